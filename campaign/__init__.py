@@ -1,0 +1,1 @@
+"""Countersign: petitions whose signatures are real and whose mail arrives once."""

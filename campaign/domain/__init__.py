@@ -1,0 +1,1 @@
+"""Rules and state tables; standard library only, no I/O, no clock."""

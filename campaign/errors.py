@@ -1,0 +1,47 @@
+"""The exception tree. Every error that a person may cause or must read descends from :class:`CountersignError`."""
+
+from collections.abc import Mapping, Sequence
+
+
+class CountersignError(Exception):
+    """Base of all errors of this product; ``str(error)`` is a sentence for people that holds no personal data."""
+
+
+class SettingsError(CountersignError):
+    """Raised at start when settings are missing or wrong; carries every problem at once."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("The settings need attention:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+class NotFoundError(CountersignError):
+    """Raised when a petition, signature, message or other row is not there (any more)."""
+
+
+class TokenRefusedError(CountersignError):
+    """Raised for a token that is altered, for another purpose, revoked or expired: one error, so that nothing is told."""
+
+
+class InvalidInputError(CountersignError):
+    """Raised for input a person can correct; carries a message code per field, which the page words in its language."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__("; ".join(f"{name}: {code}" for name, code in self.problems.items()))
+
+
+class ConflictError(CountersignError):
+    """Raised when the state of a row forbids a move, e.g. publishing a closed petition."""
+
+
+class AlreadySignedError(ConflictError):
+    """Raised at confirmation when the same person, or two others with this mailbox, have confirmed meanwhile."""
+
+
+class StoreUnavailableError(CountersignError):
+    """Raised when PostgreSQL does not answer; nothing was stored; the caller may try again."""
+
+
+class EngineError(CountersignError):
+    """Raised when an embedded server (PostgreSQL, Redis, mail) can't be started; says what to do."""

@@ -1,0 +1,1 @@
+"""The only home of Jinja2 mail environments and SMTP."""

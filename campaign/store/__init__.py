@@ -1,0 +1,1 @@
+"""The only home of SQLAlchemy: schema, transactions and named queries by noun."""
