@@ -3,12 +3,14 @@
 Nothing here touches the permissions of a folder that it did not make itself.
 """
 
+import contextlib
 import importlib.metadata
 import os
 import pwd
 import secrets
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from campaign.engines import locks
@@ -39,9 +41,7 @@ def home(data: Path) -> Path:
     note = data / "postgres" / "home"
     if not note.is_file():
         note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = note.with_name(f"home.{os.getpid()}")
-        draft.write_text(secrets.token_hex(6) + "\n")
-        draft.rename(note)
+        _write_once(note, secrets.token_hex(6))
     name = note.read_text().strip()
     owner = HOMES / name / "belongs-to"
     if owner.is_file():
@@ -53,6 +53,14 @@ def home(data: Path) -> Path:
                 f"Remove {note} to begin with an empty one."
             )
     return HOMES / name
+
+
+def _write_once(note: Path, text: str) -> None:
+    """Write a file that appears as a whole, or keep the one that another process wrote first."""
+    with tempfile.NamedTemporaryFile("w", dir=note.parent) as draft, contextlib.suppress(FileExistsError):
+        draft.write(f"{text}\n")
+        draft.flush()
+        os.link(draft.name, note)
 
 
 def make_home(folder: Path, *, data: Path) -> pwd.struct_passwd:

@@ -119,3 +119,17 @@ def test_a_stop_is_quick(settings):
     redis.stop(settings)
 
     assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis+socket:///a%20b/redis.sock?virtual_host=3", "unix:///a%20b/redis.sock?db=3"),
+        ("redis+socket:///run/redis.sock", "unix:///run/redis.sock"),
+        ("redis://:secret@cache:6379/2", "redis://:secret@cache:6379/2"),
+    ],
+)
+def test_the_url_of_the_queue_is_translated_for_the_client_library(url, expected):
+    translated = redis.client_url(url)
+
+    assert translated == expected
