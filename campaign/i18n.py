@@ -68,17 +68,22 @@ def direction(locale: str) -> str:
 
 def format_number(number: int, locale: str) -> str:
     """A whole number with the language's digits and group marks: 1,234 · 1.234 · ۱٬۲۳۴."""
-    return format_decimal(number, locale=locale, numbering_system="arabext" if locale == "fa" else "default")
+    return _digits(format_decimal(number, locale=locale, numbering_system=_NUMBERS.get(locale, "default")), locale)
 
 
 def format_date(when: datetime, locale: str, *, zone: tzinfo | None = None) -> str:
     """A date in words, e.g. 22 November 2026."""
-    return babel_date(when.astimezone(zone) if zone else when, "long", locale=_dated(locale))
+    return _digits(babel_date(when.astimezone(zone) if zone else when, "long", locale=_dated(locale)), locale)
 
 
 def format_datetime(when: datetime, locale: str, *, zone: tzinfo | None = None) -> str:
     """A date and time of day in words."""
-    return babel_datetime(when.astimezone(zone) if zone else when, "medium", locale=_dated(locale))
+    return _digits(babel_datetime(when.astimezone(zone) if zone else when, "medium", locale=_dated(locale)), locale)
+
+
+def _digits(text: str, locale: str) -> str:
+    # Babel picks the separators of a numbering system but leaves the digits Latin.
+    return text.translate(_PERSIAN_DIGITS) if locale == "fa" else text
 
 
 @cache
@@ -86,6 +91,9 @@ def _dated(locale: str) -> Locale:
     # British order (day, month, year) is the one that readers of all our languages expect.
     return Locale.parse("en_GB" if locale == "en" else locale)
 
+
+_NUMBERS = {"fa": "arabext"}
+_PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 
 KEYWORDS = {
     "_": None,
