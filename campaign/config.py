@@ -177,7 +177,7 @@ VARIABLES: Mapping[str, Variable] = {
         "DATABASE_URL",
         "",
         _url("postgresql", "postgres"),
-        "PostgreSQL 14 or newer. Empty: the embedded server.",
+        "PostgreSQL 15 or newer. Empty: the embedded server.",
         secret=True,
     ),
     "redis_url": Variable(
