@@ -54,7 +54,7 @@ petition_state = _enum(PetitionState, "petition_state")
 signature_state = _enum(SignatureState, "signature_state")
 message_state = _enum(MessageState, "message_state")
 message_kind = _enum(MessageKind, "message_kind")
-lane_name = _enum(Lane, "lane")
+lane_name = _enum(Lane, "lane_name")
 
 
 def _now() -> Column[object]:

@@ -58,7 +58,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "lane",
-        sa.Column("name", sa.Enum("urgent", "bulk", name="lane"), nullable=False),
+        sa.Column("name", sa.Enum("urgent", "bulk", name="lane_name"), nullable=False),
         sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("paused_by", sa.Text(), nullable=True),
         sa.Column("paused_reason", sa.Text(), nullable=True),
@@ -120,7 +120,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
-        sa.Column("lane", sa.Enum("urgent", "bulk", name="lane"), nullable=False),
+        sa.Column("lane", sa.Enum("urgent", "bulk", name="lane_name"), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
@@ -449,7 +449,7 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("lane", sa.Enum("urgent", "bulk", name="lane"), nullable=False),
+        sa.Column("lane", sa.Enum("urgent", "bulk", name="lane_name"), nullable=False),
         sa.Column(
             "state",
             sa.Enum(
@@ -661,7 +661,7 @@ def downgrade() -> None:
         "signature_state",
         "message_state",
         "message_kind",
-        "lane",
+        "lane_name",
         "account_role",
         "milestone_policy",
         "membership_role",
