@@ -32,7 +32,7 @@ class Key:
     secret: bytes = field(repr=False)
 
 
-class _Invalid(ValueError):
+class _InvalidError(ValueError):
     """Raised by a parser; its text says what the variable must be."""
 
 
@@ -45,9 +45,9 @@ def _number(low: float, high: float) -> Callable[[str], int]:
         try:
             value = int(raw)
         except ValueError:
-            raise _Invalid("must be a whole number") from None
+            raise _InvalidError("must be a whole number") from None
         if not low <= value <= high:
-            raise _Invalid(f"must lie between {low:,.0f} and {high:,.0f}")
+            raise _InvalidError(f"must lie between {low:,.0f} and {high:,.0f}")
         return value
 
     return parse
@@ -59,7 +59,7 @@ def _flag(raw: str) -> bool:
             return True
         case "0" | "no" | "false" | "off" | "":
             return False
-    raise _Invalid("must be yes or no")
+    raise _InvalidError("must be yes or no")
 
 
 def _path(raw: str) -> Path:
@@ -75,7 +75,7 @@ def _url(*schemes: str) -> Callable[[str], str]:
     def parse(raw: str) -> str:
         value = raw.strip()
         if value and urlsplit(value).scheme not in schemes:
-            raise _Invalid(f"must begin with {' or '.join(s + '://' for s in schemes)}")
+            raise _InvalidError(f"must begin with {' or '.join(s + '://' for s in schemes)}")
         return value
 
     return parse
@@ -87,9 +87,9 @@ def _base_url(raw: str) -> str:
         return ""
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query:
-        raise _Invalid("must be like https://petitions.example.org, without a path")
+        raise _InvalidError("must be like https://petitions.example.org, without a path")
     if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
-        raise _Invalid("must be https (plain http is accepted for localhost only)")
+        raise _InvalidError("must be https (plain http is accepted for localhost only)")
     return value
 
 
@@ -102,26 +102,26 @@ def _keys(raw: str) -> tuple[Key, ...]:
         except (binascii.Error, ValueError):
             decoded = b""
         if not re.fullmatch(r"[a-z0-9]{1,16}", name) or len(decoded) != 32:
-            raise _Invalid(
+            raise _InvalidError(
                 "must be id:base64-of-32-bytes, newest first, separated by commas (`countersign keys generate`)"
             )
         keys.append(Key(name, decoded))
     if len({key.id for key in keys}) != len(keys):
-        raise _Invalid("names one key id twice")
+        raise _InvalidError("names one key id twice")
     return tuple(keys)
 
 
 def _mailbox(raw: str) -> str:
     value = raw.strip()
     if value and not re.fullmatch(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,190}", value):
-        raise _Invalid("must be one plain address such as petitions@example.org")
+        raise _InvalidError("must be one plain address such as petitions@example.org")
     return value.lower()
 
 
 def _host(raw: str) -> str:
     value = raw.strip().lower()
     if value and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?", value):
-        raise _Invalid("must be a host or domain name")
+        raise _InvalidError("must be a host or domain name")
     return value
 
 
@@ -129,7 +129,7 @@ def _address(raw: str) -> str:
     try:
         ipaddress.ip_address(raw.strip())
     except ValueError:
-        raise _Invalid("must be an IP address such as 127.0.0.1 or ::") from None
+        raise _InvalidError("must be an IP address such as 127.0.0.1 or ::") from None
     return raw.strip()
 
 
@@ -137,7 +137,7 @@ def _choice(*allowed: str) -> Callable[[str], str]:
     def parse(raw: str) -> str:
         value = raw.strip().lower()
         if value not in allowed:
-            raise _Invalid(f"must be one of {', '.join(allowed)}")
+            raise _InvalidError(f"must be one of {', '.join(allowed)}")
         return value
 
     return parse
@@ -177,7 +177,7 @@ VARIABLES: Mapping[str, Variable] = {
         "DATABASE_URL",
         "",
         _url("postgresql", "postgres"),
-        "PostgreSQL 14 or newer. Empty: the embedded server.",
+        "PostgreSQL 15 or newer. Empty: the embedded server.",
         secret=True,
     ),
     "redis_url": Variable(
@@ -214,7 +214,8 @@ VARIABLES: Mapping[str, Variable] = {
         "COUNTERSIGN_DKIM_KEY_FILE",
         "",
         _optional_path,
-        "PEM file of the RSA key (2048 bits or more) that signs mail. Default: made in <data>/keys with the local mail server.",
+        "PEM file of the RSA key (2048 bits or more) that signs mail. "
+        "Default: made in <data>/keys with the local mail server.",
     ),
     "dkim_ed25519_key_file": Variable(
         "COUNTERSIGN_DKIM_ED25519_KEY_FILE", "", _optional_path, "PEM file of an optional second, Ed25519, DKIM key."
@@ -349,7 +350,7 @@ def load(environ: Mapping[str, str] | None = None, *, env_file: Path = ROOT / ".
     for name, variable in VARIABLES.items():
         try:
             values[name] = variable.parse(source.get(variable.name, variable.default))
-        except _Invalid as problem:
+        except _InvalidError as problem:
             problems.append(f"{variable.name} {problem}")
     problems += _unknown(source)
     if problems:

@@ -20,7 +20,7 @@ class NotFoundError(CountersignError):
 
 
 class TokenRefusedError(CountersignError):
-    """Raised for a token that is altered, for another purpose, revoked or expired: one error, so that nothing is told."""
+    """Raised for a token that is altered, for another purpose, revoked or expired: one error, no oracle."""
 
 
 class InvalidInputError(CountersignError):

@@ -1,0 +1,84 @@
+"""The allowance of mailboxes and networks: strangers can't make us flood anybody."""
+
+import ipaddress
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from campaign.domain.allowance import DAY, MONTH, mailbox_slot, network_slot
+from campaign.runtime import Runtime
+from campaign.store import allowances as rows
+from campaign.store import outbox
+from campaign.store.database import Transaction
+from campaign.vault import keyed_hash
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose allowance a sign-up uses: two keyed hashes."""
+
+    mailbox: bytes
+    network: bytes | None
+
+
+_salts: dict[tuple[str, str], bytes] = {}
+
+
+def network_prefix(address: str | None) -> str | None:
+    """The /24 (IPv4) or /56 (IPv6) an address is in; None if it is no address."""
+    try:
+        parsed = ipaddress.ip_address(address or "")
+    except ValueError:
+        return None
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    length = 24 if parsed.version == 4 else 56
+    return str(ipaddress.ip_network(f"{parsed}/{length}", strict=False))
+
+
+def origin(runtime: Runtime, canonical: str, network: str | None) -> Origin:
+    """The allowance keys of a canonical mail address and an IP address.
+
+    The address of the network is hashed with a salt that is thrown away after a day, and never stored.
+    """
+    prefix = network_prefix(network)
+    hashed = None if prefix is None else keyed_hash(_salt(runtime), prefix)
+    return Origin(runtime.secrets.address_key(canonical), hashed)
+
+
+def _salt(runtime: Runtime) -> bytes:
+    day = runtime.clock().date().isoformat()
+    key = (str(runtime.epoch), day)
+    if key not in _salts:
+        _salts.clear()
+        _salts[key] = runtime.store.transact(lambda tx: rows.salt_of(tx, day, secrets.token_bytes(32)))
+    return _salts[key]
+
+
+def plan(tx: Transaction, whose: Origin, wanted: outbox.Plan, *, now: datetime) -> bool:
+    """Plan a mail that a stranger's form caused, at the time the allowance permits.
+
+    Over the limit the message is recorded as held, with the reason; the page shows nothing of it.
+
+    Returns:
+        True if the mail will go.
+    """
+    rows.lock(tx, whose.mailbox)
+    keys = [key for key in (whose.mailbox, whose.network) if key is not None]
+    given = rows.slots(tx, keys, since=now - MONTH)
+    by_mailbox = mailbox_slot(given[whose.mailbox], now)
+    if by_mailbox is None:
+        outbox.add_held(tx, wanted, reason="mailbox_allowance")
+        return False
+    by_network: datetime | None = now
+    if whose.network is not None:
+        by_network = network_slot(given[whose.network], now)
+    if by_network is None:
+        outbox.add_held(tx, wanted, reason="network_allowance")
+        return False
+    due = max(by_mailbox, by_network)
+    rows.add(tx, whose.mailbox, slot_at=due, keep=MONTH)
+    if whose.network is not None:
+        rows.add(tx, whose.network, slot_at=by_network, keep=DAY + timedelta(hours=1))
+    outbox.add(tx, outbox.Plan(**(vars(wanted) | {"due_at": due})))
+    return True

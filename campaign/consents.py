@@ -1,0 +1,35 @@
+"""The exact wording that signers agree to, in each language; a signature keeps its hash, language and time."""
+
+from typing import Literal
+
+from campaign.i18n import translations
+from campaign.runtime import Runtime
+from campaign.store import petitions as rows
+from campaign.store.database import Transaction
+from campaign.vault import text_hash
+
+Purpose = Literal["sign", "updates"]
+
+
+def wording(purpose: Purpose, locale: str) -> str:
+    """What a signer agrees to by pressing "Sign", or by ticking the box for updates."""
+    gettext = translations(locale).gettext
+    if purpose == "sign":
+        return gettext(
+            "I sign this petition. My signature says what I stand for politically; I agree that it is kept, "
+            "encrypted, to count it and to hand the petition over. I can withdraw at any time by a link in my mail."
+        )
+    return gettext("Send me news about this petition by email. I can stop this at any time with one click.")
+
+
+_known: dict[tuple[str, bytes], int] = {}
+
+
+def consent_id(runtime: Runtime, tx: Transaction, purpose: Purpose, locale: str) -> int:
+    """The stored row of a wording; remembered, for wordings only change with a release."""
+    said = wording(purpose, locale)
+    digest = text_hash(purpose, locale, said)
+    key = (str(runtime.epoch), digest)
+    if key not in _known:
+        _known[key] = rows.consent_id(tx, purpose=purpose, locale=locale, wording=said, digest=digest)
+    return _known[key]

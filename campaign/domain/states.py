@@ -1,0 +1,100 @@
+"""States and the moves between them. Each odd move has a sentence."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class PetitionState(StrEnum):
+    """Life of a petition."""
+
+    DRAFT = "draft"
+    LIVE = "live"
+    CLOSED = "closed"
+
+
+class SignatureState(StrEnum):
+    """Life of a signature; only ``confirmed`` counts."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+    REMOVED = "removed"
+
+
+class MessageState(StrEnum):
+    """Life of one mail to one recipient; the outbox and the ledger."""
+
+    PLANNED = "planned"
+    CLAIMED = "claimed"
+    SUBMITTING = "submitting"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNCERTAIN = "uncertain"
+    SUPPRESSED = "suppressed"
+    CANCELLED = "cancelled"
+
+
+class Lane(StrEnum):
+    """Which workers send a message: bulk can never hold up urgent."""
+
+    URGENT = "urgent"
+    BULK = "bulk"
+
+
+class MessageKind(StrEnum):
+    """What a mail is for; each kind has a folder under templates/email/."""
+
+    CONFIRMATION = "confirmation"
+    REMINDER = "reminder"
+    ALREADY_SIGNED = "already_signed"
+    MAILBOX_FULL = "mailbox_full"
+    THANK_YOU = "thank_you"
+    MILESTONE = "milestone"
+    UPDATE = "update"
+    TEST = "test"
+    SIGN_IN = "sign_in"
+    ADMIN_ALERT = "admin_alert"
+
+
+PETITION_MOVES: Mapping[PetitionState, frozenset[PetitionState]] = {
+    PetitionState.DRAFT: frozenset({PetitionState.LIVE}),
+    PetitionState.LIVE: frozenset({PetitionState.CLOSED}),
+    # A petition closed by mistake may be opened again; retention counts from the last closing.
+    PetitionState.CLOSED: frozenset({PetitionState.LIVE}),
+}
+
+SIGNATURE_MOVES: Mapping[SignatureState, frozenset[SignatureState]] = {
+    SignatureState.PENDING: frozenset({SignatureState.CONFIRMED, SignatureState.EXPIRED}),
+    SignatureState.CONFIRMED: frozenset({SignatureState.WITHDRAWN, SignatureState.REMOVED}),
+    # An admin may undo a removal: the signature counts again, its milestone does not repeat.
+    SignatureState.REMOVED: frozenset({SignatureState.CONFIRMED}),
+    # Whoever withdrew signs anew with a new row; the old one stays as it is.
+    SignatureState.WITHDRAWN: frozenset(),
+    SignatureState.EXPIRED: frozenset(),
+}
+
+MESSAGE_MOVES: Mapping[MessageState, frozenset[MessageState]] = {
+    MessageState.PLANNED: frozenset({MessageState.CLAIMED, MessageState.SUPPRESSED, MessageState.CANCELLED}),
+    # A claim whose lease ran out, or that a stopping worker gives back, is planned again.
+    MessageState.CLAIMED: frozenset(
+        {MessageState.SUBMITTING, MessageState.PLANNED, MessageState.SUPPRESSED, MessageState.CANCELLED,
+         MessageState.REJECTED}
+    ),
+    # Back to planned only when the server is known not to have the mail (4xx, or lost before the final dot).
+    MessageState.SUBMITTING: frozenset(
+        {MessageState.ACCEPTED, MessageState.REJECTED, MessageState.UNCERTAIN, MessageState.PLANNED}
+    ),
+    # Later evidence, or an operator's choice, settles what nobody could know.
+    MessageState.UNCERTAIN: frozenset(
+        {MessageState.ACCEPTED, MessageState.REJECTED, MessageState.PLANNED, MessageState.CANCELLED}
+    ),
+    # A bounce after acceptance is a delivery event, not a new state. An operator may retry or cancel a rejected one.
+    MessageState.REJECTED: frozenset({MessageState.PLANNED, MessageState.CANCELLED}),
+    MessageState.ACCEPTED: frozenset(),
+    MessageState.SUPPRESSED: frozenset(),
+    MessageState.CANCELLED: frozenset(),
+}  # fmt: skip
+
+OPEN_STATES = frozenset({MessageState.PLANNED, MessageState.CLAIMED, MessageState.SUBMITTING})
+"""A message in one of these has still something to come."""

@@ -1,0 +1,172 @@
+"""Languages: gettext catalogues read from translations/, numbers and dates as each language writes them."""
+
+import io
+import sys
+from collections.abc import Iterator
+from datetime import datetime, tzinfo
+from functools import cache
+from pathlib import Path
+
+from babel import Locale
+from babel.dates import format_date as babel_date
+from babel.dates import format_datetime as babel_datetime
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+from babel.numbers import format_decimal
+from babel.support import NullTranslations, Translations
+
+from campaign.config import LANGUAGES, ROOT
+
+FOLDER = ROOT / "translations"
+RIGHT_TO_LEFT = frozenset({"fa", "ur"})
+LANGUAGE_NAMES = {"en": "English", "de": "Deutsch", "fa": "فارسی", "ur": "اردو"}
+"""Each language in its own words, for the language switch."""
+
+METHODS = [("**.py", "python"), ("**.html", "jinja2"), ("**.txt", "jinja2")]
+OPTIONS = {"**.html": {"trimmed": "true", "silent": "false"}, "**.txt": {"silent": "false"}}
+SOURCES = ("campaign", "templates")
+
+
+def _catalogue_file(locale: str) -> Path:
+    return FOLDER / f"{locale}.po"
+
+
+@cache
+def translations(locale: str) -> NullTranslations:
+    """The catalogue of a language; English, which the sources are written in, has none.
+
+    The .po text is the only form kept in the repository; it is compiled in memory, once per process.
+    """
+    source = _catalogue_file(locale)
+    if not source.is_file():
+        return NullTranslations()
+    with source.open("rb") as file:
+        catalogue = read_po(file, locale=locale)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+def choose_language(wanted: str | None, *, fallback: str = LANGUAGES[0]) -> str:
+    """The supported language nearest to a tag such as ``de-AT``; ``fallback`` if there is none."""
+    tag = (wanted or "").lower().replace("_", "-").split("-")[0]
+    return tag if tag in LANGUAGES else fallback
+
+
+def is_rtl(locale: str) -> bool:
+    """True for languages written from right to left."""
+    return locale in RIGHT_TO_LEFT
+
+
+def direction(locale: str) -> str:
+    """The value of the HTML ``dir`` attribute."""
+    return "rtl" if is_rtl(locale) else "ltr"
+
+
+def format_number(number: int, locale: str) -> str:
+    """A whole number with the language's digits and group marks: 1,234 · 1.234 · ۱٬۲۳۴."""
+    return _digits(format_decimal(number, locale=locale, numbering_system=_NUMBERS.get(locale, "default")), locale)
+
+
+def format_date(when: datetime, locale: str, *, zone: tzinfo | None = None) -> str:
+    """A date in words, e.g. 22 November 2026."""
+    return _digits(babel_date(when.astimezone(zone) if zone else when, "long", locale=_dated(locale)), locale)
+
+
+def format_datetime(when: datetime, locale: str, *, zone: tzinfo | None = None) -> str:
+    """A date and time of day in words."""
+    return _digits(babel_datetime(when.astimezone(zone) if zone else when, "medium", locale=_dated(locale)), locale)
+
+
+def _digits(text: str, locale: str) -> str:
+    # Babel picks the separators of a numbering system but leaves the digits Latin.
+    return text.translate(_PERSIAN_DIGITS) if locale == "fa" else text
+
+
+@cache
+def _dated(locale: str) -> Locale:
+    # British order (day, month, year) is the one that readers of all our languages expect.
+    return Locale.parse("en_GB" if locale == "en" else locale)
+
+
+_NUMBERS = {"fa": "arabext"}
+_PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
+
+KEYWORDS = {
+    "_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "pgettext": ((1, "c"), 2),
+    "npgettext": ((1, "c"), 2, 3),
+    "lazy": None,
+}
+
+
+def extract() -> Catalog:
+    """All translatable messages of the sources, with their places."""
+    catalogue = Catalog(project="Countersign", charset="utf-8")
+    for folder in SOURCES:
+        found = extract_from_dir(str(ROOT / folder), METHODS, OPTIONS, keywords=KEYWORDS, comment_tags=["Translators:"])
+        for name, line, message, comments, context in found:
+            catalogue.add(message, None, [(f"{folder}/{name}", line)], auto_comments=comments, context=context)
+    return catalogue
+
+
+def update() -> None:
+    """Bring every language's .po file up to date with the sources; obsolete messages are dropped."""
+    template = extract()
+    for locale in LANGUAGES[1:]:
+        source = _catalogue_file(locale)
+        if source.is_file():
+            with source.open("rb") as file:
+                catalogue = read_po(file, locale=locale)
+        else:
+            catalogue = Catalog(locale=locale, project="Countersign", charset="utf-8")
+        catalogue.update(template, no_fuzzy_matching=True)
+        catalogue.obsolete.clear()
+        with source.open("wb") as file:
+            write_catalogue(file, catalogue)
+
+
+def write_catalogue(file: io.BufferedWriter, catalogue: Catalog) -> None:
+    """Write a .po file without dates and line numbers, so that a diff shows texts only."""
+    write_po(file, catalogue, no_location=True, omit_header=False, sort_output=True, width=110, include_lineno=False)
+
+
+def missing() -> Iterator[str]:
+    """One sentence for each message that a language does not have, or has with other placeholders."""
+    template = extract()
+    for locale in LANGUAGES[1:]:
+        source = _catalogue_file(locale)
+        with source.open("rb") as file:
+            catalogue = read_po(file, locale=locale)
+        for message in template:
+            if not message.id:
+                continue
+            known = catalogue.get(message.id, context=message.context)
+            texts = known.string if known is not None else ""
+            strings = texts if isinstance(texts, tuple | list) else [texts]
+            if not all(strings):
+                yield f"{locale}: no translation of {message.id!r}"
+            elif known is not None:
+                yield from (f"{locale}: {message.id!r}: {error}" for error in known.check(catalogue))
+
+
+def main(arguments: list[str]) -> int:
+    """``python -m campaign.i18n update|check``."""
+    if arguments == ["update"]:
+        update()
+        return 0
+    if arguments == ["check"]:
+        problems = list(missing())
+        sys.stdout.writelines(f"{problem}\n" for problem in problems)
+        return 1 if problems else 0
+    sys.stderr.write("usage: python -m campaign.i18n update|check\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

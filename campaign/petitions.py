@@ -1,0 +1,374 @@
+"""Petitions: write, publish, close, and show them."""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from campaign.domain.petition import Petition, TextVersion, nearest
+from campaign.domain.states import PETITION_MOVES, PetitionState
+from campaign.errors import ConflictError, InvalidInputError, NotFoundError
+from campaign.markdown import MAX_BODY, to_html
+from campaign.runtime import Runtime
+from campaign.store import audit as audit_rows
+from campaign.store import petitions as rows
+from campaign.store import signatures as signature_rows
+from campaign.store.database import DuplicateError, Transaction
+from campaign.vault import DataKey, text_hash
+
+KEY_PLACE = "petition.data_key"
+MAX_TITLE = 140
+FRESH = 1.0
+"""Seconds for which a process may work with what it last read of a petition."""
+
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What an organiser writes about a petition in one language."""
+
+    title: str
+    addressed_to: str
+    body: str
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class PetitionCard:
+    """A petition in a list."""
+
+    slug: str
+    title: str
+    summary: str
+    locale: str
+    count: int
+    goal: int
+
+
+@dataclass(frozen=True)
+class PublicSigner:
+    """A signer who agreed to be shown."""
+
+    name: str
+    country: str
+    reason: str
+    confirmed_at: datetime
+
+
+@dataclass(frozen=True)
+class PetitionPage:
+    """All that the public page of a petition shows."""
+
+    slug: str
+    state: PetitionState
+    locale: str
+    locales: tuple[str, ...]
+    title: str
+    summary: str
+    body_html: str
+    addressed_to: str
+    author: str
+    on_behalf_of: str
+    published_at: datetime | None
+    closed_at: datetime | None
+    count: int
+    goal: int
+    text_version_id: int
+    text_version: int
+    signers: tuple[PublicSigner, ...] = ()
+
+
+@dataclass(frozen=True)
+class Count:
+    """What /p/<slug>/count.json says."""
+
+    count: int
+    goal: int
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A petition with its texts and its unwrapped key, for the use cases."""
+
+    petition: Petition
+    texts: Mapping[str, TextVersion]
+    key: DataKey | None = field(repr=False)
+
+    def text_for(self, locale: str) -> TextVersion:
+        """The newest text in a language or the nearest there is."""
+        return nearest(dict(self.texts), locale, self.petition.default_locale)
+
+    @property
+    def open_key(self) -> DataKey:
+        """The data key.
+
+        Raises:
+            NotFoundError: the signers of this petition were erased for good.
+        """
+        if self.key is None:
+            raise NotFoundError("the signers of this petition were erased")
+        return self.key
+
+
+def _opened(runtime: Runtime, stored: rows.Stored | None) -> Opened:
+    if stored is None:
+        raise NotFoundError("there is no such petition")
+    key = None if stored.key is None else runtime.vault.unwrap(stored.key, KEY_PLACE)
+    return Opened(stored.petition, stored.texts, key)
+
+
+_recent: dict[tuple[int, str], tuple[float, Opened]] = {}
+
+
+def by_slug(runtime: Runtime, slug: str, *, fresh: bool = False) -> Opened:
+    """A petition by the name in its URL, as it was at most :data:`FRESH` seconds ago.
+
+    Raises:
+        NotFoundError: no petition has this name.
+    """
+    cache_key = (id(runtime.store), slug)
+    known = _recent.get(cache_key)
+    if known is not None and not fresh and time.monotonic() - known[0] < FRESH:
+        return known[1]
+    opened = _opened(runtime, runtime.store.transact(lambda tx: rows.by_slug(tx, slug)))
+    if len(_recent) > 1_000:
+        _recent.clear()
+    _recent[cache_key] = (time.monotonic(), opened)
+    return opened
+
+
+def by_id(runtime: Runtime, tx: Transaction, petition_id: int) -> Opened:
+    """A petition by its id, read in the caller's transaction.
+
+    Raises:
+        NotFoundError: no petition has this id.
+    """
+    return _opened(runtime, rows.by_id(tx, petition_id))
+
+
+def list_live(runtime: Runtime, locale: str) -> list[PetitionCard]:
+    """The petitions that can be signed now, newest first, each in the nearest language."""
+    found = runtime.store.transact(lambda tx: rows.in_states(tx, [PetitionState.LIVE]))
+    return [_card(stored, locale) for stored in found]
+
+
+def list_all(runtime: Runtime) -> list[rows.Stored]:
+    """Every petition, drafts included, for the command line."""
+    return runtime.store.transact(lambda tx: rows.in_states(tx, list(PetitionState)))
+
+
+def _card(stored: rows.Stored, locale: str) -> PetitionCard:
+    shown = nearest(stored.texts, locale, stored.petition.default_locale)
+    petition = stored.petition
+    return PetitionCard(petition.slug, shown.title, shown.summary, shown.locale, petition.count, petition.goal)
+
+
+def show(runtime: Runtime, slug: str, locale: str, *, signers: int = 10) -> PetitionPage:
+    """What the public page shows, in the nearest language.
+
+    Raises:
+        NotFoundError: no such petition, or it is still a draft.
+    """
+    opened = by_slug(runtime, slug)
+    petition = opened.petition
+    if petition.state is PetitionState.DRAFT:
+        raise NotFoundError("there is no such petition")
+    shown = opened.text_for(locale)
+    return PetitionPage(
+        slug=slug,
+        state=petition.state,
+        locale=shown.locale,
+        locales=tuple(sorted(opened.texts)),
+        title=shown.title,
+        summary=shown.summary,
+        body_html=shown.body_html,
+        addressed_to=shown.addressed_to,
+        author=petition.author,
+        on_behalf_of=petition.on_behalf_of,
+        published_at=petition.published_at,
+        closed_at=petition.closed_at,
+        count=petition.count,
+        goal=petition.goal,
+        text_version_id=shown.id,
+        text_version=shown.version,
+        signers=_public_signers(runtime, opened, signers),
+    )
+
+
+def _public_signers(runtime: Runtime, opened: Opened, limit: int) -> tuple[PublicSigner, ...]:
+    if opened.key is None:
+        return ()
+    key = opened.key
+    found = runtime.store.transact(lambda tx: signature_rows.recent_public(tx, opened.petition.id, limit=limit))
+    return tuple(
+        PublicSigner(
+            name=signature_rows.open_field(key, row.id, "name", row.name) or "",
+            country=row.country,
+            reason=signature_rows.open_field(key, row.id, "reason", row.reason) or "",
+            confirmed_at=row.confirmed_at,
+        )
+        for row in found
+        if row.confirmed_at is not None
+    )
+
+
+def count(runtime: Runtime, slug: str) -> Count:
+    """The public count and the goal; cheap, for it is polled.
+
+    Raises:
+        NotFoundError: no such petition, or it is still a draft.
+    """
+    petition = by_slug(runtime, slug).petition
+    if petition.state is PetitionState.DRAFT:
+        raise NotFoundError("there is no such petition")
+    return Count(petition.count, petition.goal)
+
+
+def check_draft(draft: Draft) -> None:
+    """Refuse a text that can't be published.
+
+    Raises:
+        InvalidInputError: with a code per field.
+    """
+    problems = {}
+    if not 1 <= len(draft.title.strip()) <= MAX_TITLE or any(ord(character) < 32 for character in draft.title):
+        problems["title"] = "missing" if not draft.title.strip() else "too_long_or_control"
+    if not draft.addressed_to.strip():
+        problems["addressed_to"] = "missing"
+    if not draft.body.strip():
+        problems["body"] = "missing"
+    elif len(draft.body) > MAX_BODY:
+        problems["body"] = "too_long"
+    if problems:
+        raise InvalidInputError(problems)
+
+
+def _new_text(locale: str, draft: Draft) -> rows.NewText:
+    body = draft.body.replace("\r\n", "\n").strip()
+    title, addressed_to, summary = draft.title.strip(), draft.addressed_to.strip(), draft.summary.strip()
+    return rows.NewText(
+        locale=locale, title=title, summary=summary, addressed_to=addressed_to, body_markdown=body,
+        body_html=to_html(body), hash=text_hash(title, addressed_to, body),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NewPetition:
+    """What an organiser says of a petition besides its texts."""
+
+    slug: str
+    author: str
+    on_behalf_of: str = ""
+    sender_name: str = ""
+    default_locale: str = "en"
+    fixed_goal: int | None = None
+
+
+def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft]) -> int:
+    """Create a draft petition with its texts by language; returns its id.
+
+    Raises:
+        InvalidInputError: a field is missing, too long, or the slug is taken.
+    """
+    problems = {}
+    if not _SLUG.fullmatch(new.slug):
+        problems["slug"] = "letters_digits_hyphens"
+    if not new.author.strip():
+        problems["author"] = "missing"
+    if new.default_locale not in drafts:
+        problems["default_locale"] = "no_text"
+    if new.fixed_goal is not None and not 0 < new.fixed_goal <= 100_000_000:
+        problems["fixed_goal"] = "out_of_range"
+    if problems:
+        raise InvalidInputError(problems)
+    for draft in drafts.values():
+        check_draft(draft)
+    sealed = runtime.vault.new_data_key(KEY_PLACE)
+
+    def work(tx: Transaction) -> int:
+        petition_id = rows.add(
+            tx,
+            rows.NewPetition(
+                slug=new.slug, default_locale=new.default_locale, author=new.author.strip(),
+                on_behalf_of=new.on_behalf_of.strip(), sender_name=new.sender_name.strip(), fixed_goal=new.fixed_goal,
+                key=sealed,
+            ),
+        )  # fmt: skip
+        for locale, draft in drafts.items():
+            rows.add_text(tx, petition_id, _new_text(locale, draft))
+        audit_rows.add(tx, action="petition.create", subject="petition", subject_id=petition_id)
+        return petition_id
+
+    try:
+        return runtime.store.transact(work)
+    except DuplicateError:
+        raise InvalidInputError({"slug": "taken"}) from None
+
+
+def edit_text(runtime: Runtime, slug: str, locale: str, draft: Draft) -> None:
+    """Save a text in one language as its next version; an unchanged text makes no version.
+
+    Raises:
+        NotFoundError: no such petition.
+        InvalidInputError: the text can't be published.
+    """
+    check_draft(draft)
+    opened = by_slug(runtime, slug, fresh=True)
+    new = _new_text(locale, draft)
+    present = opened.texts.get(locale)
+    if present is not None and (present.hash, present.summary) == (new.hash, new.summary):
+        return
+
+    def work(tx: Transaction) -> None:
+        text_id = rows.add_text(tx, opened.petition.id, new)
+        audit_rows.add(
+            tx, action="petition.edit_text", subject="petition", subject_id=opened.petition.id,
+            detail={"text_version": text_id, "locale": locale},
+        )  # fmt: skip
+
+    runtime.store.transact(work)
+    forget(runtime, slug)
+
+
+def publish(runtime: Runtime, slug: str) -> None:
+    """Open a draft, or a closed petition, for signing.
+
+    Raises:
+        NotFoundError: no such petition.
+        ConflictError: it is live already, or its signers were erased.
+    """
+    _move(runtime, slug, PetitionState.LIVE)
+
+
+def close(runtime: Runtime, slug: str) -> None:
+    """End the signing; confirmations count for another 24 hours.
+
+    Raises:
+        NotFoundError: no such petition.
+        ConflictError: it is not live.
+    """
+    _move(runtime, slug, PetitionState.CLOSED)
+
+
+def _move(runtime: Runtime, slug: str, to: PetitionState) -> None:
+    now = runtime.clock()
+
+    def work(tx: Transaction) -> None:
+        opened = _opened(runtime, rows.by_slug(tx, slug))
+        petition = opened.petition
+        if to not in PETITION_MOVES[petition.state]:
+            raise ConflictError(f"the petition is {petition.state}: it can't become {to}")
+        if opened.key is None:
+            raise ConflictError("the signers of this petition were erased; it stays closed")
+        rows.move(tx, petition.id, to=to, now=now)
+        audit_rows.add(tx, action=f"petition.{to}", subject="petition", subject_id=petition.id)
+
+    runtime.store.transact(work)
+    forget(runtime, slug)
+
+
+def forget(runtime: Runtime, slug: str) -> None:
+    """Drop what this process remembers of a petition, so that its own change shows at once."""
+    _recent.pop((id(runtime.store), slug), None)

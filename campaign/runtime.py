@@ -1,0 +1,112 @@
+"""The composition root shared by web, worker, CLI and tests."""
+
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from campaign.config import Settings
+from campaign.store import instance as instance_rows
+from campaign.store.database import Nudge, Store, no_nudge
+from campaign.tokens import Tokens
+from campaign.vault import DataKey, Vault, derive, keyed_hash
+
+
+def now() -> datetime:
+    """The present moment in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Keys that must outlive every rotation, derived from the installation's stable secret."""
+
+    address: bytes = field(repr=False)
+    code: bytes = field(repr=False)
+    message_id: bytes = field(repr=False)
+    return_address: bytes = field(repr=False)
+    handles: DataKey = field(repr=False)
+
+    @classmethod
+    def of(cls, stable: DataKey) -> "Secrets":
+        """Derive one key per purpose."""
+        secret = stable.secret
+        return cls(
+            address=derive(secret, "address"),
+            code=derive(secret, "code"),
+            message_id=derive(secret, "message-id"),
+            return_address=derive(secret, "return-address"),
+            handles=DataKey.of(derive(secret, "handles")),
+        )
+
+    def address_key(self, canonical: str) -> bytes:
+        """Keyed hash of a canonical address over all petitions: suppression and allowance, nothing else."""
+        return keyed_hash(self.address, canonical)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What every use case needs."""
+
+    settings: Settings
+    store: Store
+    vault: Vault
+    tokens: Tokens
+    secrets: Secrets
+    accounts: DataKey
+    epoch: uuid.UUID
+    clock: Callable[[], datetime] = now
+    chance: Callable[[], float] = random.random
+
+    def close(self) -> None:
+        """Give back what the runtime holds open."""
+        self.store.close()
+
+
+STABLE_PLACE = "instance.stable_key"
+ACCOUNT_PLACE = "instance.account_key"
+
+
+def build(
+    settings: Settings,
+    *,
+    nudge: Nudge = no_nudge,
+    clock: Callable[[], datetime] = now,
+    pool_size: int = 5,
+) -> Runtime:
+    """Wire a runtime for checked settings that name a database and keys.
+
+    Args:
+        settings: from :func:`campaign.config.load`.
+        nudge: called with the lanes that have new work, after the commit.
+        clock: gives the present moment; tests hand in their own.
+        pool_size: database connections kept open.
+
+    Raises:
+        StoreUnavailableError: the database does not answer.
+        VaultError: the instance keys do not open this database.
+    """
+    store = Store(settings.database_url, nudge=nudge, pool_size=pool_size)
+    vault = Vault(settings.keys)
+    found = _instance(store, vault)
+    return Runtime(
+        settings=settings,
+        store=store,
+        vault=vault,
+        tokens=Tokens(settings.keys),
+        secrets=Secrets.of(vault.unwrap(found.stable, STABLE_PLACE)),
+        accounts=vault.unwrap(found.accounts, ACCOUNT_PLACE),
+        epoch=found.epoch,
+        clock=clock,
+    )
+
+
+def _instance(store: Store, vault: Vault) -> instance_rows.Instance:
+    found = store.transact(instance_rows.find)
+    if found is not None:
+        return found
+    made = instance_rows.Instance(uuid.uuid4(), vault.new_data_key(STABLE_PLACE), vault.new_data_key(ACCOUNT_PLACE))
+    store.transact(lambda tx: instance_rows.create(tx, made))
+    # Another process may have been first; its row is the one that counts.
+    return store.transact(instance_rows.find) or made

@@ -1,0 +1,162 @@
+"""One transaction at a time: commit, retry what PostgreSQL asks to retry, and wake the workers only afterwards."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, CursorResult, Engine, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import NullPool
+from sqlalchemy.sql.elements import TextClause
+
+from campaign.domain.states import Lane
+from campaign.errors import StoreUnavailableError
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+RETRY_STATES = frozenset({"40001", "40P01"})
+"""Serialisation failure and deadlock: the server rolled back and asks for another try."""
+
+ATTEMPTS = 4
+
+Nudge = Callable[[frozenset[Lane]], None]
+
+
+class DuplicateError(Exception):
+    """Raised when a unique constraint forbids a row; ``constraint`` names it. Use cases turn it into a named error."""
+
+    def __init__(self, constraint: str) -> None:
+        self.constraint = constraint
+        super().__init__(constraint)
+
+
+@dataclass
+class Transaction:
+    """An open transaction; named queries take it as their first argument."""
+
+    connection: Connection
+    lanes: set[Lane] = field(default_factory=set)
+
+    def execute(self, statement: TextClause | Any, **values: object) -> CursorResult[Any]:  # noqa: ANN401 - any Core
+        """Run one statement with its named values."""
+        result: CursorResult[Any] = self.connection.execute(statement, values or None)
+        return result
+
+    def nudge(self, lane: Lane) -> None:
+        """Wake the workers of a lane once this transaction has committed; never before."""
+        self.lanes.add(lane)
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A nested transaction: a :class:`DuplicateError` inside undoes only what was inside."""
+        try:
+            with self.connection.begin_nested():
+                yield
+        except IntegrityError as error:
+            raise _duplicate(error) from None
+
+
+def no_nudge(_lanes: frozenset[Lane]) -> None:
+    """Wake nobody: the ticker of the workers finds due rows within a second."""
+
+
+class Store:
+    """The database: hands transactions to units of work."""
+
+    def __init__(self, url: str, *, nudge: Nudge = no_nudge, pool_size: int = 5) -> None:
+        self.nudge = nudge
+        self.engine = open_engine(url, pool_size=pool_size)
+
+    def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run a unit of work in one transaction and commit; afterwards wake the lanes it planned mail for.
+
+        ``work`` may run more than once (deadlock, serialisation failure, a connection that died before the commit),
+        so it must not touch anything but the transaction.
+
+        Raises:
+            DuplicateError: a unique constraint forbids the row.
+            StoreUnavailableError: the database does not answer, or was lost at the commit.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                result, lanes = self._once(work)
+            except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+                if attempt == ATTEMPTS or not _may_retry(error):
+                    raise StoreUnavailableError("the database does not answer; please try again in a minute") from error
+                log.warning("transaction tried again: %s", _state(error) or type(error).__name__)
+                time.sleep(0.01 * 4**attempt if _state(error) not in RETRY_STATES else 0.005 * attempt)
+            else:
+                if lanes:
+                    self.nudge(frozenset(lanes))
+                return result
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _once(self, work: Callable[[Transaction], T]) -> tuple[T, set[Lane]]:
+        with self.engine.connect() as connection:
+            try:
+                transaction = Transaction(connection)
+                result = work(transaction)
+            except IntegrityError as error:
+                raise _duplicate(error) from None
+            try:
+                connection.commit()
+            except DBAPIError as error:
+                if _state(error) in RETRY_STATES:
+                    raise
+                # Nobody can know whether the commit arrived: no blind second run.
+                raise StoreUnavailableError("the database was lost while saving; please try again") from error
+            return result, transaction.lanes
+
+    def is_alive(self) -> bool:
+        """True if the database answers now."""
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(text("select 1"))
+        except (DBAPIError, PoolTimeoutError):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def open_engine(url: str, *, pool_size: int = 5) -> Engine:
+    """An engine for a DATABASE_URL; ``pool_size`` 0 opens a connection per use (migrations, tests)."""
+    target = make_url(url).set(drivername="postgresql+psycopg")
+    options: dict[str, Any] = {"poolclass": NullPool} if pool_size == 0 else {
+        "pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": 5, "pool_use_lifo": True,
+    }  # fmt: skip
+    return create_engine(
+        target,
+        connect_args={
+            "connect_timeout": 3,
+            "application_name": "countersign",
+            # A lost client must not hold its locks; a runaway query must not hold a worker.
+            "options": "-c idle_in_transaction_session_timeout=60000 -c statement_timeout=120000 -c timezone=UTC",
+        },
+        **options,
+    )
+
+
+def _state(error: Exception) -> str | None:
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
+
+
+def _may_retry(error: Exception) -> bool:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return _state(error) in RETRY_STATES
+
+
+def _duplicate(error: IntegrityError) -> Exception:
+    diagnosis = getattr(error.orig, "diag", None)
+    if _state(error) == "23505" and diagnosis is not None:
+        return DuplicateError(diagnosis.constraint_name or "")
+    return error

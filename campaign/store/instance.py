@@ -1,0 +1,63 @@
+"""The one row of the installation: its epoch and its wrapped secrets."""
+
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from campaign.store.database import Transaction
+from campaign.vault import Sealed
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Identity of an installation."""
+
+    epoch: uuid.UUID
+    stable: Sealed
+    accounts: Sealed
+
+
+def find(tx: Transaction) -> Instance | None:
+    """The row, or None on a database that no process has used yet."""
+    row = tx.execute(
+        text("select epoch, stable_key_id, stable_key, account_key_id, account_key from instance")
+    ).one_or_none()
+    if row is None:
+        return None
+    return Instance(row.epoch, Sealed(row.stable_key_id, row.stable_key), Sealed(row.account_key_id, row.account_key))
+
+
+def create(tx: Transaction, instance: Instance) -> None:
+    """Add the row; whoever comes second changes nothing and must read again."""
+    tx.execute(
+        text("""
+        insert into instance (id, epoch, stable_key_id, stable_key, account_key_id, account_key)
+        values (1, :epoch, :stable_key_id, :stable_key, :account_key_id, :account_key)
+        on conflict (id) do nothing"""),
+        epoch=instance.epoch,
+        stable_key_id=instance.stable.key_id,
+        stable_key=instance.stable.blob,
+        account_key_id=instance.accounts.key_id,
+        account_key=instance.accounts.blob,
+    )
+
+
+def rewrap(tx: Transaction, instance: Instance) -> None:
+    """Store the secrets under another instance key; they stay the same secrets."""
+    tx.execute(
+        text("""
+        update instance set stable_key_id = :stable_key_id, stable_key = :stable_key,
+            account_key_id = :account_key_id, account_key = :account_key"""),
+        stable_key_id=instance.stable.key_id,
+        stable_key=instance.stable.blob,
+        account_key_id=instance.accounts.key_id,
+        account_key=instance.accounts.blob,
+    )
+
+
+def new_epoch(tx: Transaction) -> uuid.UUID:
+    """Give the installation a new epoch: blasts scheduled before, e.g. in a restored backup, will not start."""
+    epoch = uuid.uuid4()
+    tx.execute(text("update instance set epoch = :epoch"), epoch=epoch)
+    return epoch

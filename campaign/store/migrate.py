@@ -1,0 +1,86 @@
+"""Migrations: bring a database to the schema of this release, and check that the two agree."""
+
+import sys
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from campaign import config
+from campaign.store.database import open_engine
+from campaign.store.schema import metadata
+
+SCRIPTS = Path(__file__).with_name("migrations")
+LOCK = 0x_C0_57_16
+"""Advisory lock: two hosts that start together migrate one after the other."""
+
+
+def _alembic(database_url: str) -> Config:
+    settings = Config()
+    settings.set_main_option("script_location", str(SCRIPTS))
+    settings.attributes["database_url"] = database_url
+    return settings
+
+
+def head() -> str:
+    """The revision that this release wants."""
+    return ScriptDirectory.from_config(_alembic("")).get_current_head() or ""
+
+
+def current(database_url: str) -> str | None:
+    """The revision a database has; None for an empty one."""
+    engine = open_engine(database_url, pool_size=0)
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(database_url: str, *, revision: str = "head") -> None:
+    """Migrate a database; harmless if it is up to date. Other hosts wait for the one that came first."""
+    engine = open_engine(database_url, pool_size=0)
+    with engine.connect() as connection:
+        connection.execute(text("select pg_advisory_lock(:lock)"), {"lock": LOCK})
+        settings = _alembic(database_url)
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, revision)
+        connection.commit()
+        connection.execute(text("select pg_advisory_unlock(:lock)"), {"lock": LOCK})
+
+
+def differences(database_url: str) -> list[str]:
+    """What a migrated database and the schema in code do not have in common; empty if all is well."""
+    engine = open_engine(database_url, pool_size=0)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        return [repr(difference) for difference in compare_metadata(context, metadata)]
+
+
+def new_revision(database_url: str, message: str) -> None:
+    """Write a new revision with what the schema has and the database lacks (for developers)."""
+    command.revision(_alembic(database_url), message=message, autogenerate=True)
+
+
+def main(arguments: list[str]) -> int:
+    """``python -m campaign.store.migrate upgrade|check|revision <message>`` on DATABASE_URL."""
+    url = config.load().database_url
+    match arguments:
+        case ["upgrade"]:
+            upgrade(url)
+        case ["check"]:
+            upgrade(url)
+            found = differences(url)
+            sys.stdout.writelines(f"{line}\n" for line in found)
+            return 1 if found else 0
+        case ["revision", message]:
+            new_revision(url, message)
+        case _:
+            sys.stderr.write("usage: python -m campaign.store.migrate upgrade|check|revision <message>\n")
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,311 @@
+"""Signatures: insert, confirm, end, erase, and the lists the pages show."""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from campaign.domain.states import SignatureState
+from campaign.store.database import Store, Transaction
+from campaign.store.schema import SIGNATURE_BLOCK
+from campaign.vault import DataKey
+
+
+class IdBlocks:
+    """Hands out signature ids before their rows exist, a block at a time; holes after a restart are harmless."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._free: list[int] = []
+
+    def next(self) -> int:
+        """An id that no other process will use."""
+        with self._lock:
+            if not self._free:
+                first = self._store.transact(
+                    lambda tx: int(tx.execute(text("select nextval('signature_id_blocks')")).scalar_one())
+                )
+                self._free = list(range(first + SIGNATURE_BLOCK - 1, first - 1, -1))
+            return self._free.pop()
+
+
+def place(column: str, signature_id: int) -> str:
+    """The AAD of an encrypted field: moved to another row or column it does not open."""
+    return f"signature.{column}.{signature_id}"
+
+
+def open_field(key: DataKey, signature_id: int, column: str, blob: bytes | None) -> str | None:
+    """The clear text of an encrypted field; None if it was erased or never given."""
+    return None if blob is None else key.open(bytes(blob), place=place(column, signature_id))
+
+
+@dataclass(frozen=True)
+class NewSignature:
+    """A pending signature to be; personal fields are sealed already."""
+
+    id: int
+    petition_id: int
+    text_version_id: int
+    consent_id: int
+    updates_consent_id: int | None
+    locale: str
+    country: str
+    show_name: bool
+    wants_updates: bool
+    nonce: bytes = field(repr=False)
+    address_index: bytes = field(repr=False)
+    person_index: bytes = field(repr=False)
+    address: bytes = field(repr=False)
+    name: bytes = field(repr=False)
+    reason: bytes | None = field(repr=False)
+    requested_at: datetime
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A signature as stored; encrypted fields are None once erased."""
+
+    id: int
+    petition_id: int
+    text_version_id: int
+    consent_id: int
+    updates_consent_id: int | None
+    state: SignatureState
+    locale: str
+    country: str
+    show_name: bool
+    wants_updates: bool
+    code_tries: int
+    nonce: bytes = field(repr=False)
+    address_index: bytes | None = field(repr=False)
+    person_index: bytes | None = field(repr=False)
+    address: bytes | None = field(repr=False)
+    name: bytes | None = field(repr=False)
+    reason: bytes | None = field(repr=False)
+    requested_at: datetime
+    confirmed_at: datetime | None
+    updates_changed_at: datetime | None
+    ended_at: datetime | None
+    erased_at: datetime | None
+
+
+_COLUMNS = """s.id, s.petition_id, s.text_version_id, s.consent_id, s.updates_consent_id, s.state, s.locale, s.country,
+    s.show_name, s.wants_updates, s.code_tries, s.nonce, s.address_index, s.person_index, s.address, s.name, s.reason,
+    s.requested_at, s.confirmed_at, s.updates_changed_at, s.ended_at, s.erased_at"""
+
+
+def _signature(row: Row[Any]) -> Signature:
+    values = row._asdict()
+    return Signature(**(values | {"state": SignatureState(row.state), "nonce": bytes(row.nonce)}))
+
+
+def by_id(tx: Transaction, signature_id: int, *, lock: bool = False) -> Signature | None:
+    """One signature; ``lock`` holds the row until the transaction ends."""
+    row = tx.execute(
+        text(f"select {_COLUMNS} from signature s where s.id = :id {'for update' if lock else ''}"), id=signature_id
+    ).one_or_none()
+    return None if row is None else _signature(row)
+
+
+def at_mailbox(tx: Transaction, petition_id: int, address_index: bytes) -> list[Signature]:
+    """The pending and confirmed signatures of one mailbox on one petition, oldest first."""
+    found = tx.execute(
+        text(f"""
+        select {_COLUMNS} from signature s
+        where s.petition_id = :petition_id and s.address_index = :address_index
+            and s.state in ('pending', 'confirmed')
+        order by s.id limit 20"""),
+        petition_id=petition_id,
+        address_index=address_index,
+    )
+    return [_signature(row) for row in found]
+
+
+def add(tx: Transaction, new: NewSignature) -> None:
+    """Insert a pending signature.
+
+    Raises:
+        DuplicateError: ``uq_signature_person``: the same person is pending or confirmed already.
+    """
+    tx.execute(
+        text("""
+        insert into signature (id, petition_id, text_version_id, consent_id, updates_consent_id, state, locale, country,
+            show_name, wants_updates, nonce, address_index, person_index, address, name, reason, requested_at)
+        values (:id, :petition_id, :text_version_id, :consent_id, :updates_consent_id, 'pending', :locale, :country,
+            :show_name, :wants_updates, :nonce, :address_index, :person_index, :address, :name, :reason,
+            :requested_at)"""),
+        **vars(new),
+    )
+
+
+def renew(tx: Transaction, signature_id: int, new: NewSignature) -> None:
+    """Take over the newest form of a person whose signature still waits for its confirmation.
+
+    The fields are sealed for ``signature_id``, whose id and nonce stay: links that were mailed go on working.
+    """
+    tx.execute(
+        text("""
+        update signature set text_version_id = :text_version_id, consent_id = :consent_id,
+            updates_consent_id = :updates_consent_id, locale = :locale, country = :country, show_name = :show_name,
+            wants_updates = :wants_updates, address = :address, name = :name, reason = :reason,
+            requested_at = :requested_at, code_tries = 0
+        where id = :signature_id and state = 'pending'"""),
+        signature_id=signature_id,
+        **{name: value for name, value in vars(new).items() if name not in {"id", "nonce", "petition_id"}},
+    )
+
+
+def confirm(tx: Transaction, signature_id: int, *, slot: int, method: str, now: datetime) -> bool:
+    """Confirm a pending signature; False if it was not pending any more.
+
+    Raises:
+        DuplicateError: ``uq_signature_mailbox_slot``: another person of this mailbox took the slot just now.
+    """
+    changed = tx.execute(
+        text("""
+        update signature set state = 'confirmed', confirmed_at = :now, confirmed_by = :method, mailbox_slot = :slot
+        where id = :id and state = 'pending'"""),
+        id=signature_id, slot=slot, method=method, now=now,
+    )  # fmt: skip
+    return changed.rowcount == 1
+
+
+def used_slots(tx: Transaction, petition_id: int, address_index: bytes) -> set[int]:
+    """The places at a mailbox that confirmed people hold."""
+    found = tx.execute(
+        text("""
+        select mailbox_slot from signature
+        where petition_id = :petition_id and address_index = :address_index and state = 'confirmed'"""),
+        petition_id=petition_id,
+        address_index=address_index,
+    )
+    return set(found.scalars())
+
+
+def count_try(tx: Transaction, signature_ids: list[int]) -> None:
+    """Note one wrong code for each of these signatures."""
+    tx.execute(text("update signature set code_tries = code_tries + 1 where id = any(:ids)"), ids=signature_ids)
+
+
+def end(tx: Transaction, signature_id: int, *, state: SignatureState, reason: str, now: datetime) -> None:
+    """Withdraw, expire or remove a signature; the counter takes it off the count."""
+    tx.execute(
+        text("""
+        update signature set state = :state, ended_at = :now, ended_reason = :reason, wants_updates = false
+        where id = :id"""),
+        id=signature_id, state=str(state), reason=reason, now=now,
+    )  # fmt: skip
+
+
+def erase(tx: Transaction, signature_ids: list[int], *, now: datetime) -> int:
+    """Erase what tells who signed; state, times, country, text version and consents stay. Returns the rows changed."""
+    return tx.execute(
+        text("""
+        update signature set address = null, name = null, reason = null, address_index = null, person_index = null,
+            show_name = false, wants_updates = false, erased_at = :now, nonce = '\\x'
+        where id = any(:ids) and erased_at is null"""),
+        ids=signature_ids,
+        now=now,
+    ).rowcount
+
+
+def set_shown(tx: Transaction, signature_id: int, *, show_name: bool) -> None:
+    """Show or hide a signer's name on the petition page."""
+    tx.execute(text("update signature set show_name = :show where id = :id"), id=signature_id, show=show_name)
+
+
+def set_updates(
+    tx: Transaction, signature_id: int, *, wants_updates: bool, consent_id: int | None, now: datetime
+) -> None:
+    """Change the choice on updates; a yes carries the wording that was agreed to."""
+    tx.execute(
+        text("""
+        update signature set wants_updates = :wants, updates_changed_at = :now,
+            updates_consent_id = coalesce(:consent_id, updates_consent_id)
+        where id = :id and wants_updates <> :wants"""),
+        id=signature_id, wants=wants_updates, consent_id=consent_id, now=now,
+    )  # fmt: skip
+
+
+def correct(
+    tx: Transaction, signature_id: int, *, name: bytes, person_index: bytes, country: str, reason: bytes | None
+) -> None:
+    """Store corrected fields.
+
+    Raises:
+        DuplicateError: ``uq_signature_person``: the corrected name is the other person of this mailbox.
+    """
+    tx.execute(
+        text("""
+        update signature set name = :name, person_index = :person_index, country = :country, reason = :reason
+        where id = :id"""),
+        id=signature_id, name=name, person_index=person_index, country=country, reason=reason,
+    )  # fmt: skip
+
+
+def recent_public(tx: Transaction, petition_id: int, *, limit: int) -> list[Signature]:
+    """Confirmed signers who agreed to be shown, newest first."""
+    found = tx.execute(
+        text(f"""
+        select {_COLUMNS} from signature s
+        where s.petition_id = :petition_id and s.state = 'confirmed' and s.show_name and s.erased_at is null
+        order by s.confirmed_at desc limit :limit"""),
+        petition_id=petition_id,
+        limit=limit,
+    )
+    return [_signature(row) for row in found]
+
+
+def overdue(tx: Transaction, *, before: datetime, limit: int) -> list[int]:
+    """Pending signatures requested before a moment; locked, and skipped by whoever else looks."""
+    found = tx.execute(
+        text("""
+        select id from signature where state = 'pending' and requested_at < :before
+        order by requested_at limit :limit for update skip locked"""),
+        before=before,
+        limit=limit,
+    )
+    return list(found.scalars())
+
+
+def expire(tx: Transaction, signature_ids: list[int], *, reason: str, now: datetime) -> None:
+    """End pending signatures that were not confirmed in time, or that their mailbox's owner declined."""
+    tx.execute(
+        text("""
+        update signature set state = 'expired', ended_at = :now, ended_reason = :reason
+        where id = any(:ids) and state = 'pending'"""),
+        ids=signature_ids, reason=reason, now=now,
+    )  # fmt: skip
+
+
+def to_remind(tx: Transaction, *, before: datetime, after: datetime, limit: int) -> list[Signature]:
+    """Pending signatures old enough for the one reminder and young enough to act on it; locked."""
+    found = tx.execute(
+        text(f"""
+        select {_COLUMNS} from signature s
+        where s.state = 'pending' and s.requested_at < :before and s.requested_at > :after and s.reminded_at is null
+        order by s.requested_at limit :limit for update skip locked"""),
+        before=before, after=after, limit=limit,
+    )  # fmt: skip
+    return [_signature(row) for row in found]
+
+
+def mark_reminded(tx: Transaction, signature_id: int, *, now: datetime) -> None:
+    """Note that the one reminder was planned, or that the mailbox's allowance did not permit it."""
+    tx.execute(text("update signature set reminded_at = :now where id = :id"), id=signature_id, now=now)
+
+
+def to_erase(tx: Transaction, *, closed_before: datetime, limit: int) -> list[int]:
+    """Signatures of petitions closed before a moment that still carry personal data; locked."""
+    found = tx.execute(
+        text("""
+        select s.id from signature s join petition p on p.id = s.petition_id
+        where p.state = 'closed' and p.closed_at < :closed_before and p.data_key is not null and s.erased_at is null
+        order by s.petition_id, s.id limit :limit for update of s skip locked"""),
+        closed_before=closed_before,
+        limit=limit,
+    )
+    return list(found.scalars())

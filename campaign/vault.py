@@ -1,0 +1,135 @@
+"""Encryption at rest: AES-256-GCM fields, one data key per petition wrapped by an instance key, keyed hashes."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from campaign.config import Key
+from campaign.errors import CountersignError
+
+NONCE = 12
+INDEX = 16
+"""Bytes of a keyed hash that are stored: 128 bits never collide here, and 10M rows stay narrow."""
+
+
+class VaultError(CountersignError):
+    """Raised when a ciphertext is not what its place says: altered, moved, or sealed under a key that is not listed."""
+
+
+def derive(secret: bytes, purpose: str) -> bytes:
+    """A 32-byte key for one purpose (HKDF-Expand, RFC 5869 2.3)."""
+    return HKDFExpand(algorithm=SHA256(), length=32, info=purpose.encode()).derive(secret)
+
+
+def keyed_hash(key: bytes, text: str) -> bytes:
+    """HMAC-SHA256 of a text, cut to :data:`INDEX` bytes."""
+    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")[:INDEX]
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A data key as it is stored: encrypted by the instance key named ``key_id``."""
+
+    key_id: str
+    blob: bytes
+
+
+@dataclass(frozen=True)
+class DataKey:
+    """An unwrapped data key: encrypts the fields of one petition, or of the accounts, and indexes them blindly."""
+
+    secret: bytes = field(repr=False)
+    cipher: AESGCM = field(repr=False, compare=False)
+    index_key: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, secret: bytes) -> "DataKey":
+        """Derive the field cipher and the index key from a secret of 32 bytes."""
+        return cls(secret=secret, cipher=AESGCM(derive(secret, "fields")), index_key=derive(secret, "index"))
+
+    def seal(self, text: str, *, place: str) -> bytes:
+        """Encrypt a text for one place, ``table.column.row``; moved elsewhere it does not open."""
+        nonce = secrets.token_bytes(NONCE)
+        return nonce + self.cipher.encrypt(nonce, text.encode(), place.encode())
+
+    def open(self, blob: bytes, *, place: str) -> str:
+        """Decrypt what :meth:`seal` made for the same place.
+
+        Raises:
+            VaultError: altered, or sealed for another place or key.
+        """
+        try:
+            return self.cipher.decrypt(blob[:NONCE], blob[NONCE:], place.encode()).decode()
+        except InvalidTag:
+            raise VaultError(f"the encrypted value at {place} does not open") from None
+
+    def index(self, text: str) -> bytes:
+        """The blind index of a text: equal texts meet, nothing can be read back without the key."""
+        return keyed_hash(self.index_key, text)
+
+
+class Vault:
+    """Wraps and unwraps data keys with the instance keys; the newest wraps, all listed ones unwrap."""
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        if not keys:
+            raise VaultError("no instance key is set: COUNTERSIGN_KEYS is empty")
+        self.newest = keys[0].id
+        self._ciphers = {key.id: AESGCM(derive(key.secret, "wrap")) for key in keys}
+        self._unwrap = lru_cache(maxsize=4096)(self._unwrap_now)
+
+    def new_data_key(self, place: str) -> Sealed:
+        """Make a data key and return it wrapped for its place, e.g. ``petition.data_key``."""
+        return self.wrap(secrets.token_bytes(32), place)
+
+    def wrap(self, secret: bytes, place: str) -> Sealed:
+        """Wrap a secret of 32 bytes under the newest instance key."""
+        nonce = secrets.token_bytes(NONCE)
+        return Sealed(self.newest, nonce + self._ciphers[self.newest].encrypt(nonce, secret, place.encode()))
+
+    def unwrap(self, sealed: Sealed, place: str) -> DataKey:
+        """The data key behind its wrapped form; kept in memory, for it is asked on each request.
+
+        Raises:
+            VaultError: the instance key that wrapped it is not listed, or the blob is not for this place.
+        """
+        return self._unwrap(sealed, place)
+
+    def _unwrap_now(self, sealed: Sealed, place: str) -> DataKey:
+        cipher = self._ciphers.get(sealed.key_id)
+        if cipher is None:
+            raise VaultError(
+                f"data is sealed with the instance key {sealed.key_id!r}, which COUNTERSIGN_KEYS does not list; "
+                "add it after the newest one"
+            )
+        try:
+            return DataKey.of(cipher.decrypt(sealed.blob[:NONCE], sealed.blob[NONCE:], place.encode()))
+        except InvalidTag:
+            raise VaultError(
+                f"the instance key {sealed.key_id!r} does not open what is stored for {place}: "
+                "COUNTERSIGN_KEYS belongs to another installation"
+            ) from None
+
+    def rewrap(self, sealed: Sealed, place: str) -> Sealed | None:
+        """The same data key under the newest instance key; None if it is already."""
+        if sealed.key_id == self.newest:
+            return None
+        return self.wrap(self.unwrap(sealed, place).secret, place)
+
+
+def text_hash(*parts: str) -> bytes:
+    """SHA-256 of texts that people agree to; unambiguous, whatever the parts hold."""
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(8, "big"))
+        digest.update(encoded)
+    return digest.digest()
