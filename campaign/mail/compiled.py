@@ -54,7 +54,7 @@ class CompiledMail:
         """Names of the values that :meth:`fill` needs."""
         return frozenset(name for name, _ in self.fillings)
 
-    def fill(  # noqa: PLR0913 - all that differs per recipient, in one call on the hot path
+    def fill(
         self,
         values: Mapping[str, str],
         *,

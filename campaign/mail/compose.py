@@ -14,6 +14,7 @@ import css_inline
 from jinja2 import Environment
 from markupsafe import Markup
 
+from campaign import i18n
 from campaign.errors import MailTemplateError
 from campaign.mail import headers, templates
 from campaign.mail.compiled import BOUNDARY, CompiledMail, Filling
@@ -82,10 +83,10 @@ class Composer:
     """
 
     folder: Path
-    translations: Callable[[str], templates.Translations]
+    translations: Callable[[str], templates.Translations] = i18n.translations
     _environments: dict[str, Environment] = field(default_factory=dict, repr=False)
 
-    def compile(  # noqa: PLR0913 - the inputs of a compilation are of six sorts
+    def compile(
         self,
         kind: str,
         *,
@@ -161,7 +162,7 @@ class Composer:
             "link_privacy": sender.link_privacy,
             "postal_address": sender.postal_address,
             "locale": locale,
-            "direction": templates.direction(locale),
+            "direction": i18n.direction(locale),
             "is_test": spec.is_test,
             "mail_subject": "",
         }
@@ -185,14 +186,14 @@ def _tidy(text: str) -> str:
 def _inlined(html: str, locale: str) -> str:
     if _OUTSIDE.search(html):
         raise MailTemplateError("A mail must not hold scripts, forms, frames, images or imported styles.")
-    directed = _TABLE.sub(f'<table lang="{locale}" dir="{templates.direction(locale)}"', html)
+    directed = _TABLE.sub(f'<table lang="{locale}" dir="{i18n.direction(locale)}"', html)
     inlined = _INLINER.inline(directed)
     if sum(len(style.encode()) for style in _STYLE.findall(inlined)) > MAX_STYLE:
         raise MailTemplateError("The styles of a mail must stay under 16 KB.")
     return _tidy(re.sub(r"\n[ \t]+", "\n", inlined))
 
 
-def _head(  # noqa: PLR0913 - the parts of one header block, gathered in one place only
+def _head(
     spec: MailKind, locale: str, sender: Sender, subject: str, identity: ListIdentity | None, *, one_click: bool
 ) -> list[bytes]:
     if (identity is not None) != spec.is_list:

@@ -1,16 +1,13 @@
 """The Jinja2 environments of mail: one per language, strict about names, escaping HTML, numbers in the local manner."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from babel.core import Locale
-from babel.dates import format_datetime
-from babel.numbers import format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.exceptions import TemplateError
 
 from campaign.errors import MailTemplateError
+from campaign.i18n import format_date, format_number
 
 
 class Translations(Protocol):
@@ -23,16 +20,11 @@ class Translations(Protocol):
         """Translate the singular or plural for ``n``."""
 
 
-def direction(locale: str) -> str:
-    """``rtl`` or ``ltr``, for the dir attribute."""
-    return str(Locale.parse(locale).text_direction)
-
-
 def environment(folder: Path, *, locale: str, translations: Translations) -> Environment:
     """An environment over our own template files.
 
     Filters: ``number`` writes an integer with the digits and grouping of the language (Persian digits in Persian);
-    ``date`` a datetime in its own time zone.
+    ``date`` a date in words, in the time zone of the value.
     """
     env = Environment(
         loader=FileSystemLoader(folder),
@@ -41,8 +33,8 @@ def environment(folder: Path, *, locale: str, translations: Translations) -> Env
         extensions=["jinja2.ext.i18n"],
     )
     env.install_gettext_translations(translations, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
-    env.filters["number"] = lambda value: format_decimal(value, locale=locale, numbering_system="default")
-    env.filters["date"] = lambda when: _date(when, locale)
+    env.filters["number"] = lambda number: format_number(number, locale)
+    env.filters["date"] = lambda when: format_date(when, locale)
     return env
 
 
@@ -56,7 +48,3 @@ def render(env: Environment, name: str, context: dict[str, Any]) -> str:
         return env.get_template(name).render(context)
     except TemplateError as error:
         raise MailTemplateError(f"The mail template {name} can't be rendered: {error}") from error
-
-
-def _date(when: datetime, locale: str) -> str:
-    return format_datetime(when, "long", tzinfo=when.tzinfo, locale=locale)
