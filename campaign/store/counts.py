@@ -107,4 +107,4 @@ def history(tx: Transaction, petition_id: int, *, limit: int = 100) -> list[dict
         id=petition_id,
         limit=limit,
     )
-    return [dict(row._mapping) for row in rows]
+    return [dict(row._asdict()) for row in rows]

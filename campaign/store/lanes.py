@@ -30,7 +30,7 @@ def all_lanes(tx: Transaction) -> list[LaneState]:
         select name, paused_at, paused_by, paused_reason, not_before, troubles, last_answer, last_answer_at
         from lane order by name""")
     )
-    return [LaneState(Lane(row.name), *row[1:]) for row in rows]
+    return [LaneState(Lane(row[0]), *tuple(row)[1:]) for row in rows]
 
 
 def pause(tx: Transaction, lane: Lane, *, by: str, reason: str, now: datetime) -> bool:
