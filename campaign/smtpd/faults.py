@@ -1,7 +1,7 @@
 """A scripted SMTP server: faults per phase, recipient and domain, by odds and times; it counts what it accepted.
 
 In a test it is a context manager (:class:`FaultServer`); as a process, ``python -m campaign.smtpd.faults script.json
---port 2525 --accepted accepted.log`` writes a line ``message-id recipient`` for each message that it took, and only then
+--port 2525 --accepted accepted.log`` writes a line ``message-id recipient`` for each message that it took, before it
 answers.
 """
 
