@@ -187,6 +187,12 @@ VARIABLES: Mapping[str, Variable] = {
         "Redis 6.2 or newer, or Valkey. Empty: the embedded server.",
         secret=True,
     ),
+    "redis_prefix": Variable(
+        "COUNTERSIGN_REDIS_PREFIX",
+        "countersign:",
+        _text,
+        "Prefix of all keys in Redis, so that a shared server keeps installations apart.",
+    ),
     "smtp_url": Variable(
         "SMTP_URL",
         "",
@@ -233,6 +239,9 @@ VARIABLES: Mapping[str, Variable] = {
     ),
     "web_workers": Variable("COUNTERSIGN_WEB_WORKERS", "1", _number(1, 64), "Web server processes."),
     "web_threads": Variable("COUNTERSIGN_WEB_THREADS", "4", _number(1, 64), "Threads per web server process."),
+    "lane": Variable(
+        "COUNTERSIGN_LANE", "urgent", _choice("urgent", "bulk"), "Lane of a worker; set by `countersign worker --lane`."
+    ),
     "urgent_processes": Variable(
         "COUNTERSIGN_URGENT_PROCESSES", "1", _number(1, 64), "Processes of the worker for the urgent lane."
     ),
@@ -277,6 +286,7 @@ class Settings:
     keys: tuple[Key, ...] = field(repr=False)
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
+    redis_prefix: str
     smtp_url: str = field(repr=False)
     smtp_ca_file: Path | None
     ehlo_name: str
@@ -291,6 +301,7 @@ class Settings:
     contact: str
     web_workers: int
     web_threads: int
+    lane: str
     urgent_processes: int
     bulk_processes: int
     proxies: int
