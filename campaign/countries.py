@@ -8,7 +8,9 @@ from babel import Locale
 _NOT_COUNTRIES = frozenset({"EU", "EZ", "UN", "QO", "ZZ", "XA", "XB"})
 
 CODES: frozenset[str] = frozenset(
-    code for code in Locale.parse("en").territories if len(code) == 2 and code.isalpha() and code not in _NOT_COUNTRIES
+    code
+    for code in map(str, Locale.parse("en").territories)
+    if len(code) == 2 and code.isalpha() and code not in _NOT_COUNTRIES
 )
 """Two-letter codes that a form may carry."""
 

@@ -49,23 +49,24 @@ class Requested:
     handle: str = field(repr=False)
 
 
-def form_stamp(runtime: Runtime, text_version_id: int) -> str:
-    """A signed stamp for the form: which text was shown, and when."""
-    return runtime.tokens.sign_text(Purpose.STAMP, f"{text_version_id}-{int(runtime.clock().timestamp())}")
+def form_stamp(runtime: Runtime, slug: str, text_version_id: int) -> str:
+    """A signed stamp for the form of a petition: which text was shown, and when."""
+    return runtime.tokens.sign_text(Purpose.STAMP, f"{slug} {text_version_id} {int(runtime.clock().timestamp())}")
 
 
-def read_stamp(runtime: Runtime, stamp: str) -> int:
+def read_stamp(runtime: Runtime, slug: str, stamp: str) -> int:
     """The text version a form was shown with.
 
     Raises:
-        InvalidInputError: ``{"stamp": "expired"}``: missing, altered or older than a day; pressing again helps.
+        InvalidInputError: ``{"stamp": "expired"}``: missing, altered, of another petition or older than a day;
+            pressing again helps.
     """
     try:
-        version, _, shown = runtime.tokens.read_text(Purpose.STAMP, stamp).partition("-")
+        petition, version, shown = runtime.tokens.read_text(Purpose.STAMP, stamp).split(" ")
         age = runtime.clock().timestamp() - int(shown)
     except (TokenRefusedError, ValueError):
         raise InvalidInputError({"stamp": "expired"}) from None
-    if not -60 <= age <= STAMP_LIFE.total_seconds():
+    if petition != slug or not -60 <= age <= STAMP_LIFE.total_seconds():
         raise InvalidInputError({"stamp": "expired"})
     return int(version)
 
@@ -127,7 +128,7 @@ def request_signature(
         slug: the petition.
         form: as typed.
         network: the IP address it came from; hashed, never stored.
-        text_version_id: the text that was on the page, from its stamp.
+        text_version_id: the text that was on the page, from its stamp; the newest one if not given.
 
     Raises:
         NotFoundError: no such petition.
@@ -168,7 +169,7 @@ def _store(runtime: Runtime, tx: Transaction, request: _Request) -> None:
     key, checked = request.opened.open_key, request.checked
     petition_id = request.opened.petition.id
     address_index = key.index(checked.address.canonical)
-    person = _person_index(key, checked.address, checked.name)
+    person = person_index(key, checked.address.canonical, checked.name)
     present = signatures.at_mailbox(tx, petition_id, address_index)
     same = next((row for row in present if row.person_index == person), None)
     confirmed = [row for row in present if row.state is SignatureState.CONFIRMED]
@@ -205,10 +206,6 @@ def _plan(tx: Transaction, request: _Request, kind: MessageKind, signature_id: i
     allowance.plan(tx, request.whose, wanted, now=request.now)
 
 
-def _person_index(key: DataKey, address: addresses.Address, name: str) -> bytes:
-    return key.index(f"{address.canonical}\n{person_key(name)}")
-
-
 def person_index(key: DataKey, canonical: str, name: str) -> bytes:
     """The blind index of one person: a canonical mailbox and a name, whatever the spelling."""
     return key.index(f"{canonical}\n{person_key(name)}")
@@ -217,7 +214,6 @@ def person_index(key: DataKey, canonical: str, name: str) -> bytes:
 def _new_row(runtime: Runtime, tx: Transaction, request: _Request, signature_id: int) -> signatures.NewSignature:
     key, checked = request.opened.open_key, request.checked
     shown = request.opened.text_for(checked.locale)
-    known = {version.id for version in request.opened.texts.values()}
 
     def seal(column: str, text: str) -> bytes:
         return key.seal(text, place=signatures.place(column, signature_id))
@@ -225,7 +221,7 @@ def _new_row(runtime: Runtime, tx: Transaction, request: _Request, signature_id:
     return signatures.NewSignature(
         id=signature_id,
         petition_id=request.opened.petition.id,
-        text_version_id=request.text_version_id if request.text_version_id in known else shown.id,  # type: ignore[arg-type]
+        text_version_id=request.text_version_id or shown.id,
         consent_id=consent_id(runtime, tx, "sign", checked.locale),
         updates_consent_id=consent_id(runtime, tx, "updates", checked.locale) if checked.wants_updates else None,
         locale=checked.locale,
@@ -234,7 +230,7 @@ def _new_row(runtime: Runtime, tx: Transaction, request: _Request, signature_id:
         wants_updates=checked.wants_updates,
         nonce=secrets.token_bytes(NONCE),
         address_index=key.index(checked.address.canonical),
-        person_index=_person_index(key, checked.address, checked.name),
+        person_index=person_index(key, checked.address.canonical, checked.name),
         address=seal("address", checked.address.typed),
         name=seal("name", checked.name),
         reason=seal("reason", checked.reason) if checked.reason else None,

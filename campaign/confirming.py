@@ -1,0 +1,218 @@
+"""Confirming: one button or six digits, once; the thank-you is planned in the same transaction."""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from campaign import addresses
+from campaign.domain.names import RuleError
+from campaign.domain.states import Lane, MessageKind, SignatureState
+from campaign.errors import AlreadySignedError, InvalidInputError, TokenRefusedError
+from campaign.petitions import Opened, by_id, by_slug
+from campaign.runtime import Runtime
+from campaign.signing import MAILBOX_SEATS, open_handle
+from campaign.store import outbox, signatures
+from campaign.store.database import DuplicateError, Transaction
+from campaign.store.signatures import Signature
+from campaign.tokens import Purpose
+from campaign.vault import keyed_hash
+
+T = TypeVar("T")
+
+CODE_TRIES = 5
+REFUSED = "this link does not work (any more)"
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What the confirm page shows before the button is pressed."""
+
+    slug: str
+    title: str
+    locale: str
+    state: SignatureState
+    wants_updates: bool
+    show_name: bool
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """Where to go with thanks."""
+
+    slug: str
+    locale: str
+
+
+def code_for(runtime: Runtime, signature_id: int, nonce: bytes) -> str:
+    """The six digits of a signature: the second key, for another device or a scanner-ridden mailbox. Not stored."""
+    digest = keyed_hash(runtime.secrets.code, f"{signature_id}.{nonce.hex()}")
+    return f"{int.from_bytes(digest[:8], 'big') % 1_000_000:06d}"
+
+
+def token_for(runtime: Runtime, signature_id: int, nonce: bytes) -> str:
+    """The token of the confirmation link."""
+    return runtime.tokens.issue(Purpose.CONFIRM, signature_id, nonce)
+
+
+def find(runtime: Runtime, tx: Transaction, purpose: Purpose, token: str, *, lock: bool = False) -> Signature:
+    """The signature a token opens.
+
+    Raises:
+        TokenRefusedError: altered, of another purpose, revoked, or the row is erased.
+    """
+    claim = runtime.tokens.read(purpose, token)
+    row = signatures.by_id(tx, claim.row_id, lock=lock)
+    if row is None or not row.nonce or not hmac.compare_digest(row.nonce, claim.nonce):
+        raise TokenRefusedError(REFUSED)
+    return row
+
+
+def look_up_confirmation(runtime: Runtime, token: str) -> Confirmation:
+    """What the confirm page shows; changes nothing, whoever fetches it.
+
+    Raises:
+        TokenRefusedError: one kind answer for every token that does not work.
+    """
+
+    def work(tx: Transaction) -> Confirmation:
+        row = find(runtime, tx, Purpose.CONFIRM, token)
+        opened = by_id(runtime, tx, row.petition_id)
+        _check_open(runtime, opened, row)
+        shown = opened.text_for(row.locale)
+        return Confirmation(
+            opened.petition.slug, shown.title, row.locale, row.state, row.wants_updates, row.show_name
+        )  # fmt: skip
+
+    return runtime.store.transact(work)
+
+
+def _check_open(runtime: Runtime, opened: Opened, row: Signature) -> None:
+    if row.state is SignatureState.CONFIRMED:
+        return
+    now = runtime.clock()
+    expired = row.requested_at + timedelta(days=runtime.settings.confirm_days) < now
+    if row.state is not SignatureState.PENDING or expired or not opened.petition.accepts_confirmations(now):
+        raise TokenRefusedError(REFUSED)
+
+
+def confirm(runtime: Runtime, token: str) -> Confirmed:
+    """Confirm by the button; a second press changes nothing and is thanked the same.
+
+    Raises:
+        TokenRefusedError: the token does not work.
+        AlreadySignedError: two others have confirmed with this mailbox meanwhile.
+    """
+
+    def work(tx: Transaction) -> Confirmed:
+        row = find(runtime, tx, Purpose.CONFIRM, token, lock=True)
+        return _confirm(runtime, tx, row, method="button")
+
+    return _with_second_try(runtime, work)
+
+
+def _with_second_try(runtime: Runtime, work: Callable[[Transaction], T]) -> T:
+    try:
+        return runtime.store.transact(work)
+    except DuplicateError:
+        # Another person of the mailbox confirmed in the same moment: the other seat may be free.
+        try:
+            return runtime.store.transact(work)
+        except DuplicateError:
+            raise AlreadySignedError("two people have signed with this mailbox") from None
+
+
+def _confirm(runtime: Runtime, tx: Transaction, row: Signature, *, method: str) -> Confirmed:
+    opened = by_id(runtime, tx, row.petition_id)
+    _check_open(runtime, opened, row)
+    if row.state is SignatureState.PENDING:
+        now = runtime.clock()
+        signatures.confirm(tx, row.id, slot=_free_seat(tx, row), method=method, now=now)
+        outbox.add(tx, _thank_you(row, now))
+    return Confirmed(opened.petition.slug, row.locale)
+
+
+def _free_seat(tx: Transaction, row: Signature) -> int:
+    used = signatures.used_slots(tx, row.petition_id, row.address_index or b"")
+    for seat in range(1, MAILBOX_SEATS + 1):
+        if seat not in used:
+            return seat
+    raise AlreadySignedError("two people have signed with this mailbox")
+
+
+def _thank_you(row: Signature, now: datetime) -> outbox.Plan:
+    return outbox.Plan(
+        kind=MessageKind.THANK_YOU, lane=Lane.URGENT, due_at=now, signature_id=row.id, petition_id=row.petition_id
+    )  # fmt: skip
+
+
+def confirm_with_code(runtime: Runtime, slug: str, *, code: str, handle: str = "", email: str = "") -> Confirmed:
+    """Confirm by the six digits of the mail, from any device.
+
+    Args:
+        runtime: the runtime.
+        slug: the petition.
+        code: as typed; blanks and dashes, and Persian or Arabic digits, are fine.
+        handle: from the page after signing; or
+        email: the address as typed.
+
+    Raises:
+        InvalidInputError: ``{"code": "wrong"}``, the same for an unknown address and for a code with no try left;
+            ``{"email": …}`` if the address can't be one.
+        TokenRefusedError: the handle is not ours.
+        AlreadySignedError: two others have confirmed with this mailbox meanwhile.
+    """
+    opened = by_slug(runtime, slug)
+    canonical = _canonical(runtime, opened, handle, email)
+    typed = "".join(str(int(character)) for character in code if character.isdecimal())
+    address_index = opened.open_key.index(canonical)
+
+    def work(tx: Transaction) -> Confirmed | None:
+        rows = signatures.at_mailbox(tx, opened.petition.id, address_index)
+        live = [row for row in rows if row.code_tries < CODE_TRIES]
+        for row in live:
+            if hmac.compare_digest(code_for(runtime, row.id, row.nonce), typed):
+                locked = signatures.by_id(tx, row.id, lock=True)
+                if locked is not None:
+                    return _confirm(runtime, tx, locked, method="code")
+        # A wrong code uses up one try of every signature that waits at this mailbox.
+        signatures.count_try(tx, [row.id for row in live if row.state is SignatureState.PENDING])
+        return None
+
+    try:
+        confirmed: Confirmed | None = _with_second_try(runtime, work)
+    except TokenRefusedError:
+        confirmed = None
+    if confirmed is None:
+        raise InvalidInputError({"code": "wrong"})
+    return confirmed
+
+
+def _canonical(runtime: Runtime, opened: Opened, handle: str, email: str) -> str:
+    if handle:
+        return open_handle(runtime, opened.petition.id, handle)
+    try:
+        return addresses.parse(email, gmail_rules=runtime.settings.gmail_rules).canonical
+    except RuleError as broken:
+        raise InvalidInputError({"email": broken.code}) from None
+
+
+def decline(runtime: Runtime, token: str) -> str:
+    """Erase a pending signature at once ("I did not sign"); returns its language. Repeating it is harmless.
+
+    Raises:
+        TokenRefusedError: the token does not work, or the signature is confirmed (the own page withdraws that).
+    """
+
+    def work(tx: Transaction) -> str:
+        row = find(runtime, tx, Purpose.CONFIRM, token, lock=True)
+        if row.state is not SignatureState.PENDING:
+            raise TokenRefusedError(REFUSED)
+        now = runtime.clock()
+        signatures.expire(tx, [row.id], reason="declined", now=now)
+        signatures.erase(tx, [row.id], now=now)
+        outbox.cancel_for(tx, [row.id], reason="declined", now=now)
+        return row.locale
+
+    return runtime.store.transact(work)
