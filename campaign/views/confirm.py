@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, current_app, redirect, request, url_for
 
-from campaign import petitions, signing
+from campaign import addresses, confirming, petitions, signing
 from campaign.domain.states import SignatureState
 from campaign.errors import InvalidInputError
 from campaign.views import forms
@@ -22,7 +22,7 @@ pages = Blueprint("confirm", __name__)
 @allow(Access.TOKEN)
 def page(token: str) -> Response:
     """The petition's title and one button. Mail scanners open this address: it changes nothing."""
-    waiting = signing.look_up_confirmation(runtime(), token)
+    waiting = confirming.look_up_confirmation(runtime(), token)
     speak(waiting.locale)
     template = "already.html" if waiting.state is SignatureState.CONFIRMED else "confirm.html"
     return without_referrer(render(template, waiting=waiting, token=token))
@@ -32,7 +32,7 @@ def page(token: str) -> Response:
 @allow(Access.TOKEN)
 def press(token: str) -> Response:
     """Confirm, once; pressing again leads to the same thanks."""
-    confirmed = signing.confirm(runtime(), token)
+    confirmed = confirming.confirm(runtime(), token)
     speak(confirmed.locale)
     return _to_thanks(confirmed.slug)
 
@@ -45,17 +45,17 @@ def _to_thanks(slug: str) -> Response:
 @allow(Access.TOKEN)
 def decline(token: str) -> Response:
     """Ask whether to erase the address of somebody who did not sign; changes nothing."""
-    waiting = signing.look_up_confirmation(runtime(), token)
+    waiting = confirming.look_up_confirmation(runtime(), token)
     speak(waiting.locale)
-    return without_referrer(render("decline.html", waiting=waiting, token=token))
+    template = "already.html" if waiting.state is SignatureState.CONFIRMED else "decline.html"
+    return without_referrer(render(template, waiting=waiting, token=token))
 
 
 @pages.post("/c/<token>/decline")
 @allow(Access.TOKEN)
 def declined(token: str) -> Response:
     """Erase what somebody else typed."""
-    speak(signing.look_up_confirmation(runtime(), token).locale)
-    signing.decline(runtime(), token)
+    speak(confirming.decline(runtime(), token))
     switch_to(url_for("public.home"))
     return without_referrer(
         render(
@@ -94,13 +94,18 @@ def code(slug: str) -> Response:
     switch_to(url_for("confirm.code_page", slug=slug))
     handle, email, digits = forms.typed("handle"), forms.typed("email"), forms.typed("code")
     try:
-        confirmed = signing.confirm_with_code(runtime(), slug, handle or email, digits)
+        confirmed = confirming.confirm_with_code(runtime(), slug, code=digits, handle=handle, email=email)
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
         if handle:
-            return inbox(slug, handle=handle, masked="", problems=problems)
+            return inbox(slug, handle=handle, masked=_masked(slug, handle), problems=problems)
         return _code_form(slug, problems=problems)
     return _to_thanks(confirmed.slug)
+
+
+def _masked(slug: str, handle: str) -> str:
+    canonical = signing.open_handle(runtime(), petitions.by_slug(runtime(), slug).petition.id, handle)
+    return addresses.Address(typed=canonical, canonical=canonical).masked
 
 
 @pages.post("/resend")

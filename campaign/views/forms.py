@@ -13,6 +13,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "too_long": lazy("Enter a name of 60 characters or fewer."),
         "looks_like_link": lazy("Enter your name without a web address in it."),
         "not_a_name": lazy("Enter your name in letters."),
+        "taken": lazy("Somebody else with this mailbox has signed under this name."),
     },
     "email": {
         "missing": lazy("Enter your email address."),
@@ -35,7 +36,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "code": {
         "missing": lazy("Enter the six digits from the mail."),
-        "invalid": lazy("This code is not right. Look at the newest mail from us and type its six digits."),
+        "wrong": lazy("This code is not right. Look at the newest mail from us and type its six digits."),
     },
 }
 """What the page says for a problem code of a field."""

@@ -1,11 +1,14 @@
 """The signer's own page and the unsubscribe page, both opened by a link in mail."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 
 from campaign import countries, preferences
 from campaign.domain.names import MAX_REASON
+from campaign.domain.states import SignatureState
 from campaign.errors import InvalidInputError
 from campaign.views import forms
 from campaign.views.access import Access, allow
@@ -25,7 +28,7 @@ ONE_CLICK = "One-Click"
 @allow(Access.TOKEN)
 def unsubscribe_page(token: str) -> Response:
     """Ask which mail to stop; changes nothing, because mail scanners open this address."""
-    view = preferences.unsubscribe_view(runtime(), token)
+    view = preferences.unsubscribe_page(runtime(), token)
     speak(view.locale)
     return without_referrer(page("unsubscribe.html", view=view, token=token))
 
@@ -37,7 +40,7 @@ def unsubscribe(token: str) -> Response:
     if request.form.get("List-Unsubscribe") == ONE_CLICK:
         preferences.one_click(runtime(), token)
         return without_referrer(current_app.response_class("Unsubscribed.\n", mimetype="text/plain"))
-    view = preferences.unsubscribe_view(runtime(), token)
+    view = preferences.unsubscribe_page(runtime(), token)
     speak(view.locale)
     everything = forms.typed("scope") == "everything"
     preferences.unsubscribe(runtime(), token, everything=everything)
@@ -83,6 +86,9 @@ def _own_page(token: str, *, form: Mapping[str, str] | None = None, problems: fo
             "own.html",
             status=422 if problems else 200,
             own=kept,
+            active=kept.state is SignatureState.CONFIRMED,
+            state=_(STATES[kept.state]),
+            consents=_consents(kept),
             token=token,
             here=link("preferences.own", token=token),
             form=form or kept,
@@ -92,6 +98,36 @@ def _own_page(token: str, *, form: Mapping[str, str] | None = None, problems: fo
             reason_limit=MAX_REASON,
         )
     )
+
+
+STATES: Mapping[SignatureState, str] = {
+    SignatureState.PENDING: lazy("Not confirmed yet: it does not count"),
+    SignatureState.CONFIRMED: lazy("Confirmed: it counts"),
+    SignatureState.WITHDRAWN: lazy("Withdrawn: it no longer counts"),
+    SignatureState.EXPIRED: lazy("Expired: it was not confirmed in time"),
+    SignatureState.REMOVED: lazy("Removed by the administrators: it does not count"),
+}
+"""The state of a signature in words."""
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """A consent as the own page lists it."""
+
+    label: str
+    text: str
+    locale: str
+    hash: str
+    given_at: datetime
+
+
+def _consents(kept: preferences.OwnPage) -> list[Agreed]:
+    sign, updates = kept.consent, kept.updates_consent
+    agreed = [Agreed(_("Signing"), sign.text, sign.locale, sign.hash, kept.requested_at)]
+    if updates is not None:
+        given_at = kept.updates_changed_at or kept.requested_at
+        agreed.append(Agreed(_("Updates by mail"), updates.text, updates.locale, updates.hash, given_at))
+    return agreed
 
 
 @pages.post("/me/<token>")
@@ -121,10 +157,10 @@ def _correct(token: str) -> None:
 
 
 ACTIONS: Mapping[str, Callable[[str], object]] = {
-    "hide_name": lambda token: preferences.hide_name(runtime(), token),
-    "show_name": lambda token: preferences.show_name(runtime(), token),
-    "updates": lambda token: preferences.set_updates(runtime(), token, wanted=True),
-    "no_updates": lambda token: preferences.set_updates(runtime(), token, wanted=False),
+    "hide_name": lambda token: preferences.set_name_shown(runtime(), token, show_name=False),
+    "show_name": lambda token: preferences.set_name_shown(runtime(), token, show_name=True),
+    "updates": lambda token: preferences.set_updates(runtime(), token, wants_updates=True),
+    "no_updates": lambda token: preferences.set_updates(runtime(), token, wants_updates=False),
     "correct": _correct,
     "withdraw": lambda token: preferences.withdraw(runtime(), token),
 }

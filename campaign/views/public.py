@@ -6,7 +6,7 @@ from markupsafe import Markup
 from campaign import consents, countries, petitions, signing
 from campaign.domain.names import MAX_REASON
 from campaign.domain.states import PetitionState
-from campaign.errors import InvalidInputError
+from campaign.errors import ConflictError, InvalidInputError
 from campaign.views import forms
 from campaign.views.access import Access, allow
 from campaign.views.brief import Brief
@@ -76,7 +76,7 @@ def _petition_page(
         form=form,
         problems=problems,
         notice=notice,
-        stamp=signing.form_stamp(runtime(), shown.text_version_id),
+        stamp=signing.form_stamp(runtime(), slug, shown.text_version_id),
         countries=countries.names(language()),
         open=shown.state is PetitionState.LIVE,
         consent=consents.wording("sign", language()),
@@ -103,13 +103,16 @@ def sign(slug: str) -> Response:
     form = forms.sign_form()
     try:
         asked = _pretend(slug, form) if forms.typed("website") else _ask(slug, form)
+    except ConflictError:
+        return _petition_page(slug, notice=_("It closed before your signature arrived."), status=409)
     except InvalidInputError as error:
-        return _petition_page(slug, form, problems=forms.worded(error.problems), status=422)
+        problems = forms.worded(error.problems)
+        return _petition_page(slug, form, notice=problems.pop("stamp", ""), problems=problems, status=422)
     return inbox(slug, handle=asked.handle, masked=asked.masked_address)
 
 
 def _ask(slug: str, form: signing.SignForm) -> signing.Requested:
-    shown = signing.read_stamp(runtime(), forms.typed("stamp"))
+    shown = signing.read_stamp(runtime(), slug, forms.typed("stamp"))
     return signing.request_signature(runtime(), slug, form, network=request.remote_addr, text_version_id=shown)
 
 

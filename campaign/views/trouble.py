@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from campaign.errors import ConflictError, NotFoundError, StoreUnavailableError, TokenRefusedError
+from campaign.errors import AlreadySignedError, ConflictError, NotFoundError, StoreUnavailableError, TokenRefusedError
 from campaign.views.forms import NO_PROBLEMS
 from campaign.views.headers import keep_private
 from campaign.views.language import gettext, lazy
@@ -78,6 +78,19 @@ def _not_found(error: NotFoundError) -> Response:
     return error_page(404)
 
 
+def _mailbox_full(error: AlreadySignedError) -> Response:
+    del error
+    return keep_private(
+        page(
+            "error.html",
+            status=409,
+            status_code=409,
+            heading=gettext("This mailbox has signed already"),
+            sentence=gettext("Up to two people may sign with one mailbox, and two have. Your own address counts too."),
+        )
+    )
+
+
 def _conflict(error: ConflictError) -> Response:
     del error
     return error_page(409)
@@ -104,6 +117,7 @@ def install(app: Flask) -> None:
     handlers: Mapping[Any, Any] = {
         HTTPException: _http,
         NotFoundError: _not_found,
+        AlreadySignedError: _mailbox_full,
         ConflictError: _conflict,
         TokenRefusedError: token_refused,
         StoreUnavailableError: _unavailable,
