@@ -45,3 +45,32 @@ class StoreUnavailableError(CountersignError):
 
 class EngineError(CountersignError):
     """Raised when an embedded server (PostgreSQL, Redis, mail) can't be started; says what to do."""
+
+
+class MailValueError(InvalidInputError):
+    """Raised when a value must not go into a mail (control characters, a foreign link, a broken address).
+
+    ``problems`` names the field and a message code; the value itself is not repeated, as it may be personal.
+    """
+
+
+class MailTemplateError(CountersignError):
+    """Raised when a mail can't be compiled: a name is undefined, a link is missing, or the result is too large."""
+
+
+class SessionFailedError(CountersignError):
+    """Raised when the mail server gave us no usable session, so that no recipient is to blame.
+
+    Carries ``phase`` (connect, banner, ehlo, starttls, auth), the reply ``code`` and ``enhanced`` status if there was
+    one, and ``permanent``: True means that trying again will not help until a person changes something.
+    """
+
+    def __init__(
+        self, reason: str, *, phase: str, permanent: bool, code: int | None = None, enhanced: str | None = None
+    ) -> None:
+        self.phase = phase
+        self.permanent = permanent
+        self.code = code
+        self.enhanced = enhanced
+        self.reason = reason
+        super().__init__(f"The mail server gave no session ({phase}): {reason}")

@@ -1,1 +1,1 @@
-"""Embedded servers for one machine: a real PostgreSQL and a real Redis-compatible server."""
+"""The embedded servers of one machine (PostgreSQL, Redis, mail) and the supervisor that runs everything together."""

@@ -66,6 +66,9 @@ def new_revision(database_url: str, message: str) -> None:
 def main(arguments: list[str]) -> int:
     """``python -m campaign.store.migrate upgrade|check|revision <message>`` on DATABASE_URL."""
     url = config.load().database_url
+    if not url:
+        sys.stderr.write("DATABASE_URL is not set: name the database to migrate.\n")
+        return 2
     match arguments:
         case ["upgrade"]:
             upgrade(url)

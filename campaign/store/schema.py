@@ -350,6 +350,8 @@ message = Table(
     Column("lane", lane_name, nullable=False),
     Column("state", message_state, nullable=False, server_default="planned"),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    # Times a worker died while it held the row; at three the row is quarantined (poison).
+    Column("losses", SmallInteger, nullable=False, server_default="0"),
     Column("reply_code", SmallInteger),
     Column("phase", String(12)),
     Column("enhanced", String(12)),

@@ -467,6 +467,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("attempts", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("losses", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("reply_code", sa.SmallInteger(), nullable=True),
         sa.Column("phase", sa.String(length=12), nullable=True),
         sa.Column("enhanced", sa.String(length=12), nullable=True),

@@ -1,0 +1,79 @@
+"""Where the embedded servers keep their files and sockets."""
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from campaign.errors import EngineError
+
+SOCKET_LIMIT = 99
+"""Longest path of a unix socket in bytes: sun_path holds 104 on macOS and 108 on Linux, with the final NUL."""
+
+_LONGEST_NAME = ".s.PGSQL.5432"
+
+
+def make_private(folder: Path) -> Path:
+    """Make ``folder`` with mode 0700; its parents, when missing, get the usual mode.
+
+    Raises:
+        EngineError: it can't be made, or belongs to another user.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise EngineError(f"{folder} must be a folder of the user who starts Countersign; it is not. Remove it.")
+        if stat.S_IMODE(found.st_mode) != 0o700:
+            folder.chmod(0o700)
+    except OSError as problem:
+        raise EngineError(
+            f"The folder {folder} can't be made: {problem.strerror}. Set COUNTERSIGN_DATA to a folder you may write to."
+        ) from problem
+    return folder
+
+
+def sockets(data: Path) -> Path:
+    """Folder of the unix sockets that belong to the data folder ``data``: the same at every start.
+
+    A deep data folder gets a short one under /tmp, since the paths of sockets are limited (see SOCKET_LIMIT).
+    """
+    near = data.resolve() / "run"
+    if len(os.fsencode(near / _LONGEST_NAME)) <= SOCKET_LIMIT:
+        return near
+    name = hashlib.sha256(os.fsencode(data.resolve())).hexdigest()[:12]
+    return Path(f"/tmp/countersign-{os.geteuid()}") / name  # noqa: S108 - made with mode 0700, owner checked
+
+
+def make_sockets(data: Path) -> Path:
+    """Make the folder of :func:`sockets` with mode 0700, and the one above it when that is ours as well.
+
+    Raises:
+        EngineError: as :func:`make_private`.
+    """
+    folder = sockets(data)
+    if folder.parent != data.resolve():
+        make_private(folder.parent)
+    return make_private(folder)
+
+
+def logs(data: Path) -> Path:
+    """Folder of the log files."""
+    return data / "log"
+
+
+def tail(log: Path, *, lines: int = 12) -> str:
+    """Return the last ``lines`` lines of a log file, for a message; empty if there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 8192))
+            text = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+    return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
+
+
+def trim(log: Path, *, limit: int = 10_000_000) -> None:
+    """Set a log of more than ``limit`` bytes aside as ``<name>.old``, so that at most two such files exist."""
+    if log.is_file() and log.stat().st_size > limit:
+        log.replace(log.with_suffix(log.suffix + ".old"))

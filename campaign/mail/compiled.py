@@ -1,0 +1,131 @@
+"""A compiled mail: everything that is the same for all recipients as bytes, with places for what is not.
+
+Filling one is joining bytes. A compiled mail is immutable, can be pickled, and may be shared by threads.
+"""
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from markupsafe import escape
+
+from campaign.errors import MailValueError
+from campaign.mail import headers
+from campaign.mail.addresses import WireAddress, wire_address
+from campaign.mail.dkim import Signer
+from campaign.mail.quoted_printable import encode_value
+
+BOUNDARY: Final = "=_countersign"
+"""Multipart boundary: ``=_`` can't occur in quoted-printable (RFC 2045 section 6.7), so it need not be random."""
+
+MAX_VALUE: Final = 1000
+"""Characters of one filled-in value; an address or name is far shorter."""
+
+Filling = tuple[str, bool]
+"""A slot's name, and whether the value is escaped for HTML."""
+
+
+@dataclass(frozen=True)
+class CompiledMail:
+    """The result of compiling one kind, language and petition or blast.
+
+    ``body`` alternates fixed bytes and fillings (an index into ``fillings``), beginning and ending with fixed bytes.
+    ``head`` are the fixed headers as sent, ``head_names`` their names in lower case, ``canonical_head`` those of them
+    that DKIM signs, in its relaxed form.
+    """
+
+    kind: str
+    locale: str
+    subject: str
+    base_url: str
+    head: bytes
+    canonical_head: bytes
+    head_names: tuple[str, ...]
+    body: tuple[bytes, ...]
+    places: tuple[int, ...]
+    fillings: tuple[Filling, ...]
+    needs_list_unsubscribe: bool
+
+    @property
+    def slots(self) -> frozenset[str]:
+        """Names of the values that :meth:`fill` needs."""
+        return frozenset(name for name, _ in self.fillings)
+
+    def fill(
+        self,
+        values: Mapping[str, str],
+        *,
+        to: str | WireAddress,
+        message_id: str,
+        date: datetime,
+        list_unsubscribe: str | None = None,
+        signer: Signer | None = None,
+    ) -> bytes:
+        """The whole message for one recipient, with CRLF line ends, signed if a ``signer`` is given.
+
+        Args:
+            values: one line of text per slot; names that this mail does not use are ignored.
+            to: the recipient's address; a :class:`WireAddress` saves checking it again.
+            message_id: with angle brackets, the same on each attempt (it is derived from the row).
+            date: aware; written in UTC.
+            list_unsubscribe: the one-click address (RFC 8058); needed exactly if ``needs_list_unsubscribe``.
+            signer: DKIM keys.
+
+        Raises:
+            MailValueError: for a missing value, control characters, a link that is not ours, a broken address.
+        """
+        recipient = to if isinstance(to, WireAddress) else wire_address(to)
+        personal = [b"To: " + recipient.address.encode() + b"\r\n", headers.date(date), headers.message_id(message_id)]
+        names = (*self.head_names, "to", "date", "message-id")
+        if self.needs_list_unsubscribe:
+            if list_unsubscribe is None:
+                raise MailValueError({"list_unsubscribe": "missing"})
+            self._check_link("list_unsubscribe", list_unsubscribe)
+            personal.append(headers.unfolded("List-Unsubscribe", f"<{list_unsubscribe}>"))
+            names += ("list-unsubscribe",)
+        elif list_unsubscribe is not None:
+            raise MailValueError({"list_unsubscribe": "unexpected"})
+        body = self._filled_body(values)
+        if signer is None:
+            return b"".join((*personal, self.head, b"\r\n", body))
+        # The body is its own canonical form: see quoted_printable.
+        canonical = self.canonical_head + b"".join(map(headers.relaxed, personal))
+        seals = signer.seals(canonical, names, b64encode(hashlib.sha256(body).digest()), int(date.timestamp()))
+        return b"".join((seals, *personal, self.head, b"\r\n", body))
+
+    def _filled_body(self, values: Mapping[str, str]) -> bytes:
+        encoded = [self._encoded(values, name, in_html=in_html) for name, in_html in self.fillings]
+        pieces = list(self.body)
+        for index, place in enumerate(self.places):
+            pieces[2 * index + 1] = encoded[place]
+        return b"".join(pieces)
+
+    def _encoded(self, values: Mapping[str, str], name: str, *, in_html: bool) -> bytes:
+        try:
+            value = values[name]
+        except KeyError:
+            raise MailValueError({name: "missing"}) from None
+        if name.startswith("link_"):
+            self._check_link(name, value)
+        elif not value.isprintable():
+            _refuse_controls(name, value)
+        if len(value) > MAX_VALUE:
+            raise MailValueError({name: "too_long"})
+        return encode_value(str(escape(value)) if in_html else value)
+
+    def _check_link(self, name: str, link: str) -> None:
+        """Links lead to our own site only (so also: no script, no other scheme), in plain characters."""
+        if not link.startswith(self.base_url) or link[len(self.base_url) : len(self.base_url) + 1] not in {"", "/"}:
+            raise MailValueError({name: "foreign_link"})
+        if not link.isascii() or not link.isprintable() or any(char in link for char in ' <>"'):
+            raise MailValueError({name: "broken_link"})
+
+
+def _refuse_controls(name: str, value: str) -> None:
+    """Refuse what could end a line or be no text at all; joiners and direction marks are part of names and pass."""
+    for char in value:
+        if char < " " or "\x7f" <= char <= "\x9f" or char in "\u2028\u2029" or "\ud800" <= char <= "\udfff":
+            raise MailValueError({name: "control_characters"})

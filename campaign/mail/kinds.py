@@ -1,0 +1,142 @@
+"""The kinds of mail as data: lane, headers, and which names their templates may use.
+
+The table follows RFC 8058 (one-click unsubscribe), RFC 2919 (List-Id), RFC 3834 (Auto-Submitted). No kind carries
+``Precedence``: it is not a standard header, and Auto-Submitted says what it was used for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Lane(StrEnum):
+    """The two worker pools: what a person waits for, and everything else."""
+
+    URGENT = "urgent"
+    BULK = "bulk"
+
+
+class Unsubscribe(StrEnum):
+    """When a kind carries List-Unsubscribe and List-Unsubscribe-Post."""
+
+    NEVER = "never"
+    WITH_UPDATES = "with updates"
+    """Only if the template-level value ``wants_updates`` is true: then the mail invites to more mail."""
+    ALWAYS = "always"
+
+
+COMMON = frozenset(
+    {"site_name", "base_url", "link_privacy", "postal_address", "locale", "direction", "is_test", "mail_subject"}
+)
+"""Names that every template may use; filled in by the composer from the sender and the kind."""
+
+OWN_PAGE = frozenset({"name", "link_manage"})
+UPDATE = frozenset(
+    {"subject", "body_html", "body_text", "petition_title", "author_name", "count", "link_petition", "link_update"}
+)
+
+
+@dataclass(frozen=True)
+class MailKind:
+    """One kind of mail.
+
+    ``context`` are the names with one value per petition or blast; ``slots`` the names with one value per recipient.
+    Names beginning with ``link_`` must be addresses on our own site.
+    """
+
+    name: str
+    folder: str
+    lane: Lane
+    unsubscribe: Unsubscribe
+    is_list: bool
+    """Carries List-Id and Feedback-ID: mail to the followers of a petition."""
+    auto_submitted: bool
+    """Carries ``Auto-Submitted: auto-generated``: an event sent it, not a person."""
+    context: frozenset[str]
+    slots: frozenset[str]
+    is_test: bool = False
+
+
+def _urgent(
+    name: str, *, context: frozenset[str], slots: frozenset[str], unsubscribe: Unsubscribe = Unsubscribe.NEVER
+) -> MailKind:
+    return MailKind(
+        name=name,
+        folder=name,
+        lane=Lane.URGENT,
+        unsubscribe=unsubscribe,
+        is_list=False,
+        auto_submitted=True,
+        context=context,
+        slots=slots,
+    )
+
+
+def _bulk(name: str, *, auto_submitted: bool, context: frozenset[str]) -> MailKind:
+    return MailKind(
+        name=name,
+        folder=name,
+        lane=Lane.BULK,
+        unsubscribe=Unsubscribe.ALWAYS,
+        is_list=True,
+        auto_submitted=auto_submitted,
+        context=context,
+        slots=OWN_PAGE | {"link_unsubscribe"},
+    )
+
+
+KINDS: Mapping[str, MailKind] = {
+    kind.name: kind
+    for kind in (
+        # Before the address is proved nothing that a signer typed is mailed: no name in these (name-field spam relay).
+        _urgent(
+            "confirmation",
+            context=frozenset({"petition_title", "expiry_days"}),
+            slots=frozenset({"link_confirm", "code", "link_deny"}),
+        ),
+        _urgent(
+            "reminder",
+            context=frozenset({"petition_title", "expiry_days"}),
+            slots=frozenset({"link_confirm", "code", "link_deny"}),
+        ),
+        _urgent("already_signed", context=frozenset({"petition_title"}), slots=frozenset({"link_manage"})),
+        _urgent("mailbox_full", context=frozenset({"petition_title", "link_petition"}), slots=frozenset()),
+        _urgent(
+            "thank_you",
+            context=frozenset({"petition_title", "count", "goal", "link_petition", "wants_updates"}),
+            slots=OWN_PAGE | {"link_unsubscribe"},
+            unsubscribe=Unsubscribe.WITH_UPDATES,
+        ),
+        _bulk(
+            "milestone",
+            auto_submitted=True,
+            context=frozenset(
+                {
+                    "petition_title",
+                    "author_name",
+                    "count",
+                    "threshold",
+                    "goal",
+                    "body_html",
+                    "body_text",
+                    "link_petition",
+                }
+            ),
+        ),
+        _bulk("update", auto_submitted=False, context=UPDATE),
+        # An organiser's test of an update, to themselves: the same words, but no list mail, as nobody subscribed to it.
+        MailKind(
+            name="test",
+            folder="update",
+            lane=Lane.URGENT,
+            unsubscribe=Unsubscribe.NEVER,
+            is_list=False,
+            auto_submitted=True,
+            context=UPDATE,
+            slots=OWN_PAGE | {"link_unsubscribe"},
+            is_test=True,
+        ),
+        _urgent("sign_in", context=frozenset({"valid_minutes"}), slots=frozenset({"link_sign_in"})),
+        _urgent("admin_alert", context=frozenset({"sentences", "link_monitor"}), slots=frozenset()),
+    )
+}

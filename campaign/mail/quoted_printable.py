@@ -1,0 +1,81 @@
+r"""Quoted-printable (RFC 2045 section 6.7) in a normal form that later steps can rely on.
+
+Beyond the RFC, what is encoded here has no tab, no two blanks in a row, no line that begins with a dot, and CRLF as the
+only line end. So the text is its own relaxed DKIM body (RFC 6376 section 3.4.4) and needs no dot-stuffing (RFC 5321
+section 4.5.2): neither has to be done per message.
+"""
+
+import binascii
+import re
+from typing import Final
+
+LINE: Final = 75
+"""Characters on a line before the soft break's ``=``; the RFC allows 76 with it."""
+
+# Printable ASCII that stands for itself wherever it is, with single blanks inside only.
+_PLAIN = re.compile(r"[!-<>-~](?:[!-<>-~]| (?! |$)){0,74}")
+_DOUBLE_BLANK = re.compile(rb"  |\t|\n\.|\A\.")
+_HEX = [b"=%02X" % byte for byte in range(256)]
+_LITERAL = frozenset(range(33, 127)) - {ord("=")}
+
+
+def encode_value(value: str) -> bytes:
+    """Encode ``value``, which holds no line end, for a line of its own; no soft break follows it yet.
+
+    Long results are soft-broken. Fast for names, numbers and links.
+
+    Raises:
+        UnicodeEncodeError: for a lone surrogate.
+    """
+    if _PLAIN.fullmatch(value) and value[0] != ".":
+        return value.encode("ascii")
+    raw = value.encode()
+    encoded = binascii.b2a_qp(raw)
+    if _DOUBLE_BLANK.search(encoded):
+        return encode_line(raw, ends_line=True)
+    return encoded.replace(b"\n", b"\r\n")
+
+
+def encode_line(raw: bytes, *, ends_line: bool) -> bytes:
+    """Encode one line, slowly and exactly.
+
+    Args:
+        raw: the line in UTF-8, without its line end.
+        ends_line: True if a line end follows, so that a blank at the end must be encoded.
+    """
+    lines: list[bytes] = []
+    line = bytearray()
+    for index, byte in enumerate(raw):
+        unit = _HEX[byte]
+        if byte in _LITERAL:
+            unit = bytes([byte])
+        elif byte == ord(" ") and not line.endswith(b" ") and not (ends_line and index == len(raw) - 1):
+            unit = b" "
+        if len(line) + len(unit) > LINE:
+            lines.append(bytes(line))
+            line.clear()
+        if not line and unit == b".":
+            unit = _HEX[byte]
+        line += unit
+    lines.append(bytes(line))
+    return b"=\r\n".join(lines)
+
+
+def encode_literal(text: str, *, at_line_start: bool, before_slot: bool) -> bytes:
+    r"""Encode the text between two slots; its line ends are ``\n``.
+
+    A slot stands on encoded lines of its own: after the text before it comes a soft break, and one after the slot.
+
+    Args:
+        text: what stands between.
+        at_line_start: True at the beginning of the part; otherwise a slot stands before, its soft break comes first.
+        before_slot: True if a slot follows.
+    """
+    lines = [line.encode() for line in text.split("\n")]
+    last = len(lines) - 1
+    encoded = b"\r\n".join(
+        encode_line(line, ends_line=not (before_slot and index == last)) for index, line in enumerate(lines)
+    )
+    head = b"" if at_line_start else b"=\r\n"
+    tail = b"=\r\n" if before_slot and lines[last] else b""
+    return head + encoded + tail

@@ -1,0 +1,95 @@
+"""Lanes: paused by people or by trouble, and what the mail server last said."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from campaign.domain.states import Lane
+from campaign.store.database import Transaction
+
+
+@dataclass(frozen=True)
+class LaneState:
+    """Whether and why a lane stands still."""
+
+    lane: Lane
+    paused_at: datetime | None
+    paused_by: str | None
+    paused_reason: str | None
+    not_before: datetime | None
+    troubles: int
+    last_answer: str | None
+    last_answer_at: datetime | None
+
+
+def all_lanes(tx: Transaction) -> list[LaneState]:
+    """Both lanes."""
+    rows = tx.execute(
+        text("""
+        select name, paused_at, paused_by, paused_reason, not_before, troubles, last_answer, last_answer_at
+        from lane order by name""")
+    )
+    return [LaneState(Lane(row[0]), *tuple(row)[1:]) for row in rows]
+
+
+def pause(tx: Transaction, lane: Lane, *, by: str, reason: str, now: datetime) -> bool:
+    """Stop claiming in a lane; False if it was paused already (the first reason stays)."""
+    return (
+        tx.execute(
+            text("""
+            update lane set paused_at = :now, paused_by = :by, paused_reason = :reason
+            where name = :lane and paused_at is null"""),
+            lane=str(lane),
+            by=by,
+            reason=reason,
+            now=now,
+        ).rowcount
+        == 1
+    )
+
+
+def resume(tx: Transaction, lane: Lane) -> bool:
+    """Let a lane flow again, at once; False if nothing held it."""
+    tx.nudge(lane)
+    return (
+        tx.execute(
+            text("""
+            update lane set paused_at = null, paused_by = null, paused_reason = null, not_before = null, troubles = 0
+            where name = :lane and (paused_at is not null or not_before is not null)"""),
+            lane=str(lane),
+        ).rowcount
+        == 1
+    )
+
+
+def open_circuit(tx: Transaction, lane: Lane, *, not_before: datetime, answer: str, now: datetime) -> int:
+    """Hold a lane back because the mail server itself is in trouble; returns the troubles in a row."""
+    return int(
+        tx.execute(
+            text("""
+            update lane set not_before = :not_before, troubles = least(troubles + 1, 1000), last_answer = :answer,
+                last_answer_at = :now
+            where name = :lane returning troubles"""),
+            lane=str(lane),
+            not_before=not_before,
+            answer=answer,
+            now=now,
+        ).scalar_one()
+    )
+
+
+def close_circuit(tx: Transaction, lane: Lane, *, now: datetime) -> None:
+    """Note that the mail server works."""
+    tx.execute(
+        text("""
+        update lane set not_before = null, troubles = 0, last_answer = null, last_answer_at = :now
+        where name = :lane and (troubles > 0 or not_before is not null)"""),
+        lane=str(lane),
+        now=now,
+    )
+
+
+def troubles(tx: Transaction, lane: Lane) -> int:
+    """Failures of the mail server in a row, as a whole, not of single messages."""
+    return int(tx.execute(text("select troubles from lane where name = :lane"), lane=str(lane)).scalar_one())

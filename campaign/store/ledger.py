@@ -1,0 +1,231 @@
+"""The message table as seen by the workers: claim with a lease, submit, settle, and recover what a death left."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from campaign.domain.states import Lane, MessageKind, SignatureState
+from campaign.store.database import Transaction
+
+QUARANTINE = 3
+"""A row that three workers died with is taken out of the traffic."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A message that this worker holds, with what composing it needs. Encrypted fields stay encrypted."""
+
+    id: int
+    kind: MessageKind
+    attempts: int
+    planned_at: datetime
+    petition_id: int | None
+    blast_id: int | None
+    account_id: int | None
+    signature_id: int | None
+    signature_state: SignatureState | None
+    locale: str | None
+    wants_updates: bool | None
+    requested_at: datetime | None
+    nonce: bytes | None = field(repr=False)
+    address: bytes | None = field(repr=False)
+    name: bytes | None = field(repr=False)
+
+
+def _claimed(row: Row[Any]) -> Claimed:
+    values = row._asdict()
+    state = row.signature_state
+    return Claimed(
+        **(values | {"kind": MessageKind(row.kind), "signature_state": SignatureState(state) if state else None})
+    )
+
+
+def claim(
+    tx: Transaction, lane: Lane, *, owner_id: int, limit: int, lease_until: datetime, now: datetime
+) -> list[Claimed]:
+    """Take due messages of a lane, oldest first; rows that another worker is taking are skipped.
+
+    A paused lane, an open circuit and a paused or cancelled blast yield nothing.
+    """
+    rows = tx.execute(
+        text("""
+        with due as (
+            select m.id from message m
+            where m.lane = :lane and m.state = 'planned' and m.due_at <= :now
+                and not exists (
+                    select 1 from lane l where l.name = :lane and (l.paused_at is not null or l.not_before > :now))
+                and (m.blast_id is null or exists (
+                    select 1 from blast b
+                    where b.id = m.blast_id and b.paused_at is null and b.cancelled_at is null))
+            order by m.due_at, m.id limit :limit
+            for update of m skip locked),
+        taken as (
+            update message m set state = 'claimed', owner_id = :owner_id, lease_until = :lease_until,
+                attempts = m.attempts + 1
+            from due where m.id = due.id
+            returning m.id, m.kind, m.attempts, m.planned_at, m.petition_id, m.blast_id, m.account_id, m.signature_id)
+        select t.*, s.state as signature_state, s.locale, s.wants_updates, s.requested_at, s.nonce, s.address, s.name
+        from taken t left join signature s on s.id = t.signature_id
+        order by t.id"""),
+        lane=str(lane), owner_id=owner_id, limit=limit, lease_until=lease_until, now=now,
+    )  # fmt: skip
+    return [_claimed(row) for row in rows]
+
+
+def has_due(tx: Transaction, lane: Lane, *, now: datetime) -> bool:
+    """True if a worker of this lane would find work now."""
+    return bool(
+        tx.execute(
+            text("""
+            select exists (select 1 from message m where m.lane = :lane and m.state = 'planned' and m.due_at <= :now)
+                and not exists (
+                    select 1 from lane l where l.name = :lane and (l.paused_at is not null or l.not_before > :now))"""),
+            lane=str(lane),
+            now=now,
+        ).scalar_one()
+    )
+
+
+def begin_submitting(tx: Transaction, message_ids: Sequence[int], *, owner_id: int) -> set[int]:
+    """Mark claimed messages as about to reach the wire, if consent still stands; returns those that may go.
+
+    This is the last look: who withdrew, unsubscribed or was erased since the claim is left out here.
+    """
+    rows = tx.execute(
+        text("""
+        update message m set state = 'submitting'
+        where m.id = any(:ids) and m.state = 'claimed' and m.owner_id = :owner_id
+            and (m.signature_id is null or exists (
+                select 1 from signature s where s.id = m.signature_id and s.address is not null
+                    and case
+                        when m.kind in ('confirmation', 'reminder') then s.state = 'pending'
+                        when m.kind in ('milestone', 'update') then s.state = 'confirmed' and s.wants_updates
+                        else s.state = 'confirmed' end))
+            and (m.blast_id is null or exists (
+                select 1 from blast b where b.id = m.blast_id and b.paused_at is null and b.cancelled_at is null))
+        returning m.id"""),
+        ids=list(message_ids),
+        owner_id=owner_id,
+    )
+    return set(rows.scalars())
+
+
+def give_back(tx: Transaction, message_ids: Sequence[int], *, owner_id: int, due_at: datetime | None = None) -> int:
+    """Return claimed or submitting messages that certainly did not reach the server; the attempt does not count."""
+    return tx.execute(
+        text("""
+        update message set state = 'planned', owner_id = null, lease_until = null,
+            attempts = greatest(attempts - 1, 0), due_at = coalesce(:due_at, due_at)
+        where id = any(:ids) and state in ('claimed', 'submitting') and owner_id = :owner_id"""),
+        ids=list(message_ids), owner_id=owner_id, due_at=due_at,
+    ).rowcount  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """How one attempt ended. ``state`` is a final state, or ``planned`` with the moment of the next attempt."""
+
+    message_id: int
+    state: str
+    reason: str | None = None
+    phase: str | None = None
+    reply_code: int | None = None
+    enhanced: str | None = None
+    due_at: datetime | None = None
+
+
+def settle(tx: Transaction, settlements: Sequence[Settlement], *, owner_id: int, now: datetime) -> int:
+    """Record outcomes in one statement; rows that someone else settled meanwhile are left alone."""
+    if not settlements:
+        return 0
+    changed = tx.execute(
+        text("""
+        update message m set state = o.state, owner_id = null, lease_until = null, reason = o.reason, phase = o.phase,
+            reply_code = o.reply_code, enhanced = o.enhanced, due_at = coalesce(o.due_at, m.due_at),
+            settled_at = case when o.state = 'planned' then null else cast(:now as timestamptz) end
+        from unnest(cast(:ids as bigint[]), cast(:states as message_state[]), cast(:reasons as text[]),
+            cast(:phases as text[]), cast(:codes as smallint[]), cast(:enhanced as text[]),
+            cast(:dues as timestamptz[])) as o(id, state, reason, phase, reply_code, enhanced, due_at)
+        where m.id = o.id and m.owner_id = :owner_id and m.state in ('claimed', 'submitting')"""),
+        ids=[item.message_id for item in settlements],
+        states=[item.state for item in settlements],
+        reasons=[item.reason for item in settlements],
+        phases=[item.phase for item in settlements],
+        codes=[item.reply_code for item in settlements],
+        enhanced=[item.enhanced for item in settlements],
+        dues=[item.due_at for item in settlements],
+        owner_id=owner_id,
+        now=now,
+    ).rowcount
+    _log_attempts(tx, settlements, owner_id=owner_id, now=now)
+    return changed
+
+
+def _log_attempts(tx: Transaction, settlements: Sequence[Settlement], *, owner_id: int, now: datetime) -> None:
+    # An acceptance stands on the message itself; the log keeps what did not go well.
+    odd = [item for item in settlements if item.state != "accepted" and item.phase is not None]
+    if odd:
+        tx.execute(
+            text("""
+            insert into attempt (message_id, at, worker_id, reply_code, result, phase, enhanced, answer)
+            select o.id, :now, :owner_id, o.code, o.state, o.phase, o.enhanced, o.answer
+            from unnest(cast(:ids as bigint[]), cast(:states as text[]), cast(:phases as text[]),
+                cast(:codes as smallint[]), cast(:enhanced as text[]), cast(:answers as text[]))
+                as o(id, state, phase, code, enhanced, answer)"""),
+            ids=[item.message_id for item in odd],
+            states=["deferred" if item.state == "planned" else item.state for item in odd],
+            phases=[item.phase for item in odd],
+            codes=[item.reply_code for item in odd],
+            enhanced=[item.enhanced for item in odd],
+            answers=[item.reason for item in odd],
+            owner_id=owner_id,
+            now=now,
+        )
+
+
+def recover_claimed(tx: Transaction, *, now: datetime) -> int:
+    """Plan claimed messages again whose lease ran out; at the third death the row is rejected as poison."""
+    return tx.execute(
+        text("""
+        update message set owner_id = null, lease_until = null, losses = losses + 1,
+            state = case when losses + 1 >= :quarantine then cast('rejected' as message_state) else 'planned' end,
+            settled_at = case when losses + 1 >= :quarantine then cast(:now as timestamptz) end,
+            reason = case when losses + 1 >= :quarantine then 'poison' else 'lease_expired' end
+        where state = 'claimed' and lease_until < :now"""),
+        quarantine=QUARANTINE,
+        now=now,
+    ).rowcount
+
+
+def expired_submitting(tx: Transaction, *, now: datetime) -> list[int]:
+    """Messages whose worker vanished while they were about to reach the wire."""
+    rows = tx.execute(
+        text("select id from message where state = 'submitting' and lease_until < :now for update skip locked"),
+        now=now,
+    )
+    return list(rows.scalars())
+
+
+def held_by(tx: Transaction, owner_id: int) -> dict[int, str]:
+    """What a worker holds: state by message id; locked."""
+    rows = tx.execute(
+        text("""
+        select id, state from message where state in ('claimed', 'submitting') and owner_id = :owner_id for update"""),
+        owner_id=owner_id,
+    )
+    return {row.id: row.state for row in rows}
+
+
+def resolve(tx: Transaction, states: Mapping[int, str], *, reason: str, now: datetime) -> int:
+    """Settle what a dead worker left, by the evidence: ``accepted``, ``uncertain`` or ``planned`` per message."""
+    return tx.execute(
+        text("""
+        update message m set state = o.state, owner_id = null, lease_until = null, reason = :reason,
+            settled_at = case when o.state = 'planned' then null else cast(:now as timestamptz) end
+        from unnest(cast(:ids as bigint[]), cast(:states as message_state[])) as o(id, state)
+        where m.id = o.id and m.state in ('claimed', 'submitting')"""),
+        ids=list(states), states=list(states.values()), reason=reason, now=now,
+    ).rowcount  # fmt: skip

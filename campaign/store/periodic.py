@@ -1,0 +1,43 @@
+"""Periodic jobs: any number of tickers look, one of them starts a job."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from campaign.store.database import Transaction
+
+
+def claim_due(tx: Transaction, intervals: dict[str, timedelta], *, now: datetime) -> list[str]:
+    """The names of the due jobs whose turn this caller got, in one statement."""
+    rows = tx.execute(
+        text("""
+        insert into periodic_job as j (name, next_at, started_at)
+        select o.name, cast(:now as timestamptz) + o.every, :now
+        from unnest(cast(:names as text[]), cast(:intervals as interval[])) as o(name, every)
+        on conflict (name) do update set next_at = excluded.next_at, started_at = excluded.started_at
+        where j.next_at <= :now
+        returning j.name"""),
+        names=list(intervals),
+        intervals=list(intervals.values()),
+        now=now,
+    )
+    return list(rows.scalars())
+
+
+def finished(tx: Transaction, name: str, *, outcome: str, now: datetime) -> None:
+    """Note how a job ended."""
+    tx.execute(
+        text("update periodic_job set finished_at = :now, outcome = :outcome where name = :name"),
+        name=name, outcome=outcome, now=now,
+    )  # fmt: skip
+
+
+def last_tick(tx: Transaction) -> datetime | None:
+    """When any ticker last started a job."""
+    moment: datetime | None = tx.execute(text("select max(started_at) from periodic_job")).scalar_one()
+    return moment
+
+
+def only_one(tx: Transaction, lock: int) -> bool:
+    """True for one transaction at a time; the others need not wait, for the work is being done."""
+    return bool(tx.execute(text("select pg_try_advisory_xact_lock(:lock)"), lock=lock).scalar_one())

@@ -1,0 +1,1 @@
+"""The tests; a package so that `tests.kit` can be imported by all of them."""
