@@ -1,4 +1,4 @@
-"""A very short memory for rendered bytes, so that a rush on one page renders it once a second and not for each reader."""
+"""A very short memory for rendered bytes: in a rush a page is rendered once a second, not once per reader."""
 
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
@@ -18,7 +18,7 @@ class Brief(Generic[Value]):
         self._kept: dict[Hashable, tuple[float, Value]] = {}
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """The value kept for a key, made anew if it is older than the memory is long. Errors of ``make`` are not kept."""
+        """The value kept for a key, made anew once it is too old. Errors of ``make`` are not kept."""
         now = self._clock()
         kept = self._kept.get(key)
         if kept is not None and now < kept[0]:

@@ -19,9 +19,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "missing": lazy("Enter your email address."),
         "invalid": lazy("Enter an email address like name@example.org."),
         "role": lazy("Enter your own address; this one belongs to an office, not to a person."),
-        "not_ascii": lazy(
-            "Enter another address: our mail server can’t yet write to letters like these before the @."
-        ),
+        "not_ascii": lazy("Enter another address: our mail server can’t yet write to letters like these before the @."),
     },
     "country": {
         "missing": lazy("Choose your country."),
@@ -32,7 +30,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "looks_like_link": lazy("Give your reason without web addresses."),
     },
     "stamp": {
-        "expired": lazy("This page was open for a long time. Everything is still filled in: please press the button again."),
+        "expired": lazy(
+            "This page was open for a long time. Everything is still filled in: please press the button again."
+        ),
     },
     "code": {
         "missing": lazy("Enter the six digits from the mail."),

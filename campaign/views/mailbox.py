@@ -26,7 +26,7 @@ ADDRESS = re.compile(r"https?://[^\s<>\"]+")
 @allow(Access.MAILBOX)
 def index() -> Response:
     """All mails, newest first."""
-    mails = list(_mailbox().messages())
+    mails = _mailbox().messages()
     number = max(request.args.get("page", 1, type=int), 1)
     shown = mails[(number - 1) * AT_ONCE : number * AT_ONCE]
     older = number + 1 if len(mails) > number * AT_ONCE else 0
@@ -43,7 +43,7 @@ def messages() -> Response:
                 {
                     "id": mail.id,
                     "to": mail.to,
-                    "from": mail.sender,
+                    "from": mail.from_,
                     "subject": mail.subject,
                     "kind": mail.kind,
                     "received_at": mail.received_at.isoformat(),
@@ -100,12 +100,11 @@ def _mailbox() -> Mailbox:
 
 
 def _raw(mail_id: str) -> bytes:
-    raw: bytes = _mailbox().raw(mail_id)
-    return raw
+    return _mailbox().raw(mail_id)
 
 
 def _parsed(raw: bytes) -> EmailMessage:
-    return email.message_from_bytes(raw, policy=email.policy.default)  # type: ignore[return-value]  # by its policy
+    return email.message_from_bytes(raw, policy=email.policy.default)
 
 
 def _part(message: EmailMessage, kind: str) -> str:

@@ -45,14 +45,19 @@ def unsubscribe(token: str) -> Response:
     everything = forms.typed("scope") == "everything"
     preferences.unsubscribe(runtime(), token, everything=everything)
     sentence = (
-        _("You get no more mail from us at this address.") if everything else _("You get no more updates on this petition.")
+        _("You get no more mail from us at this address.")
+        if everything
+        else _("You get no more updates on this petition.")
     )
     return without_referrer(
         page(
             "message.html",
             sign="tick",
             heading=_("You are unsubscribed"),
-            sentences=[sentence, _("This holds at once, also for mail that was already waiting. Your signature stays.")],
+            sentences=[
+                sentence,
+                _("This holds at once, also for mail that was already waiting. Your signature stays."),
+            ],
             back=link("public.petition", slug=view.slug),
             back_label=_("To the petition"),
         )
@@ -77,7 +82,9 @@ def own(token: str) -> Response:
     return _own_page(token)
 
 
-def _own_page(token: str, *, form: Mapping[str, str] | None = None, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
+def _own_page(
+    token: str, *, form: Mapping[str, str] | None = None, problems: forms.Problems = forms.NO_PROBLEMS
+) -> Response:
     kept = preferences.own_page(runtime(), token)
     speak(kept.locale)
     done = DONE.get(request.args.get("done", ""), "")
@@ -145,9 +152,7 @@ def change(token: str) -> Response:
         typed = {name: forms.typed(name) for name in ("name", "country", "reason")}
         return _own_page(token, form=typed, problems=forms.worded(error.problems))
     speak(preferences.own_page(runtime(), token).locale)
-    return without_referrer(
-        current_app.make_response(redirect(link("preferences.own", token=token, done=action), 303))
-    )
+    return without_referrer(current_app.make_response(redirect(link("preferences.own", token=token, done=action), 303)))
 
 
 def _correct(token: str) -> None:

@@ -1,7 +1,6 @@
 """Pages that everybody sees: the list, a petition, its form, count, thanks, QR code, privacy."""
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
-from markupsafe import Markup
 
 from campaign import consents, countries, petitions, signing
 from campaign.domain.names import MAX_REASON
@@ -124,7 +123,7 @@ def _pretend(slug: str, form: signing.SignForm) -> signing.Requested:
 
 
 def inbox(slug: str, *, handle: str, masked: str, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
-    """ "Check your inbox": the address as typed but masked, the mail's name, the code field."""
+    """The page "check your inbox": the address as typed but masked, the mail's name, the code field."""
     title = petitions.show(runtime(), slug, language()).title
     return keep_private(
         page(
@@ -152,7 +151,8 @@ def count(slug: str) -> Response:
     response.headers["Cache-Control"] = FRESH
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 @pages.get("/p/<slug>/thanks")
@@ -166,7 +166,8 @@ def thanks(slug: str) -> Response:
         petition=shown,
         open=shown.state is PetitionState.LIVE,
         address=address,
-        qr=Markup(qr_code(address)))  # noqa: S704 - drawn by segno
+        qr=qr_code(address),
+    )
     response.headers["Cache-Control"] = "private, max-age=1"
     response.headers["X-Robots-Tag"] = "noindex"
     return response
@@ -177,7 +178,7 @@ def thanks(slug: str) -> Response:
 def qr(slug: str) -> Response:
     """The petition's address as a QR code, for posters."""
     petitions.count(runtime(), slug)
-    drawn = qr_code(petition_address(slug)).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    drawn = str(qr_code(petition_address(slug))).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
     response = current_app.response_class(drawn, mimetype="image/svg+xml")
     response.headers["Cache-Control"] = "public, max-age=3600"
     return response

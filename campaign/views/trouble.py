@@ -99,15 +99,13 @@ def _conflict(error: ConflictError) -> Response:
 class Site(Flask):
     """Flask, with a log that names the place of an error and not its text, which may quote what somebody typed."""
 
-    def log_exception(
-        self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]
-    ) -> None:
+    def log_exception(self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]) -> None:
         """Log type and places (file, line, function) of an unexpected error; no message, no values."""
         kind, _, trace = exc_info
         places: list[str] = []
         while trace is not None:
             code = trace.tb_frame.f_code
-            places.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_qualname if hasattr(code, 'co_qualname') else code.co_name}")
+            places.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_qualname}")
             trace = trace.tb_next
         log.error("unexpected %s at %s", kind.__name__ if kind else "error", " < ".join(reversed(places)))
 
