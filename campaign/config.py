@@ -187,6 +187,12 @@ VARIABLES: Mapping[str, Variable] = {
         "Redis 6.2 or newer, or Valkey. Empty: the embedded server.",
         secret=True,
     ),
+    "redis_prefix": Variable(
+        "COUNTERSIGN_REDIS_PREFIX",
+        "countersign:",
+        _text,
+        "Prefix of all keys in Redis, so that a shared server keeps installations apart.",
+    ),
     "smtp_url": Variable(
         "SMTP_URL",
         "",
@@ -277,6 +283,7 @@ class Settings:
     keys: tuple[Key, ...] = field(repr=False)
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
+    redis_prefix: str
     smtp_url: str = field(repr=False)
     smtp_ca_file: Path | None
     ehlo_name: str

@@ -1,0 +1,115 @@
+"""The journal of a sending process: what it was about to hand over, and what the mail server acknowledged.
+
+One short line per step, written with one ``os.write`` before the next step, so that the death of the process (not of
+the machine) forgets nothing. A lock on the file tells the living from the dead. After a crash of the whole machine the
+boot id differs, the journal may be short of its last lines, and what it does not settle is uncertain.
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_LINE = re.compile(rb"([SAN]) (\d+)\n")
+
+
+def _boot_id() -> str:
+    # Linux tells it; elsewhere a machine's crash can't be told from a process's, and the journal is trusted.
+    known = Path("/proc/sys/kernel/random/boot_id")
+    return known.read_text().strip() if known.exists() else "-"
+
+
+class Journal:
+    """The open journal of one sending process."""
+
+    def __init__(self, folder: Path, owner_id: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / f"{owner_id}.journal"
+        self._file = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        os.write(self._file, f"boot {_boot_id()}\n".encode())
+
+    def submit(self, message_id: int) -> None:
+        """Note, before the wire, that a message may now reach the server."""
+        os.write(self._file, b"S %d\n" % message_id)
+
+    def accept(self, message_id: int) -> None:
+        """Note that the server took a message: 250 after the final dot."""
+        os.write(self._file, b"A %d\n" % message_id)
+
+    def refuse(self, message_id: int) -> None:
+        """Note that the server certainly does not have a message."""
+        os.write(self._file, b"N %d\n" % message_id)
+
+    def settled(self) -> None:
+        """Forget everything: the database has recorded all outcomes."""
+        os.ftruncate(self._file, 0)
+        os.write(self._file, f"boot {_boot_id()}\n".encode())
+
+    def close(self, *, remove: bool = True) -> None:
+        """End the journal; a clean end leaves no file."""
+        if remove:
+            self.path.unlink(missing_ok=True)
+        os.close(self._file)
+
+
+@dataclass(frozen=True)
+class Legacy:
+    """What a dead process left: evidence about the messages it held."""
+
+    owner_id: int
+    path: Path
+    submitted: frozenset[int]
+    accepted: frozenset[int]
+    refused: frozenset[int]
+    complete: bool
+
+    def verdict(self, message_id: int, state: str) -> str:
+        """The state a held message gets: ``accepted``, ``uncertain`` or ``planned`` (certainly not sent)."""
+        if message_id in self.accepted:
+            return "accepted"
+        if message_id in self.refused:
+            return "planned"
+        if message_id in self.submitted or (state == "submitting" and not self.complete):
+            return "uncertain"
+        return "planned"
+
+
+def legacies(folder: Path) -> Iterator[Legacy]:
+    """The journals of dead processes, each locked while it is yielded, so that one finder settles it.
+
+    The finder removes the file once the database has the verdicts.
+    """
+    for path in sorted(folder.glob("*.journal")):
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            continue
+        try:
+            if path.exists():
+                yield _read(path)
+        finally:
+            os.close(file)
+
+
+def _read(path: Path) -> Legacy:
+    raw = path.read_bytes()
+    marks: dict[bytes, set[int]] = {b"S": set(), b"A": set(), b"N": set()}
+    for mark, number in _LINE.findall(raw):
+        marks[mark].add(int(number))
+    boot = re.match(rb"boot (\S+)\n", raw)
+    return Legacy(
+        owner_id=int(path.stem),
+        path=path,
+        submitted=frozenset(marks[b"S"]),
+        accepted=frozenset(marks[b"A"]),
+        refused=frozenset(marks[b"N"]),
+        complete=boot is not None and boot[1].decode() == _boot_id(),
+    )

@@ -1,0 +1,38 @@
+"""Signed return addresses (VERP): a bounce tells by itself which message it is about, and nobody can forge one."""
+
+import base64
+import binascii
+import hmac
+import re
+
+from campaign.vault import keyed_hash
+
+MAC = 10
+_SHAPE = re.compile(r"b-([a-z2-7]{10})-([a-z2-7]{16})@", re.IGNORECASE)
+
+
+def _mac(secret: bytes, message_id: int) -> bytes:
+    return keyed_hash(secret, f"return.{message_id}")[:MAC]
+
+
+def _text(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=").lower()
+
+
+def return_address(secret: bytes, message_id: int, domain: str) -> str:
+    """The MAIL FROM of a message: lower case only, for some servers fold the local part."""
+    return f"b-{_text(message_id.to_bytes(6, 'big'))}-{_text(_mac(secret, message_id))}@{domain}"
+
+
+def message_of(secret: bytes, address: str) -> int | None:
+    """The message a return address belongs to; None if we did not sign it."""
+    found = _SHAPE.match(address.strip())
+    if found is None:
+        return None
+    try:
+        row = base64.b32decode(found[1].upper() + "======")
+        mac = base64.b32decode(found[2].upper())
+    except binascii.Error:
+        return None
+    message_id = int.from_bytes(row, "big")
+    return message_id if hmac.compare_digest(mac, _mac(secret, message_id)) else None

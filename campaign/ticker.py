@@ -1,0 +1,116 @@
+"""The ticker: each second, look in the database for what is due and say it again, in case the queue lost the word.
+
+Any number of workers may run one; the database decides who starts a periodic job. Without Redis the ticker does the
+work itself: slower, still correct.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from campaign import counting, delivery, upkeep
+from campaign.domain.states import Lane
+from campaign.errors import CountersignError, StoreUnavailableError
+from campaign.runtime import Runtime
+from campaign.store import ledger, periodic
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 1.0
+BEAT_EVERY = 5
+
+
+@dataclass(frozen=True)
+class Job:
+    """One periodic job."""
+
+    every: timedelta
+    run: Callable[[Runtime], object]
+
+
+def jobs(runtime: Runtime) -> Mapping[str, Job]:
+    """The schedule, on one screen."""
+    return {
+        "count_signatures": Job(timedelta(seconds=runtime.settings.count_interval), counting.count_signatures),
+        "recover_leases": Job(timedelta(seconds=10), delivery.recover),
+        "expire_signatures": Job(timedelta(minutes=10), upkeep.expire_signatures),
+        "remind": Job(timedelta(minutes=10), upkeep.remind),
+        "erase_old": Job(timedelta(hours=6), upkeep.erase_old),
+        "recount": Job(timedelta(hours=24), counting.recount),
+        "forget": Job(timedelta(hours=1), upkeep.forget),
+    }
+
+
+def run_job(runtime: Runtime, name: str) -> None:
+    """Run one periodic job by name and note how it ended. Each job may run twice."""
+    outcome = str(jobs(runtime)[name].run(runtime))
+    now = runtime.clock()
+    runtime.store.transact(lambda tx: periodic.finished(tx, name, outcome=outcome, now=now))
+
+
+class Ticker:
+    """A thread of a worker process."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        lane: Lane,
+        enqueue_job: Callable[[str], bool],
+        nudge: Callable[[Lane], bool],
+        drain: Callable[[], object],
+        beat: Callable[[], None],
+    ) -> None:
+        """Wire a ticker.
+
+        Args:
+            runtime: a runtime of its own.
+            lane: the lane of this worker.
+            enqueue_job: puts a job on the queue; False if Redis did not take it.
+            nudge: wakes a lane; False if Redis did not take it.
+            drain: sends what is due in this worker's lane, without Redis.
+            beat: the heartbeat of this process.
+        """
+        self.runtime = runtime
+        self.lane = lane
+        self.enqueue_job = enqueue_job
+        self.nudge = nudge
+        self.drain = drain
+        self.beat = beat
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
+        self._ticks = 0
+
+    def start(self) -> None:
+        """Begin to tick."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop and wait for the present tick."""
+        self._stop.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._stop.wait(INTERVAL):
+            try:
+                self.tick()
+            except StoreUnavailableError:
+                log.warning("the database does not answer; looking again")
+                self._stop.wait(2)
+            except CountersignError as error:
+                log.warning("tick: %s", error)
+
+    def tick(self) -> None:
+        """One look: heartbeat, due jobs, due mail."""
+        if self._ticks % BEAT_EVERY == 0:
+            self.beat()
+        self._ticks += 1
+        now = self.runtime.clock()
+        schedule = {name: job.every for name, job in jobs(self.runtime).items()}
+        for name in self.runtime.store.transact(lambda tx: periodic.claim_due(tx, schedule, now=now)):
+            if not self.enqueue_job(name):
+                run_job(self.runtime, name)
+        if self.runtime.store.transact(lambda tx: ledger.has_due(tx, self.lane, now=now)) and not self.nudge(self.lane):
+            self.drain()

@@ -1,0 +1,91 @@
+"""Upkeep: expire what was not confirmed, remind once, erase what is old, forget what limits nobody any more."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from campaign import addresses, allowance
+from campaign.domain.states import Lane, MessageKind
+from campaign.petitions import by_id
+from campaign.runtime import Runtime
+from campaign.store import allowances, outbox, signatures, workers
+from campaign.store.database import Transaction
+
+SLICE = 200
+REMIND_AFTER = timedelta(hours=24)
+LAST_CALL = timedelta(hours=24)
+"""A reminder that would leave less time than this to act on it is not sent."""
+
+
+def expire_signatures(runtime: Runtime) -> int:
+    """End signatures that were not confirmed in time and erase their personal data; returns how many."""
+    now = runtime.clock()
+    before = now - timedelta(days=runtime.settings.confirm_days)
+
+    def work(tx: Transaction) -> int:
+        ids = signatures.overdue(tx, before=before, limit=SLICE)
+        signatures.expire(tx, ids, reason="not_confirmed", now=now)
+        signatures.erase(tx, ids, now=now)
+        outbox.cancel_for(tx, ids, reason="not_confirmed", now=now)
+        return len(ids)
+
+    return _in_slices(runtime, work)
+
+
+def erase_old(runtime: Runtime) -> int:
+    """Erase addresses, names and reasons of petitions closed long enough ago; count and consent proof stay."""
+    now = runtime.clock()
+    before = now - timedelta(days=runtime.settings.retention_days)
+
+    def work(tx: Transaction) -> int:
+        ids = signatures.to_erase(tx, closed_before=before, limit=SLICE)
+        outbox.cancel_for(tx, ids, reason="retention", now=now)
+        return signatures.erase(tx, ids, now=now)
+
+    return _in_slices(runtime, work)
+
+
+def _in_slices(runtime: Runtime, work: Callable[[Transaction], int]) -> int:
+    total = 0
+    while True:
+        done = runtime.store.transact(work)
+        total += done
+        if done < SLICE:
+            return total
+
+
+def remind(runtime: Runtime) -> int:
+    """Plan the one reminder of signatures that wait for a day; returns how many mails will go."""
+    now = runtime.clock()
+    oldest = now - timedelta(days=runtime.settings.confirm_days) + LAST_CALL
+
+    def work(tx: Transaction) -> int:
+        found = signatures.to_remind(tx, before=now - REMIND_AFTER, after=oldest, limit=SLICE)
+        return sum(_remind(runtime, tx, row, now) for row in found)
+
+    return runtime.store.transact(work)
+
+
+def _remind(runtime: Runtime, tx: Transaction, row: signatures.Signature, now: datetime) -> bool:
+    signatures.mark_reminded(tx, row.id, now=now)
+    opened = by_id(runtime, tx, row.petition_id)
+    if opened.key is None or not opened.petition.accepts_confirmations(now):
+        return False
+    typed = signatures.open_field(opened.key, row.id, "address", row.address)
+    if typed is None:
+        return False
+    canonical = addresses.parse(typed, gmail_rules=runtime.settings.gmail_rules).canonical
+    wanted = outbox.Plan(
+        kind=MessageKind.REMINDER, lane=Lane.URGENT, due_at=now, signature_id=row.id, petition_id=row.petition_id
+    )
+    return allowance.plan(tx, allowance.origin(runtime, canonical, None), wanted, now=now)
+
+
+def forget(runtime: Runtime) -> None:
+    """Purge allowances, daily salts and workers of the past."""
+    now = runtime.clock()
+
+    def work(tx: Transaction) -> None:
+        allowances.purge(tx, now=now)
+        workers.purge(tx, before=now - timedelta(days=7))
+
+    runtime.store.transact(work)

@@ -1,0 +1,14 @@
+"""The Celery app: made from checked settings, the same for workers and publishers."""
+
+from celery import Celery
+
+from campaign.config import Settings
+from tasks.queues import celery_settings
+
+
+def make_app(settings: Settings) -> Celery:
+    """An app for these settings. It becomes the current one, so that no task is published to an app without a broker."""
+    app = Celery("countersign", set_as_current=True)
+    app.conf.update(celery_settings(settings))
+    app.set_default()
+    return app

@@ -1,0 +1,76 @@
+"""Nudges: tell the workers, cheaply and without ever waiting for a sick Redis, that a lane has work."""
+
+import logging
+import threading
+import time
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from campaign.domain.states import Lane
+from tasks.queues import DRAIN, RUN_JOB, UPKEEP
+
+log = logging.getLogger(__name__)
+
+EXPIRES = 30
+"""Seconds after which a wake-up is worthless: the ticker has looked long since."""
+
+INTERVAL = 0.02
+"""Seconds between two wake-ups of a lane from one process: a burst of sign-ups is one nudge."""
+
+COOL_DOWN = 10.0
+"""Seconds for which nobody is nudged after Redis failed; the rows are committed anyway."""
+
+
+def publish(app: Celery, task: str, queue: str, arguments: list[Any]) -> bool:
+    """Put one wake-up on a queue; False if Redis did not take it."""
+    try:
+        app.send_task(task, args=arguments, queue=queue, expires=EXPIRES, retry=False, ignore_result=True)
+    except (OperationalError, RedisError, OSError) as error:
+        log.warning("redis did not take a wake-up for %s: %s", queue, type(error).__name__)
+        return False
+    return True
+
+
+def nudge_lane(app: Celery, lane: Lane) -> bool:
+    """Wake the workers of a lane now; False if Redis did not take it."""
+    return publish(app, DRAIN, str(lane), [str(lane)])
+
+
+def enqueue_job(app: Celery, name: str) -> bool:
+    """Put a periodic job on the upkeep queue; False if Redis did not take it."""
+    return publish(app, RUN_JOB, UPKEEP, [name])
+
+
+class Nudger:
+    """Collects nudges and sends them from a thread of its own: at once when idle, one per interval in a burst."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._waiting: set[Lane] = set()
+        self._condition = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._quiet_until = 0.0
+
+    def __call__(self, lanes: frozenset[Lane]) -> None:
+        """Note lanes with new work; returns at once."""
+        if time.monotonic() < self._quiet_until:
+            return
+        with self._condition:
+            self._waiting |= lanes
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="nudger", daemon=True)
+                self._thread.start()
+            self._condition.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                while not self._waiting:
+                    self._condition.wait()
+                lanes, self._waiting = self._waiting, set()
+            if not all([nudge_lane(self._app, lane) for lane in sorted(lanes)]):
+                self._quiet_until = time.monotonic() + COOL_DOWN
+            time.sleep(INTERVAL)

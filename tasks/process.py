@@ -1,0 +1,100 @@
+"""What a worker process holds: its runtime, its deliverer, its ticker. Made after the fork, ended with the process."""
+
+import logging
+import os
+import threading
+from typing import Any
+
+from campaign.mail.smtp import SmtpSettings, SmtpTransport
+from celery import Celery, current_app, signals
+
+from campaign import config
+from campaign.config import Settings
+from campaign.delivery import Deliverer
+from campaign.domain.states import Lane
+from campaign.mailer import Mailer
+from campaign.runtime import Runtime, build
+from campaign.ticker import Ticker
+from tasks.nudging import Nudger, enqueue_job, nudge_lane
+
+log = logging.getLogger(__name__)
+
+BULK_CONNECTIONS = 4
+URGENT_CONNECTIONS = 2
+
+
+def open_transport(settings: Settings, lane: Lane) -> SmtpTransport:
+    """A transport with kept connections of its own for one lane."""
+    smtp = SmtpSettings.from_url(settings.smtp_url, ehlo_name=settings.ehlo_name, ca_file=settings.smtp_ca_file)
+    return SmtpTransport(smtp, connections=BULK_CONNECTIONS if lane is Lane.BULK else URGENT_CONNECTIONS)
+
+
+class Process:
+    """The one place where a worker process keeps what it holds open."""
+
+    def __init__(self, app: Celery, settings: Settings, lane: Lane) -> None:
+        self.app = app
+        self.settings = settings
+        self.lane = lane
+        self.runtime: Runtime = build(settings, nudge=Nudger(app), pool_size=3)
+        self.deliverer = self._deliverer(lane)
+        self._spare: Deliverer | None = None
+        self._spare_lock = threading.Lock()
+        self.ticker = Ticker(
+            self.runtime,
+            lane=lane,
+            enqueue_job=lambda name: enqueue_job(app, name),
+            nudge=lambda which: nudge_lane(app, which),
+            drain=self._drain_without_queue,
+            beat=self.deliverer.beat,
+        )
+
+    def _deliverer(self, lane: Lane) -> Deliverer:
+        transport = open_transport(self.settings, lane)
+        return Deliverer(self.runtime, lane, mailer=Mailer(self.runtime), transport=transport)
+
+    def drain(self) -> None:
+        """Send what is due in the lane of this process; wake it again if the time box ended first."""
+        if self.deliverer.drain().more:
+            nudge_lane(self.app, self.lane)
+
+    def _drain_without_queue(self) -> None:
+        # The ticker's own thread sends; it must not share a connection with the task that may be running.
+        with self._spare_lock:
+            if self._spare is None:
+                self._spare = self._deliverer(self.lane)
+            self._spare.drain()
+
+    def close(self) -> None:
+        """End in order: no new look, connections closed, worker noted as stopped."""
+        self.deliverer.stopping = True
+        self.ticker.stop()
+        self.deliverer.close()
+        if self._spare is not None:
+            self._spare.close()
+        self.runtime.close()
+
+
+_process: Process | None = None
+
+
+def current() -> Process:
+    """What this worker process holds."""
+    if _process is None:
+        raise RuntimeError("this process is no worker")
+    return _process
+
+
+@signals.worker_process_init.connect
+def _begin(**_: Any) -> None:
+    """Start, or restart, a worker process: everything is opened here, nothing is inherited over the fork."""
+    global _process  # noqa: PLW0603 - one holder per process, set once after the fork
+    lane = Lane(os.environ.get("COUNTERSIGN_LANE", Lane.URGENT))
+    _process = Process(current_app._get_current_object(), config.load(), lane)  # noqa: SLF001 - the app, not its proxy
+    _process.ticker.start()
+
+
+@signals.worker_process_shutdown.connect
+def _end(**_: Any) -> None:
+    if _process is not None:
+        _process.close()
