@@ -25,6 +25,10 @@ class Brief(Generic[Value]):
             return kept[1]
         value = make()
         if len(self._kept) >= ROOM:
-            self._kept.clear()
+            self.clear()
         self._kept[key] = (now + self._seconds, value)
         return value
+
+    def clear(self) -> None:
+        """Forget everything at once."""
+        self._kept.clear()
