@@ -239,6 +239,9 @@ VARIABLES: Mapping[str, Variable] = {
     ),
     "web_workers": Variable("COUNTERSIGN_WEB_WORKERS", "1", _number(1, 64), "Web server processes."),
     "web_threads": Variable("COUNTERSIGN_WEB_THREADS", "4", _number(1, 64), "Threads per web server process."),
+    "lane": Variable(
+        "COUNTERSIGN_LANE", "urgent", _choice("urgent", "bulk"), "Lane of a worker; set by `countersign worker --lane`."
+    ),
     "urgent_processes": Variable(
         "COUNTERSIGN_URGENT_PROCESSES", "1", _number(1, 64), "Processes of the worker for the urgent lane."
     ),
@@ -298,6 +301,7 @@ class Settings:
     contact: str
     web_workers: int
     web_threads: int
+    lane: str
     urgent_processes: int
     bulk_processes: int
     proxies: int

@@ -7,7 +7,7 @@ from tasks.queues import celery_settings
 
 
 def make_app(settings: Settings) -> Celery:
-    """An app for these settings. It becomes the current one, so that no task is published to an app without a broker."""
+    """An app for these settings; it becomes the default, so that nothing is published without a broker."""
     app = Celery("countersign", set_as_current=True)
     app.conf.update(celery_settings(settings))
     app.set_default()

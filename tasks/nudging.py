@@ -71,6 +71,7 @@ class Nudger:
                 while not self._waiting:
                     self._condition.wait()
                 lanes, self._waiting = self._waiting, set()
-            if not all([nudge_lane(self._app, lane) for lane in sorted(lanes)]):
+            taken = [nudge_lane(self._app, lane) for lane in sorted(lanes)]
+            if not all(taken):
                 self._quiet_until = time.monotonic() + COOL_DOWN
             time.sleep(INTERVAL)

@@ -1,9 +1,7 @@
 """What a worker process holds: its runtime, its deliverer, its ticker. Made after the fork, ended with the process."""
 
 import logging
-import os
 import threading
-from typing import Any
 
 from campaign.mail.smtp import SmtpSettings, SmtpTransport
 from celery import Celery, current_app, signals
@@ -12,6 +10,7 @@ from campaign import config
 from campaign.config import Settings
 from campaign.delivery import Deliverer
 from campaign.domain.states import Lane
+from campaign.errors import StoreUnavailableError
 from campaign.mailer import Mailer
 from campaign.runtime import Runtime, build
 from campaign.ticker import Ticker
@@ -75,26 +74,60 @@ class Process:
         self.runtime.close()
 
 
-_process: Process | None = None
+class _Holder:
+    """Opens what the process needs in the background, for the database may be away while the worker starts."""
+
+    def __init__(self, app: Celery, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._ended = threading.Event()
+        self._opened = threading.Event()
+        self._process: Process | None = None
+        self._thread = threading.Thread(target=self._open, name="opening", daemon=True)
+        self._thread.start()
+
+    def _open(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._process = Process(self._app, self._settings, Lane(self._settings.lane))
+            except StoreUnavailableError:
+                log.warning("the database does not answer; the worker waits for it")
+                self._ended.wait(2)
+            else:
+                self._process.ticker.start()
+                self._opened.set()
+                return
+
+    def process(self) -> Process:
+        """What the process holds; waits while the database is away."""
+        self._opened.wait(timeout=60)
+        if self._process is None:
+            raise StoreUnavailableError("the database does not answer; the ticker will look again")
+        return self._process
+
+    def close(self) -> None:
+        """End in order."""
+        self._ended.set()
+        self._thread.join(timeout=5)
+        if self._process is not None:
+            self._process.close()
+
+
+_holders: list[_Holder] = []
 
 
 def current() -> Process:
     """What this worker process holds."""
-    if _process is None:
-        raise RuntimeError("this process is no worker")
-    return _process
+    return _holders[0].process()
 
 
 @signals.worker_process_init.connect
-def _begin(**_: Any) -> None:
+def _begin(**_: object) -> None:
     """Start, or restart, a worker process: everything is opened here, nothing is inherited over the fork."""
-    global _process  # noqa: PLW0603 - one holder per process, set once after the fork
-    lane = Lane(os.environ.get("COUNTERSIGN_LANE", Lane.URGENT))
-    _process = Process(current_app._get_current_object(), config.load(), lane)  # noqa: SLF001 - the app, not its proxy
-    _process.ticker.start()
+    _holders[:] = [_Holder(current_app._get_current_object(), config.load())]  # noqa: SLF001 - the app, not its proxy
 
 
 @signals.worker_process_shutdown.connect
-def _end(**_: Any) -> None:
-    if _process is not None:
-        _process.close()
+def _end(**_: object) -> None:
+    for holder in _holders:
+        holder.close()

@@ -1,8 +1,11 @@
 """Fixtures for all tests. Everything that is more than a line lives in tests/kit."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.kit import engines as kit
+from tests.kit.worlds import World, make_world
 
 engines = kit.engines
 database_url = kit.database_url
@@ -21,3 +24,11 @@ def pytest_configure_node(node) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     kit.end(config)
+
+
+@pytest.fixture
+def world(database_url: str, tmp_path) -> Iterator[World]:
+    """A runtime on a clean database with a clock that stands."""
+    made = make_world(database_url, tmp_path)
+    yield made
+    made.runtime.close()

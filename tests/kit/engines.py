@@ -23,8 +23,8 @@ from redis import Redis
 
 from campaign.engines import locks
 from campaign.engines import redis as embedded_redis
+from campaign.store import migrate
 from tests.kit.keeper import KEEPER_LOCK, RUN_LOCK, STARTED
-from tests.kit.schema import migrate
 
 ROOT = Path(__file__).parent.parent.parent
 _SEEDS = "countersign_test_seeds"
@@ -128,7 +128,7 @@ def _make_template(urls: dict[str, str]) -> None:
     with psycopg.connect(urls["database"], autocommit=True) as connection:
         for statement in ("DROP DATABASE IF EXISTS {} WITH (FORCE)", "CREATE DATABASE {}"):
             connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
-    migrate(with_database(urls["database"], name))
+    migrate.upgrade(with_database(urls["database"], name))
     with psycopg.connect(with_database(urls["database"], name), autocommit=True) as connection:
         _keep_seeds(connection)
 

@@ -1,0 +1,53 @@
+# `make` shows what there is. GNU make 3.81 (macOS) and newer.
+# Variables given after the target reach the programs: make run COUNTERSIGN_PORT=9000
+
+BIN = .venv/bin
+ARGS =
+
+.PHONY: help install run test check bench-web bench lock clean
+
+help:
+	@echo "make run         install, then start everything here: database, queue, web, workers, mail"
+	@echo "make test        install, then run all tests in parallel       (ARGS='-k word' for some)"
+	@echo "make check       ruff, mypy, import contracts, migrations, translations"
+	@echo "make bench-web   measure pages and signing"
+	@echo "make bench       measure all"
+	@echo "make lock        resolve requirements.lock anew from pyproject.toml"
+	@echo "make clean       remove .venv and caches; data in var/ stay"
+
+# A quick look when all is installed; see bootstrap/install.py.
+install:
+	@python=`sh bootstrap/find-python.sh` && exec "$$python" bootstrap/install.py
+
+run: install
+	@exec $(BIN)/countersign up $(ARGS)
+
+# More than four processes gain nothing: they share one database server.
+test: install
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/countersign db check
+	$(BIN)/python -m campaign.i18n check
+
+bench-web: install
+	$(BIN)/python -m benchmarks.web $(ARGS)
+
+bench: install
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# uv resolves for every platform at once, which pip can't. It lives in a folder of its own, thrown away afterwards.
+lock:
+	@python=`sh bootstrap/find-python.sh` && folder=`mktemp -d` && trap 'rm -rf "$$folder"' EXIT && \
+	"$$python" -m venv "$$folder" && "$$folder/bin/python" -m pip install --quiet uv && \
+	"$$folder/bin/uv" pip compile --quiet --universal -p 3.11 --generate-hashes --no-header pyproject.toml --group dev \
+	    -o requirements.lock $(ARGS)
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build
+	find campaign tasks tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@test ! -d var || echo "The data in var/ are kept."

@@ -1,0 +1,136 @@
+"""A runtime on a clean database, a clock that tests move, and factories with traits."""
+
+import base64
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from campaign import config, confirming, counting, petitions, preferences, signing
+from campaign.delivery import Deliverer
+from campaign.domain.states import Lane, SignatureState
+from campaign.mail.memory import MemoryTransport
+from campaign.mailer import Mailer
+from campaign.runtime import Runtime, build
+from campaign.store import signatures
+from campaign.store.database import Transaction
+
+KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
+START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """A clock that stands until a test moves it."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **amount: float) -> None:
+        self.now += timedelta(**amount)
+
+
+def settings_for(database_url: str, folder: Path, **overrides: str) -> config.Settings:
+    """Settings as `make run` would have them, on a test's database and folder."""
+    environ = {
+        "DATABASE_URL": database_url,
+        "COUNTERSIGN_DATA": str(folder),
+        "COUNTERSIGN_KEYS": KEYS,
+        "SMTP_URL": "smtp://127.0.0.1:2525",
+    }
+    return config.load(environ, **overrides)
+
+
+@dataclass
+class World:
+    """A runtime with the steps that tests take in it."""
+
+    runtime: Runtime
+    clock: Clock
+    nudged: list[frozenset[Lane]] = field(default_factory=list)
+
+    def petition(self, slug: str = "a-petition", *, live: bool = True, locales: tuple[str, ...] = ("en",)) -> str:
+        """A petition with a text in each language; returns its slug."""
+        drafts = {
+            locale: petitions.Draft(title=f"A petition ({locale})", addressed_to="The Government", body="Please act.")
+            for locale in locales
+        }
+        new = petitions.NewPetition(slug=slug, author="An author", default_locale=locales[0])
+        petitions.create(self.runtime, new, drafts)
+        if live:
+            petitions.publish(self.runtime, slug)
+        return slug
+
+    def sign(
+        self, slug: str, email: str = "zahra@example.org", *, name: str = "Zahra", network: str | None = None, **form
+    ) -> signing.Requested:
+        """Send the sign form."""
+        typed = signing.SignForm(name=name, email=email, country=form.pop("country", "DE"), **form)
+        return signing.request_signature(self.runtime, slug, typed, network=network)
+
+    def signature(self, slug: str, email: str = "zahra@example.org", *, confirmed: bool = False, **form) -> int:
+        """A stored signature; returns its id."""
+        self.sign(slug, email, **form)
+        row = self.rows(slug, email)[-1]
+        if confirmed:
+            confirming.confirm(self.runtime, self.confirm_token(row.id))
+        return row.id
+
+    def rows(self, slug: str, email: str) -> list[signatures.Signature]:
+        """The pending and confirmed signatures of a mailbox."""
+        opened = petitions.by_slug(self.runtime, slug, fresh=True)
+        index = opened.open_key.index(email.casefold())
+        return self.read(lambda tx: signatures.at_mailbox(tx, opened.petition.id, index))
+
+    def row(self, signature_id: int) -> signatures.Signature:
+        """One signature."""
+        found = self.read(lambda tx: signatures.by_id(tx, signature_id))
+        assert found is not None
+        return found
+
+    def state(self, signature_id: int) -> SignatureState:
+        """The state of one signature."""
+        return self.row(signature_id).state
+
+    def confirm_token(self, signature_id: int) -> str:
+        return confirming.token_for(self.runtime, signature_id, self.row(signature_id).nonce)
+
+    def manage_token(self, signature_id: int) -> str:
+        return preferences.manage_token(self.runtime, signature_id, self.row(signature_id).nonce)
+
+    def code(self, signature_id: int) -> str:
+        return confirming.code_for(self.runtime, signature_id, self.row(signature_id).nonce)
+
+    def read(self, work):
+        """Run a named query."""
+        return self.runtime.store.transact(work)
+
+    def sql(self, statement: str, **values: object) -> list:
+        """Rows of a statement, for a look behind the scenes."""
+        from_db = self.read(lambda tx: _all(tx, statement, values))
+        return list(from_db)
+
+    def count(self, slug: str) -> int:
+        """Run the counter and read the public count."""
+        counting.count_signatures(self.runtime)
+        petitions.forget(self.runtime, slug)
+        return petitions.count(self.runtime, slug).count
+
+    def deliverer(self, lane: Lane = Lane.URGENT, *, transport=None) -> Deliverer:
+        """A deliverer with a memory transport, or the one given."""
+        return Deliverer(
+            self.runtime, lane, mailer=Mailer(self.runtime), transport=transport if transport else MemoryTransport()
+        )
+
+
+def _all(tx: Transaction, statement: str, values: dict[str, object]):
+    return tx.connection.exec_driver_sql(statement, values or None).all()
+
+
+def make_world(database_url: str, folder: Path, **overrides: str) -> World:
+    """A world on a database."""
+    clock, nudged = Clock(), []
+    settings = settings_for(database_url, folder, **overrides)
+    runtime = build(settings, nudge=nudged.append, clock=clock)
+    return World(runtime, clock, nudged)
