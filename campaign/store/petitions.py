@@ -152,7 +152,7 @@ def add_text(tx: Transaction, petition_id: int, new: NewText) -> int:
             body_html, hash)
         select :petition_id, cast(:locale as varchar), coalesce(max(version), 0) + 1, :title, :summary, :addressed_to,
             :body_markdown, :body_html, :hash
-        from text_version where petition_id = :petition_id and locale = :locale
+        from text_version where petition_id = :petition_id and locale = cast(:locale as varchar)
         returning id"""),
         petition_id=petition_id, locale=new.locale, title=new.title, summary=new.summary,
         addressed_to=new.addressed_to, body_markdown=new.body_markdown, body_html=new.body_html, hash=new.hash,
