@@ -148,6 +148,7 @@ def discard(settings: Settings) -> None:
     stop(settings, hurry=True)
     if (settings.data / "postgres").is_dir():
         shutil.rmtree(_find(settings.data).cluster.parent)
+        shutil.rmtree(places.sockets(settings.data), ignore_errors=True)
 
 
 def _wheel() -> Path:
