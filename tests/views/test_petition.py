@@ -96,8 +96,10 @@ def test_page_and_count_are_rendered_once_a_second(site: Site):
 def test_a_draft_is_not_there(site: Site):
     site.world.petition("secret-plan", live=False)
 
-    for path in ("/p/secret-plan", "/p/secret-plan/count.json", "/p/secret-plan/thanks", "/p/secret-plan/qr.svg"):
-        assert site.get(path).status_code == 404
+    for path in ("", "/count.json", "/thanks", "/qr.svg", "/code"):
+        assert site.get(f"/p/secret-plan{path}").status_code == 404
+    for trap in ("", "filled"):
+        assert site.post("/p/secret-plan/sign", site.form(website=trap)).status_code in {404, 422}
 
 
 def test_a_closed_petition_has_no_form(site: Site):
