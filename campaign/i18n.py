@@ -84,9 +84,7 @@ def format_datetime(when: datetime, locale: str, *, zone: tzinfo | None = None) 
 
 def format_ago(passed: timedelta, locale: str) -> str:
     """How long ago something was, in words: 2 hours ago. A negative duration (clocks differ) counts as none."""
-    words = format_timedelta(
-        min(-passed, timedelta()), granularity="minute", add_direction=True, locale=_dated(locale)
-    )
+    words = format_timedelta(min(-passed, timedelta()), granularity="minute", add_direction=True, locale=_dated(locale))
     return _digits(words, locale)
 
 

@@ -1,6 +1,5 @@
 """``countersign up``: everything on one machine."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -64,5 +63,7 @@ def _children(settings: Settings) -> list[Child]:
     if settings.local_mailbox:
         port = urlsplit(settings.smtp_url).port or 0
         note_port(settings, port)
-        children.append(Child("mailserver", _command("mailserver", "--port", str(port)), _is_greeting(port), stage=MAIL))
+        children.append(
+            Child("mailserver", _command("mailserver", "--port", str(port)), _is_greeting(port), stage=MAIL)
+        )
     return children

@@ -41,6 +41,12 @@ def add(tx: Transaction, plan: Plan) -> int | None:
     return message_id
 
 
+def add_test(tx: Transaction, plan: Plan, *, of_blast: int) -> None:
+    """Plan a test of a blast to an account; it is no part of the blast's own equation."""
+    message_id = add(tx, plan)
+    tx.execute(text("update message set reason = :reason where id = :id"), id=message_id, reason=f"test_of {of_blast}")
+
+
 def add_held(tx: Transaction, plan: Plan, *, reason: str) -> None:
     """Record a message that will not be sent, and why."""
     tx.execute(
