@@ -150,9 +150,9 @@ def add_text(tx: Transaction, petition_id: int, new: NewText) -> int:
         text("""
         insert into text_version (petition_id, locale, version, title, summary, addressed_to, body_markdown,
             body_html, hash)
-        select :petition_id, :locale, coalesce(max(version), 0) + 1, :title, :summary, :addressed_to, :body_markdown,
-            :body_html, :hash
-        from text_version where petition_id = :petition_id and locale = :locale
+        select :petition_id, cast(:locale as varchar), coalesce(max(version), 0) + 1, :title, :summary, :addressed_to,
+            :body_markdown, :body_html, :hash
+        from text_version where petition_id = :petition_id and locale = cast(:locale as varchar)
         returning id"""),
         petition_id=petition_id, locale=new.locale, title=new.title, summary=new.summary,
         addressed_to=new.addressed_to, body_markdown=new.body_markdown, body_html=new.body_html, hash=new.hash,
@@ -164,9 +164,9 @@ def move(tx: Transaction, petition_id: int, *, to: PetitionState, now: datetime)
     """Set the state of a petition, with the moment of publishing or closing."""
     tx.execute(
         text("""
-        update petition set state = :state,
+        update petition set state = cast(:state as petition_state),
             published_at = case when :state = 'live' then coalesce(published_at, :now) else published_at end,
-            closed_at = case when :state = 'closed' then :now else null end
+            closed_at = case when :state = 'closed' then cast(:now as timestamptz) end
         where id = :id"""),
         id=petition_id,
         state=str(to),
