@@ -57,6 +57,11 @@ def make_sockets(data: Path) -> Path:
     return make_private(folder)
 
 
+def state(data: Path) -> Path:
+    """Folder of locks and notes that a running instance keeps."""
+    return data / "run"
+
+
 def logs(data: Path) -> Path:
     """Folder of the log files."""
     return data / "log"

@@ -110,6 +110,11 @@ def live_url(settings: Settings) -> str | None:
     return server.url if server.cluster.is_dir() and _answers(server) else None
 
 
+def is_running(settings: Settings) -> bool:
+    """Return whether the server's process is there: cheap enough to ask every second."""
+    return _is_alive(_find(settings.data))
+
+
 def stop(settings: Settings, *, hurry: bool = False) -> None:
     """Stop the server of ``settings.data`` if it is running, and wait until it is gone.
 

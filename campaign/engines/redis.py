@@ -84,6 +84,11 @@ def live_url(settings: Settings) -> str | None:
     return server.url if _ask(server, "PING") == "+PONG" else None
 
 
+def is_running(settings: Settings) -> bool:
+    """Return whether the server's process is there: cheap enough to ask every second."""
+    return _process(_find(settings.data)) is not None
+
+
 def stop(settings: Settings, *, hurry: bool = False) -> None:
     """Stop the server of ``settings.data`` if it is running, and wait until it is gone.
 

@@ -1,0 +1,327 @@
+"""An SMTP session that carries mail: one transaction after another, the next one opened while the last is answered.
+
+With PIPELINING (RFC 2920) MAIL, RCPT and DATA of the next message leave in the same write as the data of the one
+before, so that each message costs one round trip. At most one message per session is ever between its final dot and the answer.
+"""
+
+import selectors
+import ssl
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from campaign.errors import SessionFailedError
+from campaign.mail.connection import Connection, Loss
+from campaign.mail.opening import Opening
+from campaign.mail.replies import Reply, blame
+from campaign.mail.smtp_settings import SmtpSettings
+from campaign.mail.transport import Blame, Envelope, Outcome, Phase, Result
+
+QUIT = b"QUIT\r\n"
+
+
+@dataclass(slots=True)
+class Transfer:
+    """An envelope on its way, checked for the wire; ``data`` has its dots stuffed and ends with the final dot."""
+
+    envelope: Envelope
+    data: bytes
+    attempts: int = 0
+    refusal: tuple[Phase, Reply] | None = None
+
+
+class Crew(Protocol):
+    """What a session needs of those who run it."""
+
+    def take(self) -> Transfer | None:
+        """The next message, or None if there is none now."""
+
+    def submitting(self, message_id: int) -> None:
+        """Called before the final dot of a message may reach the wire."""
+
+    def settled(self, outcome: Outcome) -> None:
+        """Called once for each message taken, unless it was given back."""
+
+    def give_back(self, transfer: Transfer) -> None:
+        """Called for a message that certainly was not submitted, when the session ended under it."""
+
+    def failed(self, failure: SessionFailedError) -> None:
+        """Called when the session could not begin, or ended without any use."""
+
+
+class Session:
+    """One kept connection. ``is_idle`` while it could take work; ``is_open`` until it ended."""
+
+    def __init__(
+        self, settings: SmtpSettings, selector: selectors.BaseSelector, *, tls: ssl.SSLContext | None, crew: Crew
+    ) -> None:
+        self.crew = crew
+        self.connection = Connection(settings, selector, tls=tls, on_lost=self._lost)
+        self.is_idle = False
+        self.idle_since = 0.0
+        self._settings = settings
+        self._capabilities: dict[str, str] | None = None
+        self._pipelines = False
+        self._opening: Transfer | None = None
+        self._submitted: Transfer | None = None
+        self._needs_reset = False
+        self._count = 0
+
+    @property
+    def is_open(self) -> bool:
+        """False once the connection ended, by whom ever."""
+        return self.connection.is_open
+
+    @property
+    def is_opening(self) -> bool:
+        """True until mail can be sent."""
+        return self.is_open and self._capabilities is None
+
+    @property
+    def is_working(self) -> bool:
+        """True while a message is under way."""
+        return self._opening is not None or self._submitted is not None
+
+    def begin(self) -> None:
+        """Connect and introduce ourselves, then take work."""
+        Opening(self.connection, on_ready=self._ready, on_failed=self._failed).begin()
+
+    def start(self) -> None:
+        """Take a message if there is one."""
+        transfer = self._take()
+        if transfer is None:
+            self.is_idle, self.idle_since = True, time.monotonic()
+            self.connection.rest()
+            return
+        self.is_idle = False
+        self._open_transaction(transfer, before=b"", mark=0)
+
+    def quit(self, *, patience: float = 0.0) -> None:
+        """Say goodbye and close."""
+        self.is_idle = False
+        self.connection.close(farewell=QUIT, patience=patience)
+
+    def _failed(self, failure: SessionFailedError) -> None:
+        self.crew.failed(failure)
+
+    def _ready(self, capabilities: dict[str, str]) -> None:
+        self._capabilities = capabilities
+        self._pipelines = self._settings.pipelining and "PIPELINING" in capabilities
+        self.start()
+
+    def _take(self) -> Transfer | None:
+        while (transfer := self.crew.take()) is not None:
+            problem = self._unable(transfer)
+            if problem is None:
+                return transfer
+            enhanced, text, to_blame = problem
+            self._settle(transfer, Result.PERMANENT, Phase.MAIL, enhanced=enhanced, text=text, to_blame=to_blame)
+        return None
+
+    def _unable(self, transfer: Transfer) -> tuple[str, str, Blame] | None:
+        """Why this server can't take the message at all, if so."""
+        offered = self._capabilities or {}
+        if transfer.envelope.utf8 and "SMTPUTF8" not in offered:
+            return "5.6.7", "the mail server can't take addresses beyond ASCII", Blame.RECIPIENT
+        limit = offered.get("SIZE", "")
+        if limit.isdigit() and 0 < int(limit) < len(transfer.data):
+            return "5.3.4", f"the mail server takes at most {limit} bytes", Blame.US
+        if "8BITMIME" not in offered and not transfer.data.isascii():
+            return "5.6.3", "the mail server takes 7-bit messages only", Blame.US
+        return None
+
+    def _open_transaction(self, transfer: Transfer, *, before: bytes, mark: int) -> None:
+        """Say MAIL, and if pipelining RCPT and DATA with it, in one write behind ``before``."""
+        self._opening = transfer
+        transfer.refusal = None
+        connection = self.connection
+        if self._needs_reset:
+            self._needs_reset = False
+            before += b"RSET\r\n"
+            connection.expect(Phase.MAIL, _ignore)
+        connection.expect(Phase.MAIL, self._on_mail)
+        envelope = transfer.envelope
+        parameters = ""
+        if envelope.utf8:
+            parameters = " BODY=8BITMIME SMTPUTF8"
+        elif not transfer.data.isascii():
+            parameters = " BODY=8BITMIME"
+        commands = f"MAIL FROM:<{envelope.mail_from}>{parameters}\r\n"
+        if self._pipelines:
+            connection.expect(Phase.RCPT, self._on_rcpt)
+            connection.expect(Phase.DATA, self._on_data)
+            commands += f"RCPT TO:<{envelope.rcpt_to}>\r\nDATA\r\n"
+        connection.write(before + commands.encode(), mark=mark)
+
+    def _on_mail(self, reply: Reply) -> None:
+        transfer = self._current()
+        if reply.code // 100 != 2:
+            if reply.code == 421:
+                self._leave(transfer, Phase.MAIL, reply)
+                return
+            transfer.refusal = (Phase.MAIL, reply)
+            if not self._pipelines:
+                self._refused()
+        elif not self._pipelines:
+            self.connection.expect(Phase.RCPT, self._on_rcpt)
+            self.connection.write(f"RCPT TO:<{transfer.envelope.rcpt_to}>\r\n".encode())
+
+    def _on_rcpt(self, reply: Reply) -> None:
+        transfer = self._current()
+        if reply.code // 100 != 2:
+            transfer.refusal = transfer.refusal or (Phase.RCPT, reply)
+            if reply.code == 421 or not self._pipelines:
+                self._refused(leaving=reply.code == 421)
+        elif not self._pipelines:
+            self.connection.expect(Phase.DATA, self._on_data)
+            self.connection.write(b"DATA\r\n")
+
+    def _on_data(self, reply: Reply) -> None:
+        transfer = self._current()
+        if reply.code == 354 and transfer.refusal is None:
+            self._submit(transfer)
+        elif reply.code == 354:
+            # RFC 2920 section 3.1: DATA was let in although nobody is to get it; an empty message ends it.
+            self.connection.expect(Phase.DATA, lambda _: self._refused())
+            self.connection.write(b".\r\n")
+        elif reply.code == 421 and transfer.refusal is None:
+            self._leave(transfer, Phase.DATA, reply)
+        else:
+            transfer.refusal = transfer.refusal or (Phase.DATA, reply)
+            self._refused(leaving=reply.code == 421)
+
+    def _submit(self, transfer: Transfer) -> None:
+        """Send the data, with the opening of the next transaction behind it if pipelining."""
+        more = self._count + 1 < self._settings.messages_per_connection
+        upcoming = self._take() if self._pipelines and more else None
+        self._submitted, self._opening = transfer, None
+        self.connection.expect(Phase.DOT, self._on_dot)
+        self.crew.submitting(transfer.envelope.id)
+        if upcoming is None:
+            self.connection.write(transfer.data, mark=len(transfer.data))
+        else:
+            self._open_transaction(upcoming, before=transfer.data, mark=len(transfer.data))
+
+    def _on_dot(self, reply: Reply) -> None:
+        transfer, self._submitted = self._submitted, None
+        if transfer is None:
+            return
+        self._count += 1
+        # An answer to a dot that has not left yet: the server gave up in the middle, and the dialogue is out of step.
+        early = self.connection.unsent_until_mark > 0
+        match reply.code // 100:
+            case 2 if not early:
+                self._settle(transfer, Result.ACCEPTED, Phase.DOT, reply=reply)
+            case 4 | 5:
+                self._settle_refusal(transfer, Phase.DOT, reply)
+            case _:
+                self._settle(transfer, Result.UNCERTAIN, Phase.DOT, reply=reply, to_blame=Blame.SERVER)
+        if reply.code == 421 or early:
+            self._end("the mail server closes the connection")
+        elif self._opening is None:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._count >= self._settings.messages_per_connection:
+            self.quit()
+        else:
+            self.start()
+
+    def _refused(self, *, leaving: bool = False) -> None:
+        """The open transaction is refused: settle it, and go on with the next."""
+        transfer, self._opening = self._opening, None
+        if transfer is not None and transfer.refusal is not None:
+            self._needs_reset = True
+            self._count += 1
+            self._settle_refusal(transfer, *transfer.refusal)
+        if leaving:
+            self._end("the mail server closes the connection")
+        else:
+            self._go_on()
+
+    def _leave(self, transfer: Transfer, phase: Phase, reply: Reply) -> None:
+        """421 before any recipient was judged: it is about the session, so the message may try another one."""
+        self._opening = None
+        self._retry(transfer, phase, reply=reply, text=reply.text)
+        if self._count == 0:
+            self._failed(
+                SessionFailedError(
+                    f"{reply.code} {reply.text}", phase=phase, permanent=False, code=421, enhanced=reply.enhanced
+                )
+            )
+        self._end("the mail server closes the connection")
+
+    def _end(self, text: str) -> None:
+        """Close after a 421; whatever is under way was not answered."""
+        self.connection.close()
+        self._abandon(Loss(self.connection.phase, text), submitted_is_safe=False)
+
+    def _lost(self, loss: Loss) -> None:
+        if self._capabilities is None:
+            self._failed(SessionFailedError(loss.text, phase=loss.phase, permanent=loss.permanent))
+            return
+        was_idle, self.is_idle = self.is_idle, False
+        self._abandon(loss, submitted_is_safe=self.connection.unsent_until_mark > 0)
+        if not was_idle and self._count == 0:
+            self._failed(SessionFailedError(loss.text, phase=loss.phase, permanent=False))
+
+    def _abandon(self, loss: Loss, *, submitted_is_safe: bool) -> None:
+        """The session ended under its messages. A final dot that did not leave this machine is safe to repeat."""
+        submitted, self._submitted = self._submitted, None
+        opening, self._opening = self._opening, None
+        if submitted is not None:
+            result, phase = (Result.TEMPORARY, Phase.DATA) if submitted_is_safe else (Result.UNCERTAIN, Phase.DOT)
+            self._settle(submitted, result, phase, text=loss.text, to_blame=Blame.SERVER)
+        if opening is not None:
+            phase = Phase.MAIL if submitted is not None else loss.phase
+            if opening.refusal is not None:
+                self._settle_refusal(opening, *opening.refusal)
+            elif loss.silent and submitted is None:
+                # Another session would most likely be met with silence too, and the worker has waited long enough.
+                self._settle(opening, Result.TEMPORARY, phase, text=loss.text, to_blame=Blame.SERVER)
+            else:
+                self._retry(opening, phase, reply=None, text=loss.text)
+
+    def _retry(self, transfer: Transfer, phase: Phase, *, reply: Reply | None, text: str) -> None:
+        """Nothing of it was submitted: once more on another session, else a temporary outcome."""
+        transfer.attempts += 1
+        if transfer.attempts < 2:
+            self.crew.give_back(transfer)
+        else:
+            self._settle(transfer, Result.TEMPORARY, phase, reply=reply, text=text, to_blame=Blame.SERVER)
+
+    def _settle_refusal(self, transfer: Transfer, phase: Phase, reply: Reply) -> None:
+        result = Result.PERMANENT if reply.code >= 500 else Result.TEMPORARY
+        self._settle(transfer, result, phase, reply=reply, to_blame=blame(phase, reply))
+
+    def _settle(
+        self,
+        transfer: Transfer,
+        result: Result,
+        phase: Phase,
+        *,
+        reply: Reply | None = None,
+        enhanced: str | None = None,
+        text: str = "",
+        to_blame: Blame = Blame.NOBODY,
+    ) -> None:
+        self.crew.settled(
+            Outcome(
+                id=transfer.envelope.id,
+                result=result,
+                phase=phase,
+                code=reply.code if reply else None,
+                enhanced=reply.enhanced if reply else enhanced,
+                text=reply.text if reply else text,
+                blame=to_blame,
+            )
+        )
+
+    def _current(self) -> Transfer:
+        if self._opening is None:
+            raise AssertionError("a reply came to a transaction that is not open")
+        return self._opening
+
+
+def _ignore(_: Reply) -> None:
+    """RSET can't fail in a way that matters: if it does, MAIL will."""

@@ -1,0 +1,240 @@
+"""Our SMTP client: a ring of kept connections, driven by one thread."""
+
+import selectors
+import ssl
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from campaign.errors import MailValueError, SessionFailedError
+from campaign.mail.addresses import is_wire_address
+from campaign.mail.session import Session, Transfer
+from campaign.mail.smtp_settings import Security, SmtpSettings
+from campaign.mail.transport import Blame, Envelope, OnOutcome, OnSubmit, Outcome, Phase, Result
+
+__all__ = ["SmtpSettings", "SmtpTransport", "wire_data"]
+
+GROW_AFTER: Final = 4
+"""Messages taken per open connection before another one is opened: a few messages do not need the whole ring."""
+
+MAX_BARREN: Final = 4
+"""Sessions in a row that ended before any use, after which the server is taken to be out of order."""
+
+
+class SmtpTransport:
+    """See :class:`~campaign.mail.transport.Transport`. One thread at a time; make it after a fork, not before."""
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        self._settings = settings
+        self._tls = None if settings.security is Security.NONE else settings.tls_context()
+        self._selector: selectors.BaseSelector | None = None
+        self._sessions: list[Session] = []
+
+    def deliver(self, envelopes: Iterable[Envelope], *, on_submit: OnSubmit, on_outcome: OnOutcome) -> None:
+        """See :class:`~campaign.mail.transport.Transport`.
+
+        If ``envelopes`` raises, what is on the wire is finished first. If a callback raises, all connections are cut:
+        what was submitted and has no outcome yet is then for the caller to call uncertain.
+        """
+        if self._selector is None:
+            self._selector = selectors.DefaultSelector()
+        delivery = _Delivery(
+            self._settings,
+            self._selector,
+            tls=self._tls,
+            sessions=self._sessions,
+            envelopes=iter(envelopes),
+            on_submit=on_submit,
+            on_outcome=on_outcome,
+        )
+        try:
+            delivery.run()
+        finally:
+            # Left to do only if something was raised; and what is still being opened is not needed any more.
+            for session in self._sessions:
+                if session.is_working or session.is_opening:
+                    session.connection.close()
+
+    def close(self) -> None:
+        """QUIT on all connections."""
+        for session in self._sessions:
+            if session.is_open:
+                session.quit(patience=1.0)
+        self._sessions.clear()
+        if self._selector is not None:
+            self._selector.close()
+            self._selector = None
+
+
+class _Delivery:
+    """One call of :meth:`SmtpTransport.deliver`: shares the work out among the sessions."""
+
+    def __init__(
+        self,
+        settings: SmtpSettings,
+        selector: selectors.BaseSelector,
+        *,
+        tls: ssl.SSLContext | None,
+        sessions: list[Session],
+        envelopes: Iterator[Envelope],
+        on_submit: OnSubmit,
+        on_outcome: OnOutcome,
+    ) -> None:
+        self._settings = settings
+        self._selector = selector
+        self._tls = tls
+        self._sessions = sessions
+        self._envelopes = envelopes
+        self.submitting = on_submit
+        self._on_outcome = on_outcome
+        self._waiting: deque[Transfer] = deque()
+        self._taken = 0
+        self._exhausted = False
+        self._barren = 0
+        self._failure: SessionFailedError | None = None
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        """Until everything has its outcome."""
+        self._adopt_sessions()
+        while True:
+            self._employ()
+            if not any(session.is_working or (session.is_opening and self._waiting) for session in self._sessions):
+                break
+            self._wait()
+        if self._error is not None:
+            raise self._error
+        if self._failure is not None and (self._waiting or not self._exhausted):
+            self._defer_waiting(self._failure)
+            raise self._failure
+
+    def take(self) -> Transfer | None:
+        """See :class:`~campaign.mail.session.Crew`."""
+        if self._waiting:
+            return self._waiting.popleft()
+        while not self._exhausted:
+            try:
+                envelope = next(self._envelopes)
+            except StopIteration:
+                self._exhausted = True
+                return None
+            except Exception as error:  # noqa: BLE001 - raised again in run(), after what is on the wire is finished
+                self._error, self._exhausted = error, True
+                return None
+            self._taken += 1
+            try:
+                return _checked(envelope)
+            except MailValueError as error:
+                self._on_outcome(
+                    Outcome(
+                        id=envelope.id,
+                        result=Result.PERMANENT,
+                        phase=Phase.MAIL,
+                        code=None,
+                        enhanced=None,
+                        text=str(error),
+                        blame=Blame.RECIPIENT if "rcpt_to" in error.problems else Blame.US,
+                    )
+                )
+        return None
+
+    def settled(self, outcome: Outcome) -> None:
+        """See :class:`~campaign.mail.session.Crew`."""
+        if outcome.code is not None and outcome.phase is not Phase.MAIL:
+            self._barren = 0
+        self._on_outcome(outcome)
+
+    def give_back(self, transfer: Transfer) -> None:
+        """See :class:`~campaign.mail.session.Crew`."""
+        self._waiting.append(transfer)
+
+    def failed(self, failure: SessionFailedError) -> None:
+        """See :class:`~campaign.mail.session.Crew`."""
+        in_opening = failure.phase in {Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH}
+        self._barren += 1
+        if in_opening or self._barren >= MAX_BARREN:
+            self._failure = failure
+
+    def _adopt_sessions(self) -> None:
+        """Take over kept connections, but those that are too old or that the server has closed meanwhile."""
+        now = time.monotonic()
+        for session in self._sessions:
+            session.crew = self
+        for key, mask in self._selector.select(0):
+            key.data.on_ready(mask)
+        for session in self._sessions:
+            if session.is_open and now - session.idle_since > self._settings.idle_seconds:
+                session.quit()
+        self._sessions[:] = [session for session in self._sessions if session.is_open]
+
+    def _employ(self) -> None:
+        """Give work to idle sessions, and open another session if there is enough work for it."""
+        self._sessions[:] = [session for session in self._sessions if session.is_open]
+        for session in self._sessions:
+            if session.is_idle and self._has_work():
+                session.start()
+        if self._may_open() and self._has_work():
+            session = Session(self._settings, self._selector, tls=self._tls, crew=self)
+            self._sessions.append(session)
+            session.begin()
+
+    def _may_open(self) -> bool:
+        number = len(self._sessions)
+        return self._failure is None and number < self._settings.connections and self._taken >= GROW_AFTER * number
+
+    def _has_work(self) -> bool:
+        if not self._waiting and (transfer := self.take()) is not None:
+            self._waiting.append(transfer)
+        return bool(self._waiting)
+
+    def _wait(self) -> None:
+        deadlines = [session.connection.deadline for session in self._sessions if session.connection.deadline]
+        now = time.monotonic()
+        timeout = max(0.0, min(deadlines) - now) if deadlines else None
+        events = self._selector.select(timeout)
+        for key, mask in events:
+            key.data.on_ready(mask)
+        if not events or timeout == 0.0:
+            now = time.monotonic()
+            for session in list(self._sessions):
+                session.connection.on_time(now)
+
+    def _defer_waiting(self, failure: SessionFailedError) -> None:
+        """Messages that were taken and found no session: certainly not sent."""
+        while self._waiting:
+            self._on_outcome(
+                Outcome(
+                    id=self._waiting.popleft().envelope.id,
+                    result=Result.TEMPORARY,
+                    phase=Phase(failure.phase),
+                    code=failure.code,
+                    enhanced=failure.enhanced,
+                    text=failure.reason,
+                    blame=Blame.US if failure.permanent else Blame.SERVER,
+                )
+            )
+
+
+def _checked(envelope: Envelope) -> Transfer:
+    if envelope.mail_from and not is_wire_address(envelope.mail_from, utf8=envelope.utf8):
+        raise MailValueError({"mail_from": "address"})
+    if not is_wire_address(envelope.rcpt_to, utf8=envelope.utf8):
+        raise MailValueError({"rcpt_to": "address"})
+    return Transfer(envelope, wire_data(envelope.data))
+
+
+def wire_data(data: bytes) -> bytes:
+    """A message as it goes over the wire, with the final dot (RFC 5321 section 4.5.2).
+
+    Raises:
+        MailValueError: when a line ends in anything but CRLF, which servers take for different things (smuggling).
+    """
+    ends = data.count(b"\r\n")
+    if data.count(b"\n") != ends or data.count(b"\r") != ends:
+        raise MailValueError({"data": "line_ends"})
+    if b"\r\n." in data:
+        data = data.replace(b"\r\n.", b"\r\n..")
+    if data.startswith(b"."):
+        data = b"." + data
+    return data + (b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n")

@@ -1,0 +1,81 @@
+"""Run a server: in the foreground until a signal, or in a thread of a test."""
+
+import asyncio
+import signal
+import ssl
+import threading
+from types import TracebackType
+from typing import Self
+
+from campaign.errors import EngineError
+from campaign.smtpd.dialogue import Dialogue, Rules
+
+
+async def listen(rules: Rules, *, host: str, port: int, tls: ssl.SSLContext | None = None) -> asyncio.Server:
+    """Open the port; ``tls`` for implicit TLS.
+
+    Raises:
+        EngineError: when the port is taken or not ours to open.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.create_server(
+            lambda: Dialogue(rules, encrypted=tls is not None), host, port, ssl=tls, backlog=256
+        )
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise EngineError(f"The mail server can't listen on {host} port {port}: {reason}.") from error
+
+
+def run(rules: Rules, *, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    asyncio.run(_run(rules, host, port))
+
+
+async def _run(rules: Rules, host: str, port: int) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    server = await listen(rules, host=host, port=port)
+    await stop.wait()
+    server.close()
+
+
+class ServerThread:
+    """A server in a thread, as a context manager; ``port`` is known inside."""
+
+    def __init__(self, rules: Rules, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+        self.rules = rules
+        self.host = host
+        self.port = 0
+        self._tls = tls
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="smtpd", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        self._loop.run_until_complete(self._main())
+        self._loop.close()
+
+    async def _main(self) -> None:
+        server = await listen(self.rules, host=self.host, port=0, tls=self._tls)
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._stop.wait()
+        server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
