@@ -44,6 +44,6 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # `countersign … | head`: whoever read has seen enough. Nothing more can be flushed.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
     return status if isinstance(status, int) else 0

@@ -223,7 +223,9 @@ class Supervisor:
         now = time.monotonic()
         self._restarts = [*(moment for moment in self._restarts if now - moment < RESTART_WINDOW), now]
         if len(self._restarts) > TOO_MANY:
-            raise EngineError(f"{name} has ended {TOO_MANY} times within a minute; see {places.logs(self._settings.data)}")
+            raise EngineError(
+                f"{name} has ended {TOO_MANY} times within a minute; see {places.logs(self._settings.data)}"
+            )
         self._say(f"{name} has ended; starting it again")
         start()
 
