@@ -233,6 +233,6 @@ def _line(stored: Stored) -> _Line:
         slug=found.slug, state=str(found.state), count=found.count, goal=found.goal,
         locales=tuple(sorted(stored.texts)),
         title=nearest(stored.texts, found.default_locale, found.default_locale).title,
-        published_at=found.published_at and found.published_at.isoformat(),
-        closed_at=found.closed_at and found.closed_at.isoformat(),
+        published_at=found.published_at.isoformat() if found.published_at else None,
+        closed_at=found.closed_at.isoformat() if found.closed_at else None,
     )  # fmt: skip
