@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
         MAX_FORM_MEMORY_SIZE=MAX_REQUEST,
         MAX_FORM_PARTS=40,
         TRUSTED_HOSTS=trusted_hosts(settings),
-        LOCAL_MAILBOX=not settings.smtp_url,
+        LOCAL_MAILBOX=settings.local_mailbox,
         OWN_ORIGINS=own_origins(settings),
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
