@@ -77,7 +77,7 @@ class Supervisor:
         self._say = say
         self._children: list[Running] = []
         self._wishes = 0
-        self._wished_at = 0.0
+        self._wished_at = float("-inf")
         self._wake = threading.Event()
         self._looked_at = 0.0
         self._restarts: list[float] = []
