@@ -31,7 +31,8 @@ def encode_value(value: str) -> bytes:
         return value.encode("ascii")
     raw = value.encode()
     encoded = binascii.b2a_qp(raw)
-    if _DOUBLE_BLANK.search(encoded):
+    # binascii leaves no room for our soft break at the end, and knows nothing of blanks and dots.
+    if len(encoded) - encoded.rfind(b"\n") - 1 > LINE or _DOUBLE_BLANK.search(encoded):
         return encode_line(raw, ends_line=True)
     return encoded.replace(b"\n", b"\r\n")
 
