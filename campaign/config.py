@@ -5,7 +5,7 @@ import binascii
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -201,6 +201,12 @@ VARIABLES: Mapping[str, Variable] = {
         "Empty: the local mail server with its mailbox in the browser.",
         secret=True,
     ),
+    "local_mailbox": Variable(
+        "COUNTERSIGN_LOCAL_MAILBOX",
+        "no",
+        _flag,
+        "Show the mailbox of the local mail server at /mailbox; set by `countersign up`, with SMTP_URL.",
+    ),
     "smtp_ca_file": Variable(
         "COUNTERSIGN_SMTP_CA_FILE", "", _optional_path, "PEM file of an own certificate authority for the mail server."
     ),
@@ -288,6 +294,7 @@ class Settings:
     redis_url: str = field(repr=False)
     redis_prefix: str
     smtp_url: str = field(repr=False)
+    local_mailbox: bool
     smtp_ca_file: Path | None
     ehlo_name: str
     mail_from: str
@@ -405,6 +412,46 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
     if not local and not values["keys"]:
         problems.append("COUNTERSIGN_KEYS is missing: make one with `countersign keys generate` and keep it safe")
     return problems
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """The environment for a child process: this one's, with what was found or made since it was read.
+
+    Secrets reach children this way only: command lines can be read by every user of the machine.
+    """
+    found: dict[str, object] = {
+        "data": settings.data,
+        "database_url": settings.database_url,
+        "redis_url": settings.redis_url,
+        "smtp_url": settings.smtp_url,
+        "local_mailbox": "yes" if settings.local_mailbox else "no",
+        "keys": format_keys(settings.keys),
+        "dkim_key_file": settings.dkim_key_file,
+        "dkim_ed25519_key_file": settings.dkim_ed25519_key_file,
+    }
+    return {**os.environ} | {VARIABLES[name].name: str(value) for name, value in found.items() if value}
+
+
+def export(settings: Settings) -> None:
+    """Put what :func:`child_environment` gives into this process's own environment, for the processes it forks."""
+    os.environ.update(child_environment(settings))
+
+
+def parse_keys(text: str) -> tuple[Key, ...]:
+    """Read instance keys as COUNTERSIGN_KEYS spells them: ``id:base64``, newest first, separated by commas.
+
+    Raises:
+        SettingsError: they are not spelled so.
+    """
+    try:
+        return _keys(text)
+    except _InvalidError as problem:
+        raise SettingsError([f"the instance key {problem}"]) from problem
+
+
+def format_keys(keys: Sequence[Key]) -> str:
+    """Spell instance keys as COUNTERSIGN_KEYS does."""
+    return ",".join(f"{key.id}:{base64.b64encode(key.secret).decode()}" for key in keys)
 
 
 def names() -> list[str]:

@@ -35,6 +35,10 @@ class ConflictError(CountersignError):
     """Raised when the state of a row forbids a move, e.g. publishing a closed petition."""
 
 
+class ForbiddenError(CountersignError):
+    """Raised when an account may not do what it asks for."""
+
+
 class AlreadySignedError(ConflictError):
     """Raised at confirmation when the same person, or two others with this mailbox, have confirmed meanwhile."""
 

@@ -3,13 +3,14 @@
 import io
 import sys
 from collections.abc import Iterator
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_date as babel_date
 from babel.dates import format_datetime as babel_datetime
+from babel.dates import format_timedelta
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
@@ -79,6 +80,12 @@ def format_date(when: datetime, locale: str, *, zone: tzinfo | None = None) -> s
 def format_datetime(when: datetime, locale: str, *, zone: tzinfo | None = None) -> str:
     """A date and time of day in words."""
     return _digits(babel_datetime(when.astimezone(zone) if zone else when, "medium", locale=_dated(locale)), locale)
+
+
+def format_ago(passed: timedelta, locale: str) -> str:
+    """How long ago something was, in words: 2 hours ago. A negative duration (clocks differ) counts as none."""
+    words = format_timedelta(min(-passed, timedelta()), granularity="minute", add_direction=True, locale=_dated(locale))
+    return _digits(words, locale)
 
 
 def _digits(text: str, locale: str) -> str:

@@ -275,6 +275,10 @@ blast = Table(
     Column("time_zone", Text, nullable=False, server_default="UTC"),
     Column("max_lateness", Integer, nullable=False, server_default="21600"),
     Column("epoch", Uuid),
+    # The threshold that a milestone announcement is about.
+    Column("threshold", Integer),
+    # What the texts say of the count is frozen when the blast starts: everybody reads the same mail.
+    Column("count_at_start", Integer),
     Column("audience", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("created_by", ForeignKey("account.id")),
     Column("approved_by", ForeignKey("account.id")),
@@ -345,6 +349,8 @@ message = Table(
     Column("petition_id", ForeignKey("petition.id")),
     Column("blast_id", ForeignKey("blast.id")),
     Column("account_id", ForeignKey("account.id")),
+    # The blast that a test is of; a test is no part of the blast's own equation.
+    Column("about_id", Integer),
     Column("owner_id", Integer),
     Column("kind", message_kind, nullable=False),
     Column("lane", lane_name, nullable=False),
@@ -458,6 +464,8 @@ sign_in_link = Table(
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("account_id", ForeignKey("account.id", ondelete="CASCADE"), nullable=False, index=True),
+    # The mail that carries it; none if the command line printed it.
+    Column("message_id", ForeignKey("message.id", ondelete="SET NULL"), unique=True),
     Column("nonce", LargeBinary, nullable=False),
     Column("expires_at", MOMENT, nullable=False),
     Column("used_at", MOMENT),

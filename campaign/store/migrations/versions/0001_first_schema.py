@@ -159,6 +159,8 @@ def upgrade() -> None:
         sa.Column("time_zone", sa.Text(), server_default="UTC", nullable=False),
         sa.Column("max_lateness", sa.Integer(), server_default="21600", nullable=False),
         sa.Column("epoch", sa.Uuid(), nullable=True),
+        sa.Column("threshold", sa.Integer(), nullable=True),
+        sa.Column("count_at_start", sa.Integer(), nullable=True),
         sa.Column(
             "audience", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
         ),
@@ -233,20 +235,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_session_account_id"), "session", ["account_id"], unique=False)
     op.create_index(op.f("ix_session_expires_at"), "session", ["expires_at"], unique=False)
-    op.create_table(
-        "sign_in_link",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("account_id", sa.Integer(), nullable=False),
-        sa.Column("nonce", sa.LargeBinary(), nullable=False),
-        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["account_id"], ["account.id"], name=op.f("fk_sign_in_link_account_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_in_link")),
-    )
-    op.create_index(op.f("ix_sign_in_link_account_id"), "sign_in_link", ["account_id"], unique=False)
     op.create_table(
         "suppression",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -431,6 +419,7 @@ def upgrade() -> None:
         sa.Column("petition_id", sa.Integer(), nullable=True),
         sa.Column("blast_id", sa.Integer(), nullable=True),
         sa.Column("account_id", sa.Integer(), nullable=True),
+        sa.Column("about_id", sa.Integer(), nullable=True),
         sa.Column("owner_id", sa.Integer(), nullable=True),
         sa.Column(
             "kind",
@@ -570,10 +559,31 @@ def upgrade() -> None:
     op.create_index(
         "ix_delivery_event_open", "delivery_event", ["id"], unique=False, postgresql_where=sa.text("applied_at is null")
     )
+    op.create_table(
+        "sign_in_link",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.BigInteger(), nullable=True),
+        sa.Column("nonce", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_sign_in_link_account_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["message.id"], name=op.f("fk_sign_in_link_message_id"), ondelete="SET NULL"
+        ),
+        sa.UniqueConstraint("message_id", name=op.f("uq_sign_in_link_message_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_in_link")),
+    )
+    op.create_index(op.f("ix_sign_in_link_account_id"), "sign_in_link", ["account_id"], unique=False)
     op.execute("insert into lane (name) values ('urgent'), ('bulk')")
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_sign_in_link_account_id"), table_name="sign_in_link")
+    op.drop_table("sign_in_link")
     op.drop_index("ix_delivery_event_open", table_name="delivery_event", postgresql_where=sa.text("applied_at is null"))
     op.drop_index(op.f("ix_delivery_event_message_id"), table_name="delivery_event")
     op.drop_table("delivery_event")
@@ -629,8 +639,6 @@ def downgrade() -> None:
         postgresql_where=sa.text("lifted_at is null"),
     )
     op.drop_table("suppression")
-    op.drop_index(op.f("ix_sign_in_link_account_id"), table_name="sign_in_link")
-    op.drop_table("sign_in_link")
     op.drop_index(op.f("ix_session_expires_at"), table_name="session")
     op.drop_index(op.f("ix_session_account_id"), table_name="session")
     op.drop_table("session")

@@ -1,0 +1,334 @@
+"""Blasts: organisers' updates and milestone announcements, from draft to report."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+
+from campaign.accounts import Account
+from campaign.blast_running import cancel_open
+from campaign.config import LANGUAGES
+from campaign.domain import merge_tags
+from campaign.domain.blast import UNDO, Audience, Blast, BlastKind, BlastText
+from campaign.domain.schedule import Scheduled, moment_of
+from campaign.domain.states import Lane, MessageKind
+from campaign.errors import ConflictError, InvalidInputError, NotFoundError
+from campaign.markdown import MAX_BODY, to_html
+from campaign.runtime import Runtime
+from campaign.store import audit as audit_rows
+from campaign.store import blasts as rows
+from campaign.store import outbox
+from campaign.store.database import Transaction
+
+MAX_SUBJECT = 120
+
+
+def new_request_key() -> str:
+    """A key that makes repeating a request harmless; a form carries it from its first showing."""
+    return secrets.token_urlsafe(16)
+
+
+def check_texts(texts: Mapping[str, BlastText]) -> None:
+    """Refuse texts that can't be sent.
+
+    Raises:
+        InvalidInputError: a code per field, e.g. ``{"de.body": "unknown_tag 3:14 nmae"}``: line and column from 1.
+    """
+    problems: dict[str, str] = {}
+    if not texts:
+        problems["texts"] = "missing"
+    for locale, written in texts.items():
+        if locale not in LANGUAGES:
+            problems[f"{locale}.subject"] = "unknown_language"
+            continue
+        if problem := _subject_problem(written.subject):
+            problems[f"{locale}.subject"] = problem
+        if not written.body_markdown.strip():
+            problems[f"{locale}.body"] = "missing"
+        elif len(written.body_markdown) > MAX_BODY:
+            problems[f"{locale}.body"] = "too_long"
+        elif found := merge_tags.problems(written.body_markdown):
+            first = found[0]
+            problems[f"{locale}.body"] = f"{first.code} {first.line}:{first.column} {first.text}"
+    if problems:
+        raise InvalidInputError(problems)
+
+
+def _subject_problem(subject: str) -> str | None:
+    if not subject.strip():
+        return "missing"
+    if len(subject) > MAX_SUBJECT:
+        return "too_long"
+    if any(ord(character) < 32 or character in "\u2028\u2029\x7f" for character in subject):
+        return "control_characters"
+    if found := merge_tags.problems(subject):
+        return f"{found[0].code} {found[0].line}:{found[0].column} {found[0].text}"
+    if merge_tags.used(subject) & set(merge_tags.PER_RECIPIENT):
+        return "personal_tag"
+    return None
+
+
+def save_draft(
+    runtime: Runtime,
+    petition_id: int,
+    texts: Mapping[str, BlastText],
+    *,
+    by: Account,
+    request_key: str,
+    audience: Audience | None = None,
+) -> int:
+    """Save an update as a draft, or change one that has not started; returns the blast's id.
+
+    Args:
+        runtime: the runtime.
+        petition_id: the petition, from :func:`campaign.accounts.may_organise`.
+        texts: by language; recipients of other languages get the nearest.
+        by: who writes.
+        request_key: from :func:`new_request_key`: pressing twice, or an API retry, is one blast (F29).
+        audience: whom it is for; everybody who wants updates, if not given.
+
+    Raises:
+        InvalidInputError: a text can't be sent; the problem names the place.
+        ConflictError: the blast has started: its texts are frozen (F30).
+    """
+    check_texts(texts)
+
+    def work(tx: Transaction) -> int:
+        blast_id = rows.add(
+            tx, petition_id=petition_id, kind=BlastKind.UPDATE, request_key=request_key, created_by=by.id
+        )  # fmt: skip
+        _save(tx, blast_id, petition_id, texts, audience)
+        return blast_id
+
+    return runtime.store.transact(work)
+
+
+def edit(
+    runtime: Runtime, blast_id: int, petition_id: int, texts: Mapping[str, BlastText], *, audience: Audience
+) -> None:
+    """Change the texts and the audience of a blast that has not started.
+
+    Raises:
+        NotFoundError: it is not a blast of this petition.
+        InvalidInputError: a text can't be sent.
+        ConflictError: the blast has started.
+    """
+    check_texts(texts)
+    runtime.store.transact(lambda tx: _save(tx, blast_id, petition_id, texts, audience))
+
+
+def _save(
+    tx: Transaction, blast_id: int, petition_id: int, texts: Mapping[str, BlastText], audience: Audience | None
+) -> None:
+    blast = _of_petition(tx, blast_id, petition_id, lock=True)
+    if blast.started_at is not None or blast.cancelled_at is not None:
+        raise ConflictError("this update has started; its text can't be changed any more")
+    saved = {
+        locale: (written.subject.strip(), written.body_markdown.replace("\r\n", "\n"), to_html(written.body_markdown))
+        for locale, written in texts.items()
+    }
+    rows.save_texts(tx, blast_id, saved)
+    if audience is not None:
+        rows.save_audience(tx, blast_id, audience)
+
+
+def _of_petition(tx: Transaction, blast_id: int, petition_id: int, *, lock: bool = False) -> Blast:
+    blast = rows.by_id(tx, blast_id, lock=lock)
+    if blast is None or blast.petition_id != petition_id:
+        raise NotFoundError("there is no such update")
+    return blast
+
+
+def get(runtime: Runtime, blast_id: int, petition_id: int) -> tuple[Blast, dict[str, BlastText]]:
+    """A blast of a petition with its texts by language.
+
+    Raises:
+        NotFoundError: it is not a blast of this petition.
+    """
+
+    def work(tx: Transaction) -> tuple[Blast, dict[str, BlastText]]:
+        blast = _of_petition(tx, blast_id, petition_id)
+        return blast, {
+            locale: BlastText(subject, markdown) for locale, (subject, markdown, _) in rows.texts(tx, blast_id).items()
+        }
+
+    return runtime.store.transact(work)
+
+
+def audience_counts(runtime: Runtime, petition_id: int, audience: Audience) -> dict[str, int]:
+    """How many people would get a blast now (``eligible``), and why others would not.
+
+    Keys: eligible, outside (of the chosen countries or languages), no_updates, erased, pending, ended.
+    """
+    now = runtime.clock()
+    return runtime.store.transact(lambda tx: rows.audience_counts(tx, petition_id, audience, now=now))
+
+
+def plan_moment(local: datetime, zone: str, *, second: bool = False) -> Scheduled:
+    """The moment of a local time, with what a clock change does to it.
+
+    Raises:
+        InvalidInputError: ``{"time_zone": "unknown"}``.
+    """
+    try:
+        return moment_of(local, zone, second=second)
+    except ValueError:
+        raise InvalidInputError({"time_zone": "unknown"}) from None
+
+
+def schedule(
+    runtime: Runtime, blast_id: int, petition_id: int, *, local: datetime, zone: str, by: Account, second: bool = False
+) -> Scheduled:
+    """Schedule a blast at a local date and time; scheduling again moves it.
+
+    Raises:
+        NotFoundError: it is not a blast of this petition.
+        InvalidInputError: unknown zone, a moment in the past (``{"send_at": "past"}``) or a text is missing.
+        ConflictError: it has started or was cancelled.
+    """
+    planned = plan_moment(local, zone, second=second)
+    if planned.moment <= runtime.clock():
+        raise InvalidInputError({"send_at": "past"})
+    _schedule(runtime, blast_id, petition_id, planned.moment, zone=zone, by=by)
+    return planned
+
+
+def send_now(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) -> datetime:
+    """Schedule a blast for now, after the time to think again; returns the moment. Pressing twice changes nothing.
+
+    Raises:
+        NotFoundError: it is not a blast of this petition.
+        ConflictError: it has started or was cancelled.
+    """
+    blast, _ = get(runtime, blast_id, petition_id)
+    now = runtime.clock()
+    if blast.send_at is not None and blast.paused_at is None and blast.send_at <= now + UNDO:
+        return blast.send_at
+    _schedule(runtime, blast_id, petition_id, now + UNDO, zone=by.time_zone, by=by)
+    return now + UNDO
+
+
+def _schedule(
+    runtime: Runtime, blast_id: int, petition_id: int, moment: datetime, *, zone: str, by: Account | None
+) -> None:
+    now = runtime.clock()
+
+    def work(tx: Transaction) -> None:
+        blast = _of_petition(tx, blast_id, petition_id, lock=True)
+        if blast.kind is BlastKind.UPDATE and not rows.texts(tx, blast_id):
+            raise InvalidInputError({"texts": "missing"})
+        done = rows.schedule(
+            tx, blast_id, send_at=moment, time_zone=zone, max_lateness=runtime.settings.max_lateness,
+            epoch=runtime.epoch, now=now, by=by.id if by else None,
+        )  # fmt: skip
+        if not done:
+            raise ConflictError("this update has started or was cancelled")
+        _audit(tx, "blast.schedule", blast, by, {"send_at": moment.isoformat()})
+
+    runtime.store.transact(work)
+
+
+def _audit(tx: Transaction, action: str, blast: Blast, by: Account | None, detail: Mapping[str, object]) -> None:
+    audit_rows.add(
+        tx, action=action, subject="blast", subject_id=blast.id, petition_id=blast.petition_id,
+        account_id=by.id if by else None, detail=detail,
+    )  # fmt: skip
+
+
+def _press(runtime: Runtime, blast_id: int, petition_id: int, *, action: str, by: Account | None, refused: str) -> None:
+    now = runtime.clock()
+
+    def work(tx: Transaction) -> None:
+        blast = _of_petition(tx, blast_id, petition_id, lock=True)
+        done = {
+            "blast.unschedule": lambda: rows.unschedule(tx, blast_id),
+            "blast.pause": lambda: (
+                blast.started_at is not None and rows.hold(tx, blast_id, reason="organiser", now=now)
+            ),
+            "blast.resume": lambda: rows.resume(tx, blast_id),
+            "blast.cancel": lambda: rows.cancel(tx, blast_id, now=now),
+        }[action]()
+        if not done:
+            raise ConflictError(refused)
+        if action == "blast.resume":
+            tx.nudge(Lane.BULK)
+        _audit(tx, action, blast, by, {})
+
+    runtime.store.transact(work)
+
+
+def unschedule(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) -> None:
+    """Take a scheduled blast back to the drafts ("undo").
+
+    Raises:
+        NotFoundError: it is not a blast of this petition.
+        ConflictError: it has started.
+    """
+    _press(runtime, blast_id, petition_id, action="blast.unschedule", by=by, refused="this update has started")
+
+
+def pause(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) -> None:
+    """Hold a running blast: workers claim no more of it, within seconds.
+
+    Raises:
+        NotFoundError: it is not a blast of this petition.
+        ConflictError: it is not running.
+    """
+    _press(runtime, blast_id, petition_id, action="blast.pause", by=by, refused="this update is not being sent")
+
+
+def resume(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) -> None:
+    """Let a paused blast go on where it stood.
+
+    Raises:
+        NotFoundError: it is not a blast of this petition.
+        ConflictError: it is not paused.
+    """
+    _press(runtime, blast_id, petition_id, action="blast.resume", by=by, refused="this update is not paused")
+
+
+def cancel(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) -> None:
+    """End a blast for good; what was not handed over is cancelled, and the rows say so.
+
+    Raises:
+        NotFoundError: it is not a blast of this petition.
+        ConflictError: it was cancelled before.
+    """
+    _press(runtime, blast_id, petition_id, action="blast.cancel", by=by, refused="this update was cancelled already")
+    cancel_open(runtime, blast_id)
+
+
+def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) -> int:
+    """Plan the rejected messages of a blast once more; returns how many. What is uncertain stays a person's choice.
+
+    Raises:
+        NotFoundError: it is not a blast of this petition.
+    """
+    now = runtime.clock()
+
+    def work(tx: Transaction) -> int:
+        blast = _of_petition(tx, blast_id, petition_id, lock=True)
+        planned = rows.plan_missing(tx, blast_id, now=now)
+        tx.nudge(Lane.BULK)
+        _audit(tx, "blast.send_missing", blast, by, {"messages": planned})
+        return planned
+
+    return runtime.store.transact(work)
+
+
+def send_test(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) -> None:
+    """Mail a blast to its writer, in the writer's language, marked as a test.
+
+    Raises:
+        NotFoundError: it is not a blast of this petition.
+    """
+    now = runtime.clock()
+
+    def work(tx: Transaction) -> None:
+        blast = _of_petition(tx, blast_id, petition_id)
+        plan = outbox.Plan(
+            kind=MessageKind.TEST, lane=Lane.URGENT, due_at=now, account_id=by.id, petition_id=blast.petition_id,
+            about_id=blast_id,
+        )  # fmt: skip
+        outbox.add(tx, plan)
+
+    runtime.store.transact(work)

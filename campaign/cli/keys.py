@@ -1,0 +1,40 @@
+"""``countersign keys …``: the instance keys that wrap all others."""
+
+import click
+
+from campaign import config
+from campaign import keys as instance_keys
+from campaign.config import format_keys
+
+
+@click.group()
+def keys() -> None:
+    """The instance keys, which open all that is encrypted: keep them safe, and apart from backups of the database."""
+
+
+@keys.command(epilog="Example: countersign keys generate >> .env")
+def generate() -> None:
+    """Print a line COUNTERSIGN_KEYS=… with a new key, for the environment or the file .env.
+
+    For a new installation. `countersign keys rotate` adds a key to one that has data.
+    """
+    click.echo(f"COUNTERSIGN_KEYS={format_keys([instance_keys.new_key()])}")
+
+
+@keys.command(epilog="Example: countersign keys rotate")
+def rotate() -> None:
+    """Put a new key in front of the present ones.
+
+    The old ones stay behind it, for they open what is not wrapped anew yet, and the links in mails already sent.
+    Keys in <data>/keys are written there; for keys from the environment the new line is printed, to be put there.
+    """
+    settings = config.load()
+    rotated = instance_keys.rotate(settings)
+    if settings.keys:
+        click.echo(f"COUNTERSIGN_KEYS={format_keys(rotated)}")
+        click.echo("Put this line where the old one is, on every host, then restart web and workers.", err=True)
+    else:
+        click.echo(
+            f"{instance_keys.instance_file(settings)} begins with the new key {rotated[0].id}. "
+            "Restart Countersign (Ctrl-C, then `make run`)."
+        )

@@ -1,0 +1,50 @@
+"""The group of all commands, and what they have in common: messages, exit statuses, settings."""
+
+import sys
+
+import click
+
+from campaign import __version__
+from campaign.cli.db import db
+from campaign.cli.keys import keys
+from campaign.cli.petition import petition
+from campaign.cli.serve import mailserver, web, worker
+from campaign.cli.up import up
+from campaign.errors import CountersignError
+
+FAILURE = 1
+INTERRUPTED = 130
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Settings come from the environment and the file .env; docs/settings.md lists them. "
+    "Exit status: 0 done, 1 failed, 2 used wrongly.",
+)
+@click.version_option(__version__, prog_name="countersign")
+def countersign() -> None:
+    """Petitions whose signatures are real and whose mail arrives once."""
+
+
+for command in (up, web, worker, mailserver, db, keys, petition):
+    countersign.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
+    try:
+        status = countersign.main(arguments, prog_name="countersign", standalone_mode=False)
+    except click.ClickException as problem:
+        problem.show()
+        return problem.exit_code
+    except CountersignError as problem:
+        click.echo(str(problem), err=True)
+        return FAILURE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # `countersign … | head`: whoever read has seen enough. Nothing more can be flushed.
+        sys.stdout = None
+        return 0
+    return status if isinstance(status, int) else 0

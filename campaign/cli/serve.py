@@ -1,0 +1,101 @@
+"""``countersign web|worker|mailserver``: the programs that ``countersign up`` runs, one by one for other hosts."""
+
+import os
+import socket
+import sys
+
+import click
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from campaign import config
+from campaign.config import ROOT, Settings, child_environment, export
+from campaign.engines.attach import attach
+from campaign.smtpd.mailbox import serve
+
+QUEUES = {"urgent": "urgent", "bulk": "bulk,upkeep"}
+"""What the worker of a lane listens to: upkeep is short and can wait a second behind bulk mail, never before urgent."""
+
+STOP_WITHIN = 25
+"""Seconds a web process may take to answer what it has begun; the supervisor waits longer."""
+
+
+@click.command(epilog="Example: COUNTERSIGN_WEB_WORKERS=4 countersign web")
+def web() -> None:
+    """Serve the pages until SIGTERM or Ctrl-C.
+
+    Listens on COUNTERSIGN_BIND and COUNTERSIGN_PORT. Without DATABASE_URL it uses the servers that `countersign up`
+    runs.
+    """
+    settings = attach(config.load())
+    export(settings)
+    server = Granian(
+        "web:create_app",
+        factory=True,
+        interface=Interfaces.WSGI,
+        address=settings.bind,
+        port=settings.port,
+        workers=settings.web_workers,
+        blocking_threads=settings.web_threads,
+        # A process that has begun to stop must not hold up the stop of all.
+        workers_kill_timeout=STOP_WITHIN,
+        respawn_failed_workers=True,
+        websockets=False,
+        working_dir=ROOT,
+        # An access log would hold the addresses of signers.
+        log_access=False,
+        log_level=LogLevels(settings.log_level),
+    )
+    server.serve()
+
+
+@click.command(epilog="Example: COUNTERSIGN_BULK_PROCESSES=4 countersign worker --lane bulk")
+@click.option(
+    "--lane", type=click.Choice(sorted(QUEUES)), required=True, help="urgent: mail a person waits for; bulk: the rest."
+)
+def worker(lane: str) -> None:
+    """Send the mail of one lane until SIGTERM or Ctrl-C.
+
+    The worker of the bulk lane also does the upkeep: counting, expiry, retention. Any number of workers may run, on
+    any host. Without DATABASE_URL and REDIS_URL they use the servers that `countersign up` runs.
+    """
+    settings = attach(config.load())
+    os.chdir(ROOT)
+    os.execve(sys.executable, worker_arguments(settings, lane), worker_environment(settings, lane))  # noqa: S606
+
+
+def worker_arguments(settings: Settings, lane: str) -> list[str]:
+    """The command line of Celery's own program for one lane."""
+    processes = settings.urgent_processes if lane == "urgent" else settings.bulk_processes
+    return [
+        sys.executable,
+        *("-m", "celery", "-A", "worker", "worker"),
+        *("--queues", QUEUES[lane]),
+        *("--hostname", f"{lane}@{socket.gethostname()}"),
+        *("--concurrency", str(processes)),
+        *("--pool", "prefork"),
+        *("--loglevel", settings.log_level),
+        # Workers need not know each other: what is to do stands in the database.
+        *("--without-gossip", "--without-mingle"),
+    ]
+
+
+def worker_environment(settings: Settings, lane: str) -> dict[str, str]:
+    """The environment of Celery's program for one lane."""
+    return child_environment(settings) | {
+        "COUNTERSIGN_LANE": lane,
+        # SIGTERM begins the soft shutdown: finish what is on the wire, give back the rest (Celery 5.5 and newer).
+        "REMAP_SIGTERM": "SIGQUIT",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@click.command(epilog="Example: countersign mailserver --port 2525")
+@click.option("--port", type=click.IntRange(1, 65535), required=True, help="TCP port on the loopback address.")
+def mailserver(port: int) -> None:
+    """Receive mail on this machine and show it at /mailbox instead of delivering it.
+
+    `countersign up` runs it when SMTP_URL is not set.
+    """
+    serve(config.load().mailbox_folder, host="127.0.0.1", port=port)

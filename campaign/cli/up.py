@@ -1,0 +1,97 @@
+"""``countersign up``: everything on one machine."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from campaign import config
+from campaign.config import Settings
+from campaign.engines import ports
+from campaign.engines.attach import note_port, noted_port
+from campaign.engines.children import Child
+from campaign.engines.supervisor import Plan, Step, Supervisor
+from campaign.keys import ensure_local_keys
+from campaign.store import migrate
+
+LOOPBACK = "127.0.0.1"
+WEB, WORKERS, MAIL = range(3)
+"""Stages of the end: first nobody signs any more, then the mail that is on the wire goes out, then it is received."""
+
+
+@click.command(epilog="Example: COUNTERSIGN_PORT=9000 countersign up")
+def up() -> int:
+    """Run everything on this machine until Ctrl-C or SIGTERM: `make run`.
+
+    PostgreSQL, Redis and a local mail server are started here for each of DATABASE_URL, REDIS_URL and SMTP_URL that
+    is not set; then the database is migrated, and the web server and two workers run. What dies is started again.
+    """
+    settings = ensure_local_keys(config.load())
+    _say(f"Countersign starts, with its data in {_short(settings.data)} ...")
+    if not settings.smtp_url:
+        port = ports.find_free(LOOPBACK, wanted=noted_port(settings))
+        settings = replace(settings, smtp_url=f"smtp://{LOOPBACK}:{port}", local_mailbox=True)
+    return Supervisor(settings, Plan(STEPS, _children, _welcome), say=_say).run()
+
+
+def _say(line: str) -> None:
+    click.echo(line)
+
+
+def _short(path: Path) -> Path:
+    """A path as a person in the checkout would write it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _migrate(settings: Settings) -> str:
+    before = migrate.current(settings.database_url)
+    migrate.upgrade(settings.database_url)
+    return "up to date" if before == migrate.current(settings.database_url) else "migrated"
+
+
+STEPS = (Step("Database", _migrate),)
+
+
+def _children(settings: Settings) -> list[Child]:
+    """The programs for these settings, each called as `countersign <command>` by this very Python."""
+    children = [
+        Child("web", _command("web"), _is_serving(settings), stage=WEB),
+        Child("worker-urgent", _command("worker", "--lane", "urgent"), _is_consuming(settings), stage=WORKERS),
+        Child("worker-bulk", _command("worker", "--lane", "bulk"), _is_consuming(settings), stage=WORKERS),
+    ]
+    if settings.local_mailbox:
+        port = urlsplit(settings.smtp_url).port or 0
+        note_port(settings, port)
+        command = _command("mailserver", "--port", str(port))
+        children.append(Child("mailserver", command, _is_greeting(port), stage=MAIL))
+    return children
+
+
+def _command(*words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "campaign.cli", *words)
+
+
+def _is_serving(settings: Settings) -> Callable[[str], bool]:
+    host, name = ports.reachable(settings.bind), urlsplit(settings.base_url).netloc
+    return lambda _: ports.serves_http(host, settings.port, path="/healthz", name=name)
+
+
+def _is_consuming(settings: Settings) -> Callable[[str], bool]:
+    """Celery says `urgent@host ready.` when it listens to its queues; a quieter log level leaves only that it runs."""
+    says_so = settings.log_level in {"debug", "info"}
+    return lambda written: not says_so or " ready." in written
+
+
+def _is_greeting(port: int) -> Callable[[str], bool]:
+    return lambda _: ports.greets(LOOPBACK, port, greeting=b"220")
+
+
+def _welcome(settings: Settings) -> list[str]:
+    """The addresses, for a person who wants to click."""
+    lines = ["", f"  Petitions        {settings.base_url}/"]
+    if settings.local_mailbox:
+        lines.append(f"  Mailbox          {settings.base_url}/mailbox")
+    return [*lines, f"  Logs             {_short(settings.data)}/log", "", "Stop with Ctrl-C."]

@@ -1,0 +1,96 @@
+"""What a blast is, and the words for where it stands; finished is derived, never set."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+UNDO = timedelta(seconds=30)
+"""Time to think again after "Send now"."""
+
+FIRST_SLICE = 20_000
+"""Signatures looked at per slice while an audience is frozen."""
+
+
+class BlastKind(StrEnum):
+    """Who wrote it: an organiser, or the counter."""
+
+    UPDATE = "update"
+    MILESTONE = "milestone"
+
+
+class BlastStage(StrEnum):
+    """Where a blast stands, derived from its row and its messages."""
+
+    DRAFT = "draft"
+    WAITING = "waiting"
+    """A milestone announcement that waits for an organiser's approval."""
+    SCHEDULED = "scheduled"
+    HELD = "held"
+    """Its time passed too long ago, or it came from a restored backup: a person must schedule it anew."""
+    FREEZING = "freezing"
+    SENDING = "sending"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Whom an organiser chose among confirmed signers who want updates; empty means everybody."""
+
+    countries: tuple[str, ...] = ()
+    locales: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, list[str]]:
+        """Plain JSON for the row."""
+        return {"countries": list(self.countries), "locales": list(self.locales)}
+
+
+@dataclass(frozen=True)
+class BlastText:
+    """A blast in one language."""
+
+    subject: str
+    body_markdown: str
+
+
+@dataclass(frozen=True)
+class Blast:
+    """A blast without its texts."""
+
+    id: int
+    petition_id: int
+    kind: BlastKind
+    send_at: datetime | None
+    time_zone: str
+    max_lateness: int
+    audience: Audience
+    threshold: int | None
+    count_at_start: int | None
+    created_by: int | None
+    created_at: datetime
+    scheduled_at: datetime | None
+    started_at: datetime | None
+    frozen_at: datetime | None
+    paused_at: datetime | None
+    paused_reason: str | None
+    cancelled_at: datetime | None
+
+    def stage(self, *, open_rows: int) -> BlastStage:
+        """Where it stands, given how many of its messages have still something to come."""
+        if self.cancelled_at is not None:
+            return BlastStage.CANCELLED
+        if self.started_at is None:
+            return self._before_start()
+        if self.frozen_at is not None and open_rows == 0:
+            return BlastStage.FINISHED
+        if self.paused_at is not None:
+            return BlastStage.PAUSED
+        return BlastStage.FREEZING if self.frozen_at is None else BlastStage.SENDING
+
+    def _before_start(self) -> BlastStage:
+        if self.paused_at is not None:
+            return BlastStage.HELD
+        if self.send_at is not None:
+            return BlastStage.SCHEDULED
+        return BlastStage.WAITING if self.kind is BlastKind.MILESTONE else BlastStage.DRAFT

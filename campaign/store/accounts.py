@@ -1,0 +1,210 @@
+"""Accounts, sign-in links, sessions and memberships."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from campaign.store.database import Transaction
+
+
+@dataclass(frozen=True)
+class StoredAccount:
+    """An account as stored: address and name are encrypted."""
+
+    id: int
+    role: str
+    locale: str
+    time_zone: str
+    disabled_at: datetime | None
+    created_at: datetime
+    address: bytes = field(repr=False)
+    name: bytes = field(repr=False)
+
+
+_COLUMNS = "a.id, a.role, a.locale, a.time_zone, a.disabled_at, a.created_at, a.address, a.name"
+
+
+def _account(row: Row[Any]) -> StoredAccount:
+    return StoredAccount(**{name: getattr(row, name) for name in StoredAccount.__dataclass_fields__})
+
+
+def next_id(tx: Transaction) -> int:
+    """An id for an account to be: its fields are sealed for it."""
+    return int(tx.execute(text("select nextval(pg_get_serial_sequence('account', 'id'))")).scalar_one())
+
+
+def add(
+    tx: Transaction, account_id: int, *, address_index: bytes, address: bytes, name: bytes, role: str, locale: str
+) -> None:
+    """Add an account.
+
+    Raises:
+        DuplicateError: the address has one.
+    """
+    tx.execute(
+        text("""
+        insert into account (id, address_index, address, name, role, locale)
+        values (:id, :address_index, :address, :name, :role, :locale)"""),
+        id=account_id, address_index=address_index, address=address, name=name, role=role, locale=locale,
+    )  # fmt: skip
+
+
+def by_index(tx: Transaction, address_index: bytes) -> StoredAccount | None:
+    """The account of an address."""
+    row = tx.execute(text(f"select {_COLUMNS} from account a where a.address_index = :index"), index=address_index)
+    found = row.one_or_none()
+    return None if found is None else _account(found)
+
+
+def by_id(tx: Transaction, account_id: int) -> StoredAccount | None:
+    """One account."""
+    found = tx.execute(text(f"select {_COLUMNS} from account a where a.id = :id"), id=account_id).one_or_none()
+    return None if found is None else _account(found)
+
+
+def all_accounts(tx: Transaction) -> list[StoredAccount]:
+    """Every account, oldest first."""
+    return [_account(row) for row in tx.execute(text(f"select {_COLUMNS} from account a order by a.id"))]
+
+
+def set_role(tx: Transaction, account_id: int, role: str) -> None:
+    """Make an account an organiser or an admin."""
+    tx.execute(text("update account set role = :role where id = :id"), id=account_id, role=role)
+
+
+def set_disabled(tx: Transaction, account_id: int, disabled_at: datetime | None) -> None:
+    """Disable an account, or let it in again; its sessions end."""
+    tx.execute(text("update account set disabled_at = :at where id = :id"), id=account_id, at=disabled_at)
+    tx.execute(text("delete from session where account_id = :id"), id=account_id)
+
+
+def set_preferences(tx: Transaction, account_id: int, *, locale: str, time_zone: str) -> None:
+    """Store an account's language and time zone."""
+    tx.execute(
+        text("update account set locale = :locale, time_zone = :zone where id = :id"),
+        id=account_id, locale=locale, zone=time_zone,
+    )  # fmt: skip
+
+
+def add_link(tx: Transaction, account_id: int, *, nonce: bytes, expires_at: datetime, message_id: int | None) -> int:
+    """Add a one-time sign-in link; ``message_id`` is the mail that carries it, if one does."""
+    return int(
+        tx.execute(
+            text("""
+            insert into sign_in_link (account_id, nonce, expires_at, message_id)
+            values (:account_id, :nonce, :expires_at, :message_id) returning id"""),
+            account_id=account_id, nonce=nonce, expires_at=expires_at, message_id=message_id,
+        ).scalar_one()
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Link:
+    """A sign-in link."""
+
+    id: int
+    account_id: int
+    nonce: bytes = field(repr=False)
+    expires_at: datetime
+    used_at: datetime | None
+
+
+def link(tx: Transaction, link_id: int) -> Link | None:
+    """One link; locked, for it opens one session."""
+    row = tx.execute(
+        text("select id, account_id, nonce, expires_at, used_at from sign_in_link where id = :id for update"),
+        id=link_id,
+    ).one_or_none()
+    return None if row is None else Link(row.id, row.account_id, bytes(row.nonce), row.expires_at, row.used_at)
+
+
+def link_of_message(tx: Transaction, message_id: int) -> Link | None:
+    """The link that a sign-in mail carries."""
+    row = tx.execute(
+        text("select id, account_id, nonce, expires_at, used_at from sign_in_link where message_id = :id"),
+        id=message_id,
+    ).one_or_none()
+    return None if row is None else Link(row.id, row.account_id, bytes(row.nonce), row.expires_at, row.used_at)
+
+
+def use_link(tx: Transaction, link_id: int, *, now: datetime) -> None:
+    """Note that a link opened its session."""
+    tx.execute(text("update sign_in_link set used_at = :now where id = :id"), id=link_id, now=now)
+
+
+def add_session(
+    tx: Transaction, *, key: bytes, account_id: int, csrf: bytes, now: datetime, expires_at: datetime
+) -> None:
+    """Open a session."""
+    tx.execute(
+        text("""
+        insert into session (key, account_id, csrf, seen_at, expires_at)
+        values (:key, :account_id, :csrf, :now, :expires_at)"""),
+        key=key, account_id=account_id, csrf=csrf, now=now, expires_at=expires_at,
+    )  # fmt: skip
+
+
+def session(tx: Transaction, key: bytes, *, now: datetime, idle_since: datetime) -> tuple[StoredAccount, bytes] | None:
+    """The account of a live session with its CSRF secret; being asked keeps the session awake."""
+    row = tx.execute(
+        text(f"""
+        select {_COLUMNS}, s.csrf, s.seen_at from session s join account a on a.id = s.account_id
+        where s.key = :key and s.expires_at > :now and s.seen_at > :idle_since and a.disabled_at is null"""),
+        key=key, now=now, idle_since=idle_since,
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        return None
+    if (now - row.seen_at).total_seconds() > 60:
+        tx.execute(text("update session set seen_at = :now where key = :key"), key=key, now=now)
+    return _account(row), bytes(row.csrf)
+
+
+def end_session(tx: Transaction, key: bytes) -> None:
+    """Close a session."""
+    tx.execute(text("delete from session where key = :key"), key=key)
+
+
+def purge(tx: Transaction, *, now: datetime) -> int:
+    """Forget sessions and links that opened their last door."""
+    tx.execute(text("delete from sign_in_link where expires_at < :now"), now=now)
+    return tx.execute(text("delete from session where expires_at < :now"), now=now).rowcount
+
+
+def add_member(tx: Transaction, petition_id: int, account_id: int, *, role: str = "organiser") -> None:
+    """Let an account organise a petition."""
+    tx.execute(
+        text("""
+        insert into membership (petition_id, account_id, role) values (:petition_id, :account_id, :role)
+        on conflict (petition_id, account_id) do nothing"""),
+        petition_id=petition_id, account_id=account_id, role=role,
+    )  # fmt: skip
+
+
+def remove_member(tx: Transaction, petition_id: int, account_id: int) -> None:
+    """Take a petition out of an account's hands."""
+    tx.execute(
+        text("delete from membership where petition_id = :petition_id and account_id = :account_id"),
+        petition_id=petition_id, account_id=account_id,
+    )  # fmt: skip
+
+
+def members(tx: Transaction, petition_id: int) -> list[tuple[StoredAccount, str]]:
+    """Who organises a petition, with the role there."""
+    rows = tx.execute(
+        text(f"""
+        select {_COLUMNS}, m.role as member_role from membership m join account a on a.id = m.account_id
+        where m.petition_id = :id order by m.created_at, a.id"""),
+        id=petition_id,
+    )
+    return [(_account(row), row.member_role) for row in rows]
+
+
+def petition_ids(tx: Transaction, account_id: int) -> list[int]:
+    """The petitions an account organises."""
+    return list(
+        tx.execute(
+            text("select petition_id from membership where account_id = :id order by petition_id desc"), id=account_id
+        ).scalars()
+    )

@@ -1,0 +1,342 @@
+"""Blasts: drafts, schedules, the frozen audience, and the equation of the ledger."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+
+from campaign.domain.blast import Audience, Blast, BlastKind
+from campaign.store.database import Transaction
+
+_COLUMNS = """b.id, b.petition_id, b.kind, b.send_at, b.time_zone, b.max_lateness, b.audience, b.threshold,
+    b.count_at_start, b.created_by, b.created_at, b.scheduled_at, b.started_at, b.frozen_at, b.paused_at,
+    b.paused_reason, b.cancelled_at"""
+
+ELIGIBLE = """s.state = 'confirmed' and s.wants_updates and s.address is not null and s.confirmed_at <= :before
+    and (cardinality(cast(:countries as text[])) = 0 or s.country = any(cast(:countries as text[])))
+    and (cardinality(cast(:locales as text[])) = 0 or s.locale = any(cast(:locales as text[])))"""
+
+
+def _blast(row: Row[Any]) -> Blast:
+    values = {name: getattr(row, name) for name in Blast.__dataclass_fields__}
+    chosen = values["audience"]
+    return Blast(
+        **(
+            values
+            | {
+                "kind": BlastKind(row.kind),
+                "audience": Audience(tuple(chosen.get("countries", ())), tuple(chosen.get("locales", ()))),
+            }
+        )
+    )
+
+
+def add(
+    tx: Transaction, *, petition_id: int, kind: BlastKind, request_key: str, created_by: int | None = None,
+    threshold: int | None = None,
+) -> int:  # fmt: skip
+    """Add a draft; the same request key gives the same blast, however often it is asked."""
+    tx.execute(
+        text("""
+        insert into blast (petition_id, kind, request_key, created_by, threshold)
+        values (:petition_id, :kind, :request_key, :created_by, :threshold)
+        on conflict (request_key) do nothing"""),
+        petition_id=petition_id, kind=str(kind), request_key=request_key, created_by=created_by, threshold=threshold,
+    )  # fmt: skip
+    return int(tx.execute(text("select id from blast where request_key = :key"), key=request_key).scalar_one())
+
+
+def by_id(tx: Transaction, blast_id: int, *, lock: bool = False) -> Blast | None:
+    """One blast; ``lock`` holds the row until the transaction ends."""
+    row = tx.execute(
+        text(f"select {_COLUMNS} from blast b where b.id = :id {'for update' if lock else ''}"), id=blast_id
+    ).one_or_none()
+    return None if row is None else _blast(row)
+
+
+def of_petition(tx: Transaction, petition_id: int) -> list[Blast]:
+    """All blasts of a petition, newest first."""
+    rows = tx.execute(
+        text(f"select {_COLUMNS} from blast b where b.petition_id = :id order by b.id desc"), id=petition_id
+    )
+    return [_blast(row) for row in rows]
+
+
+def unfinished(tx: Transaction) -> list[Blast]:
+    """Blasts that are scheduled, held, or still have open messages: what the monitor shows."""
+    rows = tx.execute(
+        text(f"""
+        select {_COLUMNS} from blast b
+        where b.cancelled_at is null and (
+            (b.send_at is not null and b.started_at is null)
+            or (b.started_at is not null and (b.frozen_at is null or exists (
+                select 1 from message m where m.blast_id = b.id and m.state in ('planned', 'claimed', 'submitting')))))
+        order by coalesce(b.started_at, b.send_at)""")
+    )
+    return [_blast(row) for row in rows]
+
+
+def texts(tx: Transaction, blast_id: int) -> dict[str, tuple[str, str, str]]:
+    """Subject, Markdown and safe HTML by language."""
+    rows = tx.execute(
+        text("select locale, subject, body_markdown, body_html from blast_text where blast_id = :id order by locale"),
+        id=blast_id,
+    )
+    return {row.locale: (row.subject, row.body_markdown, row.body_html) for row in rows}
+
+
+def save_texts(tx: Transaction, blast_id: int, saved: Mapping[str, tuple[str, str, str]]) -> None:
+    """Replace the texts of a blast that has not started."""
+    tx.execute(text("delete from blast_text where blast_id = :id"), id=blast_id)
+    for locale, (subject, markdown, html) in saved.items():
+        tx.execute(
+            text("""
+            insert into blast_text (blast_id, locale, subject, body_markdown, body_html)
+            values (:id, :locale, :subject, :markdown, :html)"""),
+            id=blast_id, locale=locale, subject=subject, markdown=markdown, html=html,
+        )  # fmt: skip
+    tx.execute(text("update blast set changed_at = now() where id = :id"), id=blast_id)
+
+
+def save_audience(tx: Transaction, blast_id: int, audience: Audience) -> None:
+    """Store whom a blast is for."""
+    tx.execute(
+        text("update blast set audience = cast(:audience as jsonb), changed_at = now() where id = :id"),
+        id=blast_id,
+        audience=json.dumps(audience.as_json()),
+    )
+
+
+def schedule(
+    tx: Transaction, blast_id: int, *, send_at: datetime, time_zone: str, max_lateness: int, epoch: UUID, now: datetime,
+    by: int | None,
+) -> bool:  # fmt: skip
+    """Set the moment; False if the blast has started or was cancelled."""
+    return (
+        tx.execute(
+            text("""
+            update blast set send_at = :send_at, time_zone = :zone, max_lateness = :lateness, epoch = :epoch,
+                scheduled_at = :now, approved_by = :by, paused_at = null, paused_reason = null
+            where id = :id and started_at is null and cancelled_at is null"""),
+            id=blast_id, send_at=send_at, zone=time_zone, lateness=max_lateness, epoch=epoch, now=now, by=by,
+        ).rowcount
+        == 1
+    )  # fmt: skip
+
+
+def unschedule(tx: Transaction, blast_id: int) -> bool:
+    """Make a scheduled blast a draft again; False if it has started."""
+    return (
+        tx.execute(
+            text("""
+            update blast set send_at = null, scheduled_at = null, epoch = null, paused_at = null, paused_reason = null
+            where id = :id and started_at is null and cancelled_at is null"""),
+            id=blast_id,
+        ).rowcount
+        == 1
+    )
+
+
+def due(tx: Transaction, *, now: datetime) -> list[tuple[Blast, UUID | None]]:
+    """Scheduled blasts whose moment has come, with the epoch they were scheduled in; locked, others skip them."""
+    rows = tx.execute(
+        text(f"""
+        select {_COLUMNS}, b.epoch from blast b
+        where b.send_at <= :now and b.started_at is null and b.cancelled_at is null and b.paused_at is null
+        order by b.send_at for update skip locked"""),
+        now=now,
+    )
+    return [(_blast(row), row.epoch) for row in rows]
+
+
+def start(tx: Transaction, blast_id: int, *, count: int, now: datetime) -> None:
+    """Begin: from here on texts and audience are frozen."""
+    tx.execute(
+        text("""
+        update blast set started_at = :now, count_at_start = :count,
+            freeze_limit = (select coalesce(max(s.id), 0) from signature s where s.petition_id = blast.petition_id)
+        where id = :id"""),
+        id=blast_id, now=now, count=count,
+    )  # fmt: skip
+
+
+def hold(tx: Transaction, blast_id: int, *, reason: str, now: datetime) -> bool:
+    """Pause a blast; False if it is paused, cancelled or unknown."""
+    return (
+        tx.execute(
+            text("""
+            update blast set paused_at = :now, paused_reason = :reason
+            where id = :id and paused_at is null and cancelled_at is null"""),
+            id=blast_id, now=now, reason=reason,
+        ).rowcount
+        == 1
+    )  # fmt: skip
+
+
+def resume(tx: Transaction, blast_id: int) -> bool:
+    """Let a started, paused blast go on."""
+    return (
+        tx.execute(
+            text("""
+            update blast set paused_at = null, paused_reason = null
+            where id = :id and paused_at is not null and started_at is not null and cancelled_at is null"""),
+            id=blast_id,
+        ).rowcount
+        == 1
+    )
+
+
+def cancel(tx: Transaction, blast_id: int, *, now: datetime) -> bool:
+    """End a blast; its planned messages are cancelled slice by slice."""
+    return (
+        tx.execute(
+            text("""
+            update blast set cancelled_at = :now, frozen_at = coalesce(frozen_at, :now)
+            where id = :id and cancelled_at is null"""),
+            id=blast_id, now=now,
+        ).rowcount
+        == 1
+    )  # fmt: skip
+
+
+def cancel_messages(tx: Transaction, blast_id: int, *, limit: int, now: datetime) -> int:
+    """Cancel up to ``limit`` planned messages of a cancelled blast; returns how many."""
+    return tx.execute(
+        text("""
+        with doomed as (
+            select id from message where blast_id = :id and state = 'planned' limit :limit for update skip locked)
+        update message m set state = 'cancelled', settled_at = :now, reason = 'blast_cancelled'
+        from doomed where m.id = doomed.id"""),
+        id=blast_id, limit=limit, now=now,
+    ).rowcount  # fmt: skip
+
+
+def freezing(tx: Transaction) -> list[int]:
+    """Started blasts whose audience is not frozen yet."""
+    return list(
+        tx.execute(
+            text("select id from blast where started_at is not null and frozen_at is null and cancelled_at is null")
+        ).scalars()
+    )
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What one step of freezing did."""
+
+    planned: int
+    done: bool
+
+
+def freeze_slice(tx: Transaction, blast_id: int, *, limit: int, now: datetime) -> Slice | None:
+    """Plan the messages of the next slice of the audience and move the checkpoint, in one transaction.
+
+    Returns:
+        None if another worker is at it, or there is nothing to do.
+    """
+    row = tx.execute(
+        text("""
+        select petition_id, kind, audience, started_at, frozen_until, freeze_limit, send_at from blast
+        where id = :id and started_at is not null and frozen_at is null and cancelled_at is null
+        for update skip locked"""),
+        id=blast_id,
+    ).one_or_none()
+    if row is None:
+        return None
+    upto: int | None = tx.execute(
+        text("""
+        select max(id) from (
+            select id from signature where petition_id = :petition_id and id > :after and id <= :last
+            order by id limit :limit) as slice"""),
+        petition_id=row.petition_id, after=row.frozen_until, last=row.freeze_limit, limit=limit,
+    ).scalar_one()  # fmt: skip
+    if upto is None:
+        tx.execute(text("update blast set frozen_at = :now where id = :id"), id=blast_id, now=now)
+        return Slice(0, done=True)
+    planned = tx.execute(
+        text(f"""
+        insert into message (kind, lane, due_at, signature_id, petition_id, blast_id)
+        select cast(:kind as message_kind), 'bulk', :due_at, s.id, s.petition_id, :id from signature s
+        where s.petition_id = :petition_id and s.id > :after and s.id <= :upto and {ELIGIBLE}
+        order by s.id
+        on conflict (blast_id, signature_id) where blast_id is not null do nothing"""),
+        kind=row.kind, due_at=now, id=blast_id, petition_id=row.petition_id, after=row.frozen_until, upto=upto,
+        before=row.started_at, countries=row.audience.get("countries", []), locales=row.audience.get("locales", []),
+    ).rowcount  # fmt: skip
+    tx.execute(text("update blast set frozen_until = :upto where id = :id"), id=blast_id, upto=upto)
+    return Slice(planned, done=False)
+
+
+def audience_counts(tx: Transaction, petition_id: int, audience: Audience, *, now: datetime) -> dict[str, int]:
+    """How many signers would get a blast now, and why the others would not."""
+    row = tx.execute(
+        text(f"""
+        select count(*) filter (where {ELIGIBLE}) as eligible,
+            count(*) filter (where s.state = 'confirmed' and s.address is not null and s.wants_updates
+                and not ({ELIGIBLE})) as outside,
+            count(*) filter (where s.state = 'confirmed' and s.address is not null and not s.wants_updates)
+                as no_updates,
+            count(*) filter (where s.state = 'confirmed' and s.address is null) as erased,
+            count(*) filter (where s.state = 'pending') as pending,
+            count(*) filter (where s.state in ('withdrawn', 'removed')) as ended
+        from signature s where s.petition_id = :petition_id"""),
+        petition_id=petition_id, before=now, countries=list(audience.countries), locales=list(audience.locales),
+    ).one()  # fmt: skip
+    return dict(row._asdict())
+
+
+def equation(tx: Transaction, blast_id: int) -> dict[str, int]:
+    """The messages of a blast by state: P6 says that they add up to what was planned."""
+    rows = tx.execute(text("select state, count(*) as n from message where blast_id = :id group by state"), id=blast_id)
+    return {row.state: row.n for row in rows}
+
+
+def reasons(tx: Transaction, blast_id: int, *, limit: int = 20) -> list[tuple[str, str, int]]:
+    """Why messages were not accepted: state, reason and number, most frequent first."""
+    rows = tx.execute(
+        text("""
+        select state, coalesce(reason, '') as reason, count(*) as n from message
+        where blast_id = :id and (state in ('rejected', 'uncertain', 'suppressed', 'cancelled')
+            or (state = 'planned' and attempts > 0))
+        group by 1, 2 order by 3 desc limit :limit"""),
+        id=blast_id, limit=limit,
+    )  # fmt: skip
+    return [(row.state, row.reason, row.n) for row in rows]
+
+
+def accepted_between(tx: Transaction, blast_id: int, *, since: datetime) -> int:
+    """Messages of a blast accepted since a moment: the rate comes from the rows."""
+    return int(
+        tx.execute(
+            text("""
+            select count(*) from message where blast_id = :id and state = 'accepted' and settled_at > :since"""),
+            id=blast_id, since=since,
+        ).scalar_one()
+    )  # fmt: skip
+
+
+def times(tx: Transaction, blast_id: int) -> tuple[datetime | None, datetime | None]:
+    """When the first and the last message of a blast were settled."""
+    row = tx.execute(
+        text("""
+        select min(settled_at) as first, max(settled_at) as last from message
+        where blast_id = :id and state in ('accepted', 'rejected', 'uncertain')"""),
+        id=blast_id,
+    ).one()
+    return row.first, row.last
+
+
+def plan_missing(tx: Transaction, blast_id: int, *, now: datetime) -> int:
+    """Plan rejected messages of a blast once more ("send to those who did not get it"); uncertain ones are not."""
+    tx.execute(text("update blast set paused_at = null, paused_reason = null where id = :id"), id=blast_id)
+    return tx.execute(
+        text("""
+        update message set state = 'planned', due_at = :now, settled_at = null, attempts = 0, planned_at = :now,
+            reason = 'sent_again'
+        where blast_id = :id and state = 'rejected'"""),
+        id=blast_id, now=now,
+    ).rowcount  # fmt: skip

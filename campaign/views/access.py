@@ -1,0 +1,71 @@
+"""Who may open a page: every route declares its rule, and a route without one is never served."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from flask import Flask, abort, current_app, request
+
+View = TypeVar("View", bound=Callable[..., object])
+
+MARK = "access_rule"
+"""Attribute of a view function that holds its rule."""
+
+
+class Access(StrEnum):
+    """The rules a route can declare."""
+
+    PUBLIC = "public"
+    """Anyone; nothing about a person is shown."""
+
+    TOKEN = "token"  # noqa: S105 - the name of a rule
+    """Whoever holds the signed link; the use case reads the token."""
+
+    MAILBOX = "mailbox"
+    """Anyone who reaches this machine, and only while mail stays in the local mail server."""
+
+
+def allow(rule: Access) -> Callable[[View], View]:
+    """Declare the access rule of a view; stands under its route decorators."""
+
+    def mark(view: View) -> View:
+        setattr(view, MARK, rule)
+        return view
+
+    return mark
+
+
+def rule_of(app: Flask, endpoint: str) -> Access | None:
+    """The rule that a route declares; None if it declares none."""
+    if endpoint == "static":
+        # Flask makes this view itself; its files are part of the public source.
+        return Access.PUBLIC
+    return getattr(app.view_functions.get(endpoint), MARK, None)
+
+
+def _open() -> None:
+    """Let everybody in."""
+
+
+def _only_with_local_mailbox() -> None:
+    if not current_app.config["LOCAL_MAILBOX"]:
+        abort(404)
+
+
+CHECKS: Mapping[Access, Callable[[], None]] = {
+    Access.PUBLIC: _open,
+    Access.TOKEN: _open,
+    Access.MAILBOX: _only_with_local_mailbox,
+}
+"""What is checked before a view runs. A check refuses by ``abort``."""
+
+
+def guard() -> None:
+    """Check the rule of the route asked for; runs before every request. A route without a rule is refused (403)."""
+    if request.endpoint is None:
+        # No such page, or not with this method: Flask answers 404 or 405 by itself.
+        return
+    rule = rule_of(current_app, request.endpoint)
+    if rule is None:
+        abort(403)
+    CHECKS[rule]()

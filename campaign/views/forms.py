@@ -1,0 +1,96 @@
+"""Reading what people type, and wording what is wrong with it in their language."""
+
+from collections.abc import Mapping
+
+from flask import request
+
+from campaign.signing import SignForm
+from campaign.views.language import gettext, language, lazy
+
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "name": {
+        "missing": lazy("Enter your name."),
+        "too_long": lazy("Enter a name of 60 characters or fewer."),
+        "looks_like_link": lazy("Enter your name without a web address in it."),
+        "not_a_name": lazy("Enter your name in letters."),
+        "taken": lazy("Somebody else with this mailbox has signed under this name."),
+    },
+    "email": {
+        "missing": lazy("Enter your email address."),
+        "invalid": lazy("Enter an email address like name@example.org."),
+        "role": lazy("Enter your own address; this one belongs to an office, not to a person."),
+        "not_ascii": lazy("Enter another address: our mail server can’t yet write to letters like these before the @."),
+    },
+    "country": {
+        "missing": lazy("Choose your country."),
+        "unknown": lazy("Choose a country from the list."),
+    },
+    "reason": {
+        "too_long": lazy("Shorten your reason to 500 characters."),
+        "looks_like_link": lazy("Give your reason without web addresses."),
+    },
+    "stamp": {
+        "expired": lazy(
+            "This page was open for a long time. Everything is still filled in: please press the button again."
+        ),
+    },
+    "code": {
+        "missing": lazy("Enter the six digits from the mail."),
+        "wrong": lazy("This code is not right. Look at the newest mail from us and type its six digits."),
+    },
+}
+"""What the page says for a problem code of a field."""
+
+OTHERWISE = lazy("Please check this.")
+"""For a code that has no words of its own."""
+
+EMPTY = SignForm(name="", email="", country="", reason="", show_name=False, wants_updates=False, locale="en")
+"""The form as it is first shown: nothing filled in, nothing ticked."""
+
+
+def typed(name: str) -> str:
+    """One field as it was typed; empty if it was not sent."""
+    return request.form.get(name, "")
+
+
+def sign_form() -> SignForm:
+    """The sign form as it was typed."""
+    return SignForm(
+        name=typed("name"),
+        email=typed("email"),
+        country=typed("country"),
+        reason=typed("reason"),
+        show_name="show_name" in request.form,
+        wants_updates="wants_updates" in request.form,
+        locale=language(),
+    )
+
+
+class Problems(dict[str, str]):
+    """A sentence for each field that has a problem; empty for every other field."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
+NO_PROBLEMS = Problems()
+
+
+def worded(problems: Mapping[str, str]) -> Problems:
+    """A sentence for each field with a problem, in the order of the page."""
+    order = [*WORDS, *problems]
+    found = sorted(problems.items(), key=lambda item: order.index(item[0]))
+    return Problems({name: gettext(WORDS.get(name, {}).get(code, OTHERWISE)) for name, code in found})
+
+
+def from_elsewhere(own_origins: frozenset[str]) -> bool:
+    """True if a browser says that another site made it send this form.
+
+    Stands in for a session token on pages that set no cookie: Sec-Fetch-Site where the browser sends it, else Origin.
+    A program that sends neither is no victim of another site.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    origin = request.headers.get("Origin")
+    return origin is not None and origin not in own_origins

@@ -1,0 +1,18 @@
+"""Is this process able to serve? For load balancers and for ``countersign up``."""
+
+from flask import Blueprint, Response, jsonify
+
+from campaign.views.access import Access, allow
+from campaign.views.current import runtime
+from campaign.views.headers import keep_private
+
+pages = Blueprint("health", __name__)
+
+
+@pages.get("/healthz")
+@allow(Access.PUBLIC)
+def check() -> tuple[Response, int]:
+    """200 if the database answers, 503 if not."""
+    if not runtime().store.is_alive():
+        return keep_private(jsonify(status="unavailable", database="unreachable")), 503
+    return keep_private(jsonify(status="ok", database="ok")), 200

@@ -1,0 +1,57 @@
+"""The language of an answer: ``?lang=``, else that of the signature a token belongs to, else the browser's."""
+
+from functools import lru_cache
+
+from flask import g, request
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
+
+from campaign.config import LANGUAGES
+from campaign.i18n import choose_language, translations
+
+
+@lru_cache(maxsize=512)
+def _preferred(header: str) -> str:
+    # Best first, and fa-IR counts as fa: werkzeug's own best_match would prefer a weaker but exact tag.
+    for tag, _quality in parse_accept_header(header[:200], LanguageAccept):
+        near = choose_language(tag, fallback="")
+        if near:
+            return near
+    return LANGUAGES[0]
+
+
+def asked_for() -> str | None:
+    """The language named in the address, if it is one of ours."""
+    wanted = request.args.get("lang", "")
+    return wanted if wanted in LANGUAGES else None
+
+
+def language() -> str:
+    """The language of this answer."""
+    if "language" not in g:
+        g.language = asked_for() or _preferred(request.headers.get("Accept-Language", ""))
+    chosen: str = g.language
+    return chosen
+
+
+def speak(locale: str) -> None:
+    """Answer in the language of a signature, unless the address names another."""
+    if asked_for() is None and locale in LANGUAGES:
+        g.language = locale
+
+
+def gettext(message: str, **values: object) -> str:
+    """A message in the language of this answer, with its %(name)s placeholders filled."""
+    text = translations(language()).ugettext(message)
+    return text % values if values else text
+
+
+def ngettext(singular: str, plural: str, number: int, **values: object) -> str:
+    """The plural form for a number, with its %(name)s placeholders filled."""
+    text = translations(language()).ungettext(singular, plural, number)
+    return text % values if values else text
+
+
+def lazy(message: str) -> str:
+    """Mark a message for translation where it is written; :func:`gettext` translates it where it is shown."""
+    return message

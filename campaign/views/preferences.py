@@ -1,0 +1,252 @@
+"""The signer's own page and the unsubscribe page, both opened by a link in mail."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
+
+from campaign import countries, preferences
+from campaign.domain.names import MAX_REASON
+from campaign.domain.states import SignatureState
+from campaign.errors import InvalidInputError
+from campaign.views import forms
+from campaign.views.access import Access, allow
+from campaign.views.current import runtime
+from campaign.views.headers import without_referrer
+from campaign.views.language import gettext as _
+from campaign.views.language import language, lazy, speak
+from campaign.views.rendering import link, page, switch_to
+
+pages = Blueprint("preferences", __name__)
+
+ONE_CLICK = "One-Click"
+"""Value of the form field List-Unsubscribe in a request of RFC 8058, section 3.1."""
+
+
+@pages.get("/u/<token>")
+@allow(Access.TOKEN)
+def unsubscribe_page(token: str) -> Response:
+    """Ask which mail to stop; changes nothing, because mail scanners open this address."""
+    view = preferences.unsubscribe_page(runtime(), token)
+    speak(view.locale)
+    return without_referrer(page("unsubscribe.html", view=view, token=token))
+
+
+@pages.post("/u/<token>")
+@allow(Access.TOKEN)
+def unsubscribe(token: str) -> Response:
+    """Stop mail: at once for a mail program's one-click request (RFC 8058), else as chosen on the page."""
+    if request.form.get("List-Unsubscribe") == ONE_CLICK:
+        preferences.one_click(runtime(), token)
+        return without_referrer(current_app.response_class("Unsubscribed.\n", mimetype="text/plain"))
+    view = preferences.unsubscribe_page(runtime(), token)
+    speak(view.locale)
+    everything = forms.typed("scope") == "everything"
+    preferences.unsubscribe(runtime(), token, everything=everything)
+    sentence = (
+        _("You get no more mail from us at this address.")
+        if everything
+        else _("You get no more updates on this petition.")
+    )
+    return without_referrer(
+        page(
+            "message.html",
+            sign="tick",
+            heading=_("You are unsubscribed"),
+            sentences=[
+                sentence,
+                _("This holds at once, also for mail that was already waiting. Your signature stays."),
+            ],
+            back=link("public.petition", slug=view.slug),
+            back_label=_("To the petition"),
+        )
+    )
+
+
+DONE: Mapping[str, str] = {
+    "hide_name": lazy("Your name is hidden now."),
+    "show_name": lazy("Your name is shown now."),
+    "updates": lazy("You get updates from now on."),
+    "no_updates": lazy("You get no more updates."),
+    "correct": lazy("Your correction is saved."),
+    "withdraw": lazy("Your signature is withdrawn and no longer counts."),
+}
+"""What the own page says after an action, by the name of the action."""
+
+
+@pages.get("/me/<token>")
+@allow(Access.TOKEN)
+def own(token: str) -> Response:
+    """Everything kept about one signature, and every way to change it."""
+    return _own_page(token)
+
+
+def _own_page(
+    token: str, *, form: Mapping[str, str] | None = None, problems: forms.Problems = forms.NO_PROBLEMS
+) -> Response:
+    kept = preferences.own_page(runtime(), token)
+    speak(kept.locale)
+    done = DONE.get(request.args.get("done", ""), "")
+    return without_referrer(
+        page(
+            "own.html",
+            status=422 if problems else 200,
+            own=kept,
+            active=kept.state is SignatureState.CONFIRMED,
+            state=_(STATES[kept.state]),
+            consents=_consents(kept),
+            token=token,
+            here=link("preferences.own", token=token),
+            form=form or kept,
+            problems=problems,
+            done=_(done) if done else "",
+            countries=countries.names(language()),
+            reason_limit=MAX_REASON,
+        )
+    )
+
+
+STATES: Mapping[SignatureState, str] = {
+    SignatureState.PENDING: lazy("Not confirmed yet: it does not count"),
+    SignatureState.CONFIRMED: lazy("Confirmed: it counts"),
+    SignatureState.WITHDRAWN: lazy("Withdrawn: it no longer counts"),
+    SignatureState.EXPIRED: lazy("Expired: it was not confirmed in time"),
+    SignatureState.REMOVED: lazy("Removed by the administrators: it does not count"),
+}
+"""The state of a signature in words."""
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """A consent as the own page lists it."""
+
+    label: str
+    text: str
+    locale: str
+    hash: str
+    given_at: datetime
+
+
+def _consents(kept: preferences.OwnPage) -> list[Agreed]:
+    sign, updates = kept.consent, kept.updates_consent
+    agreed = [Agreed(_("Signing"), sign.text, sign.locale, sign.hash, kept.requested_at)]
+    if updates is not None:
+        given_at = kept.updates_changed_at or kept.requested_at
+        agreed.append(Agreed(_("Updates by mail"), updates.text, updates.locale, updates.hash, given_at))
+    return agreed
+
+
+@pages.post("/me/<token>")
+@allow(Access.TOKEN)
+def change(token: str) -> Response:
+    """Do one of the actions of the own page; the token is the authority, so there is no session and no CSRF token."""
+    action = forms.typed("action")
+    if action == "erase":
+        return _erase(token)
+    if action not in ACTIONS:
+        return current_app.make_response(redirect(link("preferences.own", token=token), 303))
+    try:
+        ACTIONS[action](token)
+    except InvalidInputError as error:
+        typed = {name: forms.typed(name) for name in ("name", "country", "reason")}
+        return _own_page(token, form=typed, problems=forms.worded(error.problems))
+    speak(preferences.own_page(runtime(), token).locale)
+    return without_referrer(current_app.make_response(redirect(link("preferences.own", token=token, done=action), 303)))
+
+
+def _correct(token: str) -> None:
+    preferences.correct(
+        runtime(), token, name=forms.typed("name"), country=forms.typed("country"), reason=forms.typed("reason")
+    )
+
+
+ACTIONS: Mapping[str, Callable[[str], object]] = {
+    "hide_name": lambda token: preferences.set_name_shown(runtime(), token, show_name=False),
+    "show_name": lambda token: preferences.set_name_shown(runtime(), token, show_name=True),
+    "updates": lambda token: preferences.set_updates(runtime(), token, wants_updates=True),
+    "no_updates": lambda token: preferences.set_updates(runtime(), token, wants_updates=False),
+    "correct": _correct,
+    "withdraw": lambda token: preferences.withdraw(runtime(), token),
+}
+"""What each button of the own page does."""
+
+
+@pages.get("/me/<token>/export.json")
+@allow(Access.TOKEN)
+def export(token: str) -> Response:
+    """Everything kept about one signature, to take along."""
+    response = jsonify(preferences.export(runtime(), token))
+    response.headers["Content-Disposition"] = 'attachment; filename="signature.json"'
+    return without_referrer(response)
+
+
+@pages.get("/me/<token>/withdraw")
+@allow(Access.TOKEN)
+def withdraw(token: str) -> Response:
+    """The step before withdrawing."""
+    return _sure(
+        token,
+        action="withdraw",
+        heading=lazy("Withdraw your signature?"),
+        button=lazy("Withdraw my signature"),
+        sentences=(
+            lazy("It no longer counts, within seconds."),
+            lazy("Your name disappears from the page, and you get no more mail about this petition."),
+            lazy("You may sign again later, as long as the petition is open."),
+        ),
+    )
+
+
+@pages.get("/me/<token>/erase")
+@allow(Access.TOKEN)
+def erase(token: str) -> Response:
+    """The step before erasing."""
+    return _sure(
+        token,
+        action="erase",
+        heading=lazy("Erase everything about you?"),
+        button=lazy("Erase my data for good"),
+        sentences=(
+            lazy("Your name, address, country and reason are destroyed, and nobody can bring them back."),
+            lazy("Your signature goes on counting, without a name. If you do not want that, withdraw it first."),
+            lazy("This page and all links in our mails to you stop working."),
+        ),
+    )
+
+
+def _sure(token: str, *, action: str, heading: str, button: str, sentences: tuple[str, ...]) -> Response:
+    kept = preferences.own_page(runtime(), token)
+    speak(kept.locale)
+    return without_referrer(
+        page(
+            "sure.html",
+            title=kept.title,
+            heading=_(heading),
+            button=_(button),
+            sentences=[_(sentence) for sentence in sentences],
+            action=action,
+            here=link("preferences.own", token=token),
+            back=link("preferences.own", token=token),
+        )
+    )
+
+
+def _erase(token: str) -> Response:
+    kept = preferences.own_page(runtime(), token)
+    speak(kept.locale)
+    preferences.erase(runtime(), token)
+    switch_to(url_for("public.home"))
+    return without_referrer(
+        page(
+            "message.html",
+            sign="tick",
+            heading=_("Everything about you is erased"),
+            sentences=[
+                _("Your name, address and reason are destroyed. What remains is a number in the count."),
+                _("You get no more mail about this petition. Thank you for having signed."),
+            ],
+            back=link("public.petition", slug=kept.slug),
+            back_label=_("To the petition"),
+        )
+    )

@@ -1,0 +1,216 @@
+"""Pages that everybody sees: the list, a petition, its form, count, thanks, QR code, privacy."""
+
+import secrets
+
+from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
+from markupsafe import escape
+
+from campaign import consents, countries, petitions, signing
+from campaign.domain.names import MAX_REASON
+from campaign.domain.states import PetitionState
+from campaign.errors import ConflictError, InvalidInputError
+from campaign.views import forms
+from campaign.views.access import Access, allow
+from campaign.views.brief import Brief
+from campaign.views.current import runtime
+from campaign.views.headers import keep_private
+from campaign.views.language import gettext as _
+from campaign.views.language import language
+from campaign.views.rendering import link, page, qr_code, switch_to
+
+pages = Blueprint("public", __name__)
+
+FRESH = "public, max-age=1"
+"""The page and the count may be kept for a second by anyone: in a rush one answer serves all who ask in that second."""
+
+PAGES = "brief pages"
+COUNTS = "brief counts"
+
+
+def petition_address(slug: str) -> str:
+    """The address to share: from the configured base URL, without a language, so that each reader gets their own."""
+    return f"{runtime().settings.base_url}{url_for('public.petition', slug=slug)}"
+
+
+def brief(name: str) -> Brief[bytes]:
+    """One of the application's short memories of rendered bytes."""
+    memory: Brief[bytes] = current_app.extensions[name]
+    return memory
+
+
+@pages.get("/")
+@allow(Access.PUBLIC)
+def home() -> Response:
+    """The list of open petitions."""
+
+    def render() -> bytes:
+        return page("home.html", petitions=petitions.list_live(runtime(), language())).get_data()
+
+    return _fresh(brief(PAGES).get(("home", language()), render))
+
+
+@pages.get("/p/<slug>")
+@allow(Access.PUBLIC)
+def petition(slug: str) -> Response:
+    """A petition with its form; the rendered bytes are kept for a second."""
+    return _fresh(brief(PAGES).get((slug, language()), lambda: _petition_page(slug).get_data()))
+
+
+def _fresh(body: bytes) -> Response:
+    response = current_app.response_class(body, mimetype="text/html")
+    response.headers["Cache-Control"] = FRESH
+    return response
+
+
+def _petition_page(
+    slug: str,
+    form: signing.SignForm = forms.EMPTY,
+    *,
+    problems: forms.Problems = forms.NO_PROBLEMS,
+    notice: str = "",
+    status: int = 200,
+) -> Response:
+    shown = petitions.show(runtime(), slug, language())
+    return page(
+        "petition.html",
+        status=status,
+        petition=shown,
+        form=form,
+        problems=problems,
+        notice=notice,
+        stamp=signing.form_stamp(runtime(), slug, shown.text_version_id),
+        countries=countries.names(language()),
+        open=shown.state is PetitionState.LIVE,
+        consent=consents.wording("sign", language()),
+        updates_wording=consents.wording("updates", language()),
+        reason_limit=MAX_REASON,
+        address=petition_address(slug),
+    )
+
+
+@pages.get("/p/<slug>/sign")
+@allow(Access.PUBLIC)
+def sign_again(slug: str) -> Response:
+    """A reload or a bookmark of the form's address leads back to the petition."""
+    return current_app.make_response(redirect(link("public.petition", slug=slug), 303))
+
+
+@pages.post("/p/<slug>/sign")
+@allow(Access.PUBLIC)
+def sign(slug: str) -> Response:
+    """Take a signature; the answer is the same for new, waiting, confirmed and suppressed addresses."""
+    switch_to(url_for("public.petition", slug=slug))
+    if forms.from_elsewhere(current_app.config["OWN_ORIGINS"]):
+        return _petition_page(slug, notice=_("This form was sent from another site. Please sign here."), status=403)
+    form = forms.sign_form()
+    try:
+        asked = _pretend(slug, form) if forms.typed("website") else _ask(slug, form)
+    except ConflictError:
+        return _petition_page(slug, notice=_("It closed before your signature arrived."), status=409)
+    except InvalidInputError as error:
+        problems = forms.worded(error.problems)
+        return _petition_page(slug, form, notice=problems.pop("stamp", ""), problems=problems, status=422)
+    body = _inbox_bytes(slug, handle=asked.handle, masked=asked.masked_address)
+    return current_app.response_class(body, mimetype="text/html")
+
+
+def _ask(slug: str, form: signing.SignForm) -> signing.Requested:
+    shown = signing.read_stamp(runtime(), slug, forms.typed("stamp"))
+    return signing.request_signature(runtime(), slug, form, network=request.remote_addr, text_version_id=shown)
+
+
+def _pretend(slug: str, form: signing.SignForm) -> signing.Requested:
+    # A program filled in the field that no person sees: it gets the same answer, and nothing happens.
+    address = signing.check(runtime(), form).address
+    petition_id = petitions.by_slug(runtime(), slug).petition.id
+    return signing.Requested(address.masked, signing.seal_handle(runtime(), petition_id, address.canonical))
+
+
+HANDLE, MASKED = (f"slot-{secrets.token_hex(16)}" for _slot in range(2))
+"""Where the handle and the masked address go in the kept page; nobody can guess them, so no text can hold them."""
+
+
+def _inbox_bytes(slug: str, *, handle: str, masked: str) -> bytes:
+    # Only these two differ from one signer to the next, so the rest is rendered once a second and not per signature.
+    kept = brief(PAGES).get(("inbox", slug, language()), lambda: inbox(slug, handle=HANDLE, masked=MASKED).get_data())
+    return kept.replace(HANDLE.encode(), str(escape(handle)).encode()).replace(
+        MASKED.encode(), str(escape(masked)).encode()
+    )
+
+
+def title_of(slug: str) -> str:
+    """The title of a public petition in the language of this answer.
+
+    Raises:
+        NotFoundError: no such petition, or it is still a draft.
+    """
+    petitions.count(runtime(), slug)
+    return petitions.by_slug(runtime(), slug).text_for(language()).title
+
+
+def inbox(slug: str, *, handle: str, masked: str, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
+    """The page "check your inbox": the address as typed but masked, the mail's name, the code field."""
+    return keep_private(
+        page(
+            "inbox.html",
+            status=422 if problems else 200,
+            slug=slug,
+            title=title_of(slug),
+            handle=handle,
+            masked=masked,
+            problems=problems,
+        )
+    )
+
+
+@pages.get("/p/<slug>/count.json")
+@allow(Access.PUBLIC)
+def count(slug: str) -> Response:
+    """The public count and the goal; cacheable for a second, with an ETag."""
+
+    def render() -> bytes:
+        now = petitions.count(runtime(), slug)
+        return jsonify(count=now.count, goal=now.goal).get_data()
+
+    response = current_app.response_class(brief(COUNTS).get(slug, render), mimetype="application/json")
+    response.headers["Cache-Control"] = FRESH
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+@pages.get("/p/<slug>/thanks")
+@allow(Access.PUBLIC)
+def thanks(slug: str) -> Response:
+    """The page to share from; its address holds no token."""
+    shown = petitions.show(runtime(), slug, language())
+    address = petition_address(slug)
+    response = page(
+        "thanks.html",
+        petition=shown,
+        open=shown.state is PetitionState.LIVE,
+        address=address,
+        qr=qr_code(address),
+    )
+    response.headers["Cache-Control"] = "private, max-age=1"
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
+
+
+@pages.get("/p/<slug>/qr.svg")
+@allow(Access.PUBLIC)
+def qr(slug: str) -> Response:
+    """The petition's address as a QR code, for posters."""
+    petitions.count(runtime(), slug)
+    drawn = str(qr_code(petition_address(slug))).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    response = current_app.response_class(drawn, mimetype="image/svg+xml")
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    return response
+
+
+@pages.get("/privacy")
+@allow(Access.PUBLIC)
+def privacy() -> Response:
+    """What is kept, why, how long, and what a signer can do about it."""
+    return page("privacy.html")

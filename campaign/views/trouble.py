@@ -1,0 +1,133 @@
+"""Error pages: the same calm design for every trouble, a plain sentence, never a traceback."""
+
+import logging
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from flask import Flask, Response, current_app
+from werkzeug.exceptions import HTTPException, SecurityError
+
+from campaign.errors import AlreadySignedError, ConflictError, NotFoundError, StoreUnavailableError, TokenRefusedError
+from campaign.views.forms import NO_PROBLEMS
+from campaign.views.headers import keep_private
+from campaign.views.language import gettext, lazy
+from campaign.views.rendering import page
+
+WORDS: Mapping[int, tuple[str, str]] = {
+    400: (lazy("That request was not understood"), lazy("Please go back, reload the page and try again.")),
+    403: (
+        lazy("That did not come from our page"),
+        lazy("For your protection nothing was done. Open the petition here and use its form."),
+    ),
+    404: (lazy("This page does not exist"), lazy("The address may be mistyped, or the petition is no longer here.")),
+    405: (lazy("This page can’t be used that way"), lazy("Please start again from the petition.")),
+    409: (lazy("That is not possible any more"), lazy("It may have been done already, or the petition is closed.")),
+    410: (lazy("This page is gone"), lazy("What stood here has been removed.")),
+    413: (lazy("That was too much at once"), lazy("Please shorten what you typed and try again.")),
+    422: (lazy("Something typed can’t be used"), lazy("Please go back and check the form.")),
+    429: (lazy("Too many tries"), lazy("Please wait some minutes and try again.")),
+    500: (lazy("Something went wrong on our side"), lazy("It is our fault, not yours. Please try again in a minute.")),
+    503: (
+        lazy("We can’t be reached for a moment"),
+        lazy("Nothing was stored. Please wait a minute, go back and press the button again."),
+    ),
+}
+"""Heading and sentence by status."""
+
+RETRY_AFTER = "30"
+"""Seconds after which trying again is sensible when the database did not answer."""
+
+log = logging.getLogger(__name__)
+
+
+def error_page(status: int) -> Response:
+    """The page for a status; an unlisted one is worded as its hundred (418 as 400)."""
+    heading, sentence = WORDS.get(status) or WORDS[500 if status >= 500 else 400]
+    return keep_private(
+        page("error.html", status=status, heading=gettext(heading), sentence=gettext(sentence), status_code=status)
+    )
+
+
+def token_refused(error: TokenRefusedError | None = None) -> Response:
+    """One page for every token that is expired, altered or for another purpose; it tells none of them apart."""
+    del error
+    return keep_private(page("refused.html", status=410, problems=NO_PROBLEMS, email=""))
+
+
+def _untrusted_host(error: SecurityError) -> Response:
+    # Routing is not set up for a foreign host, so there is no link this page could offer.
+    del error
+    return keep_private(
+        current_app.response_class("This site is not served under that name.\n", 400, mimetype="text/plain")
+    )
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:
+        # Redirects that routing itself raises.
+        return error.get_response()  # type: ignore[return-value]  # werkzeug's type, which Flask accepts
+    answer = error_page(status)
+    if status == 405:
+        answer.headers["Allow"] = error.get_response().headers.get("Allow", "")
+    return answer
+
+
+def _unavailable(error: StoreUnavailableError) -> Response:
+    log.warning("database unavailable: %s", type(error).__name__)
+    answer = error_page(503)
+    answer.headers["Retry-After"] = RETRY_AFTER
+    return answer
+
+
+def _not_found(error: NotFoundError) -> Response:
+    del error
+    return error_page(404)
+
+
+def _mailbox_full(error: AlreadySignedError) -> Response:
+    del error
+    return keep_private(
+        page(
+            "error.html",
+            status=409,
+            status_code=409,
+            heading=gettext("This mailbox has signed already"),
+            sentence=gettext("Up to two people may sign with one mailbox, and two have. Your own address counts too."),
+        )
+    )
+
+
+def _conflict(error: ConflictError) -> Response:
+    del error
+    return error_page(409)
+
+
+class Site(Flask):
+    """Flask, with a log that names the place of an error and not its text, which may quote what somebody typed."""
+
+    def log_exception(self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]) -> None:
+        """Log type and places (file, line, function) of an unexpected error; no message, no values."""
+        kind, _, trace = exc_info
+        places: list[str] = []
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            places.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_qualname}")
+            trace = trace.tb_next
+        log.error("unexpected %s at %s", kind.__name__ if kind else "error", " < ".join(reversed(places)))
+
+
+def install(app: Flask) -> None:
+    """Give every error its page."""
+    handlers: Mapping[Any, Any] = {
+        SecurityError: _untrusted_host,
+        HTTPException: _http,
+        NotFoundError: _not_found,
+        AlreadySignedError: _mailbox_full,
+        ConflictError: _conflict,
+        TokenRefusedError: token_refused,
+        StoreUnavailableError: _unavailable,
+    }
+    for kind, handler in handlers.items():
+        app.register_error_handler(kind, handler)

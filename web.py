@@ -1,0 +1,69 @@
+"""The web application. Importing this module does nothing; :func:`create_app` makes one."""
+
+import time
+from urllib.parse import urlsplit
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from campaign import config
+from campaign.config import LOCAL_HOSTS, Settings
+from campaign.runtime import Runtime, build
+from campaign.views import access, confirm, current, headers, health, mailbox, preferences, public, rendering, trouble
+from campaign.views.brief import Brief
+
+MAX_REQUEST = 64 * 1024
+"""Bytes of a request: a form with every field full is under 8 KB in any script."""
+
+BRIEF_SECONDS = 1.0
+"""How long rendered pages and counts are kept: the count is up to two seconds old anyway."""
+
+
+def create_app(settings: Settings | None = None, runtime: Runtime | None = None) -> Flask:
+    """Make the web application.
+
+    Args:
+        settings: read from the environment if neither they nor a runtime are given.
+        runtime: made from the settings if not given; tests hand in their own.
+
+    Raises:
+        SettingsError: the environment has missing or wrong variables.
+    """
+    runtime = runtime or build(settings or config.load())
+    settings = runtime.settings
+    app = trouble.Site("countersign", static_folder=str(rendering.STATIC), template_folder=str(rendering.TEMPLATES))
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_REQUEST,
+        MAX_FORM_MEMORY_SIZE=MAX_REQUEST,
+        MAX_FORM_PARTS=40,
+        TRUSTED_HOSTS=trusted_hosts(settings),
+        LOCAL_MAILBOX=not settings.smtp_url,
+        OWN_ORIGINS=own_origins(settings),
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
+    app.extensions[public.PAGES] = Brief(BRIEF_SECONDS, time.monotonic)
+    app.extensions[public.COUNTS] = Brief(BRIEF_SECONDS, time.monotonic)
+    current.attach(app, runtime)
+    rendering.install(app, settings)
+    trouble.install(app)
+    headers.install(app, settings)
+    app.before_request(access.guard)
+    for views in (public, confirm, preferences, mailbox, health):
+        app.register_blueprint(views.pages)
+    if settings.proxies:
+        # X-Forwarded-Host is never believed: links come from the base URL.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)  # type: ignore[method-assign]
+    return app
+
+
+def trusted_hosts(settings: Settings) -> list[str]:
+    """Host names that a request may be for; any other gets 400."""
+    return sorted({settings.host, *(LOCAL_HOSTS if settings.is_local else ())})
+
+
+def own_origins(settings: Settings) -> frozenset[str]:
+    """Values of the Origin header that our own forms send."""
+    base = urlsplit(settings.base_url)
+    names = {settings.host, *(LOCAL_HOSTS if settings.is_local else ())}
+    port = f":{base.port}" if base.port else ""
+    return frozenset(f"{base.scheme}://{f'[{name}]' if ':' in name else name}{port}" for name in names)
