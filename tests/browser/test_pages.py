@@ -7,8 +7,8 @@ from tests.browser.conftest import LONG, SLUG, Live, Visitor
 
 pytestmark = pytest.mark.browser
 
-NOBODY = "0 have signed. Let's get to 1,000!".split()
-ONE = "1 has signed. Let's get to 1,000!".split()
+NOBODY = ["0", "have", "signed.", "Let's", "get", "to", "1,000!"]
+ONE = ["1", "has", "signed.", "Let's", "get", "to", "1,000!"]
 
 PUBLIC = {
     "home": "/",
