@@ -5,6 +5,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,15 +15,18 @@ from campaign.domain.backoff import GIVE_UP, wait_after
 from campaign.domain.states import Lane, MessageKind
 from campaign.errors import CountersignError, SessionFailedError
 from campaign.journal import Journal, Legacy, legacies
+from campaign.letters import Materials, gather
 from campaign.mail.transport import Blame, Envelope, Outcome, Result, Transport
 from campaign.mailer import Mailer, NoAddressError, Recipient
-from campaign.petitions import Opened, by_id
 from campaign.runtime import Runtime
 from campaign.store import lanes, ledger, suppressions, workers
 from campaign.store.database import Transaction
 from campaign.store.ledger import Claimed, Settlement
 
 log = logging.getLogger(__name__)
+
+Barred = dict[bytes, list[tuple[int | None, str]]]
+"""The suppressions in force by address key: pairs of petition (None: all) and reason."""
 
 LEASE = timedelta(seconds=120)
 """Longer than any batch takes: a batch is cut off by its time box."""
@@ -136,13 +140,12 @@ class Deliverer:
         return trouble is None
 
     def _prepare(self, claimed: list[Claimed]) -> tuple[list[Envelope], list[Settlement]]:
-        opened, barred = self._look_up(claimed)
+        materials, recipients, barred = self._look_up(claimed)
         ready: list[Envelope] = []
         ended: list[Settlement] = []
         for message in claimed:
-            place = opened.get(message.petition_id or 0)
-            recipient = self._recipient(message, place)
-            if place is None or recipient is None:
+            recipient = recipients.get(message.id)
+            if recipient is None:
                 ended.append(Settlement(message.id, "suppressed", reason="erased"))
                 continue
             reason = _bar(message, barred.get(recipient.address_key, []))
@@ -150,27 +153,21 @@ class Deliverer:
                 ended.append(Settlement(message.id, "suppressed", reason=reason))
                 continue
             try:
-                ready.append(self.mailer.compose(message, place, recipient))
+                ready.append(self.mailer.compose(message, materials, recipient))
             except CountersignError as error:
                 log.warning("message %d can't be rendered: %s", message.id, type(error).__name__)
                 ended.append(Settlement(message.id, "rejected", reason=f"not_rendered: {error}"[:200], phase="render"))
         return ready, ended
 
-    def _recipient(self, message: Claimed, opened: Opened | None) -> Recipient | None:
-        if opened is None:
-            return None
-        try:
-            return self.mailer.recipient(message, opened)
-        except NoAddressError:
-            return None
-
-    def _look_up(self, claimed: list[Claimed]) -> tuple[dict[int, Opened], dict[bytes, list[tuple[int | None, str]]]]:
-        def work(tx: Transaction) -> tuple[dict[int, Opened], dict[bytes, list[tuple[int | None, str]]]]:
-            wanted = {message.petition_id for message in claimed if message.petition_id is not None}
-            opened = {petition_id: by_id(self.runtime, tx, petition_id) for petition_id in wanted}
-            recipients = [self._recipient(message, opened.get(message.petition_id or 0)) for message in claimed]
-            keys = [recipient.address_key for recipient in recipients if recipient is not None]
-            return opened, suppressions.active(tx, keys)
+    def _look_up(self, claimed: list[Claimed]) -> tuple[Materials, dict[int, Recipient], Barred]:
+        def work(tx: Transaction) -> tuple[Materials, dict[int, Recipient], Barred]:
+            materials = gather(self.runtime, tx, claimed)
+            recipients: dict[int, Recipient] = {}
+            for message in claimed:
+                with suppress(NoAddressError):
+                    recipients[message.id] = self.mailer.recipient(message, materials)
+            keys = {recipient.address_key for recipient in recipients.values()}
+            return materials, recipients, suppressions.active(tx, sorted(keys))
 
         return self.runtime.store.transact(work)
 
