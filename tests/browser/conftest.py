@@ -80,7 +80,7 @@ def _free_port() -> int:
 def live(database_url: str, tmp_path: Path) -> Iterator[Live]:
     port = _free_port()
     url = f"http://localhost:{port}"
-    world = make_world(database_url, tmp_path, base_url=url, port=str(port), smtp_url="")
+    world = make_world(database_url, tmp_path, base_url=url, port=str(port), local_mailbox="yes")
     petitions.create(world.runtime, petitions.NewPetition(slug=SLUG, author="River Watch"), TEXTS)
     petitions.publish(world.runtime, SLUG)
     server = make_server("127.0.0.1", port, create_app(runtime=world.runtime), threaded=True)
