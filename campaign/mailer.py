@@ -8,8 +8,9 @@ from typing import Any
 from campaign import addresses
 from campaign.config import ROOT, Settings
 from campaign.confirming import code_for, token_for
+from campaign.domain.names import RuleError
 from campaign.domain.states import MessageKind
-from campaign.errors import CountersignError
+from campaign.errors import CountersignError, MailTemplateError, MailValueError
 from campaign.mail.addresses import WireAddress, wire_address
 from campaign.mail.compiled import CompiledMail
 from campaign.mail.compose import Composer, Sender
@@ -76,6 +77,7 @@ class Mailer:
 
         Raises:
             NoAddressError: the address was erased meanwhile.
+            CountersignError: the address can't be opened or mailed; this message alone fails.
         """
         if claimed.signature_id is None or opened.key is None:
             raise NoAddressError("the recipient was erased")
@@ -83,7 +85,11 @@ class Mailer:
         if typed is None:
             raise NoAddressError("the recipient was erased")
         name = signatures.open_field(opened.key, claimed.signature_id, "name", claimed.name) or ""
-        canonical = addresses.parse(typed, gmail_rules=self.runtime.settings.gmail_rules).canonical
+        try:
+            canonical = addresses.parse(typed, gmail_rules=self.runtime.settings.gmail_rules).canonical
+        except RuleError as broken:
+            # It passed an older rule when it was typed.
+            raise MailValueError({"address": broken.code}) from None
         return Recipient(name, wire_address(typed), self.runtime.secrets.address_key(canonical))
 
     def compose(self, claimed: Claimed, opened: Opened, recipient: Recipient) -> Envelope:
@@ -129,9 +135,12 @@ class Mailer:
         known = self._compiled.get(key)
         if known is not None and (claimed.kind not in _COUNTING or time.monotonic() - known[0] < COUNT_LIFE):
             return known[1]
+        builder = CONTEXTS.get(claimed.kind)
+        if builder is None:
+            raise MailTemplateError(f"No mail of the kind {claimed.kind} is written yet.")
         compiled = self.composer.compile(
             str(claimed.kind), locale=locale, sender=self._sender(opened, locale),
-            context=CONTEXTS[claimed.kind](self, claimed, opened),
+            context=builder(self, claimed, opened),
         )  # fmt: skip
         if len(self._compiled) >= MAX_COMPILED:
             self._compiled.clear()
