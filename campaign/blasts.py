@@ -326,8 +326,9 @@ def send_test(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account)
     def work(tx: Transaction) -> None:
         blast = _of_petition(tx, blast_id, petition_id)
         plan = outbox.Plan(
-            kind=MessageKind.TEST, lane=Lane.URGENT, due_at=now, account_id=by.id, petition_id=blast.petition_id
+            kind=MessageKind.TEST, lane=Lane.URGENT, due_at=now, account_id=by.id, petition_id=blast.petition_id,
+            about_id=blast_id,
         )  # fmt: skip
-        outbox.add_test(tx, plan, of_blast=blast_id)
+        outbox.add(tx, plan)
 
     runtime.store.transact(work)

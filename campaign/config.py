@@ -432,6 +432,11 @@ def child_environment(settings: Settings) -> dict[str, str]:
     return {**os.environ} | {VARIABLES[name].name: str(value) for name, value in found.items() if value}
 
 
+def export(settings: Settings) -> None:
+    """Put what :func:`child_environment` gives into this process's own environment, for the processes it forks."""
+    os.environ.update(child_environment(settings))
+
+
 def parse_keys(text: str) -> tuple[Key, ...]:
     """Read instance keys as COUNTERSIGN_KEYS spells them: ``id:base64``, newest first, separated by commas.
 

@@ -3,10 +3,10 @@
 import logging
 from functools import partial
 
-from campaign.domain.goals import LADDER, crossed, thresholds_up_to
 from campaign.domain.states import PetitionState
+from campaign.milestones import announce_crossed
 from campaign.runtime import Runtime
-from campaign.store import counts, milestones, periodic, petitions
+from campaign.store import counts, periodic, petitions
 from campaign.store.database import Transaction
 
 log = logging.getLogger(__name__)
@@ -32,13 +32,7 @@ def count_signatures(runtime: Runtime) -> int:
         changed = counts.petitions_to_count(tx)
         for petition_id in changed:
             change, added = counts.count_petition(tx, petition_id, now=now)
-            ladder = milestones.own_ladder(tx, petition_id) or [*LADDER, *thresholds_up_to(change.after)]
-            for threshold in crossed(change.before, change.after, sorted(set(ladder))):
-                # The signature that reached it; when others left in the same run, the last one is the safe answer.
-                position = min(max(threshold - change.before - 1, 0), len(added) - 1)
-                milestones.record(
-                    tx, petition_id, threshold=threshold, reached_at=added[position], decision="recorded"
-                )  # fmt: skip
+            announce_crossed(runtime, tx, change, added)
         return len(changed)
 
     return runtime.store.transact(work)

@@ -13,9 +13,9 @@ from campaign import settling
 from campaign.domain.states import Lane, MessageKind
 from campaign.errors import CountersignError, SessionFailedError, StoreUnavailableError
 from campaign.journal import Journal
+from campaign.letters import Materials, gather
 from campaign.mail.transport import Envelope, Outcome, Result, Transport
 from campaign.mailer import Mailer, NoAddressError, Recipient
-from campaign.petitions import Opened, by_id
 from campaign.recovering import journal_folder
 from campaign.runtime import Runtime
 from campaign.settling import Handed, Round
@@ -165,51 +165,42 @@ class Deliverer:
         self.journal.settled()
 
     def _prepare(self, claimed: list[Claimed]) -> _Batch:
-        wanted = {message.petition_id for message in claimed if message.petition_id is not None}
-        opened = self.runtime.store.transact(lambda tx: {item: by_id(self.runtime, tx, item) for item in wanted})
+        materials = self.runtime.store.transact(lambda tx: gather(self.runtime, tx, claimed))
         batch = _Batch()
         recipients: dict[int, Recipient] = {}
         for message in claimed:
-            found = self._recipient(message, opened)
+            found = self._recipient(message, materials)
             if isinstance(found, Recipient):
                 recipients[message.id] = found
             else:
                 batch.ended.append(found)
-        keys = [recipient.address_key for recipient in recipients.values()]
+        keys = sorted({recipient.address_key for recipient in recipients.values()})
         barred, struck = self.runtime.store.transact(
             lambda tx: (suppressions.active(tx, keys), strikes.known(tx, keys))
         )
         batch.struck = frozenset(struck)
         for message in (message for message in claimed if message.id in recipients):
-            self._sort(batch, message, opened, recipients[message.id], barred)
+            recipient = recipients[message.id]
+            reason = _bar(message, barred.get(recipient.address_key, []))
+            self._sort(batch, message, materials, recipient, reason=reason)
         return batch
 
-    def _recipient(self, message: Claimed, opened: dict[int, Opened]) -> Recipient | Settlement:
-        erased = Settlement(message.id, "suppressed", reason="erased")
-        place = opened.get(message.petition_id or 0)
-        if place is None:
-            return erased
+    def _recipient(self, message: Claimed, materials: Materials) -> Recipient | Settlement:
         try:
-            return self.mailer.recipient(message, place)
+            return self.mailer.recipient(message, materials)
         except NoAddressError:
-            return erased
+            return Settlement(message.id, "suppressed", reason="erased")
         except CountersignError as error:
             return _not_rendered(message, error)
 
     def _sort(
-        self,
-        batch: _Batch,
-        message: Claimed,
-        opened: dict[int, Opened],
-        recipient: Recipient,
-        barred: dict[bytes, list[tuple[int | None, str]]],
+        self, batch: _Batch, message: Claimed, materials: Materials, recipient: Recipient, *, reason: str | None
     ) -> None:
-        reason = _bar(message, barred.get(recipient.address_key, []))
         if reason is not None:
             batch.ended.append(Settlement(message.id, "suppressed", reason=reason))
             return
         try:
-            batch.envelopes.append(self.mailer.compose(message, opened[message.petition_id or 0], recipient))
+            batch.envelopes.append(self.mailer.compose(message, materials, recipient))
         except CountersignError as error:
             batch.ended.append(_not_rendered(message, error))
         else:

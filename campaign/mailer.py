@@ -1,9 +1,7 @@
 """From a claimed message to an envelope: who gets it, in which language, with which links."""
 
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from campaign import addresses
 from campaign.config import ROOT, Settings
@@ -11,10 +9,13 @@ from campaign.confirming import code_for, token_for
 from campaign.domain.names import RuleError
 from campaign.domain.states import MessageKind
 from campaign.errors import CountersignError, MailTemplateError, MailValueError
+from campaign.letters import CONTEXTS, NOT_ABOUT_A_PETITION, Letter, Materials
 from campaign.mail.addresses import WireAddress, wire_address
 from campaign.mail.compiled import CompiledMail
-from campaign.mail.compose import Composer, Sender
+from campaign.mail.compose import Composer, ListIdentity, Sender
 from campaign.mail.dkim import Signer, load_key
+from campaign.mail.kinds import KINDS
+from campaign.mail.slots import Slots
 from campaign.mail.transport import Envelope
 from campaign.petitions import Opened
 from campaign.preferences import manage_token, unsubscribe_token
@@ -60,9 +61,6 @@ def load_signer(settings: Settings) -> Signer | None:
     return Signer.create(rsa, second)
 
 
-Builder = Callable[["Mailer", Claimed, Opened], Mapping[str, Any]]
-
-
 class Mailer:
     """Composes messages; keeps what is the same for many recipients compiled."""
 
@@ -72,49 +70,59 @@ class Mailer:
         self.composer = Composer(ROOT / "templates" / "email")
         self._compiled: dict[tuple[object, ...], tuple[float, CompiledMail]] = {}
 
-    def recipient(self, claimed: Claimed, opened: Opened) -> Recipient:
+    def recipient(self, message: Claimed, materials: Materials) -> Recipient:
         """Decrypt where a message goes.
 
         Raises:
-            NoAddressError: the address was erased meanwhile.
+            NoAddressError: the address was erased meanwhile, or the account is disabled.
             CountersignError: the address can't be opened or mailed; this message alone fails.
         """
-        if claimed.signature_id is None or opened.key is None:
+        if message.account_id is not None:
+            account = materials.accounts.get(message.account_id)
+            if account is None:
+                raise NoAddressError("the account is disabled")
+            return self._recipient(account.name, account.email)
+        opened = materials.petitions.get(message.petition_id or 0)
+        if message.signature_id is None or opened is None or opened.key is None:
             raise NoAddressError("the recipient was erased")
-        typed = signatures.open_field(opened.key, claimed.signature_id, "address", claimed.address)
+        typed = signatures.open_field(opened.key, message.signature_id, "address", message.address)
         if typed is None:
             raise NoAddressError("the recipient was erased")
-        name = signatures.open_field(opened.key, claimed.signature_id, "name", claimed.name) or ""
+        return self._recipient(
+            signatures.open_field(opened.key, message.signature_id, "name", message.name) or "", typed
+        )
+
+    def _recipient(self, name: str, typed: str) -> Recipient:
         try:
             canonical = addresses.parse(typed, gmail_rules=self.runtime.settings.gmail_rules).canonical
         except RuleError as broken:
-            # It passed an older rule when it was typed.
+            # It passed the rules of the day when it was typed.
             raise MailValueError({"address": broken.code}) from None
         return Recipient(name, wire_address(typed), self.runtime.secrets.address_key(canonical))
 
-    def compose(self, claimed: Claimed, opened: Opened, recipient: Recipient) -> Envelope:
+    def compose(self, message: Claimed, materials: Materials, recipient: Recipient) -> Envelope:
         """The envelope of a message: signed bytes for one recipient.
 
         Raises:
             CountersignError: the message can't be rendered; it alone fails.
         """
-        compiled = self._compile(claimed, opened)
+        compiled = self.compiled(message, materials)
         settings, secrets = self.runtime.settings, self.runtime.secrets
-        digest = keyed_hash(secrets.message_id, str(claimed.id)).hex()
-        unsubscribe = self._link("u", unsubscribe_token(self.runtime, claimed.signature_id or 0))
+        digest = keyed_hash(secrets.message_id, str(message.id)).hex()
+        values = self._values(message, materials, recipient)
         data = compiled.fill(
-            self._values(claimed, recipient, unsubscribe),
+            values,
             to=recipient.wire,
             message_id=f"<{digest}@{settings.mail_domain}>",
             date=self.runtime.clock(),
-            list_unsubscribe=unsubscribe if compiled.needs_list_unsubscribe else None,
+            list_unsubscribe=values["link_unsubscribe"] if compiled.needs_list_unsubscribe else None,
             signer=self.signer,
         )
-        sender = return_address(secrets.return_address, claimed.id, settings.return_domain)
-        return Envelope(claimed.id, sender, recipient.wire.address, data, utf8=recipient.wire.utf8)
+        sender = return_address(secrets.return_address, message.id, settings.return_domain)
+        return Envelope(message.id, sender, recipient.wire.address, data, utf8=recipient.wire.utf8)
 
-    def _values(self, claimed: Claimed, recipient: Recipient, unsubscribe: str) -> dict[str, str]:
-        signature_id, nonce = claimed.signature_id or 0, claimed.nonce or b""
+    def _values(self, message: Claimed, materials: Materials, recipient: Recipient) -> dict[str, str]:
+        signature_id, nonce = message.signature_id or 0, message.nonce or b""
         confirm = self._link("c", token_for(self.runtime, signature_id, nonce))
         return {
             "name": recipient.name,
@@ -122,76 +130,71 @@ class Mailer:
             "link_deny": f"{confirm}/decline",
             "code": code_for(self.runtime, signature_id, nonce),
             "link_manage": self._link("me", manage_token(self.runtime, signature_id, nonce)),
-            "link_unsubscribe": unsubscribe,
+            "link_unsubscribe": self._link("u", unsubscribe_token(self.runtime, signature_id)),
+            "link_sign_in": materials.links.get(message.id, f"{self.runtime.settings.base_url}/sign-in"),
         }
 
     def _link(self, page: str, token: str) -> str:
         return f"{self.runtime.settings.base_url}/{page}/{token}"
 
-    def _compile(self, claimed: Claimed, opened: Opened) -> CompiledMail:
-        locale = claimed.locale or opened.petition.default_locale
-        text_id = opened.text_for(locale).id
-        key = (claimed.kind, opened.petition.id, claimed.blast_id, locale, text_id, claimed.wants_updates)
+    def compiled(self, message: Claimed, materials: Materials) -> CompiledMail:
+        """The compiled form of a message's kind, petition, blast and language; made once and used for many.
+
+        Raises:
+            CountersignError: the templates or the organiser's text can't be compiled.
+        """
+        locale = self._locale(message, materials)
+        opened = None if message.kind in NOT_ABOUT_A_PETITION else materials.petition_of(message)
+        key = (
+            message.kind, locale, message.blast_id or message.about_id, message.wants_updates,
+            None if opened is None else opened.text_for(locale).id,
+        )  # fmt: skip
         known = self._compiled.get(key)
-        if known is not None and (claimed.kind not in _COUNTING or time.monotonic() - known[0] < COUNT_LIFE):
+        if known is not None and (message.kind not in SHORT_LIVED or time.monotonic() - known[0] < COUNT_LIFE):
             return known[1]
-        builder = CONTEXTS.get(claimed.kind)
-        if builder is None:
-            raise MailTemplateError(f"No mail of the kind {claimed.kind} is written yet.")
+        if message.kind not in CONTEXTS:
+            raise MailTemplateError(f"No mail of the kind {message.kind} is written yet.")
+        kind = KINDS[str(message.kind)]
+        slots = Slots.create(kind.slots)
+        letter = Letter(self.runtime, message, materials, locale, slots)
         compiled = self.composer.compile(
-            str(claimed.kind), locale=locale, sender=self._sender(opened, locale),
-            context=builder(self, claimed, opened),
+            kind.name, locale=locale, sender=self._sender(opened, locale), context=CONTEXTS[message.kind](letter),
+            slots=slots, list_identity=self._identity(letter) if kind.is_list else None,
         )  # fmt: skip
         if len(self._compiled) >= MAX_COMPILED:
             self._compiled.clear()
         self._compiled[key] = (time.monotonic(), compiled)
         return compiled
 
-    def _sender(self, opened: Opened, locale: str) -> Sender:
+    def _locale(self, message: Claimed, materials: Materials) -> str:
+        account = materials.accounts.get(message.account_id or 0)
+        if account is not None:
+            return account.locale
+        return message.locale or materials.petition_of(message).petition.default_locale
+
+    def _sender(self, opened: Opened | None, locale: str) -> Sender:
         settings = self.runtime.settings
         return Sender(
             address=settings.mail_from,
-            name=opened.petition.sender_name or settings.site_name,
+            name=(opened.petition.sender_name if opened else "") or settings.site_name,
             site_name=settings.site_name,
             base_url=settings.base_url,
             link_privacy=f"{settings.base_url}/privacy?lang={locale}",
             postal_address=settings.postal_address,
         )
 
-    def petition_link(self, opened: Opened, locale: str) -> str:
-        """The public address of a petition in a language."""
-        return f"{self.runtime.settings.base_url}/p/{opened.petition.slug}?lang={locale}"
+    def _identity(self, letter: Letter) -> ListIdentity:
+        # Opaque and stable: a keyed hash of the petition's id says nothing and never changes (RFC 2919 section 2).
+        petition_id = letter.opened.petition.id
+        opaque = keyed_hash(self.runtime.secrets.message_id, f"list.{petition_id}").hex()[:12]
+        blast = letter.materials.blast_of(letter.message).blast
+        return ListIdentity(
+            list_name=letter.opened.text_for(letter.locale).title,
+            list_id=f"{opaque}.lists.{self.runtime.settings.mail_domain}",
+            campaign_ids=(f"b{blast.id}", f"p{petition_id}", str(blast.kind)),
+            sender_id="countersign",
+        )
 
 
-_COUNTING = frozenset({MessageKind.THANK_YOU})
-
-
-def _title(_mailer: Mailer, claimed: Claimed, opened: Opened) -> dict[str, Any]:
-    return {"petition_title": opened.text_for(claimed.locale or opened.petition.default_locale).title}
-
-
-def _asking(mailer: Mailer, claimed: Claimed, opened: Opened) -> dict[str, Any]:
-    return _title(mailer, claimed, opened) | {"expiry_days": mailer.runtime.settings.confirm_days}
-
-
-def _full(mailer: Mailer, claimed: Claimed, opened: Opened) -> dict[str, Any]:
-    link = mailer.petition_link(opened, claimed.locale or opened.petition.default_locale)
-    return _title(mailer, claimed, opened) | {"link_petition": link}
-
-
-def _thanks(mailer: Mailer, claimed: Claimed, opened: Opened) -> dict[str, Any]:
-    return _full(mailer, claimed, opened) | {
-        "count": max(opened.petition.count, 1),
-        "goal": opened.petition.goal,
-        "wants_updates": bool(claimed.wants_updates),
-    }
-
-
-CONTEXTS: dict[MessageKind, Builder] = {
-    MessageKind.CONFIRMATION: _asking,
-    MessageKind.REMINDER: _asking,
-    MessageKind.ALREADY_SIGNED: _title,
-    MessageKind.MAILBOX_FULL: _full,
-    MessageKind.THANK_YOU: _thanks,
-}
-"""What each kind's templates are given, besides the slots."""
+SHORT_LIVED = frozenset({MessageKind.THANK_YOU, MessageKind.TEST})
+"""Kinds whose compiled form shows the present count, or a text that its writer may still change."""

@@ -1,5 +1,6 @@
 """Organisers' Markdown to safe HTML: markdown-it-py without HTML and images, then nh3."""
 
+from collections.abc import Collection
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -10,31 +11,37 @@ TAGS: Final = {
     "p", "br", "hr", "h2", "h3", "h4", "strong", "em", "ul", "ol", "li", "blockquote", "a", "code", "pre",
     "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
+SCHEMES: Final = {"http", "https", "mailto"}
+
 MAX_BODY: Final = 100_000
 """Characters of Markdown; the HTML of a mail must stay under 100 KB (Gmail clips above)."""
 
 _PARSER: Final = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable("image")
 
 
-def _keep_link(tag: str, name: str, value: str) -> str | None:
-    if tag == "a" and name == "href" and urlsplit(value).scheme not in {"http", "https", "mailto"}:
-        return None
-    return value
-
-
-def to_html(markdown: str) -> str:
+def to_html(markdown: str, *, own_links: Collection[str] = ()) -> str:
     """Safe HTML for pages and mails; scripts, forms, images, styles and odd link schemes do not survive.
 
     A first-level heading becomes a second-level one, for the title of a page stands above it.
+
+    Args:
+        markdown: as written.
+        own_links: link targets of our own that are no addresses yet (slots of a mail).
     """
+
+    def keep_link(tag: str, name: str, value: str) -> str | None:
+        if tag == "a" and name == "href" and value not in own_links and urlsplit(value).scheme not in SCHEMES:
+            return None
+        return value
+
     rendered = _PARSER.render(markdown).replace("<h1>", "<h2>").replace("</h1>", "</h2>")
     return nh3.clean(
         rendered,
         tags=TAGS,
         attributes={"a": {"href"}},
-        url_schemes={"http", "https", "mailto"},
+        url_schemes=SCHEMES,
         link_rel="noopener nofollow",
-        attribute_filter=_keep_link,
+        attribute_filter=keep_link,
     ).strip()
 
 

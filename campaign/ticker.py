@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from campaign import counting, recovering, upkeep
+from campaign import blast_running, counting, recovering, upkeep
 from campaign.domain.states import Lane
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.runtime import Runtime
@@ -34,6 +34,7 @@ def jobs(runtime: Runtime) -> Mapping[str, Job]:
     """The schedule, on one screen."""
     return {
         "count_signatures": Job(timedelta(seconds=runtime.settings.count_interval), counting.count_signatures),
+        "look_at_blasts": Job(timedelta(seconds=1), blast_running.look),
         "recover_leases": Job(timedelta(seconds=10), recovering.recover),
         "expire_signatures": Job(timedelta(minutes=10), upkeep.expire_signatures),
         "remind": Job(timedelta(minutes=10), upkeep.remind),

@@ -2,8 +2,8 @@
 
 import logging
 import threading
+from dataclasses import replace
 
-from campaign.mail.smtp import SmtpSettings, SmtpTransport
 from celery import Celery, current_app, signals
 
 from campaign import config
@@ -11,6 +11,7 @@ from campaign.config import Settings
 from campaign.delivery import Deliverer
 from campaign.domain.states import Lane
 from campaign.errors import StoreUnavailableError
+from campaign.mail.smtp import SmtpSettings, SmtpTransport
 from campaign.mailer import Mailer
 from campaign.runtime import Runtime, build
 from campaign.ticker import Ticker
@@ -25,7 +26,8 @@ URGENT_CONNECTIONS = 2
 def open_transport(settings: Settings, lane: Lane) -> SmtpTransport:
     """A transport with kept connections of its own for one lane."""
     smtp = SmtpSettings.from_url(settings.smtp_url, ehlo_name=settings.ehlo_name, ca_file=settings.smtp_ca_file)
-    return SmtpTransport(smtp, connections=BULK_CONNECTIONS if lane is Lane.BULK else URGENT_CONNECTIONS)
+    connections = BULK_CONNECTIONS if lane is Lane.BULK else URGENT_CONNECTIONS
+    return SmtpTransport(replace(smtp, connections=connections))
 
 
 class Process:

@@ -7,6 +7,7 @@ import click
 from campaign import __version__
 from campaign.cli.db import db
 from campaign.cli.keys import keys
+from campaign.cli.petition import petition
 from campaign.cli.serve import mailserver, web, worker
 from campaign.cli.up import up
 from campaign.errors import CountersignError
@@ -25,7 +26,7 @@ def countersign() -> None:
     """Petitions whose signatures are real and whose mail arrives once."""
 
 
-for command in (up, web, worker, mailserver, db, keys):
+for command in (up, web, worker, mailserver, db, keys, petition):
     countersign.add_command(command)
 
 
@@ -44,6 +45,6 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # `countersign … | head`: whoever read has seen enough. Nothing more can be flushed.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
     return status if isinstance(status, int) else 0

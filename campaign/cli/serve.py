@@ -10,7 +10,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from campaign import config
-from campaign.config import ROOT, Settings, child_environment
+from campaign.config import ROOT, Settings, child_environment, export
 from campaign.engines.attach import attach
 from campaign.smtpd.mailbox import serve
 
@@ -29,7 +29,7 @@ def web() -> None:
     runs.
     """
     settings = attach(config.load())
-    os.environ.update(child_environment(settings))  # noqa: TID251 - granian's own processes read it
+    export(settings)
     server = Granian(
         "web:create_app",
         factory=True,
@@ -46,7 +46,6 @@ def web() -> None:
         # An access log would hold the addresses of signers.
         log_access=False,
         log_level=LogLevels(settings.log_level),
-        process_name="countersign-web",
     )
     server.serve()
 

@@ -1,5 +1,7 @@
 """``countersign up``: everything on one machine."""
 
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -63,7 +65,33 @@ def _children(settings: Settings) -> list[Child]:
     if settings.local_mailbox:
         port = urlsplit(settings.smtp_url).port or 0
         note_port(settings, port)
-        children.append(
-            Child("mailserver", _command("mailserver", "--port", str(port)), _is_greeting(port), stage=MAIL)
-        )
+        command = _command("mailserver", "--port", str(port))
+        children.append(Child("mailserver", command, _is_greeting(port), stage=MAIL))
     return children
+
+
+def _command(*words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "campaign.cli", *words)
+
+
+def _is_serving(settings: Settings) -> Callable[[str], bool]:
+    host, name = ports.reachable(settings.bind), urlsplit(settings.base_url).netloc
+    return lambda _: ports.serves_http(host, settings.port, path="/healthz", name=name)
+
+
+def _is_consuming(settings: Settings) -> Callable[[str], bool]:
+    """Celery says `urgent@host ready.` when it listens to its queues; a quieter log level leaves only that it runs."""
+    says_so = settings.log_level in {"debug", "info"}
+    return lambda written: not says_so or " ready." in written
+
+
+def _is_greeting(port: int) -> Callable[[str], bool]:
+    return lambda _: ports.greets(LOOPBACK, port, greeting=b"220")
+
+
+def _welcome(settings: Settings) -> list[str]:
+    """The addresses, for a person who wants to click."""
+    lines = ["", f"  Petitions        {settings.base_url}/"]
+    if settings.local_mailbox:
+        lines.append(f"  Mailbox          {settings.base_url}/mailbox")
+    return [*lines, f"  Logs             {_short(settings.data)}/log", "", "Stop with Ctrl-C."]

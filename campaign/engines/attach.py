@@ -1,6 +1,8 @@
 """Find the servers that `countersign up` runs, for a command in another shell."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from campaign.config import Settings
@@ -8,37 +10,46 @@ from campaign.engines import places, postgres, redis
 from campaign.errors import EngineError
 from campaign.keys import read_local_keys
 
+_ABSENT = "{name} is not running for {data}. Start Countersign with `make run`, or set {variable}."
+
 
 def attach(settings: Settings) -> Settings:
     """Fill in what settings do not name from the live embedded servers and the key folder; start nothing.
 
     Raises:
-        EngineError: they do not run, or belong to another user.
+        EngineError: PostgreSQL or Redis does not run, or belongs to another user.
     """
+    with _plain_refusal():
+        settings = attach_database(settings)
+        redis_url = settings.redis_url or redis.live_url(settings)
+        if not redis_url:
+            raise EngineError(_ABSENT.format(name="Redis", data=settings.data, variable="REDIS_URL"))
+        smtp_url = settings.smtp_url or _mail_server(settings)
+        is_ours = settings.local_mailbox or (bool(smtp_url) and not settings.smtp_url)
+        return replace(settings, redis_url=redis_url, smtp_url=smtp_url, local_mailbox=is_ours)
+
+
+def attach_database(settings: Settings) -> Settings:
+    """Fill in the database and the keys alone: for commands that put nothing on a queue.
+
+    Raises:
+        EngineError: PostgreSQL does not run, or belongs to another user.
+    """
+    with _plain_refusal():
+        url = settings.database_url or postgres.live_url(settings)
+        if not url:
+            raise EngineError(_ABSENT.format(name="PostgreSQL", data=settings.data, variable="DATABASE_URL"))
+        return replace(read_local_keys(settings), database_url=url)
+
+
+@contextmanager
+def _plain_refusal() -> Iterator[None]:
     try:
-        found = _attach(settings)
+        yield
     except PermissionError as problem:
         raise EngineError(
             f"{problem.filename} belongs to another user. Run this as the user who ran `make run`."
         ) from problem
-    missing = [name for name, url in (("PostgreSQL", found.database_url), ("Redis", found.redis_url)) if not url]
-    if missing:
-        raise EngineError(
-            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not running for {settings.data}. "
-            "Start Countersign with `make run`, or set DATABASE_URL and REDIS_URL."
-        )
-    return found
-
-
-def _attach(settings: Settings) -> Settings:
-    smtp_url = settings.smtp_url or _mail_server(settings)
-    return replace(
-        read_local_keys(settings),
-        database_url=settings.database_url or postgres.live_url(settings) or "",
-        redis_url=settings.redis_url or redis.live_url(settings) or "",
-        smtp_url=smtp_url,
-        local_mailbox=settings.local_mailbox or (bool(smtp_url) and not settings.smtp_url),
-    )
 
 
 def _mail_server(settings: Settings) -> str:

@@ -29,8 +29,8 @@ class Child:
 
     name: str
     arguments: tuple[str, ...]
-    is_ready: Callable[[Path], bool]
-    """Asked with the child's log file, a few times a second, until true."""
+    is_ready: Callable[[str], bool]
+    """Asked with what the child has written so far, a few times a second, until true."""
     stage: int = 0
     """When it ends: those of the lowest stage first, all of a stage at once."""
     patience: float = 30.0
@@ -49,6 +49,7 @@ class Running:
         self._say = say
         self._process: subprocess.Popen[bytes] | None = None
         self._began = 0.0
+        self._log_begin = 0
         self._quick_deaths = 0
         self._start_at: float | None = None
 
@@ -59,6 +60,7 @@ class Running:
             EngineError: it can't be run at all.
         """
         places.trim(self.log)
+        self._log_begin = places.size(self.log)
         try:
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
@@ -83,7 +85,9 @@ class Running:
 
     def is_ready(self) -> bool:
         """Return whether it runs and serves."""
-        return self._process is not None and self._process.poll() is None and self.child.is_ready(self.log)
+        if self._process is None or self._process.poll() is not None:
+            return False
+        return self.child.is_ready(places.written_since(self.log, self._log_begin))
 
     def look(self) -> bool:
         """Look after the child: note its death, start it again when it is time.

@@ -78,6 +78,20 @@ def tail(log: Path, *, lines: int = 12) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
 
 
+def size(log: Path) -> int:
+    """Return the bytes of a log file; 0 if there is none."""
+    return log.stat().st_size if log.exists() else 0
+
+
+def written_since(log: Path, begin: int) -> str:
+    """Return what was written to a log file after its first ``begin`` bytes."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(begin)
+        return file.read().decode("utf-8", "replace")
+
+
 def trim(log: Path, *, limit: int = 10_000_000) -> None:
     """Set a log of more than ``limit`` bytes aside as ``<name>.old``, so that at most two such files exist."""
     if log.is_file() and log.stat().st_size > limit:

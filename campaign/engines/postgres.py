@@ -148,6 +148,7 @@ def discard(settings: Settings) -> None:
     stop(settings, hurry=True)
     if (settings.data / "postgres").is_dir():
         shutil.rmtree(_find(settings.data).cluster.parent)
+        shutil.rmtree(places.sockets(settings.data), ignore_errors=True)
 
 
 def _wheel() -> Path:
@@ -240,11 +241,11 @@ def _launch(server: _Server, *, durable: bool) -> None:
         if _is_alive(server):  # Somebody started it a moment ago: it is still replaying its log.
             _await(server)
             return
-        begin = server.log.stat().st_size if server.log.exists() else 0
+        begin = places.size(server.log)
         result = server.run("pg_ctl", *arguments, wait=_RECOVERY + 10)
         if result.returncode == 0:
             return
-        if "shared memory block" not in _read_from(server.log, begin):
+        if "shared memory block" not in places.written_since(server.log, begin):
             break
         time.sleep(0.5)  # The processes of a killed server need a moment to notice that it is gone.
     raise EngineError(f"PostgreSQL does not start: {_reason(server, result.stdout)}")
@@ -253,12 +254,6 @@ def _launch(server: _Server, *, durable: bool) -> None:
 def _listed(folder: Path) -> str:
     """Quote one folder for an option that takes a list of them."""
     return '"{}"'.format(str(folder).replace('"', '""'))
-
-
-def _read_from(log: Path, begin: int) -> str:
-    with log.open("rb") as file:
-        file.seek(begin)
-        return file.read().decode("utf-8", "replace")
 
 
 def _reason(server: _Server, said: str) -> str:

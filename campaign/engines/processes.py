@@ -86,8 +86,7 @@ def end_recorded(path: Path, *, patience: float = 25.0) -> list[str]:
     wait_for(alive, patience=patience)
     for item in alive:
         # The leader may be gone and leave others behind: its number stays taken as long as its group lives.
-        if item.is_alive() or not psutil.pid_exists(item.pid):
-            signal_group(item.pid, signal.SIGKILL)
+        signal_group(item.pid, signal.SIGKILL)
     path.unlink(missing_ok=True)
     return [item.name for item in alive]
 

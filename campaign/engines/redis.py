@@ -154,10 +154,10 @@ def _launch(server: _Server, *, durable: bool) -> None:
     problem = "none was found"
     for program in _programs():
         for _ in range(2):
-            begin = server.log.stat().st_size if server.log.exists() else 0
+            begin = places.size(server.log)
             if (problem := _try(server, program, durable=durable)) == "":
                 return
-            if not _UNREADABLE.search(problem + _written_since(server.log, begin)):
+            if not _UNREADABLE.search(problem + places.written_since(server.log, begin)):
                 break
             _set_aside(server)
     raise EngineError(
@@ -222,14 +222,6 @@ def _await(server: _Server) -> None:
         if time.monotonic() > deadline:
             raise EngineError(f"Redis does not get ready ({answer}); see {server.log}.")
         time.sleep(0.05)
-
-
-def _written_since(log: Path, begin: int) -> str:
-    if not log.exists():
-        return ""
-    with log.open("rb") as file:
-        file.seek(begin)
-        return file.read().decode("utf-8", "replace")
 
 
 def _set_aside(server: _Server) -> None:

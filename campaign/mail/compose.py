@@ -112,13 +112,13 @@ class Composer:
         """
         spec = KINDS[kind]
         slots = slots or Slots.create(spec.slots)
-        values = self._values(spec, locale, sender, context) | slots.tokens()
+        values = self.values(spec, locale, sender, context) | slots.tokens()
         env = self._environment(locale)
         subject = " ".join(templates.render(env, f"{spec.folder}/subject.txt", values).split())
         _check_subject(subject, slots)
         values["mail_subject"] = subject
-        text = _tidy(templates.render(env, f"{spec.folder}/body.txt", values))
-        html = _inlined(templates.render(env, f"{spec.folder}/body.html", values), locale)
+        text = tidy(templates.render(env, f"{spec.folder}/body.txt", values))
+        html = inlined(templates.render(env, f"{spec.folder}/body.html", values), locale)
         unsubscribe = spec.unsubscribe is Unsubscribe.ALWAYS or (
             spec.unsubscribe is Unsubscribe.WITH_UPDATES and bool(values["wants_updates"])
         )
@@ -147,7 +147,12 @@ class Composer:
             )
         return self._environments[locale]
 
-    def _values(self, spec: MailKind, locale: str, sender: Sender, context: Mapping[str, Any]) -> dict[str, Any]:
+    def values(self, spec: MailKind, locale: str, sender: Sender, context: Mapping[str, Any]) -> dict[str, Any]:
+        """The template-level values: ``context``, checked against the kind, with the names that all kinds share.
+
+        Raises:
+            MailTemplateError: for missing or unexpected names, and links to other sites.
+        """
         if wrong := set(context) ^ spec.context:
             raise MailTemplateError(f"The mail {spec.name} was given the wrong names: {', '.join(sorted(wrong))}.")
         values = dict(context)
@@ -177,20 +182,25 @@ def _check_subject(subject: str, slots: Slots) -> None:
         raise MailTemplateError("A subject is the same for all recipients; it can't hold a name or link.")
 
 
-def _tidy(text: str) -> str:
+def tidy(text: str) -> str:
     """No blanks at line ends, at most one empty line in a row, one line end at the end."""
     text = re.sub(r"[ \t\r]+$", "", text.replace("\r\n", "\n"), flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"
 
 
-def _inlined(html: str, locale: str) -> str:
+def inlined(html: str, locale: str) -> str:
+    """``html`` with its styles in the elements, and language and direction on every table.
+
+    Raises:
+        MailTemplateError: for scripts, forms, frames, images, imports, or too much style.
+    """
     if _OUTSIDE.search(html):
         raise MailTemplateError("A mail must not hold scripts, forms, frames, images or imported styles.")
     directed = _TABLE.sub(f'<table lang="{locale}" dir="{i18n.direction(locale)}"', html)
     inlined = _INLINER.inline(directed)
     if sum(len(style.encode()) for style in _STYLE.findall(inlined)) > MAX_STYLE:
         raise MailTemplateError("The styles of a mail must stay under 16 KB.")
-    return _tidy(re.sub(r"\n[ \t]+", "\n", inlined))
+    return tidy(re.sub(r"\n[ \t]+", "\n", inlined))
 
 
 def _head(
@@ -222,8 +232,10 @@ def _body(slots: Slots, text: str, html: str) -> tuple[tuple[bytes, ...], tuple[
     places: list[int] = []
     fillings: dict[Filling, int] = {}
     for subtype, part in (("plain", text), ("html", html)):
-        opening = f'--{BOUNDARY}\r\nContent-Type: text/{subtype}; charset="utf-8"\r\n'
-        before = opening.encode() + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+        # The CRLF before a boundary belongs to it (RFC 2046 section 5.1.1): a part that ends in one needs one more.
+        fence = f"\r\n--{BOUNDARY}\r\n" if pieces else f"--{BOUNDARY}\r\n"
+        types = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+        before = (fence + types).encode()
         for index, (literal, slot) in enumerate(slots.split(part)):
             encoded = encode_literal(literal, at_line_start=index == 0, before_slot=slot is not None)
             _append(pieces, before + encoded, joined=index == 0)
@@ -231,7 +243,7 @@ def _body(slots: Slots, text: str, html: str) -> tuple[tuple[bytes, ...], tuple[
             if slot is not None:
                 places.append(fillings.setdefault((slot, subtype == "html"), len(fillings)))
                 pieces.append(b"")
-    pieces[-1] += f"--{BOUNDARY}--\r\n".encode()
+    pieces[-1] += f"\r\n--{BOUNDARY}--\r\n".encode()
     in_text, in_html = ({name for name, escaped in fillings if escaped is wanted} for wanted in (False, True))
     if uneven := in_text ^ in_html:
         raise MailTemplateError(f"The text and the HTML part differ in: {', '.join(sorted(uneven))}.")

@@ -1,7 +1,8 @@
 """An SMTP session that carries mail: one transaction after another, the next one opened while the last is answered.
 
 With PIPELINING (RFC 2920) MAIL, RCPT and DATA of the next message leave in the same write as the data of the one
-before, so that each message costs one round trip. At most one message per session is ever between its final dot and the answer.
+before, so that each message costs one round trip. At most one message per session is ever between its final dot and the
+answer.
 """
 
 import selectors

@@ -10,7 +10,7 @@ import binascii
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Final, cast
 
 MAX_COMMAND: Final = 16 * 1024
@@ -18,13 +18,15 @@ MAX_DATA: Final = 26_214_400
 EXTENSIONS: Final = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", f"SIZE {MAX_DATA}")
 
 
-class Break(Enum):
+class Break(StrEnum):
     """What a server may do instead of answering."""
 
     DROP = "drop"
     """Close the connection."""
     HANG = "hang"
     """Say nothing more, keep the connection open, accept nothing."""
+    STALL = "stall"
+    """In answer to DATA: say 354 and read nothing of what comes, so that the wire fills up."""
 
 
 Answer = bytes | Break
@@ -90,6 +92,11 @@ class Dialogue(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._say(self._rules.answer("banner", self._transaction, "") or b"220 countersign.test ESMTP\r\n")
 
+    def abort(self) -> None:
+        """Cut the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def connection_lost(self, _: Exception | None) -> None:
         """Forget what was not finished."""
         self._stopped = True
@@ -97,6 +104,12 @@ class Dialogue(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes as they come; commands may be pipelined (RFC 2920)."""
         self._buffer += data
+        self._work()
+
+    def _work(self) -> None:
+        if self._upgrade is not None:
+            # The first bytes under TLS can come before we hold the encrypted transport to answer on.
+            return
         while not self._stopped and self._buffer and (self._take_message() if self._in_data else self._take_command()):
             pass
 
@@ -152,8 +165,13 @@ class Dialogue(asyncio.Protocol):
     def _break(self, how: Break) -> None:
         self._stopped = True
         self._buffer.clear()
-        if how is Break.DROP and self._transport is not None:
+        if self._transport is None:
+            return
+        if how is Break.DROP:
             self._transport.close()
+        elif how is Break.STALL:
+            self._transport.pause_reading()
+            self._transport.write(b"354 End with a dot\r\n")
 
     def _ruled(self, phase: str, argument: str) -> bool:
         """True if the rules gave an answer of their own, which is then said."""
@@ -195,6 +213,7 @@ class Dialogue(asyncio.Protocol):
             return
         self._transport, self._encrypted, self._upgrade = upgraded, True, None
         self._transaction = Transaction()
+        self._work()
 
     def _auth(self, argument: str) -> None:
         if self._ruled("auth", argument):

@@ -33,9 +33,9 @@ _MESSAGE_ID = re.compile(rb"(?im)^Message-ID:[ \t]*(<[^>\r\n]*>)")
 class Fault:
     """One thing that goes wrong.
 
-    ``does`` is a reply such as ``450 4.2.0 Later``, or ``drop``, ``hang``, ``garbage``. ``recipient`` and ``domain``
-    limit it (phases from rcpt on); ``odds`` is the chance that it happens when it could; ``times`` how often at most,
-    ``after`` how many chances pass first.
+    ``does`` is a reply such as ``450 4.2.0 Later``, or ``drop``, ``hang``, ``stall``, ``garbage``. ``recipient`` and
+    ``domain`` limit it (phases from rcpt on); ``odds`` is the chance that it happens when it could; ``times`` how often
+    at most, ``after`` how many chances pass first.
     """
 
     phase: str
@@ -49,7 +49,7 @@ class Fault:
     def __post_init__(self) -> None:
         if self.phase not in PHASES:
             raise SettingsError([f"a fault has no phase {self.phase}; it is one of {', '.join(PHASES)}"])
-        if self.does not in {"drop", "hang", GARBAGE} and not re.match(r"[2-5]\d\d[ -]", self.does):
+        if self.does not in {*Break, GARBAGE} and not re.match(r"[2-5]\d\d[ -]", self.does):
             raise SettingsError([f"a fault can't do {self.does!r}"])
 
 
@@ -178,7 +178,7 @@ def _concerns(fault: Fault, recipients: Sequence[str]) -> bool:
 def _answer(does: str) -> Answer:
     if does == GARBAGE:
         return b"\x00\x01HTTP/1.1 400 Bad Request\r\n\r\n<html>\r\n"
-    if does in {"drop", "hang"}:
+    if does in set(Break):
         return Break(does)
     return does.encode().rstrip(b"\r\n") + b"\r\n"
 

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import ssl
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +12,9 @@ from campaign.errors import EngineError
 from campaign.smtpd.dialogue import Dialogue, Rules
 
 
-async def listen(rules: Rules, *, host: str, port: int, tls: ssl.SSLContext | None = None) -> asyncio.Server:
+async def listen(
+    make: Callable[[], Dialogue], *, host: str, port: int, tls: ssl.SSLContext | None = None
+) -> asyncio.Server:
     """Open the port; ``tls`` for implicit TLS.
 
     Raises:
@@ -19,9 +22,7 @@ async def listen(rules: Rules, *, host: str, port: int, tls: ssl.SSLContext | No
     """
     loop = asyncio.get_running_loop()
     try:
-        return await loop.create_server(
-            lambda: Dialogue(rules, encrypted=tls is not None), host, port, ssl=tls, backlog=256
-        )
+        return await loop.create_server(make, host, port, ssl=tls, backlog=256)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise EngineError(f"The mail server can't listen on {host} port {port}: {reason}.") from error
@@ -36,7 +37,7 @@ async def _run(rules: Rules, host: str, port: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = await listen(rules, host=host, port=port)
+    server = await listen(lambda: Dialogue(rules), host=host, port=port)
     await stop.wait()
     server.close()
 
@@ -49,6 +50,7 @@ class ServerThread:
         self.host = host
         self.port = 0
         self._tls = tls
+        self.dialogues: list[Dialogue] = []
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
@@ -69,13 +71,26 @@ class ServerThread:
         self._loop.run_until_complete(self._main())
         self._loop.close()
 
+    def call(self, action: Callable[[], None]) -> None:
+        """Let the server's thread do something, such as aborting a dialogue."""
+        self._loop.call_soon_threadsafe(action)
+
     async def _main(self) -> None:
-        server = await listen(self.rules, host=self.host, port=0, tls=self._tls)
+        server = await listen(self._begin_dialogue, host=self.host, port=0, tls=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()
         server.close()
+        for dialogue in self.dialogues:
+            dialogue.abort()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        # One more turn, in which the loop closes the sockets.
+        await asyncio.sleep(0)
+
+    def _begin_dialogue(self) -> Dialogue:
+        dialogue = Dialogue(self.rules, encrypted=self._tls is not None)
+        self.dialogues.append(dialogue)
+        return dialogue

@@ -25,6 +25,7 @@ class Claimed:
     petition_id: int | None
     blast_id: int | None
     account_id: int | None
+    about_id: int | None
     signature_id: int | None
     signature_state: SignatureState | None
     locale: str | None
@@ -68,7 +69,8 @@ def claim(
             update message m set state = 'claimed', owner_id = :owner_id, lease_until = :lease_until,
                 attempts = m.attempts + 1
             from due where m.id = due.id
-            returning m.id, m.kind, m.attempts, m.planned_at, m.petition_id, m.blast_id, m.account_id, m.signature_id)
+            returning m.id, m.kind, m.attempts, m.planned_at, m.petition_id, m.blast_id, m.account_id, m.about_id,
+                m.signature_id)
         select t.*, s.state as signature_state, s.locale, s.wants_updates, s.requested_at, s.nonce, s.address, s.name
         from taken t left join signature s on s.id = t.signature_id
         order by t.id"""),

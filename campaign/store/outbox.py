@@ -19,6 +19,7 @@ class Plan:
     signature_id: int | None = None
     petition_id: int | None = None
     account_id: int | None = None
+    about_id: int | None = None
 
 
 def add(tx: Transaction, plan: Plan) -> int | None:
@@ -29,22 +30,16 @@ def add(tx: Transaction, plan: Plan) -> int | None:
     """
     message_id: int | None = tx.execute(
         text("""
-        insert into message (kind, lane, due_at, signature_id, petition_id, account_id)
-        values (:kind, :lane, :due_at, :signature_id, :petition_id, :account_id)
+        insert into message (kind, lane, due_at, signature_id, petition_id, account_id, about_id)
+        values (:kind, :lane, :due_at, :signature_id, :petition_id, :account_id, :about_id)
         on conflict (signature_id, kind) where kind in ('thank_you', 'reminder') do nothing
         returning id"""),
         kind=str(plan.kind), lane=str(plan.lane), due_at=plan.due_at, signature_id=plan.signature_id,
-        petition_id=plan.petition_id, account_id=plan.account_id,
+        petition_id=plan.petition_id, account_id=plan.account_id, about_id=plan.about_id,
     ).scalar_one_or_none()  # fmt: skip
     if message_id is not None:
         tx.nudge(plan.lane)
     return message_id
-
-
-def add_test(tx: Transaction, plan: Plan, *, of_blast: int) -> None:
-    """Plan a test of a blast to an account; it is no part of the blast's own equation."""
-    message_id = add(tx, plan)
-    tx.execute(text("update message set reason = :reason where id = :id"), id=message_id, reason=f"test_of {of_blast}")
 
 
 def add_held(tx: Transaction, plan: Plan, *, reason: str) -> None:

@@ -350,6 +350,8 @@ message = Table(
     Column("petition_id", ForeignKey("petition.id")),
     Column("blast_id", ForeignKey("blast.id")),
     Column("account_id", ForeignKey("account.id")),
+    # The blast that a test is of; a test is no part of the blast's own equation.
+    Column("about_id", Integer),
     Column("owner_id", Integer),
     Column("kind", message_kind, nullable=False),
     Column("lane", lane_name, nullable=False),

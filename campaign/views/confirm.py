@@ -11,7 +11,7 @@ from campaign.views.current import runtime
 from campaign.views.headers import keep_private, without_referrer
 from campaign.views.language import gettext as _
 from campaign.views.language import language, speak
-from campaign.views.public import inbox
+from campaign.views.public import inbox, title_of
 from campaign.views.rendering import link, switch_to
 from campaign.views.rendering import page as render
 
@@ -80,7 +80,7 @@ def code_page(slug: str) -> Response:
 
 
 def _code_form(slug: str, *, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
-    title = petitions.show(runtime(), slug, language()).title
+    title = title_of(slug)
     status = 422 if problems else 200
     return keep_private(
         render("code.html", status=status, slug=slug, title=title, email=forms.typed("email"), problems=problems)

@@ -16,10 +16,11 @@ MAIL_POLICY = (
 )
 """For one mail's HTML in the local mailbox: its own inline style, no script, no request, links open a new tab."""
 
+USUALLY = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
+"""Headers that a view may have set more strictly for its own answer."""
+
 ALWAYS = {
-    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
@@ -45,19 +46,23 @@ def without_referrer(response: Response) -> Response:
 
 def install(app: Flask, settings: Settings) -> None:
     """Add the headers to every answer of the application."""
-    always = dict(ALWAYS)
+    always = list(ALWAYS.items())
+    usually = list(USUALLY.items())
     if settings.base_url.startswith("https:"):
-        always["Strict-Transport-Security"] = HSTS
+        always.append(("Strict-Transport-Security", HSTS))
 
     def add(response: Response) -> Response:
         headers = response.headers
-        for name, value in always.items():
-            headers.setdefault(name, value)
+        for name, value in always:
+            headers.add(name, value)
+        for name, value in usually:
+            if name not in headers:
+                headers.add(name, value)
         if request.endpoint == "static" and request.args.get("v"):
             # The address holds a hash of the content: what is kept under it can never be stale.
             headers["Cache-Control"] = A_YEAR
-        elif "language" in g:
-            headers.setdefault("Vary", "Accept-Language")
+        elif "language" in g and "Vary" not in headers:
+            headers.add("Vary", "Accept-Language")
         if request.method not in {"GET", "HEAD"}:
             keep_private(response)
         return response

@@ -7,13 +7,17 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from campaign.config import LANGUAGES
-from campaign.i18n import translations
+from campaign.i18n import choose_language, translations
 
 
 @lru_cache(maxsize=512)
 def _preferred(header: str) -> str:
-    accepted = parse_accept_header(header[:200], LanguageAccept)
-    return accepted.best_match(LANGUAGES, default=LANGUAGES[0]) or LANGUAGES[0]
+    # Best first, and fa-IR counts as fa: werkzeug's own best_match would prefer a weaker but exact tag.
+    for tag, _quality in parse_accept_header(header[:200], LanguageAccept):
+        near = choose_language(tag, fallback="")
+        if near:
+            return near
+    return LANGUAGES[0]
 
 
 def asked_for() -> str | None:

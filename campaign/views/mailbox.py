@@ -109,7 +109,14 @@ def _parsed(raw: bytes) -> EmailMessage:
 
 def _part(message: EmailMessage, kind: str) -> str:
     part = message.get_body((kind,))
-    return str(part.get_content()) if part is not None else ""
+    content = part.get_payload(decode=True) if part is not None else b""
+    if part is None or not isinstance(content, bytes):
+        return ""
+    try:
+        return content.decode(part.get_content_charset("utf-8"), "replace")
+    except LookupError:
+        # A charset that nobody knows: show what can be read.
+        return content.decode("utf-8", "replace")
 
 
 def _with_links(text: str) -> Markup:

@@ -1,6 +1,9 @@
 """Pages that everybody sees: the list, a petition, its form, count, thanks, QR code, privacy."""
 
+import secrets
+
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
+from markupsafe import escape
 
 from campaign import consents, countries, petitions, signing
 from campaign.domain.names import MAX_REASON
@@ -107,7 +110,8 @@ def sign(slug: str) -> Response:
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
         return _petition_page(slug, form, notice=problems.pop("stamp", ""), problems=problems, status=422)
-    return inbox(slug, handle=asked.handle, masked=asked.masked_address)
+    body = _inbox_bytes(slug, handle=asked.handle, masked=asked.masked_address)
+    return current_app.response_class(body, mimetype="text/html")
 
 
 def _ask(slug: str, form: signing.SignForm) -> signing.Requested:
@@ -122,15 +126,36 @@ def _pretend(slug: str, form: signing.SignForm) -> signing.Requested:
     return signing.Requested(address.masked, signing.seal_handle(runtime(), petition_id, address.canonical))
 
 
+HANDLE, MASKED = (f"slot-{secrets.token_hex(16)}" for _slot in range(2))
+"""Where the handle and the masked address go in the kept page; nobody can guess them, so no text can hold them."""
+
+
+def _inbox_bytes(slug: str, *, handle: str, masked: str) -> bytes:
+    # Only these two differ from one signer to the next, so the rest is rendered once a second and not per signature.
+    kept = brief(PAGES).get(("inbox", slug, language()), lambda: inbox(slug, handle=HANDLE, masked=MASKED).get_data())
+    return kept.replace(HANDLE.encode(), str(escape(handle)).encode()).replace(
+        MASKED.encode(), str(escape(masked)).encode()
+    )
+
+
+def title_of(slug: str) -> str:
+    """The title of a public petition in the language of this answer.
+
+    Raises:
+        NotFoundError: no such petition, or it is still a draft.
+    """
+    petitions.count(runtime(), slug)
+    return petitions.by_slug(runtime(), slug).text_for(language()).title
+
+
 def inbox(slug: str, *, handle: str, masked: str, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
     """The page "check your inbox": the address as typed but masked, the mail's name, the code field."""
-    title = petitions.show(runtime(), slug, language()).title
     return keep_private(
         page(
             "inbox.html",
             status=422 if problems else 200,
             slug=slug,
-            title=title,
+            title=title_of(slug),
             handle=handle,
             masked=masked,
             problems=problems,

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from flask import Flask, Response
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, current_app
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from campaign.errors import AlreadySignedError, ConflictError, NotFoundError, StoreUnavailableError, TokenRefusedError
 from campaign.views.forms import NO_PROBLEMS
@@ -53,6 +53,14 @@ def token_refused(error: TokenRefusedError | None = None) -> Response:
     """One page for every token that is expired, altered or for another purpose; it tells none of them apart."""
     del error
     return keep_private(page("refused.html", status=410, problems=NO_PROBLEMS, email=""))
+
+
+def _untrusted_host(error: SecurityError) -> Response:
+    # Routing is not set up for a foreign host, so there is no link this page could offer.
+    del error
+    return keep_private(
+        current_app.response_class("This site is not served under that name.\n", 400, mimetype="text/plain")
+    )
 
 
 def _http(error: HTTPException) -> Response:
@@ -113,6 +121,7 @@ class Site(Flask):
 def install(app: Flask) -> None:
     """Give every error its page."""
     handlers: Mapping[Any, Any] = {
+        SecurityError: _untrusted_host,
         HTTPException: _http,
         NotFoundError: _not_found,
         AlreadySignedError: _mailbox_full,

@@ -1,4 +1,5 @@
 import os
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +16,7 @@ def settings(tmp_path):
     settings = config.load({"COUNTERSIGN_DATA": str(tmp_path / "data")})
     yield settings
     redis.stop(settings, hurry=True)
+    shutil.rmtree(places.sockets(settings.data), ignore_errors=True)
 
 
 @pytest.fixture
@@ -110,6 +112,7 @@ def test_a_data_folder_with_a_long_name_works(tmp_path, connect):
         assert connect(settings).ping()
     finally:
         redis.stop(settings, hurry=True)
+        shutil.rmtree(places.sockets(settings.data))
 
 
 def test_a_stop_is_quick(settings):

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import psutil
 import psycopg
@@ -14,6 +13,7 @@ from redis import Redis
 
 from campaign.engines import redis as embedded_redis
 from tests.kit import engines as kit
+from tests.kit.waiting import until
 
 
 @pytest.mark.parametrize("time", ["first", "second"])
@@ -93,10 +93,3 @@ def test_nothing_is_left_when_a_run_is_interrupted(tmp_path, number):
 
 def gone(process):
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-
-
-def until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -119,9 +119,7 @@ class World:
 
     def deliverer(self, lane: Lane = Lane.URGENT, *, transport=None) -> Deliverer:
         """A deliverer with a memory transport, or the one given."""
-        return Deliverer(
-            self.runtime, lane, mailer=Mailer(self.runtime), transport=transport if transport else MemoryTransport()
-        )
+        return Deliverer(self.runtime, lane, mailer=Mailer(self.runtime), transport=transport or MemoryTransport())
 
 
 def _all(tx: Transaction, statement: str, values: dict[str, object]):

@@ -54,12 +54,13 @@ class Site:
         return self.world.runtime
 
     def get(self, path: str, **options) -> TestResponse:
-        return self.client.get(path, **options)
+        return self.client.get(path, buffered=True, **options)
 
     def post(self, path: str, data: dict[str, str] | None = None, **options) -> TestResponse:
         return self.client.post(path, data=data or {}, **options)
 
     def stamp(self) -> str:
+        self.refresh()
         page = self.get(f"/p/{SLUG}?lang=en").text
         return page.partition('name="stamp" value="')[2].partition('"')[0]
 
@@ -75,10 +76,14 @@ class Site:
     def signature(self, *, confirmed: bool = False, lang: str = "en", **typed: str | None) -> int:
         """Sign by the form, and press the button if wanted; returns the id of the row."""
         assert self.sign(lang=lang, **typed).status_code == 200
-        signature_id = self.world.sql("select max(id) from signature")[0][0]
         if confirmed:
-            assert self.post(self.confirm(signature_id)).status_code == 303
-        return signature_id
+            assert self.post(self.confirm(self.last)).status_code == 303
+        return self.last
+
+    @property
+    def last(self) -> int:
+        """The id of the newest signature."""
+        return self.world.sql("select max(id) from signature")[0][0]
 
     def confirm(self, signature_id: int) -> str:
         return f"/c/{self.world.confirm_token(signature_id)}"

@@ -419,6 +419,7 @@ def upgrade() -> None:
         sa.Column("petition_id", sa.Integer(), nullable=True),
         sa.Column("blast_id", sa.Integer(), nullable=True),
         sa.Column("account_id", sa.Integer(), nullable=True),
+        sa.Column("about_id", sa.Integer(), nullable=True),
         sa.Column("owner_id", sa.Integer(), nullable=True),
         sa.Column(
             "kind",

@@ -1,0 +1,39 @@
+"""What a command works on: the database that settings name, or the one that ``countersign up`` runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from campaign import config
+from campaign.config import Settings
+from campaign.engines import redis
+from campaign.engines.attach import attach_database
+from campaign.keys import ensure_local_keys
+from campaign.runtime import Runtime, build
+
+
+def find_settings() -> Settings:
+    """The settings, filled in with the embedded servers that run and the keys of the key folder.
+
+    The database must be there; Redis may be away, for no command but the workers' needs it.
+
+    Raises:
+        SettingsError: a setting is wrong.
+        EngineError: no database is set, and the embedded one does not run.
+    """
+    settings = attach_database(config.load())
+    return replace(settings, redis_url=settings.redis_url or redis.live_url(settings) or "")
+
+
+@contextmanager
+def open_runtime() -> Iterator[Runtime]:
+    """A runtime for the length of one command.
+
+    Raises:
+        CountersignError: as :func:`find_settings`, or the database does not answer, or belongs to other keys.
+    """
+    runtime = build(ensure_local_keys(find_settings()), pool_size=1)
+    try:
+        yield runtime
+    finally:
+        runtime.close()

@@ -1,0 +1,50 @@
+"""The example petition: what a newcomer sees first, live, in every language."""
+
+from campaign import petitions, textfiles
+from campaign.config import LANGUAGES, ROOT
+from campaign.domain.states import PetitionState
+from campaign.errors import ConflictError, InvalidInputError
+from campaign.runtime import Runtime
+
+SLUG = "stop-hazara-genocide"
+FOLDER = ROOT / "examples" / "hazara"
+PETITION = petitions.NewPetition(
+    slug=SLUG, author="Initiative Hazara Lives", on_behalf_of="the Hazara community", default_locale=LANGUAGES[0]
+)
+"""Its goal grows along the ladder, whose first rung is 1,000."""
+
+
+def read_drafts() -> dict[str, petitions.Draft]:
+    """The texts of the example by language, from ``examples/hazara``."""
+    return {locale: _draft((FOLDER / f"{locale}.md").read_text(encoding="utf-8")) for locale in LANGUAGES}
+
+
+def _draft(source: str) -> petitions.Draft:
+    file = textfiles.parse(source)
+    return petitions.Draft(
+        title=file.fields["title"], addressed_to=file.fields["addressed_to"], summary=file.fields["summary"],
+        body=file.body,
+    )  # fmt: skip
+
+
+def create_example(runtime: Runtime) -> str:
+    """Make sure that the example petition is there; returns its slug.
+
+    Calling it again, or from two processes at once, is harmless: the unique slug lets one of them create it. A petition
+    that was edited, or closed, since then is left as it is; a draft, which a start that broke off left, is published.
+
+    Raises:
+        StoreUnavailableError: the database does not answer.
+    """
+    try:
+        petitions.create(runtime, PETITION, read_drafts())
+    except InvalidInputError as error:
+        if error.problems != {"slug": "taken"}:
+            raise
+    if petitions.by_slug(runtime, SLUG, fresh=True).petition.state is PetitionState.DRAFT:
+        try:
+            petitions.publish(runtime, SLUG)
+        except ConflictError:
+            # Another process published it between our look and our move.
+            petitions.forget(runtime, SLUG)
+    return SLUG

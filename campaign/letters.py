@@ -1,0 +1,219 @@
+"""What each kind of mail says: its context for the templates, from the rows it is about."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from campaign import accounts
+from campaign.accounts import Account
+from campaign.domain import merge_tags
+from campaign.domain.blast import Blast
+from campaign.domain.goals import next_goal
+from campaign.domain.states import MessageKind
+from campaign.errors import NotFoundError
+from campaign.i18n import format_number
+from campaign.mail.slots import Slots
+from campaign.markdown import to_html, to_text
+from campaign.petitions import Opened, by_id
+from campaign.runtime import Runtime
+from campaign.store import accounts as account_rows
+from campaign.store import blasts as blast_rows
+from campaign.store.database import Transaction
+from campaign.store.ledger import Claimed
+
+_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~&])")
+
+
+@dataclass(frozen=True)
+class BlastMaterial:
+    """A blast with its texts by language: subject, Markdown, HTML."""
+
+    blast: Blast
+    texts: Mapping[str, tuple[str, str, str]]
+
+    def text_for(self, locale: str, default: str) -> tuple[str, str]:
+        """Subject and Markdown in a language, else in the petition's own, else in any; empty if there is none."""
+        for wanted in (locale, default, *self.texts):
+            if wanted in self.texts:
+                return self.texts[wanted][0], self.texts[wanted][1]
+        return "", ""
+
+
+@dataclass(frozen=True)
+class Materials:
+    """The rows that a batch of messages is about, read once for the batch."""
+
+    petitions: Mapping[int, Opened]
+    accounts: Mapping[int, Account] = field(repr=False)
+    blasts: Mapping[int, BlastMaterial]
+    links: Mapping[int, str] = field(repr=False)
+
+    def petition_of(self, message: Claimed) -> Opened:
+        """The petition of a message.
+
+        Raises:
+            NotFoundError: the message is about none.
+        """
+        found = self.petitions.get(message.petition_id or 0)
+        if found is None:
+            raise NotFoundError("the message is about no petition")
+        return found
+
+    def blast_of(self, message: Claimed) -> BlastMaterial:
+        """The blast a message belongs to, or that a test is of.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        found = self.blasts.get(message.blast_id or message.about_id or 0)
+        if found is None:
+            raise NotFoundError("the message is about no update")
+        return found
+
+
+def gather(runtime: Runtime, tx: Transaction, messages: list[Claimed]) -> Materials:
+    """Read what a batch of messages is about."""
+    petition_ids = {message.petition_id for message in messages if message.petition_id is not None}
+    blast_ids = {message.blast_id or message.about_id for message in messages} - {None}
+    found = {}
+    for account_id in {message.account_id for message in messages if message.account_id is not None}:
+        stored = account_rows.by_id(tx, account_id)
+        if stored is not None and stored.disabled_at is None:
+            found[account_id] = accounts.in_clear(runtime, stored)
+    blasts = {}
+    for blast_id in blast_ids:
+        blast = blast_rows.by_id(tx, int(blast_id or 0))
+        if blast is not None:
+            blasts[blast.id] = BlastMaterial(blast, blast_rows.texts(tx, blast.id))
+    links = {}
+    for message in messages:
+        if message.kind is MessageKind.SIGN_IN:
+            link = account_rows.link_of_message(tx, message.id)
+            if link is not None and link.used_at is None:
+                links[message.id] = accounts.link_address(runtime, link.id, link.nonce)
+    return Materials(
+        {petition_id: by_id(runtime, tx, petition_id) for petition_id in petition_ids}, found, blasts, links
+    )
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message with its language and materials, about to be compiled."""
+
+    runtime: Runtime
+    message: Claimed
+    materials: Materials
+    locale: str
+    slots: Slots
+
+    @property
+    def opened(self) -> Opened:
+        """The petition of the message."""
+        return self.materials.petition_of(self.message)
+
+    @property
+    def link_petition(self) -> str:
+        """The public address of the petition, in the reader's language."""
+        return f"{self.runtime.settings.base_url}/p/{self.opened.petition.slug}?lang={self.locale}"
+
+
+def _title(letter: Letter) -> dict[str, Any]:
+    return {"petition_title": letter.opened.text_for(letter.locale).title}
+
+
+def _asking(letter: Letter) -> dict[str, Any]:
+    return _title(letter) | {"expiry_days": letter.runtime.settings.confirm_days}
+
+
+def _full(letter: Letter) -> dict[str, Any]:
+    return _title(letter) | {"link_petition": letter.link_petition}
+
+
+def _thanks(letter: Letter) -> dict[str, Any]:
+    return _full(letter) | {
+        "count": max(letter.opened.petition.count, 1),
+        "goal": letter.opened.petition.goal,
+        "wants_updates": bool(letter.message.wants_updates),
+    }
+
+
+def _merged(letter: Letter, text: str, *, escape: bool) -> str:
+    opened, blast = letter.opened, letter.materials.blast_of(letter.message).blast
+    shown = opened.petition.count if blast.count_at_start is None else blast.count_at_start
+    values = {
+        "count": format_number(shown, letter.locale),
+        "goal": format_number(opened.petition.goal, letter.locale),
+        "petition": opened.text_for(letter.locale).title,
+        "link": letter.link_petition,
+    }
+
+    def value(tag: str) -> str:
+        if tag in merge_tags.PER_RECIPIENT:
+            return letter.slots[merge_tags.PER_RECIPIENT[tag]]
+        plain = values[tag]
+        return _PUNCTUATION.sub(r"\\\1", plain) if escape and tag != "link" else plain
+
+    return merge_tags.merge(text, value)
+
+
+def _blast_body(letter: Letter) -> tuple[str, str, str]:
+    subject, markdown = letter.materials.blast_of(letter.message).text_for(
+        letter.locale, letter.opened.petition.default_locale
+    )
+    tokens = set(letter.slots.tokens().values())
+    html = to_html(_merged(letter, markdown, escape=True), own_links=tokens)
+    return _merged(letter, subject, escape=False), html, to_text(_merged(letter, markdown, escape=False))
+
+
+def _author(letter: Letter) -> str:
+    return letter.opened.petition.author
+
+
+def _update(letter: Letter) -> dict[str, Any]:
+    subject, html, text = _blast_body(letter)
+    blast = letter.materials.blast_of(letter.message).blast
+    base = f"{letter.runtime.settings.base_url}/p/{letter.opened.petition.slug}/updates/{blast.id}"
+    return _full(letter) | {
+        "subject": subject,
+        "body_html": html,
+        "body_text": text,
+        "author_name": _author(letter),
+        "count": letter.opened.petition.count if blast.count_at_start is None else blast.count_at_start,
+        "link_update": f"{base}?lang={letter.locale}",
+    }
+
+
+def _milestone(letter: Letter) -> dict[str, Any]:
+    _, html, text = _blast_body(letter)
+    blast = letter.materials.blast_of(letter.message).blast
+    petition = letter.opened.petition
+    reached = max(blast.count_at_start or petition.count, blast.threshold or 0)
+    return _full(letter) | {
+        "author_name": _author(letter),
+        "threshold": blast.threshold or 0,
+        "count": reached,
+        "goal": next_goal(reached, fixed=petition.fixed_goal),
+        "body_html": html,
+        "body_text": text,
+    }
+
+
+def _sign_in(_letter: Letter) -> dict[str, Any]:
+    return {"valid_minutes": int(accounts.LINK_LIFE.total_seconds() // 60)}
+
+
+CONTEXTS: Mapping[MessageKind, Callable[[Letter], Mapping[str, Any]]] = {
+    MessageKind.CONFIRMATION: _asking,
+    MessageKind.REMINDER: _asking,
+    MessageKind.ALREADY_SIGNED: _title,
+    MessageKind.MAILBOX_FULL: _full,
+    MessageKind.THANK_YOU: _thanks,
+    MessageKind.MILESTONE: _milestone,
+    MessageKind.UPDATE: _update,
+    MessageKind.TEST: _update,
+    MessageKind.SIGN_IN: _sign_in,
+}
+"""What each kind's templates are given, besides the slots."""
+
+NOT_ABOUT_A_PETITION = frozenset({MessageKind.SIGN_IN, MessageKind.ADMIN_ALERT})

@@ -1,0 +1,71 @@
+"""Milestones as policy: every threshold recorded once, only the largest announced, never twice."""
+
+from datetime import datetime, timedelta
+
+from campaign.domain.blast import BlastKind
+from campaign.domain.goals import LADDER, crossed, thresholds_up_to
+from campaign.domain.states import PetitionState
+from campaign.runtime import Runtime
+from campaign.store import blasts, milestones, petitions
+from campaign.store.counts import Change
+from campaign.store.database import Transaction
+
+FRESH = timedelta(hours=24)
+"""A milestone that was reached longer ago (an import, a long outage) is recorded but no news."""
+
+
+def announce_crossed(runtime: Runtime, tx: Transaction, change: Change, added: list[datetime]) -> None:
+    """Record the thresholds a change of the count crossed, and plan the announcement of the largest.
+
+    The unique pair of petition and threshold makes every repetition harmless: a count that falls and rises again, a
+    recount, a second run of the counter.
+
+    Args:
+        runtime: the runtime.
+        tx: the counter's transaction.
+        change: what the counter found for one petition.
+        added: when the added signatures were confirmed, in order.
+    """
+    petition_id = change.petition_id
+    ladder = milestones.own_ladder(tx, petition_id) or [*LADDER, *thresholds_up_to(change.after)]
+    new = []
+    for threshold in crossed(change.before, change.after, sorted(set(ladder))):
+        # The signature that reached it; when others left in the same run, the last one is the safe answer.
+        position = min(max(threshold - change.before - 1, 0), len(added) - 1)
+        reached_at = added[position]
+        if milestones.record(tx, petition_id, threshold=threshold, reached_at=reached_at, decision="recorded"):
+            new.append((threshold, reached_at))
+    if not new:
+        return
+    for threshold, _ in new[:-1]:
+        milestones.decide(tx, petition_id, threshold, decision="merged")
+    largest, reached_at = new[-1]
+    _announce(runtime, tx, petition_id, largest, reached_at)
+
+
+def _announce(runtime: Runtime, tx: Transaction, petition_id: int, threshold: int, reached_at: datetime) -> None:
+    policy = milestones.policy(tx, petition_id)
+    stored = petitions.by_id(tx, petition_id)
+    now = runtime.clock()
+    if policy == "record" or stored is None:
+        return
+    if stored.petition.state is not PetitionState.LIVE or reached_at < now - FRESH:
+        milestones.decide(tx, petition_id, threshold, decision="late")
+        return
+    blast_id = blasts.add(
+        tx, petition_id=petition_id, kind=BlastKind.MILESTONE, request_key=f"milestone.{petition_id}.{threshold}",
+        threshold=threshold,
+    )  # fmt: skip
+    if policy == "approve":
+        milestones.decide(tx, petition_id, threshold, decision="waiting", blast_id=blast_id)
+        return
+    blasts.schedule(
+        tx, blast_id, send_at=now, time_zone="UTC", max_lateness=runtime.settings.max_lateness, epoch=runtime.epoch,
+        now=now, by=None,
+    )  # fmt: skip
+    milestones.decide(tx, petition_id, threshold, decision="announced", blast_id=blast_id)
+
+
+def list_of(runtime: Runtime, petition_id: int) -> list[milestones.Milestone]:
+    """The milestones a petition reached, largest first, each with what became of it."""
+    return runtime.store.transact(lambda tx: milestones.of_petition(tx, petition_id))

@@ -1,0 +1,131 @@
+"""Mails of every kind with plausible values, and a record of what a transport said."""
+
+import email
+import email.policy
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from typing import Any
+
+from campaign.config import ROOT
+from campaign.mail.compiled import CompiledMail
+from campaign.mail.compose import Composer, ListIdentity, Sender
+from campaign.mail.dkim import Signer
+from campaign.mail.kinds import KINDS
+from campaign.mail.smtp import SmtpTransport
+from campaign.mail.smtp_settings import SmtpSettings
+from campaign.mail.transport import Envelope, Outcome
+from campaign.smtpd.faults import Fault, Script
+
+BASE = "https://petitions.example.org"
+SENDER = Sender(
+    address="petitions@example.org",
+    name="Petitions for all",
+    site_name="Countersign",
+    base_url=BASE,
+    link_privacy=f"{BASE}/privacy",
+    postal_address="1 Main Street, Berlin",
+)
+IDENTITY = ListIdentity(
+    list_name='Stop "it" in Zürich, now',
+    list_id="k3v9xyz.lists.example.org",
+    campaign_ids=("b17", "p3"),
+    sender_id="countersign",
+)
+DATE = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+TOKEN = "AbC-dEf_" * 7 + "x"
+MESSAGE_ID = "<3f9a1b2c4d5e6f70@example.org>"
+UNSUBSCRIBE = f"{BASE}/u/{TOKEN}"
+
+CONTEXT: dict[str, Any] = {
+    "petition_title": 'Protect "the <river>" & its fish – جلوگیری از ظلم',
+    "expiry_days": 7,
+    "link_petition": f"{BASE}/p/river",
+    "count": 1234,
+    "goal": 5000,
+    "wants_updates": True,
+    "author_name": "Ada & Co. <friends>",
+    "threshold": 1000,
+    "body_html": "<p>Good news: <b>we were heard</b>.</p><table><tr><td>1</td></tr></table>",
+    "body_text": "Good news: we were heard.\n.\nFrom now on  two blanks\tand a tab.",
+    "subject": "Neuigkeiten über den Fluss – und mehr, als in eine einzige Zeile von achtundsiebzig Zeichen passt",
+    "link_update": f"{BASE}/p/river/updates/1",
+    "valid_minutes": 15,
+    "sentences": ("The bulk lane is paused.", "550 5.7.1 was said 12 times."),
+    "link_monitor": f"{BASE}/admin",
+}
+VALUES = {
+    "name": "Zahra O'Hara-Müller",
+    "code": "048213",
+    "link_confirm": f"{BASE}/c/{TOKEN}",
+    "link_deny": f"{BASE}/c/{TOKEN}/deny",
+    "link_manage": f"{BASE}/me/{TOKEN}",
+    "link_unsubscribe": UNSUBSCRIBE,
+    "link_sign_in": f"{BASE}/sign-in/{TOKEN}",
+}
+
+composer = Composer(ROOT / "templates" / "email")
+
+
+def compile_mail(kind: str, locale: str = "en", **changes: Any) -> CompiledMail:
+    spec = KINDS[kind]
+    context = {name: CONTEXT[name] for name in spec.context} | changes
+    return composer.compile(
+        kind, locale=locale, sender=SENDER, context=context, list_identity=IDENTITY if spec.is_list else None
+    )
+
+
+def fill(compiled: CompiledMail, **changes: Any) -> bytes:
+    arguments = {
+        "to": "zahra@example.net",
+        "message_id": MESSAGE_ID,
+        "date": DATE,
+        "list_unsubscribe": UNSUBSCRIBE if compiled.needs_list_unsubscribe else None,
+    } | changes
+    values = arguments.pop("values", VALUES)
+    return compiled.fill(values, **arguments)
+
+
+def parse(raw: bytes) -> EmailMessage:
+    message = email.message_from_bytes(raw, policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def part(message: EmailMessage, subtype: str) -> str:
+    found = message.get_body((subtype,))
+    assert found is not None
+    return found.get_content()
+
+
+def dns(signer: Signer) -> Callable[..., bytes]:
+    records = {f"{key.selector}._domainkey.{key.domain}.": key.dns_record().encode() for key in signer.keys}
+    return lambda name, **_: records[name.decode()]
+
+
+class Deliveries:
+    """Sends, and keeps what the transport said."""
+
+    def __init__(self, transport: SmtpTransport) -> None:
+        self.transport = transport
+        self.submitted: list[int] = []
+        self.outcomes: list[Outcome] = []
+
+    def send(self, *envelopes: Envelope) -> list[Outcome]:
+        self.transport.deliver(envelopes, on_submit=self.submitted.append, on_outcome=self.outcomes.append)
+        return self.outcomes
+
+
+def envelope(number: int, rcpt_to: str = "", *, data: bytes = b"", utf8: bool = False) -> Envelope:
+    body = data or b"Message-ID: <%d@example.org>\r\nSubject: x\r\n\r\nHello\r\n" % number
+    return Envelope(number, f"bounce-{number}@example.org", rcpt_to or f"r{number}@example.net", body, utf8)
+
+
+def deliveries(port: int, *, patience: float = 5.0, **options: Any) -> Deliveries:
+    settings = SmtpSettings(options.pop("host", "127.0.0.1"), port, "mail.example.org", **options)
+    settings.deadlines.update(dict.fromkeys(settings.deadlines, patience))
+    return Deliveries(SmtpTransport(settings))
+
+
+def script(*faults: Fault, **options: Any) -> Script:
+    return Script(faults=faults, **options)
