@@ -123,7 +123,8 @@ class World:
 
 
 def _all(tx: Transaction, statement: str, values: dict[str, object]):
-    return tx.connection.exec_driver_sql(statement, values or None).all()
+    result = tx.connection.exec_driver_sql(statement, values or None)
+    return result.all() if result.returns_rows else []
 
 
 def make_world(database_url: str, folder: Path, **overrides: str) -> World:
