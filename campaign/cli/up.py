@@ -14,7 +14,9 @@ from campaign.engines import ports
 from campaign.engines.attach import note_port, noted_port
 from campaign.engines.children import Child
 from campaign.engines.supervisor import Plan, Step, Supervisor
+from campaign.example import SLUG, create_example
 from campaign.keys import ensure_local_keys
+from campaign.runtime import build
 from campaign.store import migrate
 
 LOOPBACK = "127.0.0.1"
@@ -52,7 +54,18 @@ def _migrate(settings: Settings) -> str:
     return "up to date" if before == migrate.current(settings.database_url) else "migrated"
 
 
-STEPS = (Step("Database", _migrate),)
+def _example(settings: Settings) -> str:
+    """A first page to look at; only on a person's own machine, never on a public site."""
+    if not settings.is_local:
+        return "left out on a public site"
+    runtime = build(settings, pool_size=1)
+    try:
+        return f"/p/{create_example(runtime)}"
+    finally:
+        runtime.close()
+
+
+STEPS = (Step("Database", _migrate), Step("Example petition", _example))
 
 
 def _children(settings: Settings) -> list[Child]:
@@ -92,6 +105,8 @@ def _is_greeting(port: int) -> Callable[[str], bool]:
 def _welcome(settings: Settings) -> list[str]:
     """The addresses, for a person who wants to click."""
     lines = ["", f"  Petitions        {settings.base_url}/"]
+    if settings.is_local:
+        lines.append(f"  Example          {settings.base_url}/p/{SLUG}")
     if settings.local_mailbox:
         lines.append(f"  Mailbox          {settings.base_url}/mailbox")
     return [*lines, f"  Logs             {_short(settings.data)}/log", "", "Stop with Ctrl-C."]

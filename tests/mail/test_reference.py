@@ -28,7 +28,7 @@ NAMES = st.one_of(
     st.text(st.characters(min_codepoint=0x1F300, max_codepoint=0x1FAFF, categories=["So", "Sk"]), max_size=40),
     st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S", "Zs"]), max_size=300),
 )
-EARLIEST, LATEST = (datetime(year, 1, 1) for year in (2000, 2100))  # noqa: DTZ001 - hypothesis adds the zone
+EARLIEST, LATEST = (datetime(year, 1, 1) for year in (2000, 2100))
 TOKENS = st.text(st.sampled_from("abcXYZ019-_.=~"), min_size=1, max_size=200)
 COMPILED = {(kind, locale): kit.compile_mail(kind, locale) for kind in KINDS for locale in LANGUAGES}
 
