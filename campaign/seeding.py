@@ -93,13 +93,9 @@ def sow(
 
 
 def _consents(runtime: Runtime) -> dict[str, tuple[int, int]]:
-    def work(tx: Transaction) -> dict[str, tuple[int, int]]:
-        return {
-            locale: (consent_id(runtime, tx, "sign", locale), consent_id(runtime, tx, "updates", locale))
-            for locale in LANGUAGES
-        }
-
-    return runtime.store.transact(work)
+    return {
+        locale: (consent_id(runtime, "sign", locale), consent_id(runtime, "updates", locale)) for locale in LANGUAGES
+    }
 
 
 def _sow_slice(
