@@ -1,4 +1,4 @@
-"""Wake-ups are only a word: lost, doubled, or never taken by a dead or frozen Redis, no mail depends on them (F20–F24)."""
+"""Wake-ups are only a word: lost, doubled, or never taken by a dead Redis, no mail depends on them (F20–F24)."""
 
 import json
 import os
@@ -46,9 +46,7 @@ def ticker_of(world, *, nudge=lambda _: True, enqueue_job=lambda _: True, drain=
     return Ticker(world.runtime, lane=Lane.URGENT, enqueue_job=enqueue_job, nudge=nudge, drain=drain, beat=lambda: None)
 
 
-def test_a_sign_up_wakes_its_lane_with_nothing_but_the_name_of_the_lane(
-    database_url, app, client, redis_prefix, tmp_path
-):
+def test_a_sign_up_wakes_its_lane_by_its_name_alone(database_url, app, client, redis_prefix, tmp_path):
     world = make_world(database_url, tmp_path)
     nudger = Nudger(app)
     world.runtime.store.nudge = nudger
