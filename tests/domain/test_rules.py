@@ -1,6 +1,7 @@
 """Small rules: ladders, allowances, goals, bounces, states."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -48,7 +49,7 @@ def test_however_often_an_address_is_typed_the_mails_keep_their_distance(minutes
     for slot in given_:
         assert sum(slot - timedelta(days=1) < other <= slot for other in given_) <= PER_DAY
         assert sum(slot - timedelta(days=30) < other <= slot for other in given_) <= PER_MONTH
-    assert all(later - sooner >= timedelta(minutes=10) for sooner, later in zip(given_, given_[1:], strict=False))
+    assert all(later - sooner >= timedelta(minutes=10) for sooner, later in pairwise(given_))
 
 
 @given(st.lists(st.integers(0, 60 * 30), max_size=400))
