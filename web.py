@@ -31,7 +31,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     Raises:
         SettingsError: the environment has missing or wrong variables.
     """
-    runtime = runtime or _build(settings or config.load())
+    runtime = runtime or open_runtime(settings or config.load())
     settings = runtime.settings
     app = trouble.Site("countersign", static_folder=str(rendering.STATIC), template_folder=str(rendering.TEMPLATES))
     app.config.update(
@@ -58,8 +58,12 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     return app
 
 
-def _build(settings: Settings) -> Runtime:
-    # The entry point is where the two meet: the store gets a callable, and knows nothing of Celery.
+def open_runtime(settings: Settings) -> Runtime:
+    """The runtime of a web process: one database connection per thread, and workers woken after each commit.
+
+    Raises:
+        StoreUnavailableError: the database does not answer.
+    """
     return build(settings, nudge=Nudger(make_app(settings)), pool_size=settings.web_threads)
 
 
