@@ -49,7 +49,5 @@ def _instance(runtime: Runtime, tx: Transaction) -> int:
     accounts = runtime.vault.rewrap(stored.accounts, ACCOUNT_PLACE)
     if stable is None and accounts is None:
         return 0
-    instance_rows.rewrap(
-        tx, instance_rows.Instance(stored.epoch, stable or stored.stable, accounts or stored.accounts)
-    )
+    instance_rows.rewrap(tx, instance_rows.Instance(stored.epoch, stable or stored.stable, accounts or stored.accounts))
     return sum(fresh is not None for fresh in (stable, accounts))
