@@ -82,10 +82,12 @@ def claim(
 
 def has_due(tx: Transaction, lane: Lane, *, now: datetime) -> bool:
     """True if a worker of this lane would find work now."""
+    # Ordered, for then it reads the index; an `exists` would read the whole table while the other lane's queue is long.
     return bool(
         tx.execute(
             text("""
-            select exists (select 1 from message m where m.lane = :lane and m.state = 'planned' and m.due_at <= :now)
+            select (select m.id from message m where m.lane = :lane and m.state = 'planned' and m.due_at <= :now
+                    order by m.due_at, m.id limit 1) is not null
                 and not exists (
                     select 1 from lane l where l.name = :lane and (l.paused_at is not null or l.not_before > :now))"""),
             lane=str(lane),
