@@ -11,6 +11,7 @@ from redis import Redis
 
 from campaign import ticker
 from campaign.broker import client_url
+from campaign.engines import redis as embedded_redis
 from campaign.domain.states import Lane
 from campaign.mail.memory import MemoryTransport
 from campaign.store import periodic
