@@ -11,8 +11,8 @@ from redis import Redis
 
 from campaign import ticker
 from campaign.broker import client_url
-from campaign.engines import redis as embedded_redis
 from campaign.domain.states import Lane
+from campaign.engines import redis as embedded_redis
 from campaign.mail.memory import MemoryTransport
 from campaign.store import periodic
 from campaign.ticker import Ticker
