@@ -5,6 +5,7 @@ import sys
 import click
 
 from campaign import __version__
+from campaign.cli.account import account
 from campaign.cli.db import db
 from campaign.cli.keys import keys
 from campaign.cli.petition import petition
@@ -26,7 +27,7 @@ def countersign() -> None:
     """Petitions whose signatures are real and whose mail arrives once."""
 
 
-for command in (up, web, worker, mailserver, db, keys, petition):
+for command in (up, web, worker, mailserver, db, keys, account, petition):
     countersign.add_command(command)
 
 
