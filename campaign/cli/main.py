@@ -5,6 +5,7 @@ import sys
 import click
 
 from campaign import __version__
+from campaign.cli.account import account
 from campaign.cli.db import db
 from campaign.cli.keys import keys
 from campaign.cli.monitor import monitor
@@ -28,7 +29,7 @@ def countersign() -> None:
     """Petitions whose signatures are real and whose mail arrives once."""
 
 
-for command in (up, web, worker, mailserver, db, keys, petition, monitor, seed):
+for command in (up, web, worker, mailserver, db, keys, account, petition, monitor, seed):
     countersign.add_command(command)
 
 
