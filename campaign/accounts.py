@@ -19,7 +19,7 @@ from campaign.store import allowances, outbox
 from campaign.store import audit as audit_rows
 from campaign.store.database import DuplicateError, Transaction
 from campaign.store.petitions import by_slug as petition_by_slug
-from campaign.tokens import NONCE, Purpose
+from campaign.tokens import NONCE, REFUSED, Purpose
 
 LINK_LIFE = timedelta(minutes=15)
 PRINTED_LINK_LIFE = timedelta(hours=12)
@@ -215,7 +215,7 @@ def _link(runtime: Runtime, tx: Transaction, token: str) -> rows.Link:
         and hmac.compare_digest(link.nonce, claim.nonce)
     )
     if link is None or not works:
-        raise TokenRefusedError("this sign-in link does not work (any more)")
+        raise TokenRefusedError(REFUSED)
     return link
 
 
@@ -231,7 +231,7 @@ def sign_in(runtime: Runtime, token: str) -> str:
         link = _link(runtime, tx, token)
         stored = rows.by_id(tx, link.account_id)
         if stored is None or stored.disabled_at is not None:
-            raise TokenRefusedError("this sign-in link does not work (any more)")
+            raise TokenRefusedError(REFUSED)
         rows.use_link(tx, link.id, now=now)
         rows.add_session(
             tx, key=_session_key(value), account_id=stored.id, csrf=secrets.token_bytes(32), now=now,

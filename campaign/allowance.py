@@ -63,8 +63,10 @@ def plan(tx: Transaction, whose: Origin, wanted: outbox.Plan, *, now: datetime) 
     Returns:
         True if the mail will go.
     """
-    rows.lock(tx, whose.mailbox)
     keys = [key for key in (whose.mailbox, whose.network) if key is not None]
+    # Mailbox before network, always: two transactions never wait for each other.
+    for key in keys:
+        rows.lock(tx, key)
     given = rows.slots(tx, keys, since=now - MONTH)
     by_mailbox = mailbox_slot(given[whose.mailbox], now)
     if by_mailbox is None:
@@ -80,5 +82,5 @@ def plan(tx: Transaction, whose: Origin, wanted: outbox.Plan, *, now: datetime) 
     rows.add(tx, whose.mailbox, slot_at=due, keep=MONTH)
     if whose.network is not None:
         rows.add(tx, whose.network, slot_at=by_network, keep=DAY + timedelta(hours=1))
-    outbox.add(tx, outbox.Plan(**(vars(wanted) | {"due_at": due})))
+    outbox.add(tx, outbox.Plan(**(vars(wanted) | {"due_at": due, "planned_at": now})))
     return True

@@ -16,13 +16,12 @@ from campaign.signing import MAILBOX_SEATS, open_handle
 from campaign.store import outbox, signatures
 from campaign.store.database import DuplicateError, Transaction
 from campaign.store.signatures import Signature
-from campaign.tokens import Purpose
+from campaign.tokens import REFUSED, Purpose
 from campaign.vault import keyed_hash
 
 T = TypeVar("T")
 
 CODE_TRIES = 5
-REFUSED = "this link does not work (any more)"
 
 
 @dataclass(frozen=True)
@@ -169,13 +168,11 @@ def confirm_with_code(runtime: Runtime, slug: str, *, code: str, handle: str = "
     address_index = opened.open_key.index(canonical)
 
     def work(tx: Transaction) -> Confirmed | None:
-        rows = signatures.at_mailbox(tx, opened.petition.id, address_index)
+        rows = signatures.with_code(tx, opened.petition.id, address_index)
         live = [row for row in rows if row.code_tries < CODE_TRIES]
         for row in live:
             if hmac.compare_digest(code_for(runtime, row.id, row.nonce), typed):
-                locked = signatures.by_id(tx, row.id, lock=True)
-                if locked is not None:
-                    return _confirm(runtime, tx, locked, method="code")
+                return _confirm(runtime, tx, row, method="code")
         # A wrong code uses up one try of every signature that waits at this mailbox.
         signatures.count_try(tx, [row.id for row in live if row.state is SignatureState.PENDING])
         return None

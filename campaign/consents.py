@@ -5,7 +5,6 @@ from typing import Literal
 from campaign.i18n import translations
 from campaign.runtime import Runtime
 from campaign.store import petitions as rows
-from campaign.store.database import Transaction
 from campaign.vault import text_hash
 
 Purpose = Literal["sign", "updates"]
@@ -25,11 +24,16 @@ def wording(purpose: Purpose, locale: str) -> str:
 _known: dict[tuple[str, bytes], int] = {}
 
 
-def consent_id(runtime: Runtime, tx: Transaction, purpose: Purpose, locale: str) -> int:
-    """The stored row of a wording; remembered, for wordings only change with a release."""
+def consent_id(runtime: Runtime, purpose: Purpose, locale: str) -> int:
+    """The stored row of a wording; remembered, for wordings only change with a release.
+
+    Stored in a transaction of its own: an id that is remembered must not vanish with somebody's rollback.
+    """
     said = wording(purpose, locale)
     digest = text_hash(purpose, locale, said)
     key = (str(runtime.epoch), digest)
     if key not in _known:
-        _known[key] = rows.consent_id(tx, purpose=purpose, locale=locale, wording=said, digest=digest)
+        _known[key] = runtime.store.transact(
+            lambda tx: rows.consent_id(tx, purpose=purpose, locale=locale, wording=said, digest=digest)
+        )
     return _known[key]

@@ -5,38 +5,30 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
-from campaign.domain.backoff import GIVE_UP, wait_after
+from campaign import settling
 from campaign.domain.states import Lane, MessageKind
-from campaign.errors import CountersignError, SessionFailedError
-from campaign.journal import Journal, Legacy, legacies
+from campaign.errors import CountersignError, SessionFailedError, StoreUnavailableError
+from campaign.journal import Journal
 from campaign.letters import Materials, gather
-from campaign.mail.transport import Blame, Envelope, Outcome, Result, Transport
+from campaign.mail.transport import Envelope, Outcome, Result, Transport
 from campaign.mailer import Mailer, NoAddressError, Recipient
+from campaign.recovering import journal_folder
 from campaign.runtime import Runtime
-from campaign.store import lanes, ledger, suppressions, workers
+from campaign.settling import Handed, Round
+from campaign.store import ledger, strikes, suppressions, workers
 from campaign.store.database import Transaction
 from campaign.store.ledger import Claimed, Settlement
 
 log = logging.getLogger(__name__)
 
-Barred = dict[bytes, list[tuple[int | None, str]]]
-"""The suppressions in force by address key: pairs of petition (None: all) and reason."""
-
 LEASE = timedelta(seconds=120)
 """Longer than any batch takes: a batch is cut off by its time box."""
 
 BATCH = {Lane.URGENT: 20, Lane.BULK: 100}
-SAME_REFUSALS = 5
-"""A server that refuses so many in a row for our own sake is not asked again before an admin looked."""
-
-FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=5)
-"""The circuit breaker's waits when the mail server gives no session."""
 
 NEVER_BLOCKED = frozenset({"unsubscribe", "erased"})
 """Suppressions that do not stop mail a person just asked for."""
@@ -49,6 +41,16 @@ class Tally:
     accepted: int = 0
     settled: int = 0
     more: bool = False
+
+
+@dataclass
+class _Batch:
+    """Claimed messages, sorted into those that can go and those that end here."""
+
+    envelopes: list[Envelope] = field(default_factory=list)
+    handed: dict[int, Handed] = field(default_factory=dict)
+    ended: list[Settlement] = field(default_factory=list)
+    struck: frozenset[bytes] = frozenset()
 
 
 class Deliverer:
@@ -64,6 +66,7 @@ class Deliverer:
         )
         self.journal = Journal(journal_folder(runtime), self.owner_id)
         self.stopping = False
+        self._open_round: Round | None = None
 
     def beat(self) -> None:
         """The heartbeat: this process lives."""
@@ -74,176 +77,152 @@ class Deliverer:
         """Send what is due until there is nothing, or the time box ends. Running twice is harmless: claims are leased.
 
         Raises:
-            StoreUnavailableError: the database is away; nothing is lost, the leases settle it.
+            StoreUnavailableError: the database is away. What was sent by then is remembered and recorded first when it
+                is back; the rest is settled by the leases.
         """
         tally, deadline = Tally(), time.monotonic() + seconds
+        self._settle()
+        # Rows that a worker died with go first and one by one: a poisonous one takes no neighbour into quarantine.
+        suspects = True
         while not self.stopping:
             if time.monotonic() >= deadline:
                 tally.more = True
                 break
-            claimed = self._claim()
-            if not claimed:
+            claimed = self._claim(suspects=suspects)
+            if not claimed and not suspects:
                 break
-            if not self._send(claimed, deadline, tally):
+            if claimed and not self._send(claimed, deadline, tally):
                 break
+            suspects = bool(claimed) and suspects
         return tally
 
     def close(self) -> None:
-        """End politely: connections closed, the worker noted as stopped, no journal left."""
+        """End politely: connections closed, the worker noted as stopped, and no journal left but for open questions."""
         self.transport.close()
-        now = self.runtime.clock()
-        self.runtime.store.transact(lambda tx: workers.stopped(tx, self.owner_id, now=now))
-        self.journal.close()
+        try:
+            self._settle()
+            now = self.runtime.clock()
+            self.runtime.store.transact(lambda tx: workers.stopped(tx, self.owner_id, now=now))
+        except StoreUnavailableError:
+            log.warning("the database is away; the journal of worker %d stays for the others", self.owner_id)
+        self.journal.close(remove=self._open_round is None)
 
-    def _claim(self) -> list[Claimed]:
+    def _claim(self, *, suspects: bool) -> list[Claimed]:
         now = self.runtime.clock()
         return self.runtime.store.transact(
             lambda tx: ledger.claim(
-                tx, self.lane, owner_id=self.owner_id, limit=BATCH[self.lane], lease_until=now + LEASE, now=now
+                tx, self.lane, owner_id=self.owner_id, limit=1 if suspects else BATCH[self.lane],
+                lease_until=now + LEASE, now=now, suspects=suspects,
             )
-        )
+        )  # fmt: skip
 
     def _send(self, claimed: list[Claimed], deadline: float, tally: Tally) -> bool:
-        ready, ended = self._prepare(claimed)
-        by_message = {message.id: message for message in claimed}
-        allowed = self._begin(ended, [envelope.id for envelope in ready])
-        tally.settled += len(ended)
-        outcomes: list[Outcome] = []
-        taken: list[int] = []
+        batch = self._prepare(claimed)
+        allowed = self._begin(batch)
+        tally.settled += len(batch.ended)
+        handed = {message_id: batch.handed[message_id] for message_id in allowed}
+        this = self._open_round = Round(handed, struck=batch.struck)
+        try:
+            self._submit(this, batch.envelopes, deadline)
+        finally:
+            # Whatever broke off, even a time limit: what is known by now is recorded.
+            self._settle()
+        tally.settled += len(this.outcomes)
+        tally.accepted += len(this.accepted)
+        return this.trouble is None
 
+    def _submit(self, this: Round, envelopes: list[Envelope], deadline: float) -> None:
         def feed() -> Iterator[Envelope]:
-            for envelope in ready:
-                if envelope.id not in allowed:
-                    continue
+            for envelope in envelopes:
                 if self.stopping or time.monotonic() > deadline + 5:
                     return
-                taken.append(envelope.id)
-                yield envelope
+                if envelope.id in this.handed:
+                    yield envelope
+
+        def submitting(message_id: int) -> None:
+            self.journal.submit(message_id)
+            this.submitted.add(message_id)
 
         def noted(outcome: Outcome) -> None:
+            this.outcomes[outcome.id] = outcome
             if outcome.result is Result.ACCEPTED:
                 self.journal.accept(outcome.id)
             elif outcome.result is not Result.UNCERTAIN:
                 self.journal.refuse(outcome.id)
-            outcomes.append(outcome)
 
-        trouble: SessionFailedError | None = None
         try:
-            self.transport.deliver(feed(), on_submit=self.journal.submit, on_outcome=noted)
+            self.transport.deliver(feed(), on_submit=submitting, on_outcome=noted)
         except SessionFailedError as error:
-            trouble = error
-        untouched = sorted(allowed - {outcome.id for outcome in outcomes})
-        self._settle(by_message, outcomes, untouched, trouble)
+            this.trouble = error
+
+    def _settle(self) -> None:
+        """Record the open round, if there is one; it stays open while the database is away."""
+        if self._open_round is None:
+            return
+        work = partial(settling.record, self.runtime, this=self._open_round, lane=self.lane, owner_id=self.owner_id)
+        self.runtime.store.transact(work)
+        self._open_round = None
         self.journal.settled()
-        tally.settled += len(outcomes)
-        tally.accepted += sum(1 for outcome in outcomes if outcome.result is Result.ACCEPTED)
-        return trouble is None
 
-    def _prepare(self, claimed: list[Claimed]) -> tuple[list[Envelope], list[Settlement]]:
-        materials, recipients, barred = self._look_up(claimed)
-        ready: list[Envelope] = []
-        ended: list[Settlement] = []
+    def _prepare(self, claimed: list[Claimed]) -> _Batch:
+        materials = self.runtime.store.transact(lambda tx: gather(self.runtime, tx, claimed))
+        batch = _Batch()
+        recipients: dict[int, Recipient] = {}
         for message in claimed:
-            recipient = recipients.get(message.id)
-            if recipient is None:
-                ended.append(Settlement(message.id, "suppressed", reason="erased"))
-                continue
+            found = self._recipient(message, materials)
+            if isinstance(found, Recipient):
+                recipients[message.id] = found
+            else:
+                batch.ended.append(found)
+        keys = sorted({recipient.address_key for recipient in recipients.values()})
+        barred, struck = self.runtime.store.transact(
+            lambda tx: (suppressions.active(tx, keys), strikes.known(tx, keys))
+        )
+        batch.struck = frozenset(struck)
+        for message in (message for message in claimed if message.id in recipients):
+            recipient = recipients[message.id]
             reason = _bar(message, barred.get(recipient.address_key, []))
-            if reason is not None:
-                ended.append(Settlement(message.id, "suppressed", reason=reason))
-                continue
-            try:
-                ready.append(self.mailer.compose(message, materials, recipient))
-            except CountersignError as error:
-                log.warning("message %d can't be rendered: %s", message.id, type(error).__name__)
-                ended.append(Settlement(message.id, "rejected", reason=f"not_rendered: {error}"[:200], phase="render"))
-        return ready, ended
+            self._sort(batch, message, materials, recipient, reason=reason)
+        return batch
 
-    def _look_up(self, claimed: list[Claimed]) -> tuple[Materials, dict[int, Recipient], Barred]:
-        def work(tx: Transaction) -> tuple[Materials, dict[int, Recipient], Barred]:
-            materials = gather(self.runtime, tx, claimed)
-            recipients: dict[int, Recipient] = {}
-            for message in claimed:
-                with suppress(NoAddressError):
-                    recipients[message.id] = self.mailer.recipient(message, materials)
-            keys = {recipient.address_key for recipient in recipients.values()}
-            return materials, recipients, suppressions.active(tx, sorted(keys))
+    def _recipient(self, message: Claimed, materials: Materials) -> Recipient | Settlement:
+        try:
+            return self.mailer.recipient(message, materials)
+        except NoAddressError:
+            return Settlement(message.id, "suppressed", reason="erased")
+        except CountersignError as error:
+            return _not_rendered(message, error)
 
-        return self.runtime.store.transact(work)
+    def _sort(
+        self, batch: _Batch, message: Claimed, materials: Materials, recipient: Recipient, *, reason: str | None
+    ) -> None:
+        if reason is not None:
+            batch.ended.append(Settlement(message.id, "suppressed", reason=reason))
+            return
+        try:
+            batch.envelopes.append(self.mailer.compose(message, materials, recipient))
+        except CountersignError as error:
+            batch.ended.append(_not_rendered(message, error))
+        else:
+            batch.handed[message.id] = Handed(message, recipient.address_key)
 
-    def _begin(self, ended: list[Settlement], message_ids: list[int]) -> set[int]:
+    def _begin(self, batch: _Batch) -> set[int]:
         now = self.runtime.clock()
+        message_ids = list(batch.handed)
 
         def work(tx: Transaction) -> set[int]:
-            ledger.settle(tx, ended, owner_id=self.owner_id, now=now)
+            ledger.settle(tx, batch.ended, owner_id=self.owner_id, now=now)
             allowed = ledger.begin_submitting(tx, message_ids, owner_id=self.owner_id)
-            left_out = [
-                Settlement(message_id, "suppressed", reason="consent_ended")
-                for message_id in message_ids
-                if message_id not in allowed
-            ]
             # Only rows still claimed by us are touched: a lease that was lost meanwhile stays lost.
-            ledger.settle(tx, left_out, owner_id=self.owner_id, now=now)
+            ledger.leave_out(tx, sorted(set(message_ids) - allowed), owner_id=self.owner_id, now=now)
             return allowed
 
         return self.runtime.store.transact(work)
 
-    def _settle(
-        self,
-        claimed: dict[int, Claimed],
-        outcomes: list[Outcome],
-        untouched: list[int],
-        trouble: SessionFailedError | None,
-    ) -> None:
-        now = self.runtime.clock()
 
-        def work(tx: Transaction) -> None:
-            settlements = [self._settlement(claimed[outcome.id], outcome, now) for outcome in outcomes]
-            ledger.settle(tx, settlements, owner_id=self.owner_id, now=now)
-            ledger.give_back(tx, untouched, owner_id=self.owner_id)
-            self._note_lane(tx, outcomes, trouble, now)
-
-        self.runtime.store.transact(work)
-
-    def _settlement(self, message: Claimed, outcome: Outcome, now: datetime) -> Settlement:
-        state, reason, due_at = str(outcome.result), outcome.text[:200] or None, None
-        if outcome.result is Result.TEMPORARY or (
-            outcome.result is Result.PERMANENT and outcome.blame in {Blame.US, Blame.SERVER}
-        ):
-            # What is our fault or the server's is tried again: the person is never blamed for it.
-            state, due_at = "planned", now + wait_after(message.attempts, chance=self.runtime.chance())
-            if outcome.phase in {"connect", "banner", "ehlo", "starttls", "auth"}:
-                due_at = now
-            if now - message.planned_at > GIVE_UP:
-                state, reason, due_at = "rejected", f"expired: {reason}", None
-        elif outcome.result is Result.PERMANENT:
-            state = "rejected"
-        return Settlement(
-            message.id, state, reason=reason, phase=str(outcome.phase), reply_code=outcome.code,
-            enhanced=outcome.enhanced, due_at=due_at,
-        )  # fmt: skip
-
-    def _note_lane(
-        self, tx: Transaction, outcomes: list[Outcome], trouble: SessionFailedError | None, now: datetime
-    ) -> None:
-        if trouble is not None:
-            self._trip(tx, trouble, now)
-            return
-        if any(outcome.result is Result.ACCEPTED for outcome in outcomes):
-            lanes.close_circuit(tx, self.lane, now=now)
-        ours = [outcome for outcome in outcomes if outcome.blame is Blame.US and outcome.result is Result.PERMANENT]
-        if len(ours) >= min(SAME_REFUSALS, max(len(outcomes), 1)):
-            answer = f"{ours[-1].code} {ours[-1].text}"
-            lanes.pause(tx, self.lane, by="system", reason=f"the mail server refuses our mail: {answer}", now=now)
-
-    def _trip(self, tx: Transaction, trouble: SessionFailedError, now: datetime) -> None:
-        before = lanes.troubles(tx, self.lane)
-        wait = min(FIRST_WAIT * 2 ** min(before, 10), LONGEST_WAIT)
-        spread = wait * (0.8 + 0.4 * self.runtime.chance())
-        lanes.open_circuit(tx, self.lane, not_before=now + spread, answer=str(trouble)[:200], now=now)
-        log.warning("lane %s waits %.0f s: %s", self.lane, spread.total_seconds(), trouble)
-        if trouble.permanent:
-            lanes.pause(tx, self.lane, by="system", reason=str(trouble)[:200], now=now)
+def _not_rendered(message: Claimed, error: CountersignError) -> Settlement:
+    log.warning("message %d can't be rendered: %s", message.id, type(error).__name__)
+    return Settlement(message.id, "rejected", reason=f"not_rendered: {error}"[:200], phase="render")
 
 
 def _bar(message: Claimed, found: list[tuple[int | None, str]]) -> str | None:
@@ -254,38 +233,3 @@ def _bar(message: Claimed, found: list[tuple[int | None, str]]) -> str | None:
         if bulk or reason not in NEVER_BLOCKED:
             return f"suppressed: {reason}"
     return None
-
-
-def journal_folder(runtime: Runtime) -> Path:
-    """Where the sending processes of this host keep their journals."""
-    return runtime.settings.data / "journal"
-
-
-def recover(runtime: Runtime) -> int:
-    """Settle what dead workers left, by their journals on this host and by expired leases. Repeating it is harmless.
-
-    Returns:
-        How many messages were settled or planned again.
-    """
-    now = runtime.clock()
-    changed = 0
-    for legacy in legacies(journal_folder(runtime)):
-        changed += runtime.store.transact(partial(_settle_legacy, legacy=legacy, now=now))
-        legacy.path.unlink(missing_ok=True)
-    return changed + runtime.store.transact(lambda tx: _expire_leases(tx, now))
-
-
-def _settle_legacy(tx: Transaction, legacy: Legacy, now: datetime) -> int:
-    held = ledger.held_by(tx, legacy.owner_id)
-    verdicts = {message_id: legacy.verdict(message_id, state) for message_id, state in held.items()}
-    workers.stopped(tx, legacy.owner_id, now=now)
-    for lane in Lane:
-        tx.nudge(lane)
-    return ledger.resolve(tx, verdicts, reason="worker_died", now=now)
-
-
-def _expire_leases(tx: Transaction, now: datetime) -> int:
-    changed = ledger.recover_claimed(tx, now=now)
-    # The journal of these is on another host, or lost: nobody here can know whether the server has them.
-    lost = ledger.expired_submitting(tx, now=now)
-    return changed + ledger.resolve(tx, dict.fromkeys(lost, "uncertain"), reason="worker_lost", now=now)

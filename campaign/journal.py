@@ -21,14 +21,23 @@ def _boot_id() -> str:
     return known.read_text().strip() if known.exists() else "-"
 
 
+def _open_locked(path: Path) -> int:
+    # Between opening and locking, whoever recovers may take the file for one of a dead process and remove it.
+    while True:
+        file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if path.exists() and os.path.samestat(os.fstat(file), path.stat()):
+            return file
+        os.close(file)
+
+
 class Journal:
     """The open journal of one sending process."""
 
     def __init__(self, folder: Path, owner_id: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{owner_id}.journal"
-        self._file = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._file = _open_locked(self.path)
         os.write(self._file, f"boot {_boot_id()}\n".encode())
 
     def submit(self, message_id: int) -> None:
@@ -72,7 +81,7 @@ class Legacy:
             return "accepted"
         if message_id in self.refused:
             return "planned"
-        if message_id in self.submitted or (state == "submitting" and not self.complete):
+        if message_id in self.submitted or (state != "claimed" and not self.complete):
             return "uncertain"
         return "planned"
 
@@ -82,7 +91,7 @@ def legacies(folder: Path) -> Iterator[Legacy]:
 
     The finder removes the file once the database has the verdicts.
     """
-    for path in sorted(folder.glob("*.journal")):
+    for path in sorted(folder.glob("[0-9]*.journal")):
         try:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:

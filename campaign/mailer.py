@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from campaign import addresses
 from campaign.config import ROOT, Settings
 from campaign.confirming import code_for, token_for
+from campaign.domain.names import RuleError
 from campaign.domain.states import MessageKind
-from campaign.errors import CountersignError
+from campaign.errors import CountersignError, MailTemplateError, MailValueError
 from campaign.letters import CONTEXTS, NOT_ABOUT_A_PETITION, Letter, Materials
 from campaign.mail.addresses import WireAddress, wire_address
 from campaign.mail.compiled import CompiledMail
@@ -74,6 +75,7 @@ class Mailer:
 
         Raises:
             NoAddressError: the address was erased meanwhile, or the account is disabled.
+            CountersignError: the address can't be opened or mailed; this message alone fails.
         """
         if message.account_id is not None:
             account = materials.accounts.get(message.account_id)
@@ -91,7 +93,11 @@ class Mailer:
         )
 
     def _recipient(self, name: str, typed: str) -> Recipient:
-        canonical = addresses.parse(typed, gmail_rules=self.runtime.settings.gmail_rules).canonical
+        try:
+            canonical = addresses.parse(typed, gmail_rules=self.runtime.settings.gmail_rules).canonical
+        except RuleError as broken:
+            # It passed the rules of the day when it was typed.
+            raise MailValueError({"address": broken.code}) from None
         return Recipient(name, wire_address(typed), self.runtime.secrets.address_key(canonical))
 
     def compose(self, message: Claimed, materials: Materials, recipient: Recipient) -> Envelope:
@@ -146,6 +152,8 @@ class Mailer:
         known = self._compiled.get(key)
         if known is not None and (message.kind not in SHORT_LIVED or time.monotonic() - known[0] < COUNT_LIFE):
             return known[1]
+        if message.kind not in CONTEXTS:
+            raise MailTemplateError(f"No mail of the kind {message.kind} is written yet.")
         kind = KINDS[str(message.kind)]
         slots = Slots.create(kind.slots)
         letter = Letter(self.runtime, message, materials, locale, slots)

@@ -2,12 +2,14 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from campaign.config import LANGUAGES
 from campaign.domain.petition import Petition, TextVersion, nearest
 from campaign.domain.states import PETITION_MOVES, PetitionState
+from campaign.domain.texts import has_controls
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.markdown import MAX_BODY, to_html
 from campaign.runtime import Runtime
@@ -19,6 +21,9 @@ from campaign.vault import DataKey, text_hash
 
 KEY_PLACE = "petition.data_key"
 MAX_TITLE = 140
+MAX_LINE = 500
+"""Characters of an author, an addressee or a summary."""
+
 FRESH = 1.0
 """Seconds for which a process may work with what it last read of a petition."""
 
@@ -233,16 +238,31 @@ def check_draft(draft: Draft) -> None:
         InvalidInputError: with a code per field.
     """
     problems = {}
-    if not 1 <= len(draft.title.strip()) <= MAX_TITLE or any(ord(character) < 32 for character in draft.title):
-        problems["title"] = "missing" if not draft.title.strip() else "too_long_or_control"
-    if not draft.addressed_to.strip():
-        problems["addressed_to"] = "missing"
+    title = draft.title.strip()
+    if not title or len(title) > MAX_TITLE or has_controls(title):
+        problems["title"] = "missing" if not title else "too_long_or_control"
+    problems |= _check_lines({"addressed_to": draft.addressed_to, "summary": draft.summary}, needed={"addressed_to"})
     if not draft.body.strip():
         problems["body"] = "missing"
     elif len(draft.body) > MAX_BODY:
         problems["body"] = "too_long"
+    elif has_controls(draft.body, lines=True):
+        problems["body"] = "control_characters"
     if problems:
         raise InvalidInputError(problems)
+
+
+def _check_lines(fields: Mapping[str, str], *, needed: Collection[str]) -> dict[str, str]:
+    problems = {}
+    for name, typed in fields.items():
+        line = typed.strip()
+        if not line and name in needed:
+            problems[name] = "missing"
+        elif len(line) > MAX_LINE:
+            problems[name] = "too_long"
+        elif has_controls(line, lines=name == "summary"):
+            problems[name] = "control_characters"
+    return problems
 
 
 def _new_text(locale: str, draft: Draft) -> rows.NewText:
@@ -275,10 +295,12 @@ def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft]) -> i
     problems = {}
     if not _SLUG.fullmatch(new.slug):
         problems["slug"] = "letters_digits_hyphens"
-    if not new.author.strip():
-        problems["author"] = "missing"
+    named = {"author": new.author, "on_behalf_of": new.on_behalf_of, "sender_name": new.sender_name}
+    problems |= _check_lines(named, needed={"author"})
     if new.default_locale not in drafts:
         problems["default_locale"] = "no_text"
+    if not drafts.keys() <= set(LANGUAGES):
+        problems["locale"] = "unknown"
     if new.fixed_goal is not None and not 0 < new.fixed_goal <= 100_000_000:
         problems["fixed_goal"] = "out_of_range"
     if problems:
@@ -312,9 +334,11 @@ def edit_text(runtime: Runtime, slug: str, locale: str, draft: Draft) -> None:
 
     Raises:
         NotFoundError: no such petition.
-        InvalidInputError: the text can't be published.
+        InvalidInputError: the text can't be published, or ``{"locale": "unknown"}``.
     """
     check_draft(draft)
+    if locale not in LANGUAGES:
+        raise InvalidInputError({"locale": "unknown"})
     opened = by_slug(runtime, slug, fresh=True)
     new = _new_text(locale, draft)
     present = opened.texts.get(locale)

@@ -18,7 +18,7 @@ from campaign.store import consents as consent_rows
 from campaign.store import outbox, petitions, signatures, suppressions
 from campaign.store.database import DuplicateError, Transaction
 from campaign.store.signatures import Signature
-from campaign.tokens import Purpose
+from campaign.tokens import REFUSED, Purpose
 
 
 @dataclass(frozen=True)
@@ -149,12 +149,13 @@ def set_updates(runtime: Runtime, token: str, *, wants_updates: bool) -> None:
         TokenRefusedError: the token does not work.
         ConflictError: the signature is not confirmed.
     """
+    locale = runtime.store.transact(lambda tx: find(runtime, tx, Purpose.MANAGE, token)).locale
+    agreed = consent_id(runtime, "updates", locale) if wants_updates else None
 
     def work(tx: Transaction) -> None:
         _, row = _opened_row(runtime, tx, token)
         if row.state is not SignatureState.CONFIRMED:
             raise ConflictError("only a confirmed signature gets updates")
-        agreed = consent_id(runtime, tx, "updates", row.locale) if wants_updates else None
         signatures.set_updates(tx, row.id, wants_updates=wants_updates, consent_id=agreed, now=runtime.clock())
 
     runtime.store.transact(work)
@@ -273,7 +274,7 @@ def _by_unsubscribe_token(runtime: Runtime, tx: Transaction, token: str) -> Sign
     claim = runtime.tokens.read(Purpose.UNSUBSCRIBE, token)
     row = signatures.by_id(tx, claim.row_id, lock=True)
     if row is None:
-        raise TokenRefusedError("this link does not work")
+        raise TokenRefusedError(REFUSED)
     return row
 
 

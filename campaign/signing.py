@@ -140,12 +140,19 @@ def request_signature(
     if opened.petition.state is not PetitionState.LIVE:
         raise ConflictError("this petition is closed")
     checked = check(runtime, form)
-    whose = allowance.origin(runtime, checked.address.canonical, network)
-    signature_id = _ids(runtime).next()
-    now = runtime.clock()
+    request = _Request(
+        opened=opened,
+        checked=checked,
+        whose=allowance.origin(runtime, checked.address.canonical, network),
+        signature_id=_ids(runtime).next(),
+        text_version_id=text_version_id,
+        consent_id=consent_id(runtime, "sign", checked.locale),
+        updates_consent_id=consent_id(runtime, "updates", checked.locale) if checked.wants_updates else None,
+        now=runtime.clock(),
+    )
 
     def work(tx: Transaction) -> None:
-        _store(runtime, tx, _Request(opened, checked, whose, signature_id, text_version_id, now))
+        _store(tx, request)
 
     try:
         runtime.store.transact(work)
@@ -162,27 +169,29 @@ class _Request:
     whose: allowance.Origin
     signature_id: int
     text_version_id: int | None
+    consent_id: int
+    updates_consent_id: int | None
     now: datetime
 
 
-def _store(runtime: Runtime, tx: Transaction, request: _Request) -> None:
+def _store(tx: Transaction, request: _Request) -> None:
     key, checked = request.opened.open_key, request.checked
     petition_id = request.opened.petition.id
     address_index = key.index(checked.address.canonical)
     person = person_index(key, checked.address.canonical, checked.name)
-    present = signatures.at_mailbox(tx, petition_id, address_index)
+    present = signatures.at_mailbox(tx, petition_id, address_index, person_index=person)
     same = next((row for row in present if row.person_index == person), None)
     confirmed = [row for row in present if row.state is SignatureState.CONFIRMED]
     if same is not None and same.state is SignatureState.CONFIRMED:
         _tell_owner(tx, request, MessageKind.ALREADY_SIGNED, same, present)
     elif same is not None:
-        signatures.renew(tx, same.id, _new_row(runtime, tx, request, same.id))
+        signatures.renew(tx, same.id, _new_row(request, same.id))
         if not outbox.has_open(tx, same.id, MessageKind.CONFIRMATION):
             _plan(tx, request, MessageKind.CONFIRMATION, same.id)
     elif len(confirmed) >= MAILBOX_SEATS:
         _tell_owner(tx, request, MessageKind.MAILBOX_FULL, confirmed[0], present)
     else:
-        signatures.add(tx, _new_row(runtime, tx, request, request.signature_id))
+        signatures.add(tx, _new_row(request, request.signature_id))
         _plan(tx, request, MessageKind.CONFIRMATION, request.signature_id)
 
 
@@ -203,7 +212,14 @@ def _plan(tx: Transaction, request: _Request, kind: MessageKind, signature_id: i
         kind=kind, lane=Lane.URGENT, due_at=request.now, signature_id=signature_id,
         petition_id=request.opened.petition.id,
     )  # fmt: skip
-    allowance.plan(tx, request.whose, wanted, now=request.now)
+    _plan_within_allowance(tx, request.whose, wanted)
+
+
+def _plan_within_allowance(tx: Transaction, whose: allowance.Origin, wanted: outbox.Plan) -> None:
+    will_go = allowance.plan(tx, whose, wanted, now=wanted.due_at)
+    if will_go and wanted.kind is MessageKind.CONFIRMATION and wanted.signature_id is not None:
+        # Tries come with mails, which the allowance limits, and never with mere sign-ups: the code can't be guessed.
+        signatures.allow_tries(tx, wanted.signature_id)
 
 
 def person_index(key: DataKey, canonical: str, name: str) -> bytes:
@@ -211,7 +227,7 @@ def person_index(key: DataKey, canonical: str, name: str) -> bytes:
     return key.index(f"{canonical}\n{person_key(name)}")
 
 
-def _new_row(runtime: Runtime, tx: Transaction, request: _Request, signature_id: int) -> signatures.NewSignature:
+def _new_row(request: _Request, signature_id: int) -> signatures.NewSignature:
     key, checked = request.opened.open_key, request.checked
     shown = request.opened.text_for(checked.locale)
 
@@ -222,8 +238,8 @@ def _new_row(runtime: Runtime, tx: Transaction, request: _Request, signature_id:
         id=signature_id,
         petition_id=request.opened.petition.id,
         text_version_id=request.text_version_id or shown.id,
-        consent_id=consent_id(runtime, tx, "sign", checked.locale),
-        updates_consent_id=consent_id(runtime, tx, "updates", checked.locale) if checked.wants_updates else None,
+        consent_id=request.consent_id,
+        updates_consent_id=request.updates_consent_id,
         locale=checked.locale,
         country=checked.country,
         show_name=checked.show_name,
@@ -293,7 +309,7 @@ def resend(runtime: Runtime, email: str, *, network: str | None, locale: str) ->
                         kind=MessageKind.CONFIRMATION, lane=Lane.URGENT, due_at=now, signature_id=row.id,
                         petition_id=petition.petition.id,
                     )  # fmt: skip
-                    allowance.plan(tx, whose, wanted, now=now)
+                    _plan_within_allowance(tx, whose, wanted)
 
     runtime.store.transact(work)
     return address.masked

@@ -14,6 +14,9 @@ from campaign.config import Key
 from campaign.errors import TokenRefusedError
 from campaign.vault import derive
 
+REFUSED = "this link does not work (any more)"
+"""What is said of every token that opens nothing, whatever the reason."""
+
 NONCE = 8
 """Bytes of a row's nonce; changing it revokes every link to the row."""
 
@@ -49,7 +52,7 @@ def _decode(text: str) -> bytes:
     try:
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError):
-        raise TokenRefusedError("this link does not work") from None
+        raise TokenRefusedError(REFUSED) from None
 
 
 class Tokens:
@@ -96,8 +99,8 @@ class Tokens:
         signature = token.rpartition(".")[2]
         # The last base64 character has spare bits: only the one spelling that we issue is accepted.
         if _encode(_decode(signature)) != signature:
-            raise TokenRefusedError("this link does not work")
+            raise TokenRefusedError(REFUSED)
         try:
             return self._signers[purpose].unsign(token.encode("ascii")).decode()
         except (BadSignature, UnicodeError):
-            raise TokenRefusedError("this link does not work") from None
+            raise TokenRefusedError(REFUSED) from None

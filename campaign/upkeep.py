@@ -4,10 +4,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from campaign import addresses, allowance
+from campaign.domain.bounces import WINDOW
+from campaign.domain.names import RuleError
 from campaign.domain.states import Lane, MessageKind
 from campaign.petitions import by_id
 from campaign.runtime import Runtime
-from campaign.store import allowances, outbox, signatures, workers
+from campaign.store import allowances, outbox, signatures, strikes, workers
 from campaign.store.database import Transaction
 
 SLICE = 200
@@ -58,11 +60,15 @@ def remind(runtime: Runtime) -> int:
     now = runtime.clock()
     oldest = now - timedelta(days=runtime.settings.confirm_days) + LAST_CALL
 
-    def work(tx: Transaction) -> int:
+    def work(tx: Transaction) -> tuple[int, int]:
         found = signatures.to_remind(tx, before=now - REMIND_AFTER, after=oldest, limit=SLICE)
-        return sum(_remind(runtime, tx, row, now) for row in found)
+        return len(found), sum(_remind(runtime, tx, row, now) for row in found)
 
-    return runtime.store.transact(work)
+    planned, looked = 0, SLICE
+    while looked == SLICE:
+        looked, more = runtime.store.transact(work)
+        planned += more
+    return planned
 
 
 def _remind(runtime: Runtime, tx: Transaction, row: signatures.Signature, now: datetime) -> bool:
@@ -73,7 +79,11 @@ def _remind(runtime: Runtime, tx: Transaction, row: signatures.Signature, now: d
     typed = signatures.open_field(opened.key, row.id, "address", row.address)
     if typed is None:
         return False
-    canonical = addresses.parse(typed, gmail_rules=runtime.settings.gmail_rules).canonical
+    try:
+        canonical = addresses.parse(typed, gmail_rules=runtime.settings.gmail_rules).canonical
+    except RuleError:
+        # It passed the rules of the day when it was typed; one such row must not hold up the others.
+        return False
     wanted = outbox.Plan(
         kind=MessageKind.REMINDER, lane=Lane.URGENT, due_at=now, signature_id=row.id, petition_id=row.petition_id
     )
@@ -81,11 +91,12 @@ def _remind(runtime: Runtime, tx: Transaction, row: signatures.Signature, now: d
 
 
 def forget(runtime: Runtime) -> None:
-    """Purge allowances, daily salts and workers of the past."""
+    """Purge allowances, strikes, daily salts and workers of the past."""
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:
         allowances.purge(tx, now=now)
+        strikes.purge(tx, before=(now - WINDOW).date())
         workers.purge(tx, before=now - timedelta(days=7))
 
     runtime.store.transact(work)

@@ -14,7 +14,7 @@ LADDER = (
 """Waits after the 1st, 2nd … temporary failure of one message; RFC 5321 4.5.4.1 asks for retries over 4-5 days."""
 
 GIVE_UP = timedelta(days=4)
-"""A message that the server deferred this long is rejected: expired."""
+"""A message that the server deferred this long, and all the ladder, is rejected: expired."""
 
 JITTER = 0.2
 
@@ -28,3 +28,15 @@ def wait_after(attempts: int, *, chance: float) -> timedelta:
     """
     step = LADDER[min(max(attempts, 1), len(LADDER)) - 1]
     return step * (1 + JITTER * (2 * chance - 1))
+
+
+def gives_up(attempts: int, *, age: timedelta) -> bool:
+    """True if a deferred message is not tried again.
+
+    A message that is old because its lane stood still has had few attempts: it climbs the whole ladder first.
+
+    Args:
+        attempts: attempts made so far.
+        age: time since the message was planned.
+    """
+    return age > GIVE_UP and attempts > len(LADDER)

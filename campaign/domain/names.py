@@ -7,7 +7,7 @@ MAX_NAME = 60
 MAX_REASON = 500
 
 _LINK = re.compile(
-    r"(?:https?:|ftp:|www\.|//|@|\b[\w-]+\.(?:com|net|org|info|biz|ru|cn|top|xyz|io|me|link|click|shop|site|online|de|pk|ir)\b)",
+    r"(?:https?:|ftp:|www\.|//|@|\w\.[^\W\d_]{2,}/|\b[\w-]+\.(?:com|net|org|info|biz|ru|cn|top|xyz|io|me|link|click|shop|site|online|de|pk|ir)\b)",
     re.IGNORECASE,
 )
 _CONTROL = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -37,10 +37,16 @@ def _clean(text: str, *, keep_lines: bool) -> str:
         or unicodedata.category(character) not in _CONTROL
         or character in "\t\n"
     ]
-    joined = "".join(kept)
+    # Once more: a character that was taken out may have kept a letter and its mark apart.
+    joined = unicodedata.normalize("NFC", "".join(kept))
     if keep_lines:
         return "\n".join(" ".join(line.split()) for line in joined.split("\n")).strip()
     return " ".join(joined.split()).strip("\u200c\u200d ")
+
+
+def _looks_like_link(text: str) -> bool:
+    # Full-width and ideographic forms are folded: mail programs make links of them too.
+    return _LINK.search(unicodedata.normalize("NFKC", text).replace("。", ".")) is not None
 
 
 def clean_name(typed: str) -> str:
@@ -52,11 +58,11 @@ def clean_name(typed: str) -> str:
     if len(typed) > 10 * MAX_NAME:
         raise RuleError("too_long")
     name = _clean(typed, keep_lines=False)
-    if not any(unicodedata.category(character)[0] == "L" for character in name):
+    if not any(unicodedata.category(character)[0] == "L" for character in unicodedata.normalize("NFKD", name)):
         raise RuleError("missing" if not name else "not_a_name")
     if len(name) > MAX_NAME:
         raise RuleError("too_long")
-    if _LINK.search(name):
+    if _looks_like_link(name):
         raise RuleError("looks_like_link")
     return name
 
@@ -72,7 +78,7 @@ def clean_reason(typed: str) -> str:
     reason = _clean(typed, keep_lines=True)
     if len(reason) > MAX_REASON:
         raise RuleError("too_long")
-    if _LINK.search(reason):
+    if _looks_like_link(reason):
         raise RuleError("looks_like_link")
     return reason
 

@@ -45,17 +45,19 @@ def _claimed(row: Row[Any]) -> Claimed:
 
 
 def claim(
-    tx: Transaction, lane: Lane, *, owner_id: int, limit: int, lease_until: datetime, now: datetime
-) -> list[Claimed]:
+    tx: Transaction, lane: Lane, *, owner_id: int, limit: int, lease_until: datetime, now: datetime,
+    suspects: bool = False,
+) -> list[Claimed]:  # fmt: skip
     """Take due messages of a lane, oldest first; rows that another worker is taking are skipped.
 
-    A paused lane, an open circuit and a paused or cancelled blast yield nothing.
+    A paused lane, an open circuit and a paused or cancelled blast yield nothing. ``suspects`` takes the rows that a
+    worker died with instead of the others: claimed alone, a poisonous row takes no neighbour into quarantine.
     """
     rows = tx.execute(
         text("""
         with due as (
             select m.id from message m
-            where m.lane = :lane and m.state = 'planned' and m.due_at <= :now
+            where m.lane = :lane and m.state = 'planned' and m.due_at <= :now and (m.losses > 0) = :suspects
                 and not exists (
                     select 1 from lane l where l.name = :lane and (l.paused_at is not null or l.not_before > :now))
                 and (m.blast_id is null or exists (
@@ -73,6 +75,7 @@ def claim(
         from taken t left join signature s on s.id = t.signature_id
         order by t.id"""),
         lane=str(lane), owner_id=owner_id, limit=limit, lease_until=lease_until, now=now,
+        suspects=suspects,
     )  # fmt: skip
     return [_claimed(row) for row in rows]
 
@@ -115,13 +118,40 @@ def begin_submitting(tx: Transaction, message_ids: Sequence[int], *, owner_id: i
     return set(rows.scalars())
 
 
+def leave_out(tx: Transaction, message_ids: Sequence[int], *, owner_id: int, now: datetime) -> int:
+    """Settle claimed messages that :func:`begin_submitting` left out, with the reason; a paused blast only waits."""
+    return tx.execute(
+        text("""
+        update message m set owner_id = null, lease_until = null, state = o.state, reason = o.reason,
+            attempts = case when o.state = 'planned' then greatest(m.attempts - 1, 0) else m.attempts end,
+            settled_at = case when o.state = 'planned' then null else cast(:now as timestamptz) end
+        from (
+            select w.id,
+                cast(case when b.cancelled_at is not null then 'cancelled' when b.paused_at is not null then 'planned'
+                    else 'suppressed' end as message_state) as state,
+                case when b.cancelled_at is not null then 'blast_cancelled' when b.paused_at is not null then null
+                    when s.address is null then 'erased'
+                    when s.state = 'confirmed' and w.kind in ('confirmation', 'reminder') then 'confirmed_already'
+                    when s.state = 'confirmed' then 'unsubscribed'
+                    else cast(s.state as text) end as reason
+            from message w left join signature s on s.id = w.signature_id left join blast b on b.id = w.blast_id
+            where w.id = any(:ids)) as o
+        where m.id = o.id and m.state = 'claimed' and m.owner_id = :owner_id"""),
+        ids=list(message_ids), owner_id=owner_id, now=now,
+    ).rowcount  # fmt: skip
+
+
+_LOST = "m.state = 'uncertain' and m.reason = 'worker_lost'"
+"""A message called uncertain only because its worker was not heard of: that worker's own word still settles it."""
+
+
 def give_back(tx: Transaction, message_ids: Sequence[int], *, owner_id: int, due_at: datetime | None = None) -> int:
     """Return claimed or submitting messages that certainly did not reach the server; the attempt does not count."""
     return tx.execute(
-        text("""
-        update message set state = 'planned', owner_id = null, lease_until = null,
+        text(f"""
+        update message m set state = 'planned', owner_id = null, lease_until = null, settled_at = null,
             attempts = greatest(attempts - 1, 0), due_at = coalesce(:due_at, due_at)
-        where id = any(:ids) and state in ('claimed', 'submitting') and owner_id = :owner_id"""),
+        where m.id = any(:ids) and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST})"""),
         ids=list(message_ids), owner_id=owner_id, due_at=due_at,
     ).rowcount  # fmt: skip
 
@@ -139,19 +169,24 @@ class Settlement:
     due_at: datetime | None = None
 
 
-def settle(tx: Transaction, settlements: Sequence[Settlement], *, owner_id: int, now: datetime) -> int:
-    """Record outcomes in one statement; rows that someone else settled meanwhile are left alone."""
+def settle(tx: Transaction, settlements: Sequence[Settlement], *, owner_id: int, now: datetime) -> set[int]:
+    """Record outcomes in one statement and return the messages that changed.
+
+    Rows that someone else settled meanwhile are left alone, but for those whose lease ran out while this worker was
+    slow: what it knows beats the doubt.
+    """
     if not settlements:
-        return 0
+        return set()
     changed = tx.execute(
-        text("""
+        text(f"""
         update message m set state = o.state, owner_id = null, lease_until = null, reason = o.reason, phase = o.phase,
             reply_code = o.reply_code, enhanced = o.enhanced, due_at = coalesce(o.due_at, m.due_at),
             settled_at = case when o.state = 'planned' then null else cast(:now as timestamptz) end
         from unnest(cast(:ids as bigint[]), cast(:states as message_state[]), cast(:reasons as text[]),
             cast(:phases as text[]), cast(:codes as smallint[]), cast(:enhanced as text[]),
             cast(:dues as timestamptz[])) as o(id, state, reason, phase, reply_code, enhanced, due_at)
-        where m.id = o.id and m.owner_id = :owner_id and m.state in ('claimed', 'submitting')"""),
+        where m.id = o.id and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST})
+        returning m.id"""),
         ids=[item.message_id for item in settlements],
         states=[item.state for item in settlements],
         reasons=[item.reason for item in settlements],
@@ -161,9 +196,10 @@ def settle(tx: Transaction, settlements: Sequence[Settlement], *, owner_id: int,
         dues=[item.due_at for item in settlements],
         owner_id=owner_id,
         now=now,
-    ).rowcount
-    _log_attempts(tx, settlements, owner_id=owner_id, now=now)
-    return changed
+    )
+    ids = set(changed.scalars())
+    _log_attempts(tx, [item for item in settlements if item.message_id in ids], owner_id=owner_id, now=now)
+    return ids
 
 
 def _log_attempts(tx: Transaction, settlements: Sequence[Settlement], *, owner_id: int, now: datetime) -> None:
@@ -188,46 +224,64 @@ def _log_attempts(tx: Transaction, settlements: Sequence[Settlement], *, owner_i
         )
 
 
+_DEATH = f"""attempts = greatest(m.attempts - 1, 0), losses = m.losses + 1,
+    state = case when m.losses + 1 >= {QUARANTINE} then cast('rejected' as message_state) else 'planned' end,
+    settled_at = case when m.losses + 1 >= {QUARANTINE} then cast(:now as timestamptz) end"""
+"""A worker died with the row, which the server certainly does not have; the third death quarantines it as poison."""
+
+
 def recover_claimed(tx: Transaction, *, now: datetime) -> int:
     """Plan claimed messages again whose lease ran out; at the third death the row is rejected as poison."""
     return tx.execute(
-        text("""
-        update message set owner_id = null, lease_until = null, losses = losses + 1,
-            state = case when losses + 1 >= :quarantine then cast('rejected' as message_state) else 'planned' end,
-            settled_at = case when losses + 1 >= :quarantine then cast(:now as timestamptz) end,
-            reason = case when losses + 1 >= :quarantine then 'poison' else 'lease_expired' end
-        where state = 'claimed' and lease_until < :now"""),
-        quarantine=QUARANTINE,
+        text(f"""
+        update message m set owner_id = null, lease_until = null, {_DEATH},
+            reason = case when m.losses + 1 >= {QUARANTINE} then 'poison' else 'lease_expired' end
+        where m.state = 'claimed' and m.lease_until < :now"""),
         now=now,
     ).rowcount
 
 
-def expired_submitting(tx: Transaction, *, now: datetime) -> list[int]:
-    """Messages whose worker vanished while they were about to reach the wire."""
-    rows = tx.execute(
-        text("select id from message where state = 'submitting' and lease_until < :now for update skip locked"),
+def lose_submitting(tx: Transaction, *, now: datetime) -> int:
+    """Call messages uncertain whose worker vanished while they were about to reach the wire; it stays noted as owner.
+
+    Its journal is on another host, or lost. Should the worker, or its journal, turn up again, that settles them.
+    """
+    return tx.execute(
+        text("""
+        update message set state = 'uncertain', lease_until = null, reason = 'worker_lost', settled_at = :now
+        where state = 'submitting' and lease_until < :now"""),
         now=now,
-    )
-    return list(rows.scalars())
+    ).rowcount
 
 
 def held_by(tx: Transaction, owner_id: int) -> dict[int, str]:
-    """What a worker holds: state by message id; locked."""
+    """What a worker holds, or held when it was lost: state by message id; locked."""
     rows = tx.execute(
-        text("""
-        select id, state from message where state in ('claimed', 'submitting') and owner_id = :owner_id for update"""),
+        text(f"""
+        select m.id, m.state from message m
+        where m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST}) for update"""),
         owner_id=owner_id,
     )
     return {row.id: row.state for row in rows}
 
 
-def resolve(tx: Transaction, states: Mapping[int, str], *, reason: str, now: datetime) -> int:
+def resolve(tx: Transaction, owner_id: int, verdicts: Mapping[int, str], *, now: datetime) -> int:
     """Settle what a dead worker left, by the evidence: ``accepted``, ``uncertain`` or ``planned`` per message."""
-    return tx.execute(
-        text("""
-        update message m set state = o.state, owner_id = null, lease_until = null, reason = :reason,
-            settled_at = case when o.state = 'planned' then null else cast(:now as timestamptz) end
-        from unnest(cast(:ids as bigint[]), cast(:states as message_state[])) as o(id, state)
-        where m.id = o.id and m.state in ('claimed', 'submitting')"""),
-        ids=list(states), states=list(states.values()), reason=reason, now=now,
+    planned = [message_id for message_id, verdict in verdicts.items() if verdict == "planned"]
+    again = tx.execute(
+        text(f"""
+        update message m set owner_id = null, lease_until = null, {_DEATH},
+            reason = case when m.losses + 1 >= {QUARANTINE} then 'poison' else 'worker_died' end
+        where m.id = any(:ids) and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST})"""),
+        ids=planned, owner_id=owner_id, now=now,
     ).rowcount  # fmt: skip
+    settled = {message_id: verdict for message_id, verdict in verdicts.items() if verdict != "planned"}
+    ended = tx.execute(
+        text(f"""
+        update message m set state = o.state, owner_id = null, lease_until = null, reason = 'worker_died',
+            phase = 'dot', settled_at = :now
+        from unnest(cast(:ids as bigint[]), cast(:states as message_state[])) as o(id, state)
+        where m.id = o.id and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST})"""),
+        ids=list(settled), states=list(settled.values()), owner_id=owner_id, now=now,
+    ).rowcount  # fmt: skip
+    return again + ended

@@ -19,6 +19,8 @@ class Plan:
     signature_id: int | None = None
     petition_id: int | None = None
     account_id: int | None = None
+    planned_at: datetime | None = None
+    """By the clock of the caller; ``due_at`` if not given."""
     about_id: int | None = None
 
 
@@ -30,12 +32,13 @@ def add(tx: Transaction, plan: Plan) -> int | None:
     """
     message_id: int | None = tx.execute(
         text("""
-        insert into message (kind, lane, due_at, signature_id, petition_id, account_id, about_id)
-        values (:kind, :lane, :due_at, :signature_id, :petition_id, :account_id, :about_id)
+        insert into message (kind, lane, due_at, planned_at, signature_id, petition_id, account_id, about_id)
+        values (:kind, :lane, :due_at, :planned_at, :signature_id, :petition_id, :account_id, :about_id)
         on conflict (signature_id, kind) where kind in ('thank_you', 'reminder') do nothing
         returning id"""),
         kind=str(plan.kind), lane=str(plan.lane), due_at=plan.due_at, signature_id=plan.signature_id,
         petition_id=plan.petition_id, account_id=plan.account_id, about_id=plan.about_id,
+        planned_at=plan.planned_at or plan.due_at,
     ).scalar_one_or_none()  # fmt: skip
     if message_id is not None:
         tx.nudge(plan.lane)
@@ -46,8 +49,10 @@ def add_held(tx: Transaction, plan: Plan, *, reason: str) -> None:
     """Record a message that will not be sent, and why."""
     tx.execute(
         text("""
-        insert into message (kind, lane, state, due_at, settled_at, signature_id, petition_id, account_id, reason)
-        values (:kind, :lane, 'suppressed', :due_at, :due_at, :signature_id, :petition_id, :account_id, :reason)
+        insert into message (kind, lane, state, due_at, planned_at, settled_at, signature_id, petition_id, account_id,
+            reason)
+        values (:kind, :lane, 'suppressed', :due_at, :due_at, :due_at, :signature_id, :petition_id, :account_id,
+            :reason)
         on conflict (signature_id, kind) where kind in ('thank_you', 'reminder') do nothing"""),
         kind=str(plan.kind), lane=str(plan.lane), due_at=plan.due_at, signature_id=plan.signature_id,
         petition_id=plan.petition_id, account_id=plan.account_id, reason=reason,

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Enum,
     ForeignKey,
@@ -427,6 +428,15 @@ suppression = Table(
     Index("uq_suppression_active", "address_key", "petition_id", unique=True, postgresql_nulls_not_distinct=True,
           postgresql_where=text("lifted_at is null")),
 )  # fmt: skip
+
+bounce_strike = Table(
+    "bounce_strike",
+    metadata,
+    # The same keyed hash as in suppression; rows live for 30 days.
+    Column("address_key", LargeBinary, primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("day", Date, primary_key=True),
+)
 
 delivery_event = Table(
     "delivery_event",

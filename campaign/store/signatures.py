@@ -110,14 +110,41 @@ def by_id(tx: Transaction, signature_id: int, *, lock: bool = False) -> Signatur
     return None if row is None else _signature(row)
 
 
-def at_mailbox(tx: Transaction, petition_id: int, address_index: bytes) -> list[Signature]:
-    """The pending and confirmed signatures of one mailbox on one petition, oldest first."""
+def at_mailbox(
+    tx: Transaction, petition_id: int, address_index: bytes, *, person_index: bytes | None = None
+) -> list[Signature]:
+    """The confirmed and pending signatures of one mailbox on one petition, the confirmed ones first, then by age.
+
+    Strangers may type an address with any number of names: at most 20 rows are read, but ``person_index``, if there,
+    is always among them.
+    """
     found = tx.execute(
         text(f"""
         select {_COLUMNS} from signature s
         where s.petition_id = :petition_id and s.address_index = :address_index
             and s.state in ('pending', 'confirmed')
-        order by s.id limit 20"""),
+        order by s.state = 'confirmed' desc, s.person_index = cast(:person_index as bytea) desc, s.id limit 20"""),
+        petition_id=petition_id,
+        address_index=address_index,
+        person_index=person_index,
+    )
+    return [_signature(row) for row in found]
+
+
+def with_code(tx: Transaction, petition_id: int, address_index: bytes) -> list[Signature]:
+    """The signatures of a mailbox whose code was mailed, or is about to be; locked, so that tries are counted exactly.
+
+    What the allowance held back has no code: nobody can know it, so whoever types one is guessing.
+    """
+    found = tx.execute(
+        text(f"""
+        select {_COLUMNS} from signature s
+        where s.petition_id = :petition_id and s.address_index = :address_index
+            and s.state in ('pending', 'confirmed')
+            and exists (
+                select 1 from message m where m.signature_id = s.id and m.kind in ('confirmation', 'reminder')
+                    and m.state in ('planned', 'claimed', 'submitting', 'accepted', 'uncertain'))
+        order by s.id for update of s"""),
         petition_id=petition_id,
         address_index=address_index,
     )
@@ -151,7 +178,7 @@ def renew(tx: Transaction, signature_id: int, new: NewSignature) -> None:
         update signature set text_version_id = :text_version_id, consent_id = :consent_id,
             updates_consent_id = :updates_consent_id, locale = :locale, country = :country, show_name = :show_name,
             wants_updates = :wants_updates, address = :address, name = :name, reason = :reason,
-            requested_at = :requested_at, code_tries = 0
+            requested_at = :requested_at
         where id = :signature_id and state = 'pending'"""),
         signature_id=signature_id,
         **{name: value for name, value in vars(new).items() if name not in {"id", "nonce", "petition_id"}},
@@ -188,6 +215,11 @@ def used_slots(tx: Transaction, petition_id: int, address_index: bytes) -> set[i
 def count_try(tx: Transaction, signature_ids: list[int]) -> None:
     """Note one wrong code for each of these signatures."""
     tx.execute(text("update signature set code_tries = code_tries + 1 where id = any(:ids)"), ids=signature_ids)
+
+
+def allow_tries(tx: Transaction, signature_id: int) -> None:
+    """Let wrong codes start from nought again: a new mail with the code is on its way."""
+    tx.execute(text("update signature set code_tries = 0 where id = :id and code_tries > 0"), id=signature_id)
 
 
 def end(tx: Transaction, signature_id: int, *, state: SignatureState, reason: str, now: datetime) -> None:

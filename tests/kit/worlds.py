@@ -77,6 +77,10 @@ class World:
             confirming.confirm(self.runtime, self.confirm_token(row.id))
         return row.id
 
+    def opened(self, slug: str) -> petitions.Opened:
+        """A petition with its key, as stored now."""
+        return petitions.by_slug(self.runtime, slug, fresh=True)
+
     def rows(self, slug: str, email: str) -> list[signatures.Signature]:
         """The pending and confirmed signatures of a mailbox."""
         opened = petitions.by_slug(self.runtime, slug, fresh=True)
@@ -123,7 +127,8 @@ class World:
 
 
 def _all(tx: Transaction, statement: str, values: dict[str, object]):
-    return tx.connection.exec_driver_sql(statement, values or None).all()
+    result = tx.connection.exec_driver_sql(statement, values or None)
+    return result.all() if result.returns_rows else []
 
 
 def make_world(database_url: str, folder: Path, **overrides: str) -> World:

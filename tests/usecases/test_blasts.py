@@ -102,7 +102,7 @@ def test_who_unsubscribes_after_the_freeze_gets_nothing(world, petition, organis
     world.deliverer(Lane.BULK, transport=transport).drain()
 
     assert transport.sent == []
-    assert blast_reports.report(world.runtime, blast_id, petition_id).reasons == (("suppressed", "consent_ended", 1),)
+    assert blast_reports.report(world.runtime, blast_id, petition_id).reasons == (("suppressed", "unsubscribed", 1),)
 
 
 def test_a_paused_blast_rests_and_goes_on(world, petition, organiser):

@@ -1,0 +1,146 @@
+"""Settling: what the outcomes of one round mean for their messages, for the recipients' addresses and for the lane."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from campaign.domain.backoff import gives_up, wait_after
+from campaign.domain.bounces import Meaning, is_enough, meaning
+from campaign.domain.states import Lane
+from campaign.errors import SessionFailedError
+from campaign.mail.transport import Blame, Outcome, Phase, Result
+from campaign.runtime import Runtime
+from campaign.store import lanes, ledger, strikes, suppressions
+from campaign.store.database import Transaction
+from campaign.store.ledger import Claimed, Settlement
+
+log = logging.getLogger(__name__)
+
+SAME_REFUSALS = 5
+"""A server that refuses so many in a row for our own sake is not asked again before an admin looked."""
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=5)
+"""The circuit breaker's waits when the mail server gives no session."""
+
+SESSION_PHASES = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH})
+"""Where no message was named yet: its attempt does not count."""
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A message that the transport was given, and the keyed hash of its recipient's address."""
+
+    message: Claimed
+    address_key: bytes = field(repr=False)
+
+
+@dataclass
+class Round:
+    """One batch on its way: what was handed over and what is known of it so far."""
+
+    handed: Mapping[int, Handed]
+    struck: frozenset[bytes] = frozenset()
+    """Addresses that have strikes, which an acceptance clears."""
+    submitted: set[int] = field(default_factory=set)
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    trouble: SessionFailedError | None = None
+
+    @property
+    def accepted(self) -> list[int]:
+        """What the server took."""
+        return [message_id for message_id, outcome in self.outcomes.items() if outcome.result is Result.ACCEPTED]
+
+    @property
+    def judged(self) -> list[Outcome]:
+        """The outcomes that are about a message, not about a session that never began."""
+        return [
+            outcome
+            for outcome in self.outcomes.values()
+            if not (outcome.result is Result.TEMPORARY and outcome.phase in SESSION_PHASES)
+        ]
+
+    @property
+    def untouched(self) -> list[int]:
+        """What certainly did not reach the server, through no fault of the message."""
+        judged = {outcome.id for outcome in self.judged}
+        return sorted(self.handed.keys() - judged - self.unanswered)
+
+    @property
+    def unanswered(self) -> set[int]:
+        """What may have reached the server although the transport broke off without an outcome."""
+        return self.submitted - self.outcomes.keys()
+
+
+def record(runtime: Runtime, tx: Transaction, this: Round, *, lane: Lane, owner_id: int) -> None:
+    """Write down what a round led to. Running it again, e.g. after a lost commit, changes nothing more."""
+    now = runtime.clock()
+    settlements = [
+        settlement(this.handed[outcome.id].message, outcome, now=now, chance=runtime.chance())
+        for outcome in this.judged
+    ]
+    settlements += [Settlement(item, "uncertain", reason="no_outcome", phase="dot") for item in this.unanswered]
+    changed = ledger.settle(tx, settlements, owner_id=owner_id, now=now)
+    ledger.give_back(tx, this.untouched, owner_id=owner_id)
+    _note_addresses(tx, this, [item for item in settlements if item.message_id in changed], now)
+    _note_lane(runtime, tx, this, lane)
+
+
+def settlement(message: Claimed, outcome: Outcome, *, now: datetime, chance: float) -> Settlement:
+    """How one message goes on after an outcome."""
+    state, reason, due_at = str(outcome.result), outcome.text[:200] or None, None
+    ours = outcome.result is Result.PERMANENT and outcome.blame in {Blame.US, Blame.SERVER}
+    if outcome.result is Result.TEMPORARY or ours:
+        # What is our fault or the server's is tried again: the person is never blamed for it.
+        state, due_at = "planned", now + wait_after(message.attempts, chance=chance)
+        if gives_up(message.attempts, age=now - message.planned_at):
+            state, reason, due_at = "rejected", f"expired: {reason}", None
+    elif outcome.result is Result.PERMANENT:
+        state = "rejected"
+    return Settlement(
+        message.id, state, reason=reason, phase=str(outcome.phase), reply_code=outcome.code,
+        enhanced=outcome.enhanced, due_at=due_at,
+    )  # fmt: skip
+
+
+def _note_addresses(tx: Transaction, this: Round, settlements: Iterable[Settlement], now: datetime) -> None:
+    relieved = {this.handed[message_id].address_key for message_id in this.accepted} & this.struck
+    if relieved:
+        strikes.clear(tx, sorted(relieved))
+    for item in settlements:
+        if item.state == "rejected" and this.outcomes[item.message_id].blame is not Blame.US:
+            _note_refusal(tx, this.handed[item.message_id].address_key, item, now)
+
+
+def _note_refusal(tx: Transaction, address_key: bytes, refused: Settlement, now: datetime) -> None:
+    kind = meaning(refused.reply_code, refused.enhanced)
+    if kind is Meaning.OURS:
+        return
+    days = [] if kind is Meaning.GONE else strikes.add(tx, address_key, kind=str(kind), day=now.date())
+    if is_enough(kind, days, now.date()):
+        suppressions.add(tx, address_key, reason="bounce", petition_id=None, message_id=refused.message_id)
+
+
+def _note_lane(runtime: Runtime, tx: Transaction, this: Round, lane: Lane) -> None:
+    now = runtime.clock()
+    if this.trouble is not None:
+        _trip(runtime, tx, this.trouble, lane)
+        return
+    if this.accepted:
+        lanes.close_circuit(tx, lane, now=now)
+    outcomes = this.judged
+    ours = [outcome for outcome in outcomes if outcome.blame is Blame.US and outcome.result is Result.PERMANENT]
+    if len(ours) >= min(SAME_REFUSALS, max(len(outcomes), 1)):
+        answer = f"{ours[-1].code or ''} {ours[-1].text}".strip()
+        lanes.pause(tx, lane, by="system", reason=f"the mail server refuses our mail: {answer}", now=now)
+
+
+def _trip(runtime: Runtime, tx: Transaction, trouble: SessionFailedError, lane: Lane) -> None:
+    now = runtime.clock()
+    before = lanes.troubles(tx, lane)
+    wait = min(FIRST_WAIT * 2 ** min(before, 10), LONGEST_WAIT)
+    spread = wait * (0.8 + 0.4 * runtime.chance())
+    lanes.open_circuit(tx, lane, not_before=now + spread, answer=str(trouble)[:200], now=now)
+    log.warning("lane %s waits %.0f s: %s", lane, spread.total_seconds(), trouble)
+    if trouble.permanent:
+        lanes.pause(tx, lane, by="system", reason=str(trouble)[:200], now=now)
