@@ -11,6 +11,8 @@ from campaign.config import LOCAL_HOSTS, Settings
 from campaign.runtime import Runtime, build
 from campaign.views import access, confirm, current, headers, health, mailbox, preferences, public, rendering, trouble
 from campaign.views.brief import Brief
+from tasks.app import make_app
+from tasks.nudging import Nudger
 
 MAX_REQUEST = 64 * 1024
 """Bytes of a request: a form with every field full is under 8 KB in any script."""
@@ -29,7 +31,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     Raises:
         SettingsError: the environment has missing or wrong variables.
     """
-    runtime = runtime or build(settings or config.load())
+    runtime = runtime or open_runtime(settings or config.load())
     settings = runtime.settings
     app = trouble.Site("countersign", static_folder=str(rendering.STATIC), template_folder=str(rendering.TEMPLATES))
     app.config.update(
@@ -37,7 +39,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
         MAX_FORM_MEMORY_SIZE=MAX_REQUEST,
         MAX_FORM_PARTS=40,
         TRUSTED_HOSTS=trusted_hosts(settings),
-        LOCAL_MAILBOX=not settings.smtp_url,
+        LOCAL_MAILBOX=settings.local_mailbox,
         OWN_ORIGINS=own_origins(settings),
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
@@ -54,6 +56,15 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
         # X-Forwarded-Host is never believed: links come from the base URL.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)  # type: ignore[method-assign]
     return app
+
+
+def open_runtime(settings: Settings) -> Runtime:
+    """The runtime of a web process: one database connection per thread, and workers woken after each commit.
+
+    Raises:
+        StoreUnavailableError: the database does not answer.
+    """
+    return build(settings, nudge=Nudger(make_app(settings)), pool_size=settings.web_threads)
 
 
 def trusted_hosts(settings: Settings) -> list[str]:

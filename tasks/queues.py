@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from campaign.config import Settings
 
@@ -36,7 +36,8 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "task_serializer": "json",
         "accept_content": ["json"],
         # A typo in a queue's name is an error, not a dead queue.
-        "task_queues": [Queue(name) for name in QUEUES],
+        # One key per queue: with a shared key a wake-up would be copied into all of them.
+        "task_queues": [Queue(name, Exchange("countersign", type="direct"), routing_key=name) for name in QUEUES],
         "task_default_queue": UPKEEP,
         "task_create_missing_queues": False,
         "task_routes": {name: {"queue": queue} for name, queue in ROUTES.items()},

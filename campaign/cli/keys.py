@@ -9,7 +9,10 @@ from campaign.config import format_keys
 
 @click.group()
 def keys() -> None:
-    """The instance keys, which open all that is encrypted: keep them safe, and apart from backups of the database."""
+    """The keys that open what is encrypted.
+
+    Keep them safe, and apart from the backups of the database: without them a backup opens for nobody.
+    """
 
 
 @keys.command(epilog="Example: countersign keys generate >> .env")

@@ -94,8 +94,8 @@ def worker_environment(settings: Settings, lane: str) -> dict[str, str]:
 @click.command(epilog="Example: countersign mailserver --port 2525")
 @click.option("--port", type=click.IntRange(1, 65535), required=True, help="TCP port on the loopback address.")
 def mailserver(port: int) -> None:
-    """Receive mail on this machine and show it at /mailbox instead of delivering it.
+    """Receive mail and show it at /mailbox.
 
-    `countersign up` runs it when SMTP_URL is not set.
+    It delivers nothing. `countersign up` runs it when SMTP_URL is not set.
     """
     serve(config.load().mailbox_folder, host="127.0.0.1", port=port)

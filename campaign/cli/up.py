@@ -10,11 +10,13 @@ import click
 
 from campaign import config
 from campaign.config import Settings
-from campaign.engines import ports
+from campaign.engines import places, ports
 from campaign.engines.attach import note_port, noted_port
 from campaign.engines.children import Child
 from campaign.engines.supervisor import Plan, Step, Supervisor
-from campaign.keys import ensure_local_keys
+from campaign.example import SLUG, create_example
+from campaign.keys import ensure_local_keys, read_local_keys
+from campaign.runtime import build
 from campaign.store import migrate
 
 LOOPBACK = "127.0.0.1"
@@ -29,12 +31,16 @@ def up() -> int:
     PostgreSQL, Redis and a local mail server are started here for each of DATABASE_URL, REDIS_URL and SMTP_URL that
     is not set; then the database is migrated, and the web server and two workers run. What dies is started again.
     """
-    settings = ensure_local_keys(config.load())
-    _say(f"Countersign starts, with its data in {_short(settings.data)} ...")
+    settings = config.load()
+    places.make_data(settings.data)
+    greeting = [f"Countersign starts, with its data in {_short(settings.data)} ..."]
+    if not read_local_keys(settings).keys:
+        greeting.append(f"  Keys are made in {_short(settings.key_folder)}: what is encrypted opens with them alone.")
+    settings = ensure_local_keys(settings)
     if not settings.smtp_url:
         port = ports.find_free(LOOPBACK, wanted=noted_port(settings))
         settings = replace(settings, smtp_url=f"smtp://{LOOPBACK}:{port}", local_mailbox=True)
-    return Supervisor(settings, Plan(STEPS, _children, _welcome), say=_say).run()
+    return Supervisor(settings, Plan(greeting, STEPS, _children, _welcome), say=_say).run()
 
 
 def _say(line: str) -> None:
@@ -52,7 +58,18 @@ def _migrate(settings: Settings) -> str:
     return "up to date" if before == migrate.current(settings.database_url) else "migrated"
 
 
-STEPS = (Step("Database", _migrate),)
+def _example(settings: Settings) -> str:
+    """A first page to look at; only on a person's own machine, never on a public site."""
+    if not settings.is_local:
+        return "left out on a public site"
+    runtime = build(settings, pool_size=1)
+    try:
+        return f"/p/{create_example(runtime)}"
+    finally:
+        runtime.close()
+
+
+STEPS = (Step("Database", _migrate), Step("Example petition", _example))
 
 
 def _children(settings: Settings) -> list[Child]:
@@ -92,6 +109,8 @@ def _is_greeting(port: int) -> Callable[[str], bool]:
 def _welcome(settings: Settings) -> list[str]:
     """The addresses, for a person who wants to click."""
     lines = ["", f"  Petitions        {settings.base_url}/"]
+    if settings.is_local:
+        lines.append(f"  Example          {settings.base_url}/p/{SLUG}")
     if settings.local_mailbox:
         lines.append(f"  Mailbox          {settings.base_url}/mailbox")
     return [*lines, f"  Logs             {_short(settings.data)}/log", "", "Stop with Ctrl-C."]

@@ -33,6 +33,16 @@ def make_private(folder: Path) -> Path:
     return folder
 
 
+def make_data(data: Path) -> None:
+    """Make the data folder with mode 0700; leave one that is there as it is, for it may be a person's own.
+
+    Raises:
+        EngineError: it can't be made.
+    """
+    if not data.is_dir():
+        make_private(data)
+
+
 def sockets(data: Path) -> Path:
     """Folder of the unix sockets that belong to the data folder ``data``: the same at every start.
 

@@ -24,6 +24,9 @@ from campaign.errors import EngineError
 LOOK = 0.2
 """Seconds between two looks at the children."""
 
+SAME_WISH = 0.5
+"""Seconds within which two signals are one wish: make and timeout pass on a SIGTERM that the whole group has got."""
+
 LOOK_AT_SERVERS = 1.0
 """Seconds between two looks at the embedded servers."""
 
@@ -49,6 +52,8 @@ class Step:
 class Plan:
     """What a supervisor runs on top of the embedded servers."""
 
+    greeting: Sequence[str]
+    """Lines to say first, when nothing stands in the way of a start."""
     steps: Sequence[Step]
     children: Callable[[Settings], Sequence[Child]]
     """The programs, for settings that name all servers; started together, ended by stage."""
@@ -72,6 +77,7 @@ class Supervisor:
         self._say = say
         self._children: list[Running] = []
         self._wishes = 0
+        self._wished_at = float("-inf")
         self._wake = threading.Event()
         self._looked_at = 0.0
         self._restarts: list[float] = []
@@ -92,6 +98,8 @@ class Supervisor:
         try:
             self._end_leftovers()
             ports.check_free(self._settings.bind, self._settings.port)
+            for line in self._plan.greeting:
+                self._say(line)
             guardian = self._start_guardian(lock)
             try:
                 self._start()
@@ -107,7 +115,10 @@ class Supervisor:
         return 0
 
     def _wish(self, _number: int, _frame: FrameType | None) -> None:
-        self._wishes += 1
+        now = time.monotonic()
+        if now - self._wished_at > SAME_WISH:
+            self._wishes += 1
+            self._wished_at = now
         self._wake.set()
 
     def _hurry(self) -> bool:

@@ -4,6 +4,7 @@ Filling one is joining bytes. A compiled mail is immutable, can be pickled, and 
 """
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,22 +18,27 @@ from campaign.mail import headers
 from campaign.mail.addresses import WireAddress, wire_address
 from campaign.mail.dkim import Signer
 from campaign.mail.quoted_printable import encode_value
+from campaign.mail.wire import WireBytes
 
 BOUNDARY: Final = "=_countersign"
 """Multipart boundary: ``=_`` can't occur in quoted-printable (RFC 2045 section 6.7), so it need not be random."""
 
+MAX_LINK: Final = 900
+"""Characters of a link, so that it fits on one line of 998 octets beside a header's name."""
+
 MAX_VALUE: Final = 1000
 """Characters of one filled-in value; an address or name is far shorter."""
 
-Filling = tuple[str, bool]
-"""A slot's name, and whether the value is escaped for HTML."""
+_SPECIAL = re.compile("[&<>\"']")
+"""What is written otherwise in HTML."""
 
 
 @dataclass(frozen=True)
 class CompiledMail:
     """The result of compiling one kind, language and petition or blast.
 
-    ``body`` alternates fixed bytes and fillings (an index into ``fillings``), beginning and ending with fixed bytes.
+    ``body`` alternates fixed bytes and places, beginning and ending with fixed bytes. ``places`` says what belongs
+    where: twice the index into ``names`` for the value in text, one more for the value in HTML.
     ``head`` are the fixed headers as sent, ``head_names`` their names in lower case, ``canonical_head`` those of them
     that DKIM signs, in its relaxed form.
     """
@@ -46,13 +52,13 @@ class CompiledMail:
     head_names: tuple[str, ...]
     body: tuple[bytes, ...]
     places: tuple[int, ...]
-    fillings: tuple[Filling, ...]
+    names: tuple[str, ...]
     needs_list_unsubscribe: bool
 
     @property
     def slots(self) -> frozenset[str]:
         """Names of the values that :meth:`fill` needs."""
-        return frozenset(name for name, _ in self.fillings)
+        return frozenset(self.names)
 
     def fill(
         self,
@@ -63,7 +69,7 @@ class CompiledMail:
         date: datetime,
         list_unsubscribe: str | None = None,
         signer: Signer | None = None,
-    ) -> bytes:
+    ) -> WireBytes:
         """The whole message for one recipient, with CRLF line ends, signed if a ``signer`` is given.
 
         Args:
@@ -78,50 +84,58 @@ class CompiledMail:
             MailValueError: for a missing value, control characters, a link that is not ours, a broken address.
         """
         recipient = to if isinstance(to, WireAddress) else wire_address(to)
-        personal = [b"To: " + recipient.address.encode() + b"\r\n", headers.date(date), headers.message_id(message_id)]
-        names = (*self.head_names, "to", "date", "message-id")
+        personal = b"To: %b\r\n%b%b" % (
+            recipient.address.encode(),
+            headers.date(date),
+            headers.message_id(message_id),
+        )
         if self.needs_list_unsubscribe:
             if list_unsubscribe is None:
                 raise MailValueError({"list_unsubscribe": "missing"})
             self._check_link("list_unsubscribe", list_unsubscribe)
-            personal.append(headers.unfolded("List-Unsubscribe", f"<{list_unsubscribe}>"))
-            names += ("list-unsubscribe",)
+            # One line whatever its length: a fold or an encoded word would end one-click unsubscribing.
+            personal += b"List-Unsubscribe: <%b>\r\n" % list_unsubscribe.encode()
         elif list_unsubscribe is not None:
             raise MailValueError({"list_unsubscribe": "unexpected"})
         body = self._filled_body(values)
         if signer is None:
-            return b"".join((*personal, self.head, b"\r\n", body))
+            return WireBytes(b"".join((personal, self.head, b"\r\n", body)))
         # The body is its own canonical form: see quoted_printable.
-        canonical = self.canonical_head + b"".join(map(headers.relaxed, personal))
+        names, canonical = self.head_names, self.canonical_head
+        for line in personal.splitlines(keepends=True):
+            names += (headers.name_of(line),)
+            canonical += headers.relaxed(line)
         seals = signer.seals(canonical, names, b64encode(hashlib.sha256(body).digest()), int(date.timestamp()))
-        return b"".join((seals, *personal, self.head, b"\r\n", body))
+        return WireBytes(b"".join((seals, personal, self.head, b"\r\n", body)))
 
     def _filled_body(self, values: Mapping[str, str]) -> bytes:
-        encoded = [self._encoded(values, name, in_html=in_html) for name, in_html in self.fillings]
+        encoded: list[bytes] = []
+        for name in self.names:
+            try:
+                value = values[name]
+            except KeyError:
+                raise MailValueError({name: "missing"}) from None
+            if name.startswith("link_"):
+                self._check_link(name, value)
+            elif not value.isprintable():
+                _refuse_controls(name, value)
+            if len(value) > MAX_VALUE:
+                raise MailValueError({name: "too_long"})
+            in_text = encode_value(value)
+            encoded.append(in_text)
+            encoded.append(encode_value(escape(value)) if _SPECIAL.search(value) else in_text)
         pieces = list(self.body)
-        for index, place in enumerate(self.places):
-            pieces[2 * index + 1] = encoded[place]
+        pieces[1::2] = [encoded[place] for place in self.places]
         return b"".join(pieces)
-
-    def _encoded(self, values: Mapping[str, str], name: str, *, in_html: bool) -> bytes:
-        try:
-            value = values[name]
-        except KeyError:
-            raise MailValueError({name: "missing"}) from None
-        if name.startswith("link_"):
-            self._check_link(name, value)
-        elif not value.isprintable():
-            _refuse_controls(name, value)
-        if len(value) > MAX_VALUE:
-            raise MailValueError({name: "too_long"})
-        return encode_value(str(escape(value)) if in_html else value)
 
     def _check_link(self, name: str, link: str) -> None:
         """Links lead to our own site only (so also: no script, no other scheme), in plain characters."""
         if not link.startswith(self.base_url) or link[len(self.base_url) : len(self.base_url) + 1] not in {"", "/"}:
             raise MailValueError({name: "foreign_link"})
-        if not link.isascii() or not link.isprintable() or any(char in link for char in ' <>"'):
+        if not (link.isascii() and link.isprintable()) or " " in link or "<" in link or ">" in link or '"' in link:
             raise MailValueError({name: "broken_link"})
+        if len(link) > MAX_LINK:
+            raise MailValueError({name: "too_long"})
 
 
 def _refuse_controls(name: str, value: str) -> None:

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from campaign import i18n
 from campaign.errors import MailTemplateError
 from campaign.mail import headers, templates
-from campaign.mail.compiled import BOUNDARY, CompiledMail, Filling
+from campaign.mail.compiled import BOUNDARY, CompiledMail
 from campaign.mail.dkim import SIGNED
 from campaign.mail.kinds import COMMON, KINDS, MailKind, Unsubscribe
 from campaign.mail.quoted_printable import encode_literal
@@ -123,7 +123,7 @@ class Composer:
             spec.unsubscribe is Unsubscribe.WITH_UPDATES and bool(values["wants_updates"])
         )
         head = _head(spec, locale, sender, subject, list_identity, one_click=unsubscribe)
-        body, places, fillings = _body(slots, text, html)
+        body, places, names = _body(slots, text, html)
         compiled = CompiledMail(
             kind=kind,
             locale=locale,
@@ -134,7 +134,7 @@ class Composer:
             head_names=tuple(map(headers.name_of, head)),
             body=body,
             places=places,
-            fillings=fillings,
+            names=names,
             needs_list_unsubscribe=unsubscribe,
         )
         _check_size(compiled, html)
@@ -226,11 +226,11 @@ def _head(
     return lines
 
 
-def _body(slots: Slots, text: str, html: str) -> tuple[tuple[bytes, ...], tuple[int, ...], tuple[Filling, ...]]:
+def _body(slots: Slots, text: str, html: str) -> tuple[tuple[bytes, ...], tuple[int, ...], tuple[str, ...]]:
     """Both parts in quoted-printable, cut at the slots."""
     pieces: list[bytes] = []
     places: list[int] = []
-    fillings: dict[Filling, int] = {}
+    found: dict[str, set[str]] = {"plain": set(), "html": set()}
     for subtype, part in (("plain", text), ("html", html)):
         # The CRLF before a boundary belongs to it (RFC 2046 section 5.1.1): a part that ends in one needs one more.
         fence = f"\r\n--{BOUNDARY}\r\n" if pieces else f"--{BOUNDARY}\r\n"
@@ -241,13 +241,16 @@ def _body(slots: Slots, text: str, html: str) -> tuple[tuple[bytes, ...], tuple[
             _append(pieces, before + encoded, joined=index == 0)
             before = b""
             if slot is not None:
-                places.append(fillings.setdefault((slot, subtype == "html"), len(fillings)))
+                places.append(2 * slots.names.index(slot) + (subtype == "html"))
+                found[subtype].add(slot)
                 pieces.append(b"")
     pieces[-1] += f"\r\n--{BOUNDARY}--\r\n".encode()
-    in_text, in_html = ({name for name, escaped in fillings if escaped is wanted} for wanted in (False, True))
-    if uneven := in_text ^ in_html:
+    if uneven := found["plain"] ^ found["html"]:
         raise MailTemplateError(f"The text and the HTML part differ in: {', '.join(sorted(uneven))}.")
-    return tuple(pieces), tuple(places), tuple(fillings)
+    # Only names that occur, in their order, so that nothing else need be given to fill the mail.
+    names = tuple(name for name in slots.names if name in found["plain"])
+    moved = {slots.names.index(name): index for index, name in enumerate(names)}
+    return tuple(pieces), tuple(2 * moved[place // 2] + place % 2 for place in places), names
 
 
 def _append(pieces: list[bytes], piece: bytes, *, joined: bool) -> None:

@@ -6,15 +6,11 @@ section 4.5.2): neither has to be done per message.
 """
 
 import binascii
-import re
 from typing import Final
 
 LINE: Final = 75
 """Characters on a line before the soft break's ``=``; the RFC allows 76 with it."""
 
-# Printable ASCII that stands for itself wherever it is, with single blanks inside only.
-_PLAIN = re.compile(r"[!-<>-~](?:[!-<>-~]| (?! |$)){0,74}")
-_DOUBLE_BLANK = re.compile(rb"  |\t|\n\.|\A\.")
 _HEX = [b"=%02X" % byte for byte in range(256)]
 _LITERAL = frozenset(range(33, 127)) - {ord("=")}
 
@@ -27,11 +23,14 @@ def encode_value(value: str) -> bytes:
     Raises:
         UnicodeEncodeError: for a lone surrogate.
     """
-    if _PLAIN.fullmatch(value) and value[0] != ".":
-        return value.encode("ascii")
     raw = value.encode()
     encoded = binascii.b2a_qp(raw)
-    if _DOUBLE_BLANK.search(encoded):
+    # binascii leaves no room for our soft break at the end, and knows nothing of our rules for blanks and dots.
+    if b"  " in encoded or b"\t" in encoded or encoded.startswith(b"."):
+        return encode_line(raw, ends_line=True)
+    if len(encoded) <= LINE:
+        return encoded
+    if b"\n." in encoded or len(encoded) - encoded.rfind(b"\n") - 1 > LINE:
         return encode_line(raw, ends_line=True)
     return encoded.replace(b"\n", b"\r\n")
 

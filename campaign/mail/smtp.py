@@ -12,8 +12,9 @@ from campaign.mail.addresses import is_wire_address
 from campaign.mail.session import Session, Transfer
 from campaign.mail.smtp_settings import Security, SmtpSettings
 from campaign.mail.transport import Blame, Envelope, OnOutcome, OnSubmit, Outcome, Phase, Result
+from campaign.mail.wire import wire_data
 
-__all__ = ["SmtpSettings", "SmtpTransport", "wire_data"]
+__all__ = ["SmtpSettings", "SmtpTransport"]
 
 GROW_AFTER: Final = 4
 """Messages taken per open connection before another one is opened: a few messages do not need the whole ring."""
@@ -222,19 +223,3 @@ def _checked(envelope: Envelope) -> Transfer:
     if not is_wire_address(envelope.rcpt_to, utf8=envelope.utf8):
         raise MailValueError({"rcpt_to": "address"})
     return Transfer(envelope, wire_data(envelope.data))
-
-
-def wire_data(data: bytes) -> bytes:
-    """A message as it goes over the wire, with the final dot (RFC 5321 section 4.5.2).
-
-    Raises:
-        MailValueError: when a line ends in anything but CRLF, which servers take for different things (smuggling).
-    """
-    ends = data.count(b"\r\n")
-    if data.count(b"\n") != ends or data.count(b"\r") != ends:
-        raise MailValueError({"data": "line_ends"})
-    if b"\r\n." in data:
-        data = data.replace(b"\r\n.", b"\r\n..")
-    if data.startswith(b"."):
-        data = b"." + data
-    return data + (b".\r\n" if data.endswith(b"\r\n") else b"\r\n.\r\n")

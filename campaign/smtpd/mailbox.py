@@ -4,6 +4,7 @@ Each message is two files: ``<id>.eml``, the bytes as received, and ``<id>.json`
 written last, and both appear whole (written aside, then renamed), so that a reader never sees half a message.
 """
 
+import email.errors
 import email.header
 import json
 import re
@@ -95,8 +96,9 @@ class Mailbox:
 class MailboxRules(Rules):
     """Accepts everything and stores it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keep: int = MAX_MESSAGES) -> None:
         self._folder = folder
+        self._keep = keep
         self._since_pruning = 0
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -107,7 +109,7 @@ class MailboxRules(Rules):
         self._since_pruning += 1
         if self._since_pruning >= PRUNE_EVERY:
             self._since_pruning = 0
-            for mail_id in sorted(_ids(self._folder))[:-MAX_MESSAGES]:
+            for mail_id in sorted(_ids(self._folder))[: -self._keep]:
                 _remove(self._folder, mail_id)
         return f"250 2.0.0 Stored as {stored}\r\n".encode()
 
@@ -163,4 +165,7 @@ def _header(head: bytes, name: bytes) -> str:
     value = found[1].decode("utf-8", "replace").replace("\n", "")
     if "=?" not in value:
         return value
-    return str(email.header.make_header(email.header.decode_header(value)))
+    try:
+        return str(email.header.make_header(email.header.decode_header(value)))
+    except (LookupError, UnicodeError, email.errors.HeaderParseError):
+        return value

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from campaign import config
-from campaign.engines import postgres, redis
+from campaign.engines import postgres, redis, supervisor
 from tests.kit.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -111,6 +111,19 @@ def test_programs_end_in_the_order_of_their_stages(run):
     assert [name for word, name, _ in up.told if word == "end"] == ["steady-0", "steady-1", "steady-2"]
 
 
+def test_one_wish_that_arrives_twice_hurries_nothing(run):
+    up = run("stubborn")
+    up.await_welcome()
+    up.process.send_signal(signal.SIGTERM)
+    up.process.send_signal(signal.SIGTERM)
+
+    until(lambda: "Stopping" in up.said)
+    time.sleep(1)
+
+    assert up.process.poll() is None
+    up.end(signal.SIGINT)
+
+
 def test_a_second_interrupt_does_not_wait_for_a_stubborn_program(run):
     up = run("stubborn", "steady")
     up.await_welcome()
@@ -118,6 +131,7 @@ def test_a_second_interrupt_does_not_wait_for_a_stubborn_program(run):
     begin = time.monotonic()
     up.process.send_signal(signal.SIGINT)
     until(lambda: "Stopping" in up.said)
+    time.sleep(supervisor.SAME_WISH + 0.1)
 
     status = up.end(signal.SIGINT)
 
@@ -190,6 +204,7 @@ def test_a_second_supervisor_is_refused_while_the_first_goes_on(run):
     assert f"is already running on {first.data} (process {first.process.pid})" in second.said
     assert "COUNTERSIGN_DATA=" in second.said
     assert "Traceback" not in second.said
+    assert "Hello." not in second.said
     assert first.process.poll() is None
 
 

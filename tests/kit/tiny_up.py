@@ -49,7 +49,7 @@ def main(programs: list[str]) -> int:
         ]
 
     steps = [Step("Step", lambda found: f"database {'given' if found.database_url else 'missing'}")]
-    plan = Plan(steps, children, lambda _: ["Welcome."])
+    plan = Plan(["Hello."], steps, children, lambda _: ["Welcome."])
     try:
         return Supervisor(settings, plan, say=click.echo).run()
     except CountersignError as problem:

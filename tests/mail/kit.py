@@ -2,9 +2,11 @@
 
 import email
 import email.policy
+import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 from campaign.config import ROOT
@@ -15,6 +17,7 @@ from campaign.mail.kinds import KINDS
 from campaign.mail.smtp import SmtpTransport
 from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mail.transport import Envelope, Outcome
+from campaign.smtpd.dialogue import Transaction
 from campaign.smtpd.faults import Fault, Script
 
 BASE = "https://petitions.example.org"
@@ -129,3 +132,11 @@ def deliveries(port: int, *, patience: float = 5.0, **options: Any) -> Deliverie
 
 def script(*faults: Fault, **options: Any) -> Script:
     return Script(faults=faults, **options)
+
+
+def transaction(*recipients: str) -> Transaction:
+    return Transaction(mail_from="bounce@example.org", recipients=list(recipients), started=True)
+
+
+def trusting(ca_file: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca_file)

@@ -109,7 +109,7 @@ def test_the_filled_mail_reads_as_the_slow_one(kind: str, locale: str, name: str
     for header in ("From", "To", "Subject", "Message-ID", "MIME-Version"):
         # From the message as built: written out, EmailMessage breaks some long subjects (its bytes read differently).
         assert fast[header] == built[header]
-    assert fast["Date"].datetime == built["Date"].datetime
+    assert fast["Date"].datetime == reference["Date"].datetime
     assert kit.part(fast, "plain") == kit.part(reference, "plain")
     assert Events(kit.part(fast, "html")).seen == Events(kit.part(reference, "html")).seen
     assert not fast.defects

@@ -46,7 +46,7 @@ def test_the_mailbox_is_closed_where_a_real_mail_server_is_set(site: Site):
 
 
 def test_the_mailbox_is_open_with_the_local_mail_server(database_url, tmp_path):
-    world = make_world(database_url, tmp_path, smtp_url="")
+    world = make_world(database_url, tmp_path, local_mailbox="yes")
     client = create_app(runtime=world.runtime).test_client()
 
     assert client.get("/mailbox").status_code == 200

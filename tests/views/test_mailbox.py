@@ -30,7 +30,7 @@ Content-Type: text/html; charset=utf-8
 
 @pytest.fixture
 def local(database_url, tmp_path) -> Iterator[World]:
-    world = make_world(database_url, tmp_path, smtp_url="")
+    world = make_world(database_url, tmp_path, local_mailbox="yes")
     yield world
     world.runtime.close()
 

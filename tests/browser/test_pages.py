@@ -1,0 +1,219 @@
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import LONG, SLUG, Live, Visitor
+
+pytestmark = pytest.mark.browser
+
+NOBODY = ["0", "have", "signed.", "Let's", "get", "to", "1,000!"]
+ONE = ["1", "has", "signed.", "Let's", "get", "to", "1,000!"]
+
+PUBLIC = {
+    "home": "/",
+    "petition": f"/p/{SLUG}",
+    "code": f"/p/{SLUG}/code",
+    "thanks": f"/p/{SLUG}/thanks",
+    "privacy": "/privacy",
+    "refused": "/c/no-such-token",
+    "missing": "/nothing",
+    "mailbox": "/mailbox",
+}
+
+
+def paths(live: Live) -> dict[str, str]:
+    """Every page of a supporter, with tokens that work."""
+    confirm = live.token(live.world.confirm_token, confirmed=False)
+    manage = live.token(live.world.manage_token, confirmed=True)
+    return PUBLIC | {
+        "confirm": f"/c/{confirm}",
+        "decline": f"/c/{confirm}/decline",
+        "own": f"/me/{manage}",
+        "withdraw": f"/me/{manage}/withdraw",
+        "erase": f"/me/{manage}/erase",
+    }
+
+
+def set_count(live: Live, count: int) -> None:
+    live.world.read(lambda tx: tx.connection.exec_driver_sql("update petition set count = %(n)s", {"n": count}))
+
+
+@pytest.mark.parametrize(
+    ("lang", "scheme"), [("en", "light"), ("de", "light"), ("fa", "light"), ("ur", "light"), ("ur", "dark")]
+)
+def test_every_page_is_accessible(live: Live, visitor: Callable[..., Visitor], lang: str, scheme: str):
+    person = visitor(color_scheme=scheme)
+
+    found = []
+    for name, path in paths(live).items():
+        person.open(f"{live.url}{path}?lang={lang}")
+        found += [f"{name}: {problem}" for problem in person.violations()]
+
+    assert found == []
+    assert [text for text in person.complaints if "Failed to load resource" not in text] == []
+
+
+@pytest.mark.parametrize("lang", ["en", "ur"])
+@pytest.mark.parametrize("width", [320, 375, 768, 1440])
+def test_no_page_is_wider_than_its_window(live: Live, visitor: Callable[..., Visitor], width: int, lang: str):
+    person = visitor(width=width)
+
+    wide = {}
+    for name, path in paths(live).items():
+        person.open(f"{live.url}{path}?lang={lang}")
+        person.pictures(f"{name}-{width}-{lang}")
+        if person.overflow() > 0:
+            wide[name] = person.overflow()
+
+    assert wide == {}
+
+
+@pytest.mark.parametrize("count", [0, 1, 999, 1_234_567])
+def test_a_long_title_and_any_count_fit_a_small_screen(live: Live, visitor: Callable[..., Visitor], count: int):
+    slug = live.world.petition("long")
+    live.world.read(lambda tx: tx.connection.exec_driver_sql("update text_version set title = %(t)s", {"t": LONG}))
+    set_count(live, count)
+    person = visitor(width=320)
+
+    person.open(f"{live.url}/p/{slug}?lang=en")
+
+    person.pictures(f"long-{count}")
+    assert person.overflow() == 0
+
+
+def test_signing_works_without_javascript(live: Live, visitor: Callable[..., Visitor]):
+    page = visitor(java_script_enabled=False).open(f"{live.url}/p/{SLUG}?lang=en")
+
+    page.fill("#name", "Zahra Ahmadi")
+    page.fill("#email", "zahra@example.org")
+    page.select_option("#country", "DE")
+    page.click("button[type=submit]")
+    assert page.locator("h1").inner_text() == "Check your inbox"
+    [row] = live.world.rows(SLUG, "zahra@example.org")
+    page.fill("#code", live.world.code(row.id))
+    page.click("button[type=submit]")
+
+    assert page.locator("h1").inner_text() == "Thank you. Your signature is confirmed."
+    assert live.world.state(row.id) == "confirmed"
+    assert page.url == f"{live.url}/p/{SLUG}/thanks?lang=en"
+
+
+def test_mistakes_are_summed_up_on_top_and_lead_to_their_fields(live: Live, visitor: Callable[..., Visitor]):
+    person = visitor(width=375)
+    page = person.open(f"{live.url}/p/{SLUG}?lang=en")
+
+    page.fill("#name", "Zahra Ahmadi")
+    page.click("button[type=submit]")
+
+    assert page.title().startswith("Error: ")
+    assert page.evaluate("document.activeElement.className") == "summary"
+    page.click("text=Enter your email address.")
+    assert page.evaluate("document.activeElement.id") == "email"
+    assert page.input_value("#name") == "Zahra Ahmadi"
+    assert person.violations() == []
+
+
+def test_the_form_is_reached_and_filled_by_keyboard_alone(live: Live, visitor: Callable[..., Visitor]):
+    page = visitor().open(f"{live.url}/p/{SLUG}?lang=en")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+
+    order = []
+    for typed in ("Zahra Ahmadi", "zahra@example.org", "Germany", "", " ", " "):
+        page.keyboard.press("Tab")
+        order.append(page.evaluate("document.activeElement.id"))
+        page.keyboard.type(typed)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/sign?lang=en")
+
+    assert order == ["name", "email", "country", "reason", "show_name", "wants_updates"]
+    [row] = live.world.rows(SLUG, "zahra@example.org")
+    assert (row.country, row.show_name, row.wants_updates) == ("DE", True, True)
+
+
+def test_what_has_the_focus_can_be_seen(live: Live, visitor: Callable[..., Visitor]):
+    page = visitor().open(f"{live.url}/p/{SLUG}?lang=en")
+
+    for _ in range(16):
+        page.keyboard.press("Tab")
+
+        style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert style == "solid", page.evaluate("document.activeElement.outerHTML")
+
+
+def test_the_count_refreshes_by_itself(live: Live, visitor: Callable[..., Visitor]):
+    person = visitor()
+    page = person.open(f"{live.url}/p/{SLUG}?lang=en")
+    assert page.locator(".tally-sentence").inner_text().split() == [
+        "0",
+        "have",
+        "signed.",
+        "Let's",
+        "get",
+        "to",
+        "1,000!",
+    ]
+
+    set_count(live, 1)
+
+    expect(page.locator("[data-figure]")).to_have_text("1", timeout=15_000)
+    assert page.locator(".tally-sentence").inner_text().split() == [
+        "1",
+        "has",
+        "signed.",
+        "Let's",
+        "get",
+        "to",
+        "1,000!",
+    ]
+    assert page.locator("[data-few]").is_hidden()
+    assert person.complaints == []
+
+
+def test_the_link_can_be_copied(live: Live, visitor: Callable[..., Visitor]):
+    person = visitor(permissions=["clipboard-read", "clipboard-write"])
+    page = person.open(f"{live.url}/p/{SLUG}/thanks?lang=en")
+
+    page.click("text=Copy")
+
+    assert page.evaluate("navigator.clipboard.readText()") == f"{live.url}/p/{SLUG}"
+    assert page.locator("[data-copy]").inner_text() == "Copied"
+
+
+def test_the_card_stays_in_view_and_its_button_can_be_reached(live: Live, visitor: Callable[..., Visitor]):
+    live.world.read(
+        lambda tx: tx.connection.exec_driver_sql("update text_version set body_html = repeat('<p>Water.</p>', 200)")
+    )
+    page = visitor(height=700).open(f"{live.url}/p/{SLUG}?lang=en")
+
+    page.mouse.wheel(0, 4000)
+    expect(page.locator("h1")).not_to_be_in_viewport()
+
+    box = page.locator("button[type=submit]").bounding_box()
+    assert box is not None
+    assert 0 < box["y"] < 700
+    assert box["y"] + box["height"] <= 700
+
+
+def test_a_page_makes_no_request_to_anybody_else(live: Live, visitor: Callable[..., Visitor]):
+    person = visitor()
+    asked: list[str] = []
+    person.page.on("request", lambda request: asked.append(request.url))
+
+    for path in (f"/p/{SLUG}", f"/p/{SLUG}/thanks", "/"):
+        person.open(f"{live.url}{path}")
+
+    assert [url for url in asked if not url.startswith((live.url, "data:"))] == []
+    assert person.page.context.cookies() == []
+
+
+def test_printing_shows_the_petition_and_no_form(live: Live, visitor: Callable[..., Visitor]):
+    page = visitor().open(f"{live.url}/p/{SLUG}?lang=en")
+
+    page.emulate_media(media="print")
+
+    assert page.locator("h1").is_visible()
+    assert page.locator("form").is_hidden()

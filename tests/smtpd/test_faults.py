@@ -1,0 +1,155 @@
+"""The fault server and the sink, spoken to by smtplib and as processes."""
+
+import contextlib
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from campaign.config import ROOT
+from campaign.errors import SettingsError
+from campaign.smtpd.certificates import Certificate
+from campaign.smtpd.faults import Fault, FaultServer, Script
+from tests.mail import kit
+
+MESSAGE = b"Message-ID: <1@example.org>\r\nSubject: x\r\n\r\nHello\r\n"
+
+
+def smtp(port: int) -> smtplib.SMTP:
+    return smtplib.SMTP("127.0.0.1", port, timeout=5)
+
+
+def test_another_client_is_served_too() -> None:
+    with FaultServer() as server, smtp(server.port) as client:
+        client.sendmail("a@example.org", ["b@example.net"], MESSAGE)
+
+        assert server.rules.received == [("a@example.org", "b@example.net", MESSAGE)]
+        assert server.rules.accepted == {("<1@example.org>", "b@example.net"): 1}
+
+
+def test_starttls_and_auth_work_with_another_client(tmp_path: Path) -> None:
+    script = Script(certificate=Certificate.GOOD, credentials=("ada", "secret"))
+    with FaultServer(script, folder=tmp_path) as server, smtp(server.port) as client:
+        client.starttls(context=kit.trusting(tmp_path / "ca.pem"))
+        client.login("ada", "secret")
+        client.sendmail("a@example.org", ["b@example.net"], MESSAGE)
+
+        assert len(server.rules.received) == 1
+
+
+def test_faults_are_limited_by_recipient_domain_times_and_after() -> None:
+    faults = (
+        Fault("rcpt", "550 5.1.1 Gone", recipient="gone@example.net"),
+        Fault("rcpt", "450 4.2.0 Later", domain="slow.test", times=1),
+        Fault("dot", "451 4.3.0 Later", after=1, times=1),
+    )
+    with FaultServer(Script(faults=faults)) as server, smtp(server.port) as client:
+        codes = []
+        for to in ("gone@example.net", "a@slow.test", "a@slow.test", "b@example.net", "c@example.net"):
+            try:
+                client.sendmail("a@example.org", [to], MESSAGE)
+                codes.append(250)
+            except smtplib.SMTPRecipientsRefused as error:
+                codes.append(error.recipients[to][0])
+            except smtplib.SMTPDataError as error:
+                codes.append(error.smtp_code)
+
+    assert codes == [550, 450, 250, 451, 250]
+
+
+def test_the_same_seed_gives_the_same_faults() -> None:
+    def run(seed: int) -> list[int]:
+        codes = []
+        script = Script(faults=(Fault("mail", "451 4.3.0 x", odds=0.5),), seed=seed)
+        with FaultServer(script) as server, smtp(server.port) as client:
+            client.ehlo()
+            for _ in range(30):
+                codes.append(client.mail("a@example.org")[0])
+                client.rset()
+        return codes
+
+    assert run(1) == run(1)
+    assert run(1) != run(2)
+    assert {250, 451} == set(run(1))
+
+
+def test_what_is_accepted_twice_is_told() -> None:
+    with FaultServer() as server, smtp(server.port) as client:
+        for _ in range(2):
+            client.sendmail("a@example.org", ["b@example.net"], MESSAGE)
+
+        assert server.rules.repeated() == {("<1@example.org>", "b@example.net"): 2}
+
+
+def test_a_bare_line_feed_does_not_end_the_data() -> None:
+    with FaultServer() as server, socket.create_connection(("127.0.0.1", server.port), timeout=5) as wire:
+        wire.sendall(
+            b"EHLO x\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\n"
+            b"one\n.\nMAIL FROM:<evil@x.test>\r\nRCPT TO:<evil@x.test>\r\nDATA\r\ntwo\r\n.\r\nQUIT\r\n"
+        )
+        while wire.recv(4096):
+            pass
+
+        assert [to for _, to, _ in server.rules.received] == ["b@x.test"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        '{"faults": [{"phase": "lunch", "does": "drop"}]}',
+        '{"faults": [{"phase": "rcpt", "does": "explode"}]}',
+        '{"nonsense": 1}',
+        "{",
+    ],
+)
+def test_a_script_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError):
+        Script.from_json(text)
+
+
+def test_the_process_logs_each_message_before_it_answers(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = tmp_path / "script.json"
+    script.write_text('{"faults": [{"phase": "accepted", "does": "drop", "times": 1}], "seed": 3}')
+    log = tmp_path / "accepted.log"
+    command = [sys.executable, "-m", "campaign.smtpd.faults", script, "--port", str(port), "--accepted", log]
+    process = subprocess.Popen(command, cwd=ROOT)
+    for _ in range(100):
+        with contextlib.suppress(ConnectionRefusedError):
+            smtp(port).close()
+            break
+        time.sleep(0.05)
+
+    with pytest.raises(smtplib.SMTPServerDisconnected), smtp(port) as client:
+        client.sendmail("a@example.org", ["b@example.net"], MESSAGE)
+    process.kill()
+    process.wait()
+
+    assert log.read_text() == "<1@example.org> b@example.net\n"
+
+
+def test_the_sink_takes_everything_and_counts(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "campaign.smtpd.sink"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    ours = kit.deliveries(port)
+    ours.send(*map(kit.envelope, range(200)))
+    ours.transport.close()
+    with smtp(port) as client:
+        client.sendmail("a@example.org", ["b@example.net"], MESSAGE)
+    process.send_signal(signal.SIGTERM)
+
+    assert {outcome.code for outcome in ours.outcomes} == {250}
+    assert int(process.stdout.read()) == 201
+    process.stdout.close()
+    assert process.wait(timeout=10) == 0
