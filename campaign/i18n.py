@@ -10,6 +10,7 @@ from pathlib import Path
 from babel import Locale
 from babel.dates import format_date as babel_date
 from babel.dates import format_datetime as babel_datetime
+from babel.dates import format_time as babel_time
 from babel.dates import format_timedelta
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
@@ -86,6 +87,16 @@ def format_ago(passed: timedelta, locale: str) -> str:
     """How long ago something was, in words: 2 hours ago. A negative duration (clocks differ) counts as none."""
     words = format_timedelta(min(-passed, timedelta()), granularity="minute", add_direction=True, locale=_dated(locale))
     return _digits(words, locale)
+
+
+def format_time(when: datetime, locale: str, *, zone: tzinfo | None = None) -> str:
+    """A time of day with hours and minutes, e.g. 14:32."""
+    return _digits(babel_time(when.astimezone(zone) if zone else when, "short", locale=_dated(locale)), locale)
+
+
+def format_duration(passed: timedelta, locale: str) -> str:
+    """How long something took or takes, in one unit: 3 minutes."""
+    return _digits(format_timedelta(max(passed, timedelta()), locale=_dated(locale)), locale)
 
 
 def _digits(text: str, locale: str) -> str:

@@ -7,6 +7,7 @@ import click
 from campaign import __version__
 from campaign.cli.db import db
 from campaign.cli.keys import keys
+from campaign.cli.monitor import monitor
 from campaign.cli.petition import petition
 from campaign.cli.serve import mailserver, web, worker
 from campaign.cli.up import up
@@ -26,7 +27,7 @@ def countersign() -> None:
     """Petitions whose signatures are real and whose mail arrives once."""
 
 
-for command in (up, web, worker, mailserver, db, keys, petition):
+for command in (up, web, worker, mailserver, db, keys, petition, monitor):
     countersign.add_command(command)
 
 
