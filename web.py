@@ -9,7 +9,23 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from campaign import config
 from campaign.config import LOCAL_HOSTS, Settings
 from campaign.runtime import Runtime, build
-from campaign.views import access, confirm, current, headers, health, mailbox, preferences, public, rendering, trouble
+from campaign.views import (
+    access,
+    confirm,
+    current,
+    desk_account,
+    desk_list,
+    desk_overview,
+    headers,
+    health,
+    mailbox,
+    preferences,
+    public,
+    rendering,
+    sign_in,
+    trouble,
+    visitor,
+)
 from campaign.views.brief import Brief
 from tasks.app import make_app
 from tasks.nudging import Nudger
@@ -49,8 +65,9 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     rendering.install(app, settings)
     trouble.install(app)
     headers.install(app, settings)
+    visitor.install(app)
     app.before_request(access.guard)
-    for views in (public, confirm, preferences, mailbox, health):
+    for views in (public, confirm, preferences, mailbox, health, sign_in, desk_list, desk_overview, desk_account):
         app.register_blueprint(views.pages)
     if settings.proxies:
         # X-Forwarded-Host is never believed: links come from the base URL.

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
-from flask import Flask, abort, current_app, request
+from flask import Flask, Response, abort, current_app, request
+
+from campaign.views import visitor
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -23,6 +25,12 @@ class Access(StrEnum):
 
     MAILBOX = "mailbox"
     """Anyone who reaches this machine, and only while mail stays in the local mail server."""
+
+    ORGANISER = "organiser"
+    """Whoever is signed in; a page of one petition (``<slug>``) is there for its organisers and for admins only."""
+
+    ADMIN = "admin"
+    """Admins; for an organiser such a page is not there."""
 
 
 def allow(rule: Access) -> Callable[[View], View]:
@@ -52,20 +60,39 @@ def _only_with_local_mailbox() -> None:
         abort(404)
 
 
-CHECKS: Mapping[Access, Callable[[], None]] = {
+def _only_signed_in() -> Response | None:
+    if (answer := visitor.admit()) is not None:
+        return answer
+    slug = (request.view_args or {}).get("slug")
+    if slug is not None:
+        visitor.open_petition(slug)
+    return None
+
+
+def _only_admins() -> Response | None:
+    if (answer := visitor.admit()) is not None:
+        return answer
+    if not visitor.account().is_admin:
+        abort(404)
+    return None
+
+
+CHECKS: Mapping[Access, Callable[[], Response | None]] = {
     Access.PUBLIC: _open,
     Access.TOKEN: _open,
     Access.MAILBOX: _only_with_local_mailbox,
+    Access.ORGANISER: _only_signed_in,
+    Access.ADMIN: _only_admins,
 }
-"""What is checked before a view runs. A check refuses by ``abort``."""
+"""What is checked before a view runs. A check refuses by ``abort``, or by an answer of its own (to sign in first)."""
 
 
-def guard() -> None:
+def guard() -> Response | None:
     """Check the rule of the route asked for; runs before every request. A route without a rule is refused (403)."""
     if request.endpoint is None:
         # No such page, or not with this method: Flask answers 404 or 405 by itself.
-        return
+        return None
     rule = rule_of(current_app, request.endpoint)
     if rule is None:
         abort(403)
-    CHECKS[rule]()
+    return CHECKS[rule]()

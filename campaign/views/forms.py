@@ -53,6 +53,11 @@ def typed(name: str) -> str:
     return request.form.get(name, "")
 
 
+def asked(name: str) -> str:
+    """One value of the address; empty if it is not there."""
+    return request.args.get(name, "")
+
+
 def sign_form() -> SignForm:
     """The sign form as it was typed."""
     return SignForm(
