@@ -84,9 +84,9 @@ def format_datetime(when: datetime, locale: str, *, zone: tzinfo | None = None) 
 
 
 def format_ago(passed: timedelta, locale: str) -> str:
-    """How long ago something was, in words: 2 hours ago. A negative duration (clocks differ) counts as none."""
-    words = format_timedelta(min(-passed, timedelta()), granularity="minute", add_direction=True, locale=_dated(locale))
-    return _digits(words, locale)
+    """How long ago something was, in words: 2 hours ago. What is newer than a minute (or a clock's error) is one."""
+    back = min(-passed, timedelta(seconds=-1))
+    return _digits(format_timedelta(back, granularity="minute", add_direction=True, locale=_dated(locale)), locale)
 
 
 def format_time(when: datetime, locale: str, *, zone: tzinfo | None = None) -> str:

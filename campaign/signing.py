@@ -187,7 +187,7 @@ def _store(tx: Transaction, request: _Request) -> None:
     elif same is not None:
         signatures.renew(tx, same.id, _new_row(request, same.id))
         if not outbox.has_open(tx, same.id, MessageKind.CONFIRMATION):
-            _plan(tx, request, MessageKind.CONFIRMATION, same.id)
+            _plan(tx, request, MessageKind.CONFIRMATION, same.id, again=True)
     elif len(confirmed) >= MAILBOX_SEATS:
         _tell_owner(tx, request, MessageKind.MAILBOX_FULL, confirmed[0], present)
     else:
@@ -207,17 +207,17 @@ def _tell_owner(
         _plan(tx, request, kind, recipient.id)
 
 
-def _plan(tx: Transaction, request: _Request, kind: MessageKind, signature_id: int) -> None:
+def _plan(tx: Transaction, request: _Request, kind: MessageKind, signature_id: int, *, again: bool = False) -> None:
     wanted = outbox.Plan(
         kind=kind, lane=Lane.URGENT, due_at=request.now, signature_id=signature_id,
         petition_id=request.opened.petition.id,
     )  # fmt: skip
-    _plan_within_allowance(tx, request.whose, wanted)
+    _plan_within_allowance(tx, request.whose, wanted, again=again)
 
 
-def _plan_within_allowance(tx: Transaction, whose: allowance.Origin, wanted: outbox.Plan) -> None:
+def _plan_within_allowance(tx: Transaction, whose: allowance.Origin, wanted: outbox.Plan, *, again: bool) -> None:
     will_go = allowance.plan(tx, whose, wanted, now=wanted.due_at)
-    if will_go and wanted.kind is MessageKind.CONFIRMATION and wanted.signature_id is not None:
+    if will_go and again and wanted.signature_id is not None:
         # Tries come with mails, which the allowance limits, and never with mere sign-ups: the code can't be guessed.
         signatures.allow_tries(tx, wanted.signature_id)
 
@@ -309,7 +309,7 @@ def resend(runtime: Runtime, email: str, *, network: str | None, locale: str) ->
                         kind=MessageKind.CONFIRMATION, lane=Lane.URGENT, due_at=now, signature_id=row.id,
                         petition_id=petition.petition.id,
                     )  # fmt: skip
-                    _plan_within_allowance(tx, whose, wanted)
+                    _plan_within_allowance(tx, whose, wanted, again=True)
 
     runtime.store.transact(work)
     return address.masked
