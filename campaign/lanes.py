@@ -29,7 +29,7 @@ def pause(runtime: Runtime, lane: Lane, *, reason: str, by: Account | None) -> N
     """
     said = " ".join(reason.split())
     if not said or len(said) > MAX_REASON:
-        raise InvalidInputError({"reason": "too_long" if said else "missing"})
+        raise InvalidInputError({"why": "too_long" if said else "missing"})
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:

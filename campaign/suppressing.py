@@ -90,7 +90,7 @@ def lift(runtime: Runtime, suppression_id: int, *, reason: str, by: Account) -> 
     """
     said = " ".join(reason.split())
     if not said or len(said) > MAX_REASON:
-        raise InvalidInputError({"reason": "too_long" if said else "missing"})
+        raise InvalidInputError({"why": "too_long" if said else "missing"})
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:

@@ -113,9 +113,9 @@ def pause_lane(lane: str) -> Response:
     """Stop claiming in a lane, with a reason for whoever comes next."""
     which = lane_named(lane)
     try:
-        lanes.pause(runtime(), which, reason=forms.typed("reason"), by=visitor.account())
+        lanes.pause(runtime(), which, reason=forms.typed("why"), by=visitor.account())
     except InvalidInputError as error:
-        text = forms.worded({"pause_reason": code for code in error.problems.values()})["pause_reason"]
+        text = forms.worded(error.problems)["why"]
         return show_monitor(notice=Notice("warn", "warn", text), status=422)
     except ConflictError:
         return show_monitor(notice=Notice("warn", "info", _("The lane was paused already.")), status=409)

@@ -32,9 +32,7 @@ def index() -> Response:
     return _list(notice=None if text is None else Notice("good", "tick", text))
 
 
-def _list(
-    *, notice: Notice | None = None, problems: forms.Problems = forms.NO_PROBLEMS, status: int = 200
-) -> Response:
+def _list(*, notice: Notice | None = None, problems: forms.Problems = forms.NO_PROBLEMS, status: int = 200) -> Response:
     return page(
         "admin/accounts.html",
         status=status,

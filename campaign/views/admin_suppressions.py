@@ -68,9 +68,9 @@ def ask() -> Response:
 def lift(suppression_id: int) -> Response:
     """Let an address get mail again."""
     try:
-        suppressing.lift(runtime(), suppression_id, reason=forms.typed("reason"), by=visitor.account())
+        suppressing.lift(runtime(), suppression_id, reason=forms.typed("why"), by=visitor.account())
     except InvalidInputError as error:
-        text = forms.worded({"pause_reason": code for code in error.problems.values()})["pause_reason"]
+        text = forms.worded(error.problems)["why"]
         return _page(notice=Notice("warn", "warn", text), status=422)
     except ConflictError:
         text = _("This suppression is not in force any more.")

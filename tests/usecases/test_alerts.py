@@ -149,7 +149,7 @@ def test_a_pause_needs_a_short_reason(world, reason, problem):
     with pytest.raises(InvalidInputError) as refused:
         lanes.pause(world.runtime, Lane.URGENT, reason=reason, by=None)
 
-    assert refused.value.problems == {"reason": problem}
+    assert refused.value.problems == {"why": problem}
 
 
 def test_a_paused_lane_claims_nothing(world):
