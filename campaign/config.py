@@ -251,7 +251,7 @@ VARIABLES: Mapping[str, Variable] = {
         "COUNTERSIGN_CONTACT", "", _mailbox, "Address for questions on privacy. Default: COUNTERSIGN_MAIL_FROM."
     ),
     "web_workers": Variable("COUNTERSIGN_WEB_WORKERS", "1", _number(1, 64), "Web server processes."),
-    "web_threads": Variable("COUNTERSIGN_WEB_THREADS", "4", _number(1, 64), "Threads per web server process."),
+    "web_threads": Variable("COUNTERSIGN_WEB_THREADS", "16", _number(1, 64), "Threads per web server process."),
     "lane": Variable(
         "COUNTERSIGN_LANE", "urgent", _choice("urgent", "bulk"), "Lane of a worker; set by `countersign worker --lane`."
     ),

@@ -15,7 +15,7 @@ from campaign.domain.states import Lane, MessageKind, PetitionState, SignatureSt
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.petitions import Opened, by_slug, list_live
 from campaign.runtime import Runtime
-from campaign.store import outbox, signatures
+from campaign.store import outbox, signatures, signups
 from campaign.store.database import DuplicateError, Transaction
 from campaign.tokens import NONCE, Purpose
 from campaign.vault import DataKey, VaultError
@@ -154,12 +154,24 @@ def request_signature(
     def work(tx: Transaction) -> None:
         _store(tx, request)
 
+    if not _express(runtime, request):
+        _carefully(runtime, work)
+    return Requested(checked.address.masked, seal_handle(runtime, opened.petition.id, checked.address.canonical))
+
+
+def _express(runtime: Runtime, request: "_Request") -> bool:
+    if request.whose.network is None:
+        return False
+    keys = signups.Keys(request.whose.mailbox, request.whose.network)
+    return signups.store(runtime.store, _new_row(request, request.signature_id), keys)
+
+
+def _carefully(runtime: Runtime, work: Callable[[Transaction], None]) -> None:
     try:
         runtime.store.transact(work)
     except DuplicateError:
         # The same person pressed twice at the same moment: now the other row is there to be found.
         runtime.store.transact(work)
-    return Requested(checked.address.masked, seal_handle(runtime, opened.petition.id, checked.address.canonical))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from campaign.cli.lane import lane
 from campaign.cli.messages import messages
 from campaign.cli.monitor import monitor
 from campaign.cli.petition import petition
+from campaign.cli.seed import seed
 from campaign.cli.serve import mailserver, web, worker
 from campaign.cli.up import up
 from campaign.errors import CountersignError
@@ -30,7 +31,7 @@ def countersign() -> None:
     """Petitions whose signatures are real and whose mail arrives once."""
 
 
-for command in (up, web, worker, mailserver, db, keys, account, petition, monitor, lane, messages):
+for command in (up, web, worker, mailserver, db, keys, account, petition, monitor, lane, messages, seed):
     countersign.add_command(command)
 
 

@@ -38,7 +38,7 @@ def mails(world, signed):
                 values[name] = now + timedelta(seconds=values[name])
         names = ", ".join(values)
         marks = ", ".join(f"%({name})s" for name in values)
-        rows = f"select {marks} from generate_series(1, {number})"  # noqa: S608 - the test's own names
+        rows = f"select {marks} from generate_series(1, {number})"
         statement = f"insert into message ({names}) {rows} returning id"
         return [row[0] for row in world.sql(statement, **values)]
 

@@ -278,12 +278,15 @@ def test_nobody_is_reminded_on_the_last_day_or_of_a_closed_petition(world):
 def test_hundreds_who_wait_are_reminded_in_one_run(world):
     slug = world.petition()
     signed = world.signature(slug)
-    world.sql(f"""
+    world.sql(
+        """
         insert into signature (id, petition_id, text_version_id, consent_id, state, locale, country, show_name,
             wants_updates, nonce, address_index, person_index, address, name, requested_at)
         select 100000 + n, petition_id, text_version_id, consent_id, state, locale, country, show_name, wants_updates,
             nonce, decode(md5(n::text), 'hex'), decode(md5(n::text), 'hex'), null, null, requested_at
-        from signature, generate_series(1, 450) n where id = {signed}""")
+        from signature, generate_series(1, 450) n where id = %(id)s""",
+        id=signed,
+    )
     world.clock.forward(days=2)
 
     upkeep.remind(world.runtime)
@@ -294,13 +297,16 @@ def test_hundreds_who_wait_are_reminded_in_one_run(world):
 def test_retention_erases_in_batches_ninety_days_after_the_close_and_keeps_count_and_consent(world):
     slug = world.petition()
     first = world.signature(slug, confirmed=True)
-    world.sql(f"""
+    world.sql(
+        """
         insert into signature (id, petition_id, text_version_id, consent_id, state, locale, country, show_name,
             wants_updates, nonce, address_index, person_index, address, name, requested_at, confirmed_at, mailbox_slot)
         select 100000 + n, petition_id, text_version_id, consent_id, state, locale, country, show_name, wants_updates,
             nonce, decode(md5(n::text), 'hex'), decode(md5(n::text), 'hex'), address, name, requested_at, confirmed_at,
             1
-        from signature, generate_series(1, 450) n where id = {first}""")
+        from signature, generate_series(1, 450) n where id = %(id)s""",
+        id=first,
+    )
     assert world.count(slug) == 451
     petitions.close(world.runtime, slug)
     world.clock.forward(days=90)
