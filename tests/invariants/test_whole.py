@@ -163,7 +163,7 @@ def test_every_consent_is_worded_in_every_language(locale):
 
 def documented():
     text = (ROOT / "docs" / "settings.md").read_text()
-    return re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) \|$", text, re.MULTILINE)
+    return re.findall(r"^\| `([A-Z0-9_]+)` \| (.*?) \| (.*?) \|$", text, re.MULTILINE)
 
 
 def test_the_table_of_settings_says_what_the_code_says():
