@@ -179,10 +179,10 @@ def request_sign_in(runtime: Runtime, email: str, *, network: str | None) -> str
         for key, limit in ((whose.mailbox, SIGN_INS_PER_HOUR), (whose.network, SIGN_INS_PER_NETWORK)):
             if key is None:
                 continue
-            allowances.lock(tx, key)
-            if len(allowances.slots(tx, [key], since=now - hour)[key]) >= limit:
+            allowances.lock(tx, [key])
+            if len(allowances.slots(tx, {key: now - hour})[key]) >= limit:
                 return
-            allowances.add(tx, key, slot_at=now, keep=hour)
+            allowances.add(tx, [allowances.Grant(key, now, hour)])
         stored = rows.by_index(tx, runtime.accounts.index(address.canonical))
         if stored is None or stored.disabled_at is not None:
             return

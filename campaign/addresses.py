@@ -48,7 +48,7 @@ def parse(typed: str, *, gmail_rules: bool = False) -> Address:
     if len(text) > 254:
         raise RuleError("invalid")
     try:
-        checked = validate_email(text, check_deliverability=False, test_environment=True)
+        checked = validate_email(text, check_deliverability=False, test_environment=True, strict=True)
     except (EmailNotValidError, UnicodeError):
         raise RuleError("invalid") from None
     domain = checked.ascii_domain.lower()

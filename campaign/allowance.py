@@ -2,10 +2,10 @@
 
 import ipaddress
 import secrets
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from campaign.domain.allowance import DAY, MONTH, mailbox_slot, network_slot
+from campaign.domain.allowance import DAY, HOUR, MONTH, mailbox_slot, network_slot
 from campaign.runtime import Runtime
 from campaign.store import allowances as rows
 from campaign.store import outbox
@@ -63,24 +63,23 @@ def plan(tx: Transaction, whose: Origin, wanted: outbox.Plan, *, now: datetime) 
     Returns:
         True if the mail will go.
     """
-    keys = [key for key in (whose.mailbox, whose.network) if key is not None]
     # Mailbox before network, always: two transactions never wait for each other.
-    for key in keys:
-        rows.lock(tx, key)
-    given = rows.slots(tx, keys, since=now - MONTH)
+    since = {whose.mailbox: now - MONTH}
+    if whose.network is not None:
+        since[whose.network] = now - HOUR
+    rows.lock(tx, list(since))
+    given = rows.slots(tx, since)
     by_mailbox = mailbox_slot(given[whose.mailbox], now)
     if by_mailbox is None:
         outbox.add_held(tx, wanted, reason="mailbox_allowance")
         return False
-    by_network: datetime | None = now
-    if whose.network is not None:
-        by_network = network_slot(given[whose.network], now)
+    by_network: datetime | None = now if whose.network is None else network_slot(given[whose.network], now)
     if by_network is None:
         outbox.add_held(tx, wanted, reason="network_allowance")
         return False
     due = max(by_mailbox, by_network)
-    rows.add(tx, whose.mailbox, slot_at=due, keep=MONTH)
+    grants = [rows.Grant(whose.mailbox, due, MONTH)]
     if whose.network is not None:
-        rows.add(tx, whose.network, slot_at=by_network, keep=DAY + timedelta(hours=1))
-    outbox.add(tx, outbox.Plan(**(vars(wanted) | {"due_at": due, "planned_at": now})))
+        grants.append(rows.Grant(whose.network, by_network, DAY + HOUR))
+    outbox.add(tx, replace(wanted, due_at=due, planned_at=now), grants=grants)
     return True

@@ -244,7 +244,7 @@ VARIABLES: Mapping[str, Variable] = {
         "COUNTERSIGN_CONTACT", "", _mailbox, "Address for questions on privacy. Default: COUNTERSIGN_MAIL_FROM."
     ),
     "web_workers": Variable("COUNTERSIGN_WEB_WORKERS", "1", _number(1, 64), "Web server processes."),
-    "web_threads": Variable("COUNTERSIGN_WEB_THREADS", "4", _number(1, 64), "Threads per web server process."),
+    "web_threads": Variable("COUNTERSIGN_WEB_THREADS", "16", _number(1, 64), "Threads per web server process."),
     "lane": Variable(
         "COUNTERSIGN_LANE", "urgent", _choice("urgent", "bulk"), "Lane of a worker; set by `countersign worker --lane`."
     ),
@@ -419,17 +419,14 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
     Secrets reach children this way only: command lines can be read by every user of the machine.
     """
-    found: dict[str, object] = {
-        "data": settings.data,
-        "database_url": settings.database_url,
-        "redis_url": settings.redis_url,
-        "smtp_url": settings.smtp_url,
-        "local_mailbox": "yes" if settings.local_mailbox else "no",
-        "keys": format_keys(settings.keys),
-        "dkim_key_file": settings.dkim_key_file,
-        "dkim_ed25519_key_file": settings.dkim_ed25519_key_file,
-    }
-    return {**os.environ} | {VARIABLES[name].name: str(value) for name, value in found.items() if value}
+    found = {name: getattr(settings, name) for name in VARIABLES} | {"keys": format_keys(settings.keys)}
+    return {**os.environ} | {VARIABLES[name].name: _as_text(value) for name, value in found.items()}
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
 
 
 def export(settings: Settings) -> None:

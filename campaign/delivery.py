@@ -129,7 +129,9 @@ class Deliverer:
             self._settle()
         tally.settled += len(this.outcomes)
         tally.accepted += len(this.accepted)
-        return this.trouble is None
+        # What was given back is for the next wake-up: taken again at once, it would go round in circles.
+        tally.more = bool(this.untouched) and this.trouble is None
+        return this.trouble is None and not this.untouched
 
     def _submit(self, this: Round, envelopes: list[Envelope], deadline: float) -> None:
         def feed() -> Iterator[Envelope]:

@@ -29,6 +29,7 @@ LANGUAGE_NAMES = {"en": "English", "de": "Deutsch", "fa": "فارسی", "ur": "�
 METHODS = [("**.py", "python"), ("**.html", "jinja2"), ("**.txt", "jinja2")]
 OPTIONS = {"**.html": {"trimmed": "true", "silent": "false"}, "**.txt": {"silent": "false"}}
 SOURCES = ("campaign", "templates")
+PROJECT = "Countersign"
 
 
 def _catalogue_file(locale: str) -> Path:
@@ -114,9 +115,19 @@ def format_day(when: datetime, locale: str, *, zone: tzinfo) -> str:
 
 
 def format_ago(passed: timedelta, locale: str) -> str:
-    """How long ago something was, in words: 2 hours ago. A negative duration (clocks differ) counts as none."""
-    words = format_timedelta(min(-passed, timedelta()), granularity="minute", add_direction=True, locale=_dated(locale))
-    return _digits(words, locale)
+    """How long ago something was, in words: 2 hours ago. What is newer than a minute (or a clock's error) is one."""
+    back = min(-passed, timedelta(seconds=-1))
+    return _digits(format_timedelta(back, granularity="minute", add_direction=True, locale=_dated(locale)), locale)
+
+
+def format_time(when: datetime, locale: str, *, zone: tzinfo | None = None) -> str:
+    """A time of day with hours and minutes, e.g. 14:32."""
+    return _digits(babel_time(when.astimezone(zone) if zone else when, "short", locale=_dated(locale)), locale)
+
+
+def format_duration(passed: timedelta, locale: str) -> str:
+    """How long something took or takes, in one unit: 3 minutes."""
+    return _digits(format_timedelta(max(passed, timedelta()), locale=_dated(locale)), locale)
 
 
 def _digits(text: str, locale: str) -> str:
@@ -146,7 +157,7 @@ KEYWORDS = {
 
 def extract() -> Catalog:
     """All translatable messages of the sources, with their places."""
-    catalogue = Catalog(project="Countersign", charset="utf-8")
+    catalogue = Catalog(charset="utf-8")
     for folder in SOURCES:
         found = extract_from_dir(str(ROOT / folder), METHODS, OPTIONS, keywords=KEYWORDS, comment_tags=["Translators:"])
         for name, line, message, comments, context in found:
@@ -163,7 +174,7 @@ def update() -> None:
             with source.open("rb") as file:
                 catalogue = read_po(file, locale=locale)
         else:
-            catalogue = Catalog(locale=locale, project="Countersign", charset="utf-8")
+            catalogue = Catalog(locale=locale, charset="utf-8")
         catalogue.update(template, no_fuzzy_matching=True)
         catalogue.obsolete.clear()
         with source.open("wb") as file:
@@ -171,8 +182,19 @@ def update() -> None:
 
 
 def write_catalogue(file: io.BufferedWriter, catalogue: Catalog) -> None:
-    """Write a .po file without dates and line numbers, so that a diff shows texts only."""
-    write_po(file, catalogue, no_location=True, omit_header=False, sort_output=True, width=110, include_lineno=False)
+    """Write a .po file without dates, tools and line numbers, so that a diff shows texts only."""
+    # Babel's own header holds the time of the run and blanks for a mailing list; these fields are what gettext reads.
+    header = {
+        "Project-Id-Version": PROJECT,
+        "Language": str(catalogue.locale),
+        "Plural-Forms": catalogue.plural_forms,
+        "MIME-Version": "1.0",
+        "Content-Type": "text/plain; charset=utf-8",
+        "Content-Transfer-Encoding": "8bit",
+    }
+    fields = "".join(f'"{name}: {value}\\n"\n' for name, value in header.items())
+    file.write(f'msgid ""\nmsgstr ""\n{fields}\n'.encode())
+    write_po(file, catalogue, no_location=True, omit_header=True, sort_output=True, width=110)
 
 
 def missing() -> Iterator[str]:

@@ -136,6 +136,9 @@ def by_slug(runtime: Runtime, slug: str, *, fresh: bool = False) -> Opened:
     Raises:
         NotFoundError: no petition has this name.
     """
+    if not _SLUG.fullmatch(slug):
+        # A name that no petition can have, such as one with a NUL, is not asked for.
+        raise NotFoundError("there is no such petition")
     recent = _recent.setdefault(runtime.store, {})
     known = recent.get(slug)
     if known is not None and not fresh and time.monotonic() - known[0] < FRESH:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from campaign.config import Settings
+from campaign.errors import CountersignError
 from campaign.store import instance as instance_rows
 from campaign.store.database import Nudge, Store, no_nudge
 from campaign.tokens import Tokens
@@ -89,17 +90,21 @@ def build(
     """
     store = Store(settings.database_url, nudge=nudge, pool_size=pool_size)
     vault = Vault(settings.keys)
-    found = _instance(store, vault)
-    return Runtime(
-        settings=settings,
-        store=store,
-        vault=vault,
-        tokens=Tokens(settings.keys),
-        secrets=Secrets.of(vault.unwrap(found.stable, STABLE_PLACE)),
-        accounts=vault.unwrap(found.accounts, ACCOUNT_PLACE),
-        epoch=found.epoch,
-        clock=clock,
-    )
+    try:
+        found = _instance(store, vault)
+        return Runtime(
+            settings=settings,
+            store=store,
+            vault=vault,
+            tokens=Tokens(settings.keys),
+            secrets=Secrets.of(vault.unwrap(found.stable, STABLE_PLACE)),
+            accounts=vault.unwrap(found.accounts, ACCOUNT_PLACE),
+            epoch=found.epoch,
+            clock=clock,
+        )
+    except CountersignError:
+        store.close()
+        raise
 
 
 def _instance(store: Store, vault: Vault) -> instance_rows.Instance:

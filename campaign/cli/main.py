@@ -8,7 +8,9 @@ from campaign import __version__
 from campaign.cli.account import account
 from campaign.cli.db import db
 from campaign.cli.keys import keys
+from campaign.cli.monitor import monitor
 from campaign.cli.petition import petition
+from campaign.cli.seed import seed
 from campaign.cli.serve import mailserver, web, worker
 from campaign.cli.up import up
 from campaign.errors import CountersignError
@@ -27,7 +29,7 @@ def countersign() -> None:
     """Petitions whose signatures are real and whose mail arrives once."""
 
 
-for command in (up, web, worker, mailserver, db, keys, account, petition):
+for command in (up, web, worker, mailserver, db, keys, account, petition, monitor, seed):
     countersign.add_command(command)
 
 

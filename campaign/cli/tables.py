@@ -1,17 +1,20 @@
 """Tables for a terminal: columns aligned, numbers to the right."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 
-def render(heads: Sequence[str], rows: Sequence[Sequence[str | int]]) -> list[str]:
+def render(heads: Sequence[str], rows: Sequence[Sequence[str | int]], *, right: Collection[int] = ()) -> list[str]:
     """The lines of a table, head first.
 
-    A column of numbers stands to the right. The last column is not filled up: texts of any script belong there, for
-    how wide a terminal draws them is not ours to know.
+    A column of numbers stands to the right, and so do the columns whose positions are in ``right``. The last column is
+    not filled up: texts of any script belong there, for how wide a terminal draws them is not ours to know.
     """
     grid = [list(heads), *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(line[column]) for line in grid) for column in range(len(heads))]
-    numeric = [bool(rows) and all(isinstance(row[column], int) for row in rows) for column in range(len(heads))]
+    numeric = [
+        column in right or (bool(rows) and all(isinstance(row[column], int) for row in rows))
+        for column in range(len(heads))
+    ]
     return [
         "  ".join(
             cell.rjust(width) if number else cell.ljust(width)

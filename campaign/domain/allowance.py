@@ -8,6 +8,7 @@ PER_DAY = 3
 PER_MONTH = 5
 MONTH = timedelta(days=30)
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 
 NETWORK_PER_HOUR = 10
 NETWORK_HORIZON = timedelta(hours=24)
@@ -41,9 +42,8 @@ def network_slot(earlier: Sequence[datetime], now: datetime) -> datetime | None:
         earlier: the slots given to this network so far; any order.
         now: the present moment.
     """
-    hour = timedelta(hours=1)
-    recent = sorted(moment for moment in earlier if moment > now - hour)
+    recent = sorted(moment for moment in earlier if moment > now - HOUR)
     if len(recent) < NETWORK_PER_HOUR:
         return now
-    slot = max(now, recent[-NETWORK_PER_HOUR] + hour)
+    slot = max(now, recent[-NETWORK_PER_HOUR] + HOUR)
     return slot if slot <= now + NETWORK_HORIZON else None

@@ -12,7 +12,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import quote
 
 import psutil
 
@@ -64,18 +64,6 @@ def start(settings: Settings, *, durable: bool = True) -> str:
             _launch(server, durable=durable)
         _await(server)
     return server.url
-
-
-def client_url(url: str) -> str:
-    """Translate a URL as Celery spells it into one that the client library redis-py reads.
-
-    ``redis+socket:///run/redis.sock?virtual_host=3`` becomes ``unix:///run/redis.sock?db=3``; others stay as they are.
-    """
-    if not url.startswith("redis+socket://"):
-        return url
-    parts = urlsplit(url)
-    query = urlencode([("db" if name == "virtual_host" else name, value) for name, value in parse_qsl(parts.query)])
-    return f"unix://{parts.netloc}{parts.path}{'?' if query else ''}{query}"
 
 
 def live_url(settings: Settings) -> str | None:

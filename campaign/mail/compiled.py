@@ -83,30 +83,34 @@ class CompiledMail:
         Raises:
             MailValueError: for a missing value, control characters, a link that is not ours, a broken address.
         """
+        personal = self._personal_headers(to, message_id, date, list_unsubscribe)
+        body = self._filled_body(values)
+        if signer is None:
+            return WireBytes(b"".join((personal, self.head, b"\r\n", body)))
+        names, canonical = self.head_names, self.canonical_head
+        for line in personal.splitlines(keepends=True):
+            names += (headers.name_of(line),)
+            canonical += headers.relaxed(line)
+        # The body is its own canonical form: see quoted_printable.
+        seals = signer.seals(canonical, names, b64encode(hashlib.sha256(body).digest()), int(date.timestamp()))
+        return WireBytes(b"".join((seals, personal, self.head, b"\r\n", body)))
+
+    def _personal_headers(
+        self, to: str | WireAddress, message_id: str, date: datetime, list_unsubscribe: str | None
+    ) -> bytes:
         recipient = to if isinstance(to, WireAddress) else wire_address(to)
         personal = b"To: %b\r\n%b%b" % (
             recipient.address.encode(),
             headers.date(date),
             headers.message_id(message_id),
         )
-        if self.needs_list_unsubscribe:
-            if list_unsubscribe is None:
-                raise MailValueError({"list_unsubscribe": "missing"})
-            self._check_link("list_unsubscribe", list_unsubscribe)
-            # One line whatever its length: a fold or an encoded word would end one-click unsubscribing.
-            personal += b"List-Unsubscribe: <%b>\r\n" % list_unsubscribe.encode()
-        elif list_unsubscribe is not None:
-            raise MailValueError({"list_unsubscribe": "unexpected"})
-        body = self._filled_body(values)
-        if signer is None:
-            return WireBytes(b"".join((personal, self.head, b"\r\n", body)))
-        # The body is its own canonical form: see quoted_printable.
-        names, canonical = self.head_names, self.canonical_head
-        for line in personal.splitlines(keepends=True):
-            names += (headers.name_of(line),)
-            canonical += headers.relaxed(line)
-        seals = signer.seals(canonical, names, b64encode(hashlib.sha256(body).digest()), int(date.timestamp()))
-        return WireBytes(b"".join((seals, personal, self.head, b"\r\n", body)))
+        if (list_unsubscribe is not None) is not self.needs_list_unsubscribe:
+            raise MailValueError({"list_unsubscribe": "missing" if self.needs_list_unsubscribe else "unexpected"})
+        if list_unsubscribe is None:
+            return personal
+        self._check_link("list_unsubscribe", list_unsubscribe)
+        # One line whatever its length: a fold or an encoded word would end one-click unsubscribing.
+        return personal + b"List-Unsubscribe: <%b>\r\n" % list_unsubscribe.encode()
 
     def _filled_body(self, values: Mapping[str, str]) -> bytes:
         encoded: list[bytes] = []

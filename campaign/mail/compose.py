@@ -113,16 +113,12 @@ class Composer:
         spec = KINDS[kind]
         slots = slots or Slots.create(spec.slots)
         values = self.values(spec, locale, sender, context) | slots.tokens()
-        env = self._environment(locale)
-        subject = " ".join(templates.render(env, f"{spec.folder}/subject.txt", values).split())
+        subject, text, html = self._rendered(spec, locale, values)
         _check_subject(subject, slots)
-        values["mail_subject"] = subject
-        text = tidy(templates.render(env, f"{spec.folder}/body.txt", values))
-        html = inlined(templates.render(env, f"{spec.folder}/body.html", values), locale)
-        unsubscribe = spec.unsubscribe is Unsubscribe.ALWAYS or (
+        one_click = spec.unsubscribe is Unsubscribe.ALWAYS or (
             spec.unsubscribe is Unsubscribe.WITH_UPDATES and bool(values["wants_updates"])
         )
-        head = _head(spec, locale, sender, subject, list_identity, one_click=unsubscribe)
+        head = _head(spec, locale, sender, subject, list_identity, one_click=one_click)
         body, places, names = _body(slots, text, html)
         compiled = CompiledMail(
             kind=kind,
@@ -135,10 +131,18 @@ class Composer:
             body=body,
             places=places,
             names=names,
-            needs_list_unsubscribe=unsubscribe,
+            needs_list_unsubscribe=one_click,
         )
         _check_size(compiled, html)
         return compiled
+
+    def _rendered(self, spec: MailKind, locale: str, values: dict[str, Any]) -> tuple[str, str, str]:
+        """Subject, text and HTML; the latter two know the subject as ``mail_subject``."""
+        env = self._environment(locale)
+        subject = " ".join(templates.render(env, f"{spec.folder}/subject.txt", values).split())
+        values = values | {"mail_subject": subject}
+        text = tidy(templates.render(env, f"{spec.folder}/body.txt", values))
+        return subject, text, inlined(templates.render(env, f"{spec.folder}/body.html", values), locale)
 
     def _environment(self, locale: str) -> Environment:
         if locale not in self._environments:

@@ -9,7 +9,7 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,6 +55,8 @@ class Connection:
         self.encrypted = False
         self.expected: deque[tuple[Phase, Handler]] = deque()
         self.unsent_until_mark = 0
+        self.shortcut: Callable[[bytes], bool] | None = None
+        """Gets whole chunks before they are cut into replies, while nothing is left over; True if it took one."""
         self._selector = selector
         self._on_lost = on_lost
         self._reader = ReplyReader()
@@ -88,6 +90,12 @@ class Connection:
         if not self.expected:
             self._set_deadline(phase)
         self.expected.append((phase, handler))
+
+    def expect_all(self, expected: Iterable[tuple[Phase, Handler]]) -> None:
+        """Say who takes the next replies, as :meth:`expect` for each of them."""
+        if not self.expected:
+            self._set_deadline(Phase.DOT)
+        self.expected.extend(expected)
 
     def write(self, data: bytes, *, mark: int = 0) -> None:
         """Send ``data``, later if the wire is full; ``unsent_until_mark`` counts down its first ``mark`` bytes."""
@@ -240,6 +248,8 @@ class Connection:
                 return
 
     def _take(self, data: bytes) -> None:
+        if self.shortcut is not None and self._reader.is_empty and self.shortcut(data):
+            return
         try:
             replies = self._reader.feed(data)
         except BrokenReplyError as error:

@@ -96,7 +96,9 @@ def scrubbed(text: str) -> str:
     """``text`` without mail addresses and control characters, at most 200 characters."""
     if "@" in text or "<" in text:
         text = _ADDRESS.sub("<address>", text)
-    return _CONTROLS.sub(" ", text)[:MAX_TEXT].strip()
+    if not text.isprintable():
+        text = _CONTROLS.sub(" ", text)
+    return text[:MAX_TEXT].strip()
 
 
 # RFC 3463 subjects (second number), with the details that speak of somebody else.

@@ -5,6 +5,7 @@ before, so that each message costs one round trip. At most one message per sessi
 answer.
 """
 
+import re
 import selectors
 import ssl
 import time
@@ -20,6 +21,9 @@ from campaign.mail.transport import Blame, Envelope, Outcome, Phase, Result
 
 QUIT = b"QUIT\r\n"
 
+_USUAL = re.compile(rb"(2[0-9][0-9]) ([^\r\n]*)\r\n2[0-9][0-9] [^\r\n]*\r\n2[0-9][0-9] [^\r\n]*\r\n354 [^\r\n]*\r\n")
+"""The answers to a final dot and to a pipelined MAIL, RCPT and DATA when all is well: nearly always."""
+
 
 @dataclass(slots=True)
 class Transfer:
@@ -27,6 +31,7 @@ class Transfer:
 
     envelope: Envelope
     data: bytes
+    is_ascii: bool
     attempts: int = 0
     refusal: tuple[Phase, Reply] | None = None
 
@@ -45,6 +50,9 @@ class Crew(Protocol):
 
     def give_back(self, transfer: Transfer) -> None:
         """Called for a message that certainly was not submitted, when the session ended under it."""
+
+    def stir(self) -> None:
+        """Called when a session is idle, or has ended: there may be something to do."""
 
     def failed(self, failure: SessionFailedError) -> None:
         """Called when the session could not begin, or ended without any use."""
@@ -67,6 +75,8 @@ class Session:
         self._submitted: Transfer | None = None
         self._needs_reset = False
         self._count = 0
+        self._size_limit = 0
+        self._group = ((Phase.MAIL, self._on_mail), (Phase.RCPT, self._on_rcpt), (Phase.DATA, self._on_data))
 
     @property
     def is_open(self) -> bool:
@@ -93,6 +103,7 @@ class Session:
         if transfer is None:
             self.is_idle, self.idle_since = True, time.monotonic()
             self.connection.rest()
+            self.crew.stir()
             return
         self.is_idle = False
         self._open_transaction(transfer, before=b"", mark=0)
@@ -101,6 +112,7 @@ class Session:
         """Say goodbye and close."""
         self.is_idle = False
         self.connection.close(farewell=QUIT, patience=patience)
+        self.crew.stir()
 
     def _failed(self, failure: SessionFailedError) -> None:
         self.crew.failed(failure)
@@ -108,6 +120,8 @@ class Session:
     def _ready(self, capabilities: dict[str, str]) -> None:
         self._capabilities = capabilities
         self._pipelines = self._settings.pipelining and "PIPELINING" in capabilities
+        limit = capabilities.get("SIZE", "")
+        self._size_limit = int(limit) if limit.isascii() and limit.isdigit() else 0
         self.start()
 
     def _take(self) -> Transfer | None:
@@ -121,13 +135,14 @@ class Session:
 
     def _unable(self, transfer: Transfer) -> tuple[str, str, Blame] | None:
         """Why this server can't take the message at all, if so."""
+        if 0 < self._size_limit < len(transfer.data):
+            return "5.3.4", f"the mail server takes at most {self._size_limit} bytes", Blame.US
+        if transfer.is_ascii and not transfer.envelope.utf8:
+            return None
         offered = self._capabilities or {}
         if transfer.envelope.utf8 and "SMTPUTF8" not in offered:
             return "5.6.7", "the mail server can't take addresses beyond ASCII", Blame.RECIPIENT
-        limit = offered.get("SIZE", "")
-        if limit.isdigit() and 0 < int(limit) < len(transfer.data):
-            return "5.3.4", f"the mail server takes at most {limit} bytes", Blame.US
-        if "8BITMIME" not in offered and not transfer.data.isascii():
+        if "8BITMIME" not in offered:
             return "5.6.3", "the mail server takes 7-bit messages only", Blame.US
         return None
 
@@ -140,19 +155,36 @@ class Session:
             self._needs_reset = False
             before += b"RSET\r\n"
             connection.expect(Phase.MAIL, _ignore)
-        connection.expect(Phase.MAIL, self._on_mail)
         envelope = transfer.envelope
         parameters = ""
-        if envelope.utf8:
-            parameters = " BODY=8BITMIME SMTPUTF8"
-        elif not transfer.data.isascii():
-            parameters = " BODY=8BITMIME"
-        commands = f"MAIL FROM:<{envelope.mail_from}>{parameters}\r\n"
+        if not transfer.is_ascii or envelope.utf8:
+            parameters = " BODY=8BITMIME SMTPUTF8" if envelope.utf8 else " BODY=8BITMIME"
         if self._pipelines:
-            connection.expect(Phase.RCPT, self._on_rcpt)
-            connection.expect(Phase.DATA, self._on_data)
-            commands += f"RCPT TO:<{envelope.rcpt_to}>\r\nDATA\r\n"
+            connection.expect_all(self._group)
+            connection.shortcut = self._on_usual if mark else None
+            commands = f"MAIL FROM:<{envelope.mail_from}>{parameters}\r\nRCPT TO:<{envelope.rcpt_to}>\r\nDATA\r\n"
+        else:
+            connection.expect(Phase.MAIL, self._on_mail)
+            commands = f"MAIL FROM:<{envelope.mail_from}>{parameters}\r\n"
         connection.write(before + commands.encode(), mark=mark)
+
+    def _on_usual(self, data: bytes) -> bool:
+        """The whole turn in one step: the last message is accepted, the next may be submitted."""
+        connection = self.connection
+        found = _USUAL.fullmatch(data)
+        if found is None or connection.unsent_until_mark or len(connection.expected) != 4:
+            connection.shortcut = None
+            return False
+        connection.expected.clear()
+        submitted, opening = self._submitted, self._opening
+        if submitted is None or opening is None:
+            raise AssertionError("the shortcut was taken in another state")
+        self._count += 1
+        self._settle(
+            submitted, Result.ACCEPTED, Phase.DOT, reply=Reply(int(found[1]), (found[2].decode("utf-8", "replace"),))
+        )
+        self._submit(opening)
+        return True
 
     def _on_mail(self, reply: Reply) -> None:
         transfer = self._current()
@@ -196,6 +228,7 @@ class Session:
         more = self._count + 1 < self._settings.messages_per_connection
         upcoming = self._take() if self._pipelines and more else None
         self._submitted, self._opening = transfer, None
+        self.connection.shortcut = None
         self.connection.expect(Phase.DOT, self._on_dot)
         self.crew.submitting(transfer.envelope.id)
         if upcoming is None:
@@ -254,10 +287,12 @@ class Session:
 
     def _end(self, text: str) -> None:
         """Close after a 421; whatever is under way was not answered."""
+        self.crew.stir()
         self.connection.close()
         self._abandon(Loss(self.connection.phase, text), submitted_is_safe=False)
 
     def _lost(self, loss: Loss) -> None:
+        self.crew.stir()
         if self._capabilities is None:
             self._failed(SessionFailedError(loss.text, phase=loss.phase, permanent=loss.permanent))
             return

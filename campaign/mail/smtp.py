@@ -95,6 +95,10 @@ class _Delivery:
         self._barren = 0
         self._failure: SessionFailedError | None = None
         self._error: Exception | None = None
+        self._stirred = False
+        # Deadlines are looked at now and then, not in each turn.
+        self._tick = min(1.0, min(settings.deadlines.values()) / 4)
+        self._next_look = 0.0
 
     def run(self) -> None:
         """Until everything has its outcome."""
@@ -103,7 +107,7 @@ class _Delivery:
             self._employ()
             if not any(session.is_working or (session.is_opening and self._waiting) for session in self._sessions):
                 break
-            self._wait()
+            self._drive()
         if self._error is not None:
             raise self._error
         if self._failure is not None and (self._waiting or not self._exhausted):
@@ -149,11 +153,17 @@ class _Delivery:
     def give_back(self, transfer: Transfer) -> None:
         """See :class:`~campaign.mail.session.Crew`."""
         self._waiting.append(transfer)
+        self._stirred = True
+
+    def stir(self) -> None:
+        """See :class:`~campaign.mail.session.Crew`."""
+        self._stirred = True
 
     def failed(self, failure: SessionFailedError) -> None:
         """See :class:`~campaign.mail.session.Crew`."""
         in_opening = failure.phase in {Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH}
         self._barren += 1
+        self._stirred = True
         if in_opening or self._barren >= MAX_BARREN:
             self._failure = failure
 
@@ -189,17 +199,20 @@ class _Delivery:
             self._waiting.append(transfer)
         return bool(self._waiting)
 
-    def _wait(self) -> None:
-        deadlines = [session.connection.deadline for session in self._sessions if session.connection.deadline]
-        now = time.monotonic()
-        timeout = max(0.0, min(deadlines) - now) if deadlines else None
-        events = self._selector.select(timeout)
-        for key, mask in events:
-            key.data.on_ready(mask)
-        if not events or timeout == 0.0:
+    def _drive(self) -> None:
+        """Let the sessions work until one of them may need something of us."""
+        # While the ring may grow, look after each turn; afterwards only when a session says so.
+        self._stirred = self._failure is None and len(self._sessions) < self._settings.connections
+        while True:
+            for key, mask in self._selector.select(self._tick):
+                key.data.on_ready(mask)
             now = time.monotonic()
-            for session in list(self._sessions):
-                session.connection.on_time(now)
+            if now >= self._next_look:
+                self._next_look = now + self._tick
+                for session in list(self._sessions):
+                    session.connection.on_time(now)
+            if self._stirred:
+                return
 
     def _defer_waiting(self, failure: SessionFailedError) -> None:
         """Messages that were taken and found no session: certainly not sent."""
@@ -222,4 +235,5 @@ def _checked(envelope: Envelope) -> Transfer:
         raise MailValueError({"mail_from": "address"})
     if not is_wire_address(envelope.rcpt_to, utf8=envelope.utf8):
         raise MailValueError({"rcpt_to": "address"})
-    return Transfer(envelope, wire_data(envelope.data))
+    data = wire_data(envelope.data)
+    return Transfer(envelope, data, data.isascii())

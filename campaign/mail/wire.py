@@ -8,7 +8,7 @@ FINAL_DOT: Final = b".\r\n"
 
 
 class WireBytes(bytes):
-    """A whole message known by its making to end its lines in CRLF only, the last one too, and to begin none with a dot.
+    """A whole message known by its making to end its lines in CRLF only, the last one too, and begin none with a dot.
 
     The composer builds such messages, so that the client need not search each of them again. Anything else is searched.
     """

@@ -169,6 +169,35 @@ class FaultServer(running.ServerThread):
         super().__init__(rules, tls=rules.tls if script.implicit_tls else None)
 
 
+PROVIDERS: Final = {
+    "gmail.test": (
+        Fault("rcpt", "550 5.1.1 The account does not exist", domain="gmail.test", odds=0.004),
+        Fault("rcpt", "452 4.2.2 The inbox is out of storage space", domain="gmail.test", odds=0.003),
+        Fault("dot", "421 4.7.28 Unusual rate of mail", domain="gmail.test", odds=0.002),
+    ),
+    "outlook.test": (
+        Fault("rcpt", "550 5.5.0 Requested action not taken: mailbox unavailable", domain="outlook.test", odds=0.006),
+        Fault("mail", "451 4.7.500 Server busy", odds=0.001),
+        Fault("dot", "drop", domain="outlook.test", odds=0.0005),
+    ),
+    "yahoo.test": (
+        Fault("rcpt", "554 5.7.9 Not accepted for policy reasons", domain="yahoo.test", odds=0.0005),
+        Fault("rcpt", "421 4.7.0 Temporarily deferred due to unexpected volume", domain="yahoo.test", odds=0.01),
+    ),
+    "small.test": (
+        Fault("rcpt", "450 4.2.0 Greylisted, try again in five minutes", domain="small.test", odds=0.3),
+        Fault("accepted", "drop", domain="small.test", odds=0.001),
+        Fault("data", "hang", domain="small.test", odds=0.0005),
+    ),
+}
+"""What large and small receivers do to a healthy sender, by domain: for rehearsals and drills."""
+
+
+def realistic(*, seed: int) -> Script:
+    """A script with all :data:`PROVIDERS`."""
+    return Script(faults=tuple(fault for faults in PROVIDERS.values() for fault in faults), seed=seed)
+
+
 def _concerns(fault: Fault, recipients: Sequence[str]) -> bool:
     if fault.recipient is not None and fault.recipient not in recipients:
         return False

@@ -1,6 +1,7 @@
 """How much mail a mailbox or a network has caused: keyed hashes and times, nothing else."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
@@ -8,33 +9,55 @@ from sqlalchemy import text
 from campaign.store.database import Transaction
 
 
-def lock(tx: Transaction, key: bytes) -> None:
-    """Let one transaction at a time decide on a key; held until the commit."""
-    tx.execute(text("select pg_advisory_xact_lock(:key)"), key=int.from_bytes(key[:8], "big", signed=True))
+def lock(tx: Transaction, keys: Sequence[bytes]) -> None:
+    """Let one transaction at a time decide on some keys; taken in this order, held until the commit."""
+    tx.execute(
+        text("select pg_advisory_xact_lock(key) from unnest(cast(:keys as bigint[])) as key"),
+        keys=[int.from_bytes(key[:8], "big", signed=True) for key in keys],
+    )
 
 
-def slots(tx: Transaction, keys: Iterable[bytes], *, since: datetime) -> dict[bytes, list[datetime]]:
-    """The slots given to each key since a moment, future ones included."""
-    wanted = list(keys)
-    found: dict[bytes, list[datetime]] = {key: [] for key in wanted}
+def slots(tx: Transaction, since: Mapping[bytes, datetime]) -> dict[bytes, list[datetime]]:
+    """The slots given to each key since a moment of its own, future ones included."""
+    found: dict[bytes, list[datetime]] = {key: [] for key in since}
     rows = tx.execute(
-        text("select key, slot_at from mail_allowance where key = any(:keys) and slot_at > :since"),
-        keys=wanted,
-        since=since,
+        text("""
+        select a.key, a.slot_at from unnest(cast(:keys as bytea[]), cast(:since as timestamptz[])) as o(key, since)
+        join mail_allowance a on a.key = o.key and a.slot_at > o.since"""),
+        keys=list(since),
+        since=list(since.values()),
     )
     for row in rows:
         found[bytes(row.key)].append(row.slot_at)
     return found
 
 
-def add(tx: Transaction, key: bytes, *, slot_at: datetime, keep: timedelta) -> None:
-    """Note a slot that was given."""
-    tx.execute(
-        text("insert into mail_allowance (key, slot_at, expires_at) values (:key, :slot_at, :expires_at)"),
-        key=key,
-        slot_at=slot_at,
-        expires_at=slot_at + keep,
-    )
+@dataclass(frozen=True)
+class Grant:
+    """A slot that a mailbox or a network was given."""
+
+    key: bytes
+    slot_at: datetime
+    keep: timedelta
+
+
+INSERT = """insert into mail_allowance (key, slot_at, expires_at)
+    select * from unnest(cast(:grant_keys as bytea[]), cast(:grant_slots as timestamptz[]),
+        cast(:grant_ends as timestamptz[]))"""
+
+
+def values(grants: Sequence[Grant]) -> dict[str, object]:
+    """The values that :data:`INSERT` names."""
+    return {
+        "grant_keys": [grant.key for grant in grants],
+        "grant_slots": [grant.slot_at for grant in grants],
+        "grant_ends": [grant.slot_at + grant.keep for grant in grants],
+    }
+
+
+def add(tx: Transaction, grants: Sequence[Grant]) -> None:
+    """Note slots that were given."""
+    tx.execute(text(INSERT), **values(grants))
 
 
 def purge(tx: Transaction, *, now: datetime) -> int:

@@ -2,11 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import psycopg
 from sqlalchemy import Connection, CursorResult, Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
@@ -112,6 +113,30 @@ class Store:
                 # Nobody can know whether the commit arrived: no blind second run.
                 raise StoreUnavailableError("the database was lost while saving; please try again") from error
             return result, transaction.lanes
+
+    def express(self, statements: Sequence[tuple[str, Mapping[str, object]]]) -> object:
+        """Send statements in one round trip, as one implicit transaction; the first value of the last one.
+
+        For the few places where a person waits and nothing is decided in between. The statements are psycopg's.
+
+        Returns:
+            None if the transaction was rolled back (a constraint, a deadlock) or the database was lost: the caller
+            takes the careful way, which must find out by itself whether a commit has arrived.
+        """
+        try:
+            with self.engine.connect() as pooled:
+                raw: Any = pooled.connection.driver_connection
+                raw.autocommit = True
+                try:
+                    with raw.pipeline():
+                        cursors = [raw.execute(statement, values) for statement, values in statements]
+                    return cursors[-1].fetchone()[0]
+                finally:
+                    if not raw.closed:
+                        raw.autocommit = False
+        except (psycopg.Error, DBAPIError, PoolTimeoutError) as error:
+            log.info("the express way is not free: %s", getattr(error, "sqlstate", None) or type(error).__name__)
+            return None
 
     def is_alive(self) -> bool:
         """True if the database answers now."""

@@ -18,10 +18,12 @@ class Instance:
     accounts: Sealed
 
 
-def find(tx: Transaction) -> Instance | None:
-    """The row, or None on a database that no process has used yet."""
+def find(tx: Transaction, *, lock: bool = False) -> Instance | None:
+    """The row, or None on a database that no process has used yet; ``lock`` holds it until the transaction ends."""
     row = tx.execute(
-        text("select epoch, stable_key_id, stable_key, account_key_id, account_key from instance")
+        text(f"""
+        select epoch, stable_key_id, stable_key, account_key_id, account_key
+        from instance {"for update" if lock else ""}""")
     ).one_or_none()
     if row is None:
         return None

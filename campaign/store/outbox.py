@@ -1,11 +1,13 @@
 """The message table: to send a mail, add a row. Planning and ending of messages; claiming is in ledger.py."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
 
 from campaign.domain.states import Lane, MessageKind
+from campaign.store import allowances
 from campaign.store.database import Transaction
 
 
@@ -24,21 +26,30 @@ class Plan:
     about_id: int | None = None
 
 
-def add(tx: Transaction, plan: Plan) -> int | None:
+_INSERT = """insert into message (kind, lane, due_at, planned_at, signature_id, petition_id, account_id, about_id)
+    values (:kind, :lane, :due_at, :planned_at, :signature_id, :petition_id, :account_id, :about_id)
+    on conflict (signature_id, kind) where kind in ('thank_you', 'reminder') do nothing
+    returning id"""
+_PLAIN = text(_INSERT)
+_GRANTED = text(f"with granted as ({allowances.INSERT}) {_INSERT}")
+
+
+def add(tx: Transaction, plan: Plan, *, grants: Sequence[allowances.Grant] = ()) -> int | None:
     """Plan a message and wake its lane after the commit.
+
+    Args:
+        tx: the open transaction.
+        plan: the message.
+        grants: the allowance it uses, noted by the same statement: a person waits for this one.
 
     Returns:
         The message's id; None if the signature has its one thank-you or reminder already.
     """
     message_id: int | None = tx.execute(
-        text("""
-        insert into message (kind, lane, due_at, planned_at, signature_id, petition_id, account_id, about_id)
-        values (:kind, :lane, :due_at, :planned_at, :signature_id, :petition_id, :account_id, :about_id)
-        on conflict (signature_id, kind) where kind in ('thank_you', 'reminder') do nothing
-        returning id"""),
+        _GRANTED if grants else _PLAIN,
         kind=str(plan.kind), lane=str(plan.lane), due_at=plan.due_at, signature_id=plan.signature_id,
         petition_id=plan.petition_id, account_id=plan.account_id, about_id=plan.about_id,
-        planned_at=plan.planned_at or plan.due_at,
+        planned_at=plan.planned_at or plan.due_at, **(allowances.values(grants) if grants else {}),
     ).scalar_one_or_none()  # fmt: skip
     if message_id is not None:
         tx.nudge(plan.lane)

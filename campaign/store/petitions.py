@@ -188,6 +188,18 @@ def consent_id(tx: Transaction, *, purpose: str, locale: str, wording: str, dige
     return int(tx.execute(text("select id from consent_text where hash = :hash"), hash=digest).scalar_one())
 
 
+def wrapped_otherwise(tx: Transaction, *, key_id: str, after: int, limit: int) -> list[tuple[int, Sealed]]:
+    """Petitions, in the order of their ids, whose data key is not under this instance key; locked."""
+    rows = tx.execute(
+        text("""
+        select id, data_key_id, data_key from petition
+        where data_key is not null and data_key_id <> :key_id and id > :after
+        order by id limit :limit for update"""),
+        key_id=key_id, after=after, limit=limit,
+    )  # fmt: skip
+    return [(row.id, Sealed(row.data_key_id, bytes(row.data_key))) for row in rows]
+
+
 def rewrap(tx: Transaction, petition_id: int, key: Sealed) -> None:
     """Store a petition's data key under another instance key."""
     tx.execute(

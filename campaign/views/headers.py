@@ -6,9 +6,12 @@ from campaign.config import Settings
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-"""Nothing inline, nothing from elsewhere. connect-src is for the count, frame-src for the mail in the local mailbox."""
+"""Nothing inline, nothing from elsewhere. connect-src is for the count."""
+
+FRAMING_POLICY = f"{POLICY}; frame-src 'self'"
+"""For the page of the local mailbox that shows a mail in a frame."""
 
 MAIL_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; "

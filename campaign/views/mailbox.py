@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from campaign.smtpd.mailbox import Mailbox
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
-from campaign.views.headers import MAIL_POLICY, keep_private
+from campaign.views.headers import FRAMING_POLICY, MAIL_POLICY, keep_private
 from campaign.views.rendering import page
 
 pages = Blueprint("mailbox", __name__)
@@ -72,15 +72,15 @@ def read(mail_id: str) -> Response:
     if mail is None:
         abort(404)
     message = _parsed(raw)
-    return keep_private(
-        page(
-            "mail.html",
-            mail=mail,
-            has_html=message.get_body(("html",)) is not None,
-            text_with_links=_with_links(_part(message, "plain")),
-            source=raw.decode("utf-8", "replace"),
-        )
+    response = page(
+        "mail.html",
+        mail=mail,
+        has_html=message.get_body(("html",)) is not None,
+        text_with_links=_with_links(_part(message, "plain")),
+        source=raw.decode("utf-8", "replace"),
     )
+    response.headers["Content-Security-Policy"] = FRAMING_POLICY
+    return keep_private(response)
 
 
 @pages.get("/mailbox/<mail_id>/html")

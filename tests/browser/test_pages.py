@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import LONG, SLUG, Live, Visitor
+from tests.views.test_mailbox import receive
 
 pytestmark = pytest.mark.browser
 
@@ -54,7 +55,7 @@ def test_every_page_is_accessible(live: Live, visitor: Callable[..., Visitor], l
     assert [text for text in person.complaints if "Failed to load resource" not in text] == []
 
 
-@pytest.mark.parametrize("lang", ["en", "ur"])
+@pytest.mark.parametrize("lang", ["de", "ur"])
 @pytest.mark.parametrize("width", [320, 375, 768, 1440])
 def test_no_page_is_wider_than_its_window(live: Live, visitor: Callable[..., Visitor], width: int, lang: str):
     person = visitor(width=width)
@@ -217,3 +218,15 @@ def test_printing_shows_the_petition_and_no_form(live: Live, visitor: Callable[.
 
     assert page.locator("h1").is_visible()
     assert page.locator("form").is_hidden()
+
+
+def test_a_mail_is_read_in_its_frame_and_its_script_does_not_run(live: Live, visitor: Callable[..., Visitor]):
+    receive(live.world)
+    person = visitor()
+    page = person.open(f"{live.url}/mailbox?lang=en")
+
+    page.click(".mails a")
+
+    expect(page.frame_locator("iframe").locator("p")).to_have_text("Press")
+    assert person.violations() == []
+    assert page.frame_locator("iframe").locator("base").get_attribute("target") == "_blank"

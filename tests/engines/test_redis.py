@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 
 from campaign import config
+from campaign.broker import client_url
 from campaign.engines import places, redis
 
 
@@ -133,6 +134,6 @@ def test_a_stop_is_quick(settings):
     ],
 )
 def test_the_url_of_the_queue_is_translated_for_the_client_library(url, expected):
-    translated = redis.client_url(url)
+    translated = client_url(url)
 
     assert translated == expected

@@ -21,8 +21,8 @@ import pytest
 from psycopg import sql
 from redis import Redis
 
+from campaign.broker import client_url
 from campaign.engines import locks
-from campaign.engines import redis as embedded_redis
 from campaign.store import migrate
 from tests.kit.keeper import KEEPER_LOCK, RUN_LOCK, STARTED
 
@@ -163,7 +163,7 @@ def _tables(connection: psycopg.Connection) -> list[str]:
 def _filled(connection: psycopg.Connection, tables: list[str]) -> list[str]:
     if not tables:
         return []
-    query = " UNION ALL ".join(f"(SELECT '{name}' FROM {name} LIMIT 1)" for name in tables)  # noqa: S608 - our own names
+    query = " UNION ALL ".join(f"(SELECT '{name}' FROM {name} LIMIT 1)" for name in tables)
     return [name for (name,) in connection.execute(query)]
 
 
@@ -232,7 +232,7 @@ def redis_prefix(engines: Engines) -> str:
 @pytest.fixture
 def redis_url(engines: Engines) -> str:
     """The URL (as Celery spells it) of a Redis without keys of ours."""
-    with Redis.from_url(embedded_redis.client_url(engines.redis_url)) as client:
+    with Redis.from_url(client_url(engines.redis_url)) as client:
         if os.environ.get("TEST_REDIS_URL"):
             for key in client.scan_iter(match=f"{engines.redis_prefix}*", count=1000):
                 client.delete(key)

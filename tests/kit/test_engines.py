@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from redis import Redis
 
-from campaign.engines import redis as embedded_redis
+from campaign.broker import client_url
 from tests.kit import engines as kit
 from tests.kit.waiting import until
 
@@ -30,7 +30,7 @@ def test_each_test_finds_clean_tables(database_url, time):
 
 @pytest.mark.parametrize("time", ["first", "second"])
 def test_each_test_finds_an_empty_redis(redis_url, redis_prefix, time):
-    with Redis.from_url(embedded_redis.client_url(redis_url)) as client:
+    with Redis.from_url(client_url(redis_url)) as client:
         found = list(client.scan_iter(match=f"{redis_prefix}*"))
         client.set(f"{redis_prefix}key", 1)
 

@@ -2,6 +2,7 @@
 
 import email
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -127,7 +128,7 @@ def test_without_a_session_nothing_is_blamed_and_the_lane_waits_longer_each_time
 
     assert timedelta(seconds=4) <= waits[0] <= timedelta(seconds=6)
     assert timedelta(minutes=4) <= waits[-1] <= timedelta(minutes=6)
-    assert all(later > sooner for sooner, later in zip(waits[:5], waits[1:6], strict=True))
+    assert all(later > sooner for sooner, later in pairwise(waits[:6]))
     assert world.sql("select state, attempts, losses from message") == [("planned", 0, 0)]
     assert lane(world).troubles == 9
     assert lane(world).paused_at is None
@@ -299,7 +300,8 @@ def test_a_message_that_cannot_be_rendered_fails_alone_and_says_why(world):
 
 def test_a_ciphertext_that_does_not_open_fails_alone(world):
     first, second, third = planned(world, 3)
-    world.sql(f"update signature set address = (select address from signature where id = {first}) where id = {second}")
+    moved = world.row(first).address
+    world.sql("update signature set address = %(moved)s where id = %(id)s", moved=moved, id=second)
 
     sent = send(world)
 

@@ -77,9 +77,7 @@ def test_button_and_code_together_confirm_once(world):
 
 def test_of_three_people_with_one_mailbox_two_are_confirmed_however_they_press(world):
     slug = world.petition()
-    tokens = []
-    for name in ("Zahra", "Ali", "Maryam"):
-        tokens.append(world.confirm_token(world.signature(slug, name=name)))
+    tokens = [world.confirm_token(world.signature(slug, name=name)) for name in ("Zahra", "Ali", "Maryam")]
 
     answers = at_once(3, lambda n: confirming.confirm(world.runtime, tokens[n]))
 

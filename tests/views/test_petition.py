@@ -41,7 +41,7 @@ def test_the_page_shows_the_signer_who_agreed_and_not_the_other(site: Site):
 
     shown = words(site.get(f"/p/{SLUG}?lang=en"))
 
-    assert "Zahra Ahmadi from Germany" in shown
+    assert "Zahra Ahmadi from Germany 1 minute ago" in shown
     assert "I swim there." in shown
     assert "Hidden Person" not in shown
 

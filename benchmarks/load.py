@@ -1,0 +1,140 @@
+"""A small HTTP load generator: kept connections, one request in flight on each, times per answer.
+
+It runs in a process of its own, so that it takes the same share of the machine in every measurement.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Tally:
+    """What the answers were."""
+
+    wanted: int
+    requests: Iterator[bytes]
+    sent: int = 0
+    answered: int = 0
+    failed: int = 0
+    first_failure: str = ""
+    seconds: list[float] = field(default_factory=list)
+
+    def next(self) -> bytes | None:
+        """The next request; None when all are sent."""
+        if self.sent >= self.wanted:
+            return None
+        self.sent += 1
+        return next(self.requests)
+
+
+class Connection(asyncio.Protocol):
+    """One kept connection."""
+
+    def __init__(self, tally: Tally, done: asyncio.Future[None]) -> None:
+        self._tally = tally
+        self._done = done
+        self._buffer = b""
+        self._since = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = transport
+        self._send()
+
+    def _send(self) -> None:
+        request = self._tally.next()
+        if request is None:
+            self._transport.close()  # type: ignore[attr-defined]
+            return
+        self._since = time.perf_counter()
+        self._transport.write(request)  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        """Count a whole answer and send the next request."""
+        self._buffer += data
+        head, found, body = self._buffer.partition(b"\r\n\r\n")
+        if not found or len(body) < _length(head):
+            return
+        self._tally.seconds.append(time.perf_counter() - self._since)
+        self._tally.answered += 1
+        if not head.startswith(b"HTTP/1.1 2"):
+            self._tally.failed += 1
+            self._tally.first_failure = self._tally.first_failure or self._buffer[:600].decode(errors="replace")
+        self._buffer = b""
+        self._send()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End."""
+        if not self._done.done():
+            self._done.set_result(None)
+
+
+def _length(head: bytes) -> int:
+    at = head.lower().find(b"content-length:")
+    return int(head[at + 15 : head.find(b"\r\n", at) if head.find(b"\r\n", at) > 0 else None]) if at >= 0 else 0
+
+
+async def _run(port: int, connections: int, tally: Tally) -> float:
+    loop = asyncio.get_running_loop()
+    ends = []
+    begin = time.perf_counter()
+    for _ in range(connections):
+        done: asyncio.Future[None] = loop.create_future()
+        await loop.create_connection(lambda done=done: Connection(tally, done), "127.0.0.1", port)  # type: ignore[misc]
+        ends.append(done)
+    await asyncio.gather(*ends)
+    return time.perf_counter() - begin
+
+
+def get(port: int, path: str) -> Iterator[bytes]:
+    """The same GET for ever."""
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: text/html\r\n\r\n".encode()
+    while True:
+        yield request
+
+
+def sign(port: int, path: str, stamp: str, offset: int) -> Iterator[bytes]:
+    """Sign-ups of people who have never signed before, each from a network of its own."""
+    number = offset
+    while True:
+        number += 1
+        body = (
+            f"stamp={stamp}&name=Signer+{number}&email=s{number}%40example.org&country=DE&wants_updates=1&locale=en"
+        ).encode()
+        address = f"{10 + number // 62_500 % 200}.{number // 250 % 250}.{number % 250}.7"
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: localhost:{port}\r\nOrigin: http://localhost:{port}\r\n"
+            f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: http\r\n"
+            f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        yield head.encode() + body
+
+
+def main() -> None:
+    """Read one order as JSON from standard input, run it, and print what came of it as JSON."""
+    order = json.load(sys.stdin)
+    port = order["port"]
+    requests = (
+        sign(port, order["path"], order["stamp"], order["offset"]) if "stamp" in order else get(port, order["path"])
+    )
+    tally = Tally(order["requests"], requests)
+    seconds = asyncio.run(_run(port, order["connections"], tally))
+    ordered = sorted(tally.seconds)
+    json.dump(
+        {
+            "rate": tally.answered / seconds,
+            "failed": tally.failed,
+            "first_failure": tally.first_failure,
+            "p50_ms": ordered[len(ordered) // 2] * 1000,
+            "p95_ms": ordered[int(len(ordered) * 0.95)] * 1000,
+        },
+        sys.stdout,
+    )
+
+
+if __name__ == "__main__":
+    main()

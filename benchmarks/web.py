@@ -1,0 +1,151 @@
+"""`make bench-web`: the petition page and signing against a bare view in the same server, and the way of one mail."""
+
+import argparse
+import json
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.installation import Installation, installation, wait_for
+from campaign.config import ROOT
+from campaign.engines import ports
+from campaign.runtime import build
+from campaign.smtpd.faults import FaultServer
+
+RESULTS = ROOT / "benchmarks" / "web.json"
+CONNECTIONS = 16
+GOALS = {"page_vs_hello": 0.5, "sign_vs_hello": 0.14}
+IDLE_GOAL = 0.3
+
+
+def load(port: int, path: str, *, requests: int, **more: object) -> dict[str, float]:
+    """Run one load in a process of its own."""
+    order = {"port": port, "path": path, "requests": requests, "connections": CONNECTIONS, **more}
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.load"], cwd=ROOT, input=json.dumps(order).encode(), capture_output=True,
+        check=True,
+    )  # fmt: skip
+    result: dict[str, float] = json.loads(done.stdout)
+    if result["failed"]:
+        sys.exit(f"{result['failed']} of {requests} requests to {path} failed; the first:\n{result['first_failure']}")
+    return result
+
+
+def granian(made: Installation, application: str, port: int) -> None:
+    """Serve an application exactly as `countersign web` does."""
+    made.start(
+        "-m", "granian", application, "--factory", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
+        "--workers", str(made.settings.web_workers), "--blocking-threads", str(made.settings.web_threads), "--no-ws",
+        "--no-access-log",
+    )  # fmt: skip
+
+
+def stamp_of(base: str, slug: str) -> str:
+    """A fresh form stamp from the page."""
+    with urllib.request.urlopen(f"{base}/p/{slug}?lang=en") as answer:
+        found = re.search(r'name="stamp"[^>]*value="([^"]+)"', answer.read().decode())
+    if found is None:
+        sys.exit("the petition page has no form stamp")
+    return urllib.parse.quote(found[1])
+
+
+def throughput(made: Installation, *, rounds: int, requests: int) -> dict[str, list[float]]:
+    """Requests per second, the three pages in turn, so that a slow moment of the machine meets all alike."""
+    hello_port = ports.find_free("127.0.0.1")
+    granian(made, "benchmarks.hello:create_app", hello_port)
+    made.start("-m", "campaign.cli", "web")
+    base = f"http://localhost:{made.settings.port}"
+    wait_for(f"http://127.0.0.1:{hello_port}/hello")
+    wait_for(f"{base}/healthz")
+    path = f"/p/{made.slug}"
+    rates: dict[str, list[float]] = {"hello": [], "page": [], "sign": []}
+    offset = 0
+    steps: list[tuple[str, Callable[[], dict[str, float]]]] = [
+        ("hello", lambda: load(hello_port, "/hello", requests=requests)),
+        ("page", lambda: load(made.settings.port, f"{path}?lang=en", requests=requests)),
+        ("sign", lambda: load(
+            made.settings.port, f"{path}/sign", requests=requests // 4, stamp=stamp_of(base, made.slug), offset=offset
+        )),
+    ]  # fmt: skip
+    for turn in range(rounds + 1):
+        for name, step in steps:
+            result = step()
+            if turn:  # The first round warms up.
+                rates[name].append(result["rate"])
+                print(f"  {name:6} {result['rate']:8.0f}/s   p95 {result['p95_ms']:6.1f} ms")
+        offset += requests // 4
+    return rates
+
+
+def idle_latency(made: Installation, server: FaultServer, *, count: int) -> list[float]:
+    """Seconds from the press of the button until the mail server has accepted the confirmation."""
+    made.start("-m", "campaign.cli", "worker", "--lane", "urgent")
+    base = f"http://localhost:{made.settings.port}"
+    stamp = stamp_of(base, made.slug)
+    times = []
+    for number in range(count + 5):
+        before = len(server.rules.received)
+        form = f"stamp={stamp}&name=Idle+{number}&email=idle{number}%40example.org&country=DE&locale=en".encode()
+        request = urllib.request.Request(
+            f"{base}/p/{made.slug}/sign", data=form,
+            headers={"Origin": base, "X-Forwarded-For": f"172.16.{number}.9", "X-Forwarded-Proto": "http"},
+        )  # fmt: skip
+        begin = time.perf_counter()
+        urllib.request.urlopen(request).read()
+        while len(server.rules.received) == before and time.perf_counter() - begin < 30:
+            time.sleep(0.0005)
+        # The first ones meet a worker that is still starting.
+        if number >= 5:
+            times.append(time.perf_counter() - begin)
+        time.sleep(0.15)
+    return times
+
+
+def main() -> int:
+    """Measure, print a table, write benchmarks/web.json."""
+    parser = argparse.ArgumentParser(description="Measure pages and signing against a bare view in the same server.")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=8000, help="per page and round; a quarter of it for signing")
+    parser.add_argument("--mails", type=int, default=100)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    with FaultServer() as server, installation(smtp_port=server.port) as made:
+        rates = throughput(made, rounds=options.rounds, requests=options.requests)
+        # What signing planned is none of the idle way's business.
+        runtime_clear(made)
+        times = sorted(idle_latency(made, server, count=options.mails))
+    medians = {name: statistics.median(found) for name, found in rates.items()}
+    ratios = {f"{name}_vs_hello": medians[name] / medians["hello"] for name in ("page", "sign")}
+    idle_p95 = times[int(len(times) * 0.95)]
+    for name, goal in GOALS.items():
+        print(f"{name:16} {ratios[name]:6.3f}   goal >= {goal}   {'met' if ratios[name] >= goal else 'NOT met'}")
+    print(f"{'idle p95':16} {idle_p95:6.3f} s goal <  {IDLE_GOAL}   {'met' if idle_p95 < IDLE_GOAL else 'NOT met'}")
+    result = {
+        "ratios": ratios,
+        "rates_per_s": rates,
+        "latency_s": {"idle_p50": statistics.median(times), "idle_p95": idle_p95, "mails": len(times)},
+        "rounds": options.rounds,
+        "machine": f"{platform.machine()}, {platform.python_implementation()} {platform.python_version()}",
+    }
+    options.out.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"written to {options.out}")
+    return 0
+
+
+def runtime_clear(made: Installation) -> None:
+    """Cancel the mails that the load has planned."""
+    runtime = build(made.settings)
+    cancel = "update message set state = 'cancelled', settled_at = now() where state = 'planned'"
+    runtime.store.transact(lambda tx: tx.connection.exec_driver_sql(cancel))
+    runtime.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""``countersign monitor``: is mail flowing, if not why, when will it be done."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
+
+import click
+
+from campaign import i18n
+from campaign import monitor as snapshots
+from campaign.cli import tables
+from campaign.cli.opening import find_settings
+from campaign.domain.flow import BrokerLook, Level, Snapshot, judge
+from campaign.errors import StoreUnavailableError
+from campaign.keys import ensure_local_keys
+from campaign.runtime import build, now
+from campaign.sentence import sentence
+
+LOCALE = "en"
+COLOURS = {Level.GOOD: "green", Level.WARNING: "yellow", Level.BAD: "red"}
+TIMES = "%Y-%m-%d %H:%M:%S"
+
+
+@click.command(epilog="Example: countersign monitor --json | jq -r .sentence.text")
+@click.option("--json", "as_json", is_flag=True, help="Print the snapshot as JSON; its keys do not change.")
+@click.option("--check", is_flag=True, help="Exit with 1 if the sentence is bad news, for scripts and alarms.")
+@click.pass_context
+def monitor(context: click.Context, *, as_json: bool, check: bool) -> None:
+    """Show whether mail flows and, if not, why: the sentence first, then lanes, workers and troubles.
+
+    It only reads, and works while Redis or the workers are away. No address and no name is shown.
+
+    Exit status: 0 shown; 1 the database does not answer, or with --check, the sentence is bad news.
+    """
+    snapshot = _take()
+    if as_json:
+        click.echo(json.dumps(snapshots.document(snapshot, LOCALE, zone=_here()), ensure_ascii=False, indent=2))
+    else:
+        verdict = judge(snapshot)
+        click.secho(sentence(snapshot, LOCALE, zone=_here()), fg=COLOURS[verdict.level], bold=True)
+        for line in _lines(snapshot):
+            click.echo(line)
+    if not snapshot.database_ok or (check and judge(snapshot).level is Level.BAD):
+        context.exit(1)
+
+
+def _take() -> Snapshot:
+    settings = ensure_local_keys(find_settings())
+    try:
+        runtime = build(settings, pool_size=1)
+    except StoreUnavailableError:
+        return snapshots.take_without_database(settings, now=now())
+    try:
+        return snapshots.take(runtime)
+    finally:
+        runtime.close()
+
+
+def _here() -> tzinfo | None:
+    # A command speaks the time of the machine it runs on.
+    return now().astimezone().tzinfo
+
+
+def _lines(snapshot: Snapshot) -> Iterator[str]:
+    yield ""
+    yield from _engines(snapshot)
+    if not snapshot.database_ok:
+        return
+    yield ""
+    yield from _lanes(snapshot)
+    for title, lines in (
+        ("Workers", _workers(snapshot)), ("Troubles", _troubles(snapshot)), ("Petitions", _petitions(snapshot)),
+    ):  # fmt: skip
+        yield ""
+        yield f"{title}: none" if not lines else title
+        yield from lines
+
+
+def _engines(snapshot: Snapshot) -> Iterator[str]:
+    yield f"PostgreSQL  {'answers' if snapshot.database_ok else 'does not answer'}"
+    yield f"Redis       {_broker(snapshot.broker)}"
+    if snapshot.database_ok:
+        yield f"Last tick   {_ago(snapshot, snapshot.last_tick_at)}"
+
+
+def _broker(broker: BrokerLook) -> str:
+    if not broker.ok:
+        return f"does not answer ({broker.problem}); workers look in the database each second"
+    depths = ", ".join(f"{queue} {depth:,}" for queue, depth in broker.depths.items())
+    return f"answers; wake-ups: {depths}, in work {broker.unacknowledged:,}"
+
+
+def _lanes(snapshot: Snapshot) -> list[str]:
+    heads = ["", *(str(flow.lane).upper() for flow in snapshot.lanes)]
+    lines: list[tuple[str, list[str]]] = [
+        ("waiting", [f"{flow.waiting:,}" for flow in snapshot.lanes]),
+        ("oldest waiting", [_duration(flow.waiting_time(snapshot.at)) for flow in snapshot.lanes]),
+        ("of paused updates", [f"{flow.held:,}" for flow in snapshot.lanes]),
+        ("scheduled", [f"{flow.scheduled:,}" for flow in snapshot.lanes]),
+        ("deferred", [f"{flow.deferred:,}" for flow in snapshot.lanes]),
+        ("claimed", [f"{flow.claimed:,}" for flow in snapshot.lanes]),
+        ("submitting", [f"{flow.submitting:,}" for flow in snapshot.lanes]),
+        ("accepted, 1 minute", [f"{flow.accepted_1m:,}" for flow in snapshot.lanes]),
+        ("accepted, 5 minutes", [f"{flow.accepted_5m:,}" for flow in snapshot.lanes]),
+        ("accepted, 60 minutes", [f"{flow.accepted_60m:,}" for flow in snapshot.lanes]),
+        ("rate", [f"{flow.rate:,.1f}/s" for flow in snapshot.lanes]),
+        ("done", [_moment(flow.finish_at(snapshot.at)) for flow in snapshot.lanes]),
+        ("uncertain", [f"{flow.uncertain:,}" for flow in snapshot.lanes]),
+        ("rejected, 24 hours", [f"{flow.rejected_24h:,}" for flow in snapshot.lanes]),
+        ("paused since", [_moment(flow.paused_at) for flow in snapshot.lanes]),
+        ("held back until", [_moment(flow.not_before) for flow in snapshot.lanes]),
+    ]
+    return tables.render(heads, [(name, *values) for name, values in lines], right=range(1, len(heads)))
+
+
+def _workers(snapshot: Snapshot) -> list[str]:
+    rows = [
+        (worker.id, worker.host, str(worker.pid), str(worker.lane), _moment(worker.started_at),
+         _ago(snapshot, worker.seen_at))
+        for worker in snapshot.workers
+    ]  # fmt: skip
+    return tables.render(("WORKER", "HOST", "PROCESS", "LANE", "STARTED", "SEEN"), rows) if rows else []
+
+
+def _troubles(snapshot: Snapshot) -> list[str]:
+    rows = [
+        (trouble.messages, str(trouble.lane), trouble.state, trouble.phase or "-",
+         str(trouble.enhanced or trouble.code or "-"), _ago(snapshot, trouble.oldest_at), trouble.reason or "-")
+        for trouble in snapshot.troubles
+    ]  # fmt: skip
+    return tables.render(("MAILS", "LANE", "STATE", "PHASE", "CODE", "OLDEST", "REASON"), rows) if rows else []
+
+
+def _petitions(snapshot: Snapshot) -> list[str]:
+    rows = [(found.slug, found.state, found.count, found.goal) for found in snapshot.petitions]
+    return tables.render(("PETITION", "STATE", "SIGNED", "GOAL"), rows) if rows else []
+
+
+def _duration(passed: timedelta | None) -> str:
+    return "-" if passed is None else i18n.format_duration(passed, LOCALE)
+
+
+def _ago(snapshot: Snapshot, when: datetime | None) -> str:
+    return "never" if when is None else f"{_duration(snapshot.at - when)} ago"
+
+
+def _moment(when: datetime | None) -> str:
+    return "-" if when is None else when.astimezone().strftime(TIMES)

@@ -1,0 +1,50 @@
+"""``countersign seed``: invented signers for demonstrations, tests and load."""
+
+import sys
+import time
+from datetime import timedelta
+
+import click
+
+from campaign import seeding
+from campaign.cli.opening import open_runtime
+
+
+@click.command(epilog="Example: countersign seed --petition stop-hazara-genocide --signatures 1000 --confirmed")
+@click.option("--petition", "slug", required=True, help="Slug of a live petition.")
+@click.option("--signatures", type=click.IntRange(1, 10_000_000), required=True, help="How many to add.")
+@click.option("--confirmed", is_flag=True, help="They have confirmed, and count. Default: they have not.")
+@click.option(
+    "--updates", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Share that wants updates by mail."
+)
+@click.option(
+    "--hours", type=click.FloatRange(0, 24 * 365), default=12.0, show_default=True,
+    help="They signed within so many hours before now, more of them lately.",
+)  # fmt: skip
+@click.option("--yes-on-a-public-site", is_flag=True, help="Do it although COUNTERSIGN_BASE_URL is public.")
+def seed(
+    *, slug: str, signatures: int, confirmed: bool, updates: float, hours: float, yes_on_a_public_site: bool
+) -> None:
+    """Add invented signers to a petition, for demonstrations, tests and load.
+
+    Their names come from all four languages; their addresses end in example.org, .com, .net or .test, where no mail
+    arrives. No mail is planned for them; updates and milestones go to those who want them. The count follows
+    within seconds, if a bulk worker runs.
+
+    Exit status: 0 added; 1 failed, e.g. the petition is not live, or the site is public; 2 used wrongly.
+    """
+    wanted = seeding.Sowing(
+        signatures=signatures, confirmed=confirmed, updates=updates, span=timedelta(hours=hours),
+        public_site_agreed=yes_on_a_public_site,
+    )  # fmt: skip
+    begun = time.monotonic()
+    # Progress is for a person who looks on; what is piped on, or kept in a log, is the result alone.
+    watched = sys.stderr.isatty()
+    with (
+        open_runtime() as runtime,
+        click.progressbar(length=signatures, label="Seeding", file=sys.stderr, hidden=not watched) as bar,
+    ):
+        added = seeding.sow(runtime, slug, wanted, progress=lambda done: bar.update(done - bar.pos))
+    seconds = time.monotonic() - begun
+    kind = "confirmed" if confirmed else "unconfirmed"
+    click.echo(f"Added {added:,} {kind} signatures to {slug} in {seconds:.1f} s.")

@@ -1,0 +1,263 @@
+"""How the mail flows at one moment, and the one thing to say about it first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from campaign.domain.states import Lane, MessageState
+
+WORKER_SEEN = timedelta(seconds=15)
+"""A worker that was not seen for three heartbeats is taken for gone."""
+
+TICK_LATE = timedelta(seconds=30)
+"""Some periodic job is due every ten seconds; three of them missed mean that no ticker looks."""
+
+MAIL_LATE = timedelta(seconds=60)
+"""Promise P3: 99 of 100 confirmations are handed over within this time."""
+
+LEASE_LATE = timedelta(seconds=30)
+"""Expired leases are recovered every ten seconds; one that is this old stays."""
+
+SHORTEST_SPAN = 10.0
+"""Seconds over which a rate is measured at least, so that two mails in one second are no 2/s."""
+
+
+class Level(StrEnum):
+    """How a sentence is meant; the page gives it a colour and a word."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+class Code(StrEnum):
+    """What the sentence says, in the order in which the rules are tried; the first that matches is said."""
+
+    NO_DATABASE = "no_database"
+    PAUSED = "paused"
+    NO_WORKER = "no_worker"
+    NO_TICK = "no_tick"
+    MAIL_SERVER = "mail_server"
+    CONFIRMATIONS_WAIT = "confirmations_wait"
+    STUCK = "stuck"
+    WITHOUT_REDIS = "without_redis"
+    FLOWING = "flowing"
+    WAITING = "waiting"
+    HELD = "held"
+    IDLE = "idle"
+
+
+@dataclass(frozen=True)
+class LaneFlow:
+    """One lane. Planned messages are waiting, held, deferred or scheduled: each is in exactly one of these."""
+
+    lane: Lane
+    waiting: int
+    """Due now, to be sent by the next worker that looks."""
+    oldest_waiting_at: datetime | None
+    held: int
+    """Due now, but of a blast that is paused or cancelled."""
+    scheduled: int
+    """Due later, not tried yet."""
+    deferred: int
+    """Tried, to be tried again later."""
+    claimed: int
+    submitting: int
+    accepted_1m: int
+    accepted_5m: int
+    accepted_60m: int
+    rate: float
+    """Messages accepted per second, lately."""
+    uncertain: int
+    """All that nobody could settle yet, whenever it happened."""
+    rejected_24h: int
+    paused_at: datetime | None = None
+    paused_by: str | None = None
+    paused_reason: str | None = None
+    not_before: datetime | None = None
+    """The circuit breaker: no attempt before this moment."""
+    last_answer: str | None = None
+    """What the mail server said when it last gave no session."""
+    last_answer_at: datetime | None = None
+
+    def waiting_time(self, now: datetime) -> timedelta | None:
+        """How long the oldest waiting message has been due; None if none waits."""
+        return None if self.oldest_waiting_at is None else max(now - self.oldest_waiting_at, timedelta())
+
+    def finish_at(self, now: datetime) -> datetime | None:
+        """When the lane is empty at the present rate; None if nothing waits, or nothing moves."""
+        if not self.waiting or self.rate <= 0:
+            return None
+        # A century is as good as never, and a date beyond the calendar is an error.
+        return now + timedelta(seconds=min(self.waiting / self.rate, 3e9))
+
+    def is_held_back(self, now: datetime) -> bool:
+        """True while the circuit breaker is open."""
+        return self.not_before is not None and self.not_before > now
+
+
+@dataclass(frozen=True)
+class WorkerLook:
+    """A sending process that was seen lately."""
+
+    id: int
+    host: str
+    pid: int
+    lane: Lane
+    started_at: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """The message whose lease ran out longest ago, and who held it."""
+
+    message_id: int
+    lane: Lane
+    state: MessageState
+    lease_until: datetime
+    worker_id: int | None
+    host: str | None
+    pid: int | None
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Messages that did not get through, by cause."""
+
+    lane: Lane
+    state: str
+    """``uncertain``, ``rejected`` (of the last 24 hours) or ``deferred``."""
+    phase: str | None
+    code: int | None
+    enhanced: str | None
+    reason: str | None
+    """A code, or the server's words; words with digits in them are shortened to … so that equal causes meet."""
+    messages: int
+    oldest_at: datetime
+
+
+@dataclass(frozen=True)
+class PetitionCount:
+    """A published petition and its public count."""
+
+    id: int
+    slug: str
+    state: str
+    count: int
+    goal: int
+
+
+@dataclass(frozen=True)
+class BrokerLook:
+    """Redis, as it answered."""
+
+    ok: bool
+    depths: Mapping[str, int]
+    """Wake-ups by queue; not messages: one wake-up is good for many."""
+    unacknowledged: int = 0
+    """Wake-ups that workers have taken and not finished."""
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that the monitor shows, of one moment. No address and no name is in it."""
+
+    at: datetime
+    database_ok: bool
+    broker: BrokerLook
+    lanes: tuple[LaneFlow, ...] = ()
+    workers: tuple[WorkerLook, ...] = ()
+    last_tick_at: datetime | None = None
+    stuck: Stuck | None = None
+    petitions: tuple[PetitionCount, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+
+    def lanes_without_worker(self) -> list[Lane]:
+        """Lanes that nobody serves."""
+        served = {worker.lane for worker in self.workers}
+        return [lane for lane in Lane if lane not in served]
+
+    def finish_at(self) -> datetime | None:
+        """When the last lane is empty; None if one of them has work and does not move."""
+        ends = [flow.finish_at(self.at) for flow in self.lanes if flow.waiting]
+        known = [end for end in ends if end is not None]
+        return max(known) if known and len(known) == len(ends) else None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The first rule that matched, and the lane it speaks of, if it is about one."""
+
+    code: Code
+    level: Level
+    lane: LaneFlow | None = None
+
+
+def rate_of(accepted: int, first_at: datetime | None, now: datetime, *, window: float = 60.0) -> float:
+    """Messages per second from what was accepted within a window that ends now.
+
+    A flow that began within the window is measured from its beginning, so that the first finish time is not far off.
+
+    Args:
+        accepted: messages accepted in the window.
+        first_at: the first of them.
+        now: the present moment.
+        window: seconds.
+    """
+    if not accepted or first_at is None:
+        return 0.0
+    span = min(max((now - first_at).total_seconds(), SHORTEST_SPAN), window)
+    return accepted / span
+
+
+def judge(snapshot: Snapshot) -> Verdict:
+    """The first thing that a person must know: the rules of :class:`Code`, in their order."""
+    if not snapshot.database_ok:
+        return Verdict(Code.NO_DATABASE, Level.BAD)
+    return _stopped(snapshot) or _slow(snapshot) or _moving(snapshot)
+
+
+def _stopped(snapshot: Snapshot) -> Verdict | None:
+    for flow in snapshot.lanes:
+        if flow.paused_at is not None:
+            return Verdict(Code.PAUSED, Level.BAD if flow.paused_by == "system" else Level.WARNING, flow)
+    missing = snapshot.lanes_without_worker()
+    if missing:
+        lane = next((flow for flow in snapshot.lanes if missing == [flow.lane]), None)
+        return Verdict(Code.NO_WORKER, Level.BAD, lane)
+    if snapshot.last_tick_at is None or snapshot.at - snapshot.last_tick_at > TICK_LATE:
+        return Verdict(Code.NO_TICK, Level.BAD)
+    for flow in snapshot.lanes:
+        if flow.is_held_back(snapshot.at):
+            return Verdict(Code.MAIL_SERVER, Level.BAD, flow)
+    return None
+
+
+def _slow(snapshot: Snapshot) -> Verdict | None:
+    for flow in snapshot.lanes:
+        waited = flow.waiting_time(snapshot.at)
+        if flow.lane is Lane.URGENT and waited is not None and waited > MAIL_LATE:
+            return Verdict(Code.CONFIRMATIONS_WAIT, Level.BAD, flow)
+    if snapshot.stuck is not None and snapshot.at - snapshot.stuck.lease_until > LEASE_LATE:
+        return Verdict(Code.STUCK, Level.BAD)
+    if not snapshot.broker.ok:
+        return Verdict(Code.WITHOUT_REDIS, Level.WARNING)
+    return None
+
+
+def _moving(snapshot: Snapshot) -> Verdict:
+    waiting = [flow for flow in snapshot.lanes if flow.waiting and flow.rate <= 0]
+    late = [flow for flow in waiting if (flow.waiting_time(snapshot.at) or timedelta()) > MAIL_LATE]
+    held = [flow for flow in snapshot.lanes if flow.held]
+    if late:
+        return Verdict(Code.WAITING, Level.WARNING, late[0])
+    if any(flow.rate > 0 for flow in snapshot.lanes):
+        return Verdict(Code.FLOWING, Level.GOOD)
+    if waiting:
+        return Verdict(Code.WAITING, Level.GOOD, waiting[0])
+    if held:
+        return Verdict(Code.HELD, Level.WARNING, held[0])
+    return Verdict(Code.IDLE, Level.GOOD)

@@ -1,0 +1,77 @@
+"""The monitor: one snapshot, which the page, the command, the JSON and /metrics show alike."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from campaign import broker
+from campaign.config import Settings
+from campaign.domain.flow import WORKER_SEEN, Snapshot, WorkerLook, judge
+from campaign.errors import StoreUnavailableError
+from campaign.runtime import Runtime
+from campaign.sentence import sentence
+from campaign.store import periodic, workers
+from campaign.store import snapshot as rows
+from campaign.store.database import Transaction
+
+
+def take(runtime: Runtime) -> Snapshot:
+    """Look at everything once: Redis within a second, then the database in one transaction.
+
+    A database that does not answer is part of the picture, not an error.
+    """
+    now = runtime.clock()
+    # Redis first: no transaction is open while the network answers.
+    seen = broker.look(runtime.settings.redis_url, prefix=runtime.settings.redis_prefix)
+
+    def work(tx: Transaction) -> Snapshot:
+        rows.begin(tx)
+        return Snapshot(
+            at=now,
+            database_ok=True,
+            broker=seen,
+            lanes=rows.flows(tx, now=now),
+            workers=tuple(
+                WorkerLook(row.id, row.host, row.pid, row.lane, row.started_at, row.seen_at)
+                for row in workers.alive(tx, since=now - WORKER_SEEN)
+            ),
+            last_tick_at=periodic.last_tick(tx),
+            stuck=rows.stuck(tx, now=now),
+            petitions=rows.petitions(tx),
+            troubles=rows.troubles(tx, now=now),
+        )
+
+    try:
+        return runtime.store.transact(work)
+    except StoreUnavailableError:
+        return Snapshot(at=now, database_ok=False, broker=seen)
+
+
+def take_without_database(settings: Settings, *, now: datetime) -> Snapshot:
+    """What can be said when no runtime can be built, for the database does not answer."""
+    seen = broker.look(settings.redis_url, prefix=settings.redis_prefix)
+    return Snapshot(at=now, database_ok=False, broker=seen)
+
+
+def document(snapshot: Snapshot, locale: str = "en", *, zone: tzinfo | None = None) -> dict[str, Any]:
+    """The snapshot as plain JSON with stable keys: moments in ISO 8601 (UTC), ages in seconds."""
+    verdict = judge(snapshot)
+    said = {"code": str(verdict.code), "level": str(verdict.level), "text": sentence(snapshot, locale, zone=zone)}
+    plain: dict[str, Any] = _plain(asdict(snapshot))
+    plain["sentence"] = said | {"lane": str(verdict.lane.lane) if verdict.lane is not None else None}
+    for flow, lane in zip(snapshot.lanes, plain["lanes"], strict=True):
+        waited = flow.waiting_time(snapshot.at)
+        lane["oldest_waiting_seconds"] = None if waited is None else round(waited.total_seconds(), 1)
+        lane["finish_at"] = _plain(flow.finish_at(snapshot.at))
+        lane["rate"] = round(flow.rate, 2)
+    return plain
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return value

@@ -1,0 +1,226 @@
+"""Wake-ups are only a word: lost, doubled, or never taken by a dead Redis, no mail depends on them (F20–F24)."""
+
+import json
+import os
+import signal
+import time
+from datetime import timedelta
+
+import pytest
+from redis import Redis
+
+from campaign import ticker
+from campaign.broker import client_url
+from campaign.domain.states import Lane
+from campaign.engines import redis as embedded_redis
+from campaign.mail.memory import MemoryTransport
+from campaign.store import periodic
+from campaign.ticker import Ticker
+from tasks.app import make_app
+from tasks.nudging import Nudger, enqueue_job, nudge_lane
+from tasks.queues import QUEUES
+from tests.kit.racing import at_once
+from tests.kit.waiting import until
+from tests.kit.worlds import make_world, settings_for
+
+
+def app_on(redis_url, tmp_path, prefix="test:"):
+    return make_app(settings_for("postgresql://unused/", tmp_path, redis_url=redis_url, redis_prefix=prefix))
+
+
+@pytest.fixture
+def app(redis_url, redis_prefix, tmp_path):
+    return app_on(redis_url, tmp_path, redis_prefix)
+
+
+@pytest.fixture
+def client(redis_url):
+    with Redis.from_url(client_url(redis_url)) as opened:
+        yield opened
+
+
+def depth(client, prefix, queue="urgent"):
+    return client.llen(f"{prefix}{queue}")
+
+
+def ticker_of(world, *, nudge=lambda _: True, enqueue_job=lambda _: True, drain=lambda: None):
+    return Ticker(world.runtime, lane=Lane.URGENT, enqueue_job=enqueue_job, nudge=nudge, drain=drain, beat=lambda: None)
+
+
+def test_a_sign_up_wakes_its_lane_by_its_name_alone(database_url, app, client, redis_prefix, tmp_path):
+    world = make_world(database_url, tmp_path)
+    nudger = Nudger(app)
+    world.runtime.store.nudge = nudger
+    world.sign(world.petition())
+
+    until(lambda: depth(client, redis_prefix) == 1)
+
+    raw = client.lindex(f"{redis_prefix}urgent", 0)
+    body = json.loads(raw)
+    assert body["headers"]["task"] == "mail.drain_lane"
+    assert b"zahra" not in raw.lower()
+    world.runtime.close()
+
+
+def test_a_burst_of_a_thousand_nudges_is_a_handful_of_wake_ups(app, client, redis_prefix):
+    nudger = Nudger(app)
+
+    begun = time.monotonic()
+    for _ in range(1000):
+        nudger(frozenset({Lane.URGENT}))
+    spent = time.monotonic() - begun
+    until(lambda: depth(client, redis_prefix) >= 1)
+    time.sleep(0.2)
+
+    assert spent < 0.5
+    assert 1 <= depth(client, redis_prefix) <= 40
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "redis+socket:///nowhere/redis.sock"])
+def test_a_dead_redis_costs_a_sign_up_no_time_and_no_mail(database_url, tmp_path, url):
+    world = make_world(database_url, tmp_path)
+    slug = world.petition()
+    world.sign(slug, "warm-up@example.org")
+    world.runtime.store.nudge = Nudger(app_on(url, tmp_path))
+
+    spent = []
+    for number in range(5):
+        begun = time.monotonic()
+        world.sign(slug, f"p{number}@example.org")
+        spent.append(time.monotonic() - begun)
+
+    transport = MemoryTransport()
+    app = app_on(url, tmp_path)
+    ticker_of(
+        world, nudge=lambda lane: nudge_lane(app, lane), enqueue_job=lambda name: enqueue_job(app, name),
+        drain=world.deliverer(transport=transport).drain,
+    ).tick()  # fmt: skip
+    assert sorted(spent)[2] < 0.5
+    assert len(transport.sent) == 6
+    assert world.sql("select count(*) from periodic_job where finished_at is not null") != [(0,)]
+    world.runtime.close()
+
+
+def test_a_frozen_redis_costs_a_sign_up_no_time(database_url, tmp_path):
+    settings = settings_for(database_url, tmp_path)
+    url = embedded_redis.start(settings, durable=False)
+    with Redis.from_url(client_url(url)) as client:
+        pid = client.info("server")["process_id"]
+    world = make_world(database_url, tmp_path)
+    slug = world.petition()
+    world.sign(slug, "warm-up@example.org")
+    world.runtime.store.nudge = Nudger(app_on(url, tmp_path))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        for number in range(10):
+            world.sign(slug, f"p{number}@example.org")
+        spent = time.monotonic() - begun
+        begun = time.monotonic()
+        taken = nudge_lane(app_on(url, tmp_path), Lane.URGENT)
+        waited = time.monotonic() - begun
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        embedded_redis.stop(settings, hurry=True)
+
+    assert spent < 2
+    assert taken is False
+    assert waited < 15
+    assert world.sql("select count(*) from message where state = 'planned'") == [(11,)]
+    world.runtime.close()
+
+
+def test_after_a_flush_the_next_look_says_again_what_redis_forgot(database_url, app, client, redis_prefix, tmp_path):
+    world = make_world(database_url, tmp_path)
+    world.runtime.store.nudge = Nudger(app)
+    world.sign(world.petition())
+    until(lambda: depth(client, redis_prefix) == 1)
+    for key in client.scan_iter(match=f"{redis_prefix}*"):
+        client.delete(key)
+
+    ticker_of(world, nudge=lambda lane: nudge_lane(app, lane)).tick()
+
+    assert depth(client, redis_prefix) == 1
+    world.runtime.close()
+
+
+def test_a_look_wakes_nobody_when_nothing_is_due(world):
+    nudged = []
+
+    ticker_of(world, nudge=nudged.append).tick()
+
+    assert nudged == []
+
+
+def test_the_second_copy_of_a_wake_up_finds_nothing(world):
+    world.signature(world.petition())
+    transport = MemoryTransport()
+    deliverers = [world.deliverer(transport=transport) for _ in range(2)]
+
+    tallies = [deliverer.drain() for deliverer in deliverers]
+
+    assert [tally.accepted for tally in tallies] == [1, 0]
+    assert len(transport.sent) == 1
+
+
+def test_ten_workers_that_drain_at_once_send_each_mail_once(world):
+    slug = world.petition()
+    for number in range(30):
+        world.signature(slug, f"p{number}@example.org")
+    transports = [MemoryTransport() for _ in range(10)]
+    deliverers = [world.deliverer(transport=transport) for transport in transports]
+
+    at_once(10, lambda number: deliverers[number].drain())
+
+    sent = [envelope.id for transport in transports for envelope in transport.sent]
+    assert sorted(sent) == list(range(1, 31))
+
+
+def test_of_twenty_tickers_one_starts_each_job(world):
+    schedule = {name: job.every for name, job in ticker.jobs(world.runtime).items()}
+    now = world.clock.now
+
+    def look(_):
+        return world.runtime.store.transact(lambda tx: periodic.claim_due(tx, schedule, now=now))
+
+    first, second = at_once(20, look), at_once(20, look)
+
+    assert sorted(name for names in first for name in names) == sorted(schedule)
+    assert not any(second)
+
+
+def test_a_job_is_due_again_after_its_interval_and_not_before(world):
+    started = []
+    tick = ticker_of(world, enqueue_job=lambda name: bool(started.append(name)) or True).tick
+    tick()
+    everything = len(started)
+    started.clear()
+
+    world.clock.forward(seconds=2)
+    tick()
+
+    assert everything == len(ticker.jobs(world.runtime))
+    assert set(started) == {
+        name for name, job in ticker.jobs(world.runtime).items() if job.every <= timedelta(seconds=2)
+    }
+
+
+def test_every_job_runs_twice_without_harm(world):
+    slug = world.petition()
+    world.signature(slug, confirmed=True)
+    world.signature(slug, "waits@example.org")
+    world.clock.forward(days=2)
+
+    for _ in range(2):
+        for name in ticker.jobs(world.runtime):
+            ticker.run_job(world.runtime, name)
+
+    assert world.sql("select count from petition") == [(1,)]
+    assert world.sql("select count(*) from message where kind = 'reminder'") == [(1,)]
+    assert world.sql("select count(*) from periodic_job where finished_at is null") == [(0,)]
+
+
+def test_an_unknown_queue_is_an_error(app):
+    with pytest.raises(Exception, match="nowhere"):
+        app.send_task("mail.drain_lane", args=["urgent"], queue="nowhere")
+    assert QUEUES == ("urgent", "bulk", "upkeep")

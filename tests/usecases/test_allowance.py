@@ -1,0 +1,203 @@
+"""Strangers can't make us flood a mailbox, nor a network keep others from being served (F36, F37)."""
+
+from collections import Counter
+from datetime import timedelta
+
+from campaign import confirming, preferences, signing
+from campaign.domain.states import SignatureState
+from campaign.mail.memory import MemoryTransport
+from campaign.upkeep import forget, remind
+
+
+def send_for(world, *, days=0, minutes=0):
+    """Drain the urgent lane every ten minutes for a while; returns what was sent, with the time."""
+    transport = MemoryTransport()
+    deliverer = world.deliverer(transport=transport)
+    until = world.clock.now + timedelta(days=days, minutes=minutes)
+    sent = []
+    while world.clock.now <= until:
+        deliverer.drain()
+        sent += [(world.clock.now, envelope.rcpt_to) for envelope in transport.sent]
+        transport.sent.clear()
+        world.clock.forward(minutes=10)
+    deliverer.close()
+    return sent
+
+
+def test_hundreds_of_sign_ups_of_one_address_over_many_petitions_cause_three_mails_that_day_and_five_a_month(world):
+    slugs = [world.petition(f"petition-{number}") for number in range(20)]
+
+    sent = []
+    for day in range(6):
+        for slug in slugs:
+            world.sign(slug, "victim@example.org", name=f"Name {'abcdefghij'[day]}")
+        world.sign(slugs[0], "VICTIM@EXAMPLE.ORG")
+        sent.append(len(send_for(world, days=1)))
+
+    assert sent[0] == 3
+    assert sum(sent) == 5
+    assert world.sql("select distinct reason from message where state = 'suppressed'") == [("mailbox_allowance",)]
+
+
+def test_mails_to_one_mailbox_are_ten_minutes_apart(world):
+    for number in range(3):
+        world.sign(world.petition(f"petition-{number}"))
+
+    sent = send_for(world, minutes=40)
+
+    assert [moment - sent[0][0] for moment, _ in sent] == [timedelta(), timedelta(minutes=10), timedelta(minutes=20)]
+
+
+def test_a_couple_with_one_mailbox_is_served_and_a_third_name_only_by_mail(world):
+    slug = world.petition()
+    for name in ("Zahra", "Ali"):
+        signed = world.signature(slug, name=name)
+        world.clock.forward(minutes=11)
+        confirming.confirm(world.runtime, world.confirm_token(signed))
+
+    third = world.sign(slug, name="Maryam")
+    again = world.sign(slug, name="Hossein")
+
+    assert world.count(slug) == 2
+    assert Counter(world.sql("select kind from message")) == {
+        ("confirmation",): 2, ("thank_you",): 2, ("mailbox_full",): 1,
+    }  # fmt: skip
+    assert third.masked_address == again.masked_address
+
+
+def test_the_owner_hears_of_a_repeated_sign_up_once_a_month(world):
+    slug = world.petition()
+    world.signature(slug, confirmed=True)
+
+    for _ in range(10):
+        world.clock.forward(hours=13)
+        world.sign(slug)
+        world.sign(slug, "ZAHRA@example.org", name="  zahra ")
+
+    assert world.sql("select count(*) from message where kind = 'already_signed' and state <> 'suppressed'") == [(1,)]
+    assert world.sql("select count(*) from signature") == [(1,)]
+
+
+def test_one_mailbox_gets_at_most_five_mails_that_others_caused_whatever_they_type(world):
+    slugs = [world.petition(f"petition-{number}") for number in range(4)]
+    for number in range(15):
+        for slug in slugs:
+            world.sign(slug, name=f"Name {'abcdefghijklmnop'[number]}")
+        signing.resend(world.runtime, "zahra@example.org", network=None, locale="en")
+        world.clock.forward(hours=20)
+        remind(world.runtime)
+
+    sent = send_for(world, days=14)
+
+    assert len(sent) <= 5
+
+
+def test_a_flood_from_one_network_is_dripped_and_others_are_served_at_once(world):
+    slug = world.petition()
+    for number in range(400):
+        world.sign(slug, f"p{number}@example.org", network=f"203.0.113.{number % 250}")
+    world.sign(slug, "neighbour@example.org", network="203.0.114.1")
+    world.sign(slug, "over-ipv6@example.org", network="2001:db8::1")
+
+    sent = send_for(world, days=1)
+
+    first = {rcpt for moment, rcpt in sent if moment == sent[0][0]}
+    per_hour = Counter((moment - sent[0][0]) // timedelta(hours=1) for moment, rcpt in sent if rcpt.startswith("p"))
+    assert {"neighbour@example.org", "over-ipv6@example.org"} <= first
+    assert len(first) == 12
+    assert max(per_hour.values()) <= 20
+    assert 230 <= len(sent) <= 260
+    assert world.sql("select distinct reason from message where state = 'suppressed'") == [("network_allowance",)]
+    assert world.sql("select count(*) from signature where state = 'pending'") == [(402,)]
+
+
+def test_the_address_of_a_network_is_kept_nowhere_and_its_hash_only_a_day(world):
+    slug = world.petition()
+    world.sign(slug, network="203.0.113.77")
+
+    world.clock.forward(days=2)
+    forget(world.runtime)
+
+    assert world.sql("select count(*) from mail_allowance") == [(1,)]
+    assert world.sql("select count(*) from daily_salt") == [(0,)]
+
+
+def test_everyone_gets_the_same_answer_but_for_a_handle_of_the_same_length(world):
+    slug = world.petition()
+    world.signature(slug, "confirmed@example.org", confirmed=True)
+    world.signature(slug, "waiting@example.org")
+    gone = world.signature(slug, "stopped@example.org", confirmed=True)
+    preferences.unsubscribe(world.runtime, preferences.unsubscribe_token(world.runtime, gone), everything=True)
+    preferences.withdraw(world.runtime, world.manage_token(gone))
+
+    names = ("confirmed", "waiting", "stopped", "a-new-one")
+    answers = [world.sign(slug, f"{name}@example.org") for name in names]
+
+    assert {len(answer.handle) for answer in answers} == {len(answers[0].handle)}
+    assert [answer.masked_address for answer in answers] == [f"{name[0]}•••@example.org" for name in names]
+    assert len({len(world.sign(slug, f"{'x' * n}@example.org").handle) for n in (1, 30, 64)}) == 1
+
+
+# --- Codes ---
+
+
+def test_signing_again_gives_a_guesser_no_further_tries(world):
+    slug = world.petition()
+    signed = world.signature(slug, name="Zahra")
+    right = world.code(signed)
+    transport = MemoryTransport()
+    world.deliverer(transport=transport).drain()
+
+    tries = 0
+    for _ in range(40):
+        world.sign(slug, name="Zahra")
+        for _ in range(5):
+            tries += _wrong(world, slug, right)
+    spent = world.row(signed).code_tries
+
+    assert tries == 200
+    assert spent >= confirming.CODE_TRIES
+
+
+def _wrong(world, slug, right):
+    try:
+        confirming.confirm_with_code(
+            world.runtime, slug, code=f"{(int(right) + 1) % 10**6:06d}", email="zahra@example.org"
+        )
+    except signing.InvalidInputError:
+        return 1
+    return 0
+
+
+def test_the_code_of_a_signature_whose_mail_was_held_back_is_no_code(world):
+    slugs = [world.petition(f"petition-{number}") for number in range(4)]
+    ids = [world.signature(slug) for slug in slugs]
+
+    def confirms(number):
+        try:
+            confirming.confirm_with_code(
+                world.runtime, slugs[number], code=world.code(ids[number]), email="zahra@example.org"
+            )
+        except signing.InvalidInputError:
+            return False
+        return True
+
+    assert [confirms(number) for number in range(4)] == [True, True, True, False]
+
+
+def test_fifty_strangers_names_at_a_mailbox_do_not_hide_the_person_who_owns_it(world):
+    slug = world.petition()
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    for number in range(50):
+        world.sign(slug, name=f"Name {letters[number % 26]}{letters[number // 26]}")
+    world.clock.forward(days=31)
+    signed = world.sql("select max(id) from signature")[0][0]
+
+    world.sign(slug, name="Zahra")
+    world.sign(slug, name="Zahra")
+    own = world.sql("select max(id) from signature")[0][0]
+    confirming.confirm_with_code(world.runtime, slug, code=world.code(own), email="zahra@example.org")
+
+    assert own != signed
+    assert world.state(own) is SignatureState.CONFIRMED
+    assert world.sql("select count(*) from signature") == [(51,)]
