@@ -98,6 +98,13 @@ def format_moment(when: datetime, locale: str, *, zone: tzinfo) -> str:
     return _digits(f"{day}{_COMMAS.get(locale, ',')} {clock}", locale)
 
 
+def format_short(when: datetime, locale: str, *, zone: tzinfo) -> str:
+    """A date and time of day to the minute for tables: 25 Nov 2027, 09:00."""
+    day = babel_date(when.astimezone(zone), "medium", locale=_dated(locale))
+    clock = babel_time(when.astimezone(zone), "HH:mm", locale=_dated(locale))
+    return _digits(f"{day}{_COMMAS.get(locale, ',')} {clock}", locale)
+
+
 def format_clock(when: datetime, locale: str, *, zone: tzinfo) -> str:
     """A time of day to the second: 09:00:30."""
     return _digits(babel_time(when.astimezone(zone), "HH:mm:ss", locale=_dated(locale)), locale)

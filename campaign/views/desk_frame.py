@@ -35,6 +35,14 @@ def local(when: datetime) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(when.isoformat(timespec="seconds"), in_words(when))
 
 
+def local_short(when: datetime) -> Markup:
+    """A moment for a table: in few words, with all of them in its title."""
+    words = i18n.format_short(when, language(), zone=ZoneInfo(zone()))
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        when.isoformat(timespec="seconds"), in_words(when), words
+    )
+
+
 def language_names(locales: list[str]) -> str:
     """Languages in their own words, with commas between them."""
     return ", ".join(i18n.LANGUAGE_NAMES[locale] for locale in locales)
@@ -61,7 +69,12 @@ def desk_page(template: str, slug: str, section: str, *, status: int = 200, **co
 def install(app: Flask) -> None:
     """Give the templates of the desk their helpers."""
     app.jinja_env.globals.update(
-        local=local, said=desk_words.said, words=desk_words, place=place, language_names=language_names
+        local=local,
+        local_short=local_short,
+        said=desk_words.said,
+        words=desk_words,
+        place=place,
+        language_names=language_names,
     )
 
 

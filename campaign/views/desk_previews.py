@@ -13,7 +13,7 @@ from campaign.previews import Previewer
 from campaign.views import desk_forms, desk_frame, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
-from campaign.views.headers import MAIL_POLICY
+from campaign.views.headers import FRAMING_POLICY, MAIL_POLICY
 from campaign.views.language import language
 
 pages = Blueprint("desk_previews", __name__, template_folder=str(ROOT / "templates"))
@@ -42,11 +42,13 @@ def show(slug: str, blast_id: int) -> Response:
     blast, texts = blasts.get(runtime(), blast_id, visitor.petition_id())
     if blast.kind is BlastKind.UPDATE and not texts:
         return visitor.see_other("desk_updates.edit", slug=slug, blast_id=blast_id)
-    return desk_frame.desk_page(
+    response = desk_frame.desk_page(
         "update_preview.html", slug, "updates", blast=blast, locale=locale,
         preview=previewer().of_blast(blast_id, visitor.petition_id(), locale),
         tabs=[(code, LANGUAGE_NAMES[code]) for code in LANGUAGES], sender=runtime().settings.mail_from,
     )  # fmt: skip
+    response.headers["Content-Security-Policy"] = FRAMING_POLICY
+    return response
 
 
 @pages.get(f"/organiser/p/<slug>/updates/{_BLAST}/preview.html")
