@@ -31,7 +31,20 @@ def countersign() -> None:
     """Petitions whose signatures are real and whose mail arrives once."""
 
 
-for command in (up, web, worker, mailserver, db, keys, account, petition, monitor, lane, messages, seed):
+for command in (
+    up,
+    web,
+    worker,
+    mailserver,
+    db,
+    keys,
+    account,
+    petition,
+    monitor,
+    lane,
+    messages,
+    seed,
+):
     countersign.add_command(command)
 
 

@@ -379,6 +379,8 @@ message = Table(
     Index("ix_message_account", "account_id", "kind", postgresql_where=text("account_id is not null")),
     # What a worker looks for: due rows of its lane, oldest first. Small, whatever the ledger holds.
     Index("ix_message_due", "lane", "due_at", "id", postgresql_where=text("state = 'planned'")),
+    # Rows that a worker died with are claimed one by one: hardly ever any.
+    Index("ix_message_suspect", "lane", "due_at", "id", postgresql_where=text("state = 'planned' and losses > 0")),
     Index("ix_message_lease", "lease_until", postgresql_where=text("state in ('claimed', 'submitting')")),
     # The equation of a blast and the monitor's trouble lists.
     Index("ix_message_blast_state", "blast_id", "state", postgresql_where=text("blast_id is not null")),
