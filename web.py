@@ -11,13 +11,44 @@ from campaign import config
 from campaign.config import LOCAL_HOSTS, Settings
 from campaign.errors import StoreUnavailableError
 from campaign.runtime import Runtime, build
-from campaign.views import access, confirm, current, headers, health, mailbox, preferences, public, rendering, trouble
+from campaign.views import (
+    access,
+    admin,
+    admin_accounts,
+    admin_audit,
+    admin_messages,
+    admin_petitions,
+    admin_suppressions,
+    admin_words,
+    confirm,
+    current,
+    desk_account,
+    desk_list,
+    desk_overview,
+    headers,
+    health,
+    mailbox,
+    metrics,
+    preferences,
+    public,
+    rendering,
+    sign_in,
+    trouble,
+    visitor,
+)
 from campaign.views.brief import Brief
 from tasks.app import make_app
 from tasks.nudging import Nudger
 
 MAX_REQUEST = 64 * 1024
 """Bytes of a request: a form with every field full is under 8 KB in any script."""
+
+VIEWS = (
+    *(public, confirm, preferences, mailbox, health, metrics),
+    *(sign_in, desk_list, desk_overview, desk_account),
+    *(admin, admin_messages, admin_petitions, admin_accounts, admin_suppressions, admin_audit),
+)
+"""Supporters' pages, the desk, the monitor."""
 
 BRIEF_SECONDS = 1.0
 """How long rendered pages and counts are kept: the count is up to two seconds old anyway."""
@@ -50,8 +81,10 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     rendering.install(app, settings)
     trouble.install(app)
     headers.install(app, settings)
+    visitor.install(app)
+    admin_words.install(app)
     app.before_request(access.guard)
-    for views in (public, confirm, preferences, mailbox, health):
+    for views in VIEWS:
         app.register_blueprint(views.pages)
     if settings.proxies:
         # X-Forwarded-Host is never believed: links come from the base URL.
