@@ -9,7 +9,6 @@ from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_date as babel_date
-from babel.dates import format_datetime as babel_datetime
 from babel.dates import format_time as babel_time
 from babel.dates import format_timedelta
 from babel.messages.catalog import Catalog
@@ -87,8 +86,10 @@ def format_date(when: datetime, locale: str, *, zone: tzinfo | None = None) -> s
 
 
 def format_datetime(when: datetime, locale: str, *, zone: tzinfo | None = None) -> str:
-    """A date and time of day in words."""
-    return _digits(babel_datetime(when.astimezone(zone) if zone else when, "medium", locale=_dated(locale)), locale)
+    """A date and a time of day to the minute, e.g. 22 Nov 2026, 14:05."""
+    there = when.astimezone(zone) if zone else when
+    day = babel_date(there, "medium", locale=_dated(locale))
+    return _digits(f"{day}{_COMMAS.get(locale, ',')} {there:%H:%M}", locale)
 
 
 def format_moment(when: datetime, locale: str, *, zone: tzinfo) -> str:

@@ -1,6 +1,7 @@
 """From a claimed message to an envelope: who gets it, in which language, with which links."""
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from campaign import addresses
@@ -69,6 +70,16 @@ class Mailer:
         self.signer = signer if signer is not None else load_signer(runtime.settings)
         self.composer = Composer(ROOT / "templates" / "email")
         self._compiled: dict[tuple[object, ...], tuple[float, CompiledMail]] = {}
+        # A value is made only for mails that show it.
+        self._makers: Mapping[str, Callable[[Claimed, Materials, Recipient], str]] = {
+            "name": lambda _message, _materials, recipient: recipient.name,
+            "link_confirm": lambda message, _materials, _recipient: self._confirm(message),
+            "link_deny": lambda message, _materials, _recipient: f"{self._confirm(message)}/decline",
+            "code": lambda message, _materials, _recipient: self._code(message),
+            "link_manage": lambda message, _materials, _recipient: self._manage(message),
+            "link_unsubscribe": lambda message, _materials, _recipient: self._unsubscribe(message),
+            "link_sign_in": lambda message, materials, _recipient: self._sign_in(message, materials),
+        }
 
     def recipient(self, message: Claimed, materials: Materials) -> Recipient:
         """Decrypt where a message goes.
@@ -117,30 +128,38 @@ class Mailer:
         compiled = compiled or self.compiled(message, materials)
         settings, secrets = self.runtime.settings, self.runtime.secrets
         digest = keyed_hash(secrets.message_id, str(message.id)).hex()
-        values = self._values(message, materials, recipient)
+        values = self._values(compiled, message, materials, recipient)
+        one_click = self._unsubscribe(message) if compiled.needs_list_unsubscribe else None
         data = compiled.fill(
             values,
             to=recipient.wire,
             message_id=f"<{digest}@{settings.mail_domain}>",
             date=self.runtime.clock(),
-            list_unsubscribe=values["link_unsubscribe"] if compiled.needs_list_unsubscribe else None,
+            list_unsubscribe=one_click,
             signer=self.signer,
         )
         sender = return_address(secrets.return_address, message.id, settings.return_domain)
         return Envelope(message.id, sender, recipient.wire.address, data, utf8=recipient.wire.utf8)
 
-    def _values(self, message: Claimed, materials: Materials, recipient: Recipient) -> dict[str, str]:
-        signature_id, nonce = message.signature_id or 0, message.nonce or b""
-        confirm = self._link("c", token_for(self.runtime, signature_id, nonce))
-        return {
-            "name": recipient.name,
-            "link_confirm": confirm,
-            "link_deny": f"{confirm}/decline",
-            "code": code_for(self.runtime, signature_id, nonce),
-            "link_manage": self._link("me", manage_token(self.runtime, signature_id, nonce)),
-            "link_unsubscribe": self._link("u", unsubscribe_token(self.runtime, signature_id)),
-            "link_sign_in": materials.links.get(message.id, f"{self.runtime.settings.base_url}/sign-in"),
-        }
+    def _values(
+        self, compiled: CompiledMail, message: Claimed, materials: Materials, recipient: Recipient
+    ) -> dict[str, str]:
+        return {name: self._makers[name](message, materials, recipient) for name in compiled.names}
+
+    def _confirm(self, message: Claimed) -> str:
+        return self._link("c", token_for(self.runtime, message.signature_id or 0, message.nonce or b""))
+
+    def _manage(self, message: Claimed) -> str:
+        return self._link("me", manage_token(self.runtime, message.signature_id or 0, message.nonce or b""))
+
+    def _unsubscribe(self, message: Claimed) -> str:
+        return self._link("u", unsubscribe_token(self.runtime, message.signature_id or 0))
+
+    def _sign_in(self, message: Claimed, materials: Materials) -> str:
+        return materials.links.get(message.id, f"{self.runtime.settings.base_url}/sign-in")
+
+    def _code(self, message: Claimed) -> str:
+        return code_for(self.runtime, message.signature_id or 0, message.nonce or b"")
 
     def _link(self, page: str, token: str) -> str:
         return f"{self.runtime.settings.base_url}/{page}/{token}"
@@ -214,5 +233,5 @@ class Mailer:
         )
 
 
-SHORT_LIVED = frozenset({MessageKind.THANK_YOU, MessageKind.TEST})
-"""Kinds whose compiled form shows the present count, or a text that its writer may still change."""
+SHORT_LIVED = frozenset({MessageKind.THANK_YOU, MessageKind.TEST, MessageKind.ADMIN_ALERT})
+"""Kinds whose compiled form shows the present count or state, or a text that its writer may still change."""

@@ -15,8 +15,17 @@ def _mac(secret: bytes, message_id: int) -> bytes:
     return keyed_hash(secret, f"return.{message_id}")[:MAC]
 
 
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+"""Ten bits at a time: the standard library's encoder takes four times as long."""
+
+
 def _text(raw: bytes) -> str:
-    return base64.b32encode(raw).decode().rstrip("=").lower()
+    """Base 32 in lower case, without padding (RFC 4648 section 6)."""
+    digits = -(-len(raw) * 8 // 5)
+    whole = digits + digits % 2
+    number = int.from_bytes(raw, "big") << (whole * 5 - len(raw) * 8)
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(whole * 5 - 10, -1, -10)])[:digits]
 
 
 def return_address(secret: bytes, message_id: int, domain: str) -> str:

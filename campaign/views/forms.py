@@ -38,6 +38,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "missing": lazy("Enter the six digits from the mail."),
         "wrong": lazy("This code is not right. Look at the newest mail from us and type its six digits."),
     },
+    "why": {
+        "missing": lazy("Say why, for whoever looks next."),
+        "too_long": lazy("Say it in 200 characters or fewer."),
+    },
 }
 """What the page says for a problem code of a field."""
 
