@@ -1,7 +1,7 @@
 """From a claimed message to an envelope: who gets it, in which language, with which links."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from campaign import addresses
@@ -45,6 +45,9 @@ class Recipient:
     address_key: bytes = field(repr=False)
 
 
+_Maker = Callable[[Claimed, Materials, Recipient], str]
+
+
 def load_signer(settings: Settings) -> Signer | None:
     """The DKIM signer of the settings; None if no key is named (a local relay that signs by itself).
 
@@ -71,7 +74,7 @@ class Mailer:
         self.composer = Composer(ROOT / "templates" / "email")
         self._compiled: dict[tuple[object, ...], tuple[float, CompiledMail]] = {}
         # A value is made only for mails that show it.
-        self._makers: Mapping[str, Callable[[Claimed, Materials, Recipient], str]] = {
+        self._makers: dict[str, _Maker] = {
             "name": lambda _message, _materials, recipient: recipient.name,
             "link_confirm": lambda message, _materials, _recipient: self._confirm(message),
             "link_deny": lambda message, _materials, _recipient: f"{self._confirm(message)}/decline",
