@@ -247,7 +247,7 @@ def check_draft(draft: Draft) -> None:
     title = draft.title.strip()
     if not title or len(title) > MAX_TITLE or has_controls(title):
         problems["title"] = "missing" if not title else "too_long_or_control"
-    problems |= _check_lines({"addressed_to": draft.addressed_to, "summary": draft.summary}, needed={"addressed_to"})
+    problems |= check_lines({"addressed_to": draft.addressed_to, "summary": draft.summary}, needed={"addressed_to"})
     if not draft.body.strip():
         problems["body"] = "missing"
     elif len(draft.body) > MAX_BODY:
@@ -258,7 +258,8 @@ def check_draft(draft: Draft) -> None:
         raise InvalidInputError(problems)
 
 
-def _check_lines(fields: Mapping[str, str], *, needed: Collection[str]) -> dict[str, str]:
+def check_lines(fields: Mapping[str, str], *, needed: Collection[str]) -> dict[str, str]:
+    """A problem code for each short text that is missing though needed, too long, or holds control characters."""
     problems = {}
     for name, typed in fields.items():
         line = typed.strip()
@@ -292,20 +293,28 @@ class NewPetition:
     fixed_goal: int | None = None
 
 
-def _check_new(new: NewPetition, drafts: Mapping[str, Draft]) -> None:
+def check_new(new: NewPetition) -> None:
+    """Refuse what can't be a petition, its texts aside.
+
+    Raises:
+        InvalidInputError: with a code per field.
+    """
     problems = {}
     if not _SLUG.fullmatch(new.slug):
         problems["slug"] = "letters_digits_hyphens"
     named = {"author": new.author, "on_behalf_of": new.on_behalf_of, "sender_name": new.sender_name}
-    problems |= _check_lines(named, needed={"author"})
-    if new.default_locale not in drafts:
-        problems["default_locale"] = "no_text"
-    if not drafts.keys() <= set(LANGUAGES):
-        problems["locale"] = "unknown"
+    problems |= check_lines(named, needed={"author"})
     if new.fixed_goal is not None and not 0 < new.fixed_goal <= 100_000_000:
         problems["fixed_goal"] = "out_of_range"
     if problems:
         raise InvalidInputError(problems)
+
+
+def _check_drafts(new: NewPetition, drafts: Mapping[str, Draft]) -> None:
+    if new.default_locale not in drafts:
+        raise InvalidInputError({"default_locale": "no_text"})
+    if not drafts.keys() <= set(LANGUAGES):
+        raise InvalidInputError({"locale": "unknown"})
     for draft in drafts.values():
         check_draft(draft)
 
@@ -322,7 +331,8 @@ def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft], *, o
     Raises:
         InvalidInputError: a field is missing, too long, or the slug is taken.
     """
-    _check_new(new, drafts)
+    check_new(new)
+    _check_drafts(new, drafts)
     sealed = runtime.vault.new_data_key(KEY_PLACE)
 
     def work(tx: Transaction) -> int:
