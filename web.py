@@ -23,8 +23,16 @@ from campaign.views import (
     confirm,
     current,
     desk_account,
+    desk_frame,
     desk_list,
     desk_overview,
+    desk_people,
+    desk_previews,
+    desk_settings,
+    desk_signatures,
+    desk_text,
+    desk_update,
+    desk_updates,
     headers,
     health,
     mailbox,
@@ -34,6 +42,7 @@ from campaign.views import (
     rendering,
     sign_in,
     trouble,
+    updates,
     visitor,
 )
 from campaign.views.brief import Brief
@@ -52,6 +61,12 @@ VIEWS = (
 
 BRIEF_SECONDS = 1.0
 """How long rendered pages and counts are kept: the count is up to two seconds old anyway."""
+
+VIEWS = (
+    public, updates, confirm, preferences, mailbox, health, sign_in, desk_list, desk_overview, desk_text,
+    desk_settings, desk_people, desk_signatures, desk_updates, desk_update, desk_previews, desk_account,
+)  # fmt: skip
+"""The modules that hold pages."""
 
 
 def create_app(settings: Settings | None = None, runtime: Runtime | None = None) -> Flask:
@@ -83,6 +98,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     headers.install(app, settings)
     visitor.install(app)
     admin_words.install(app)
+    desk_frame.install(app)
     app.before_request(access.guard)
     for views in VIEWS:
         app.register_blueprint(views.pages)

@@ -5,33 +5,36 @@ import os
 import platform
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 
 from campaign import settling
-from campaign.domain.states import Lane, MessageKind
-from campaign.errors import CountersignError, SessionFailedError, StoreUnavailableError
+from campaign.domain.states import Lane
+from campaign.errors import SessionFailedError, StoreUnavailableError
 from campaign.journal import Journal
-from campaign.letters import Materials, gather
 from campaign.mail.transport import Envelope, Outcome, Result, Transport
-from campaign.mailer import Mailer, NoAddressError, Recipient
+from campaign.mailer import Mailer
+from campaign.preparing import prepare
 from campaign.recovering import journal_folder
 from campaign.runtime import Runtime
 from campaign.settling import Handed, Round
-from campaign.store import ledger, strikes, suppressions, workers
+from campaign.store import ledger, workers
 from campaign.store.database import Transaction
-from campaign.store.ledger import Claimed, Settlement
+from campaign.store.ledger import Claimed
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=120)
 """Longer than any batch takes: a batch is cut off by its time box."""
 
-BATCH = {Lane.URGENT: 20, Lane.BULK: 100}
+URGENT_BATCH = 20
 
-NEVER_BLOCKED = frozenset({"unsubscribe", "erased"})
-"""Suppressions that do not stop mail a person just asked for."""
+FIRST_BATCH, SMALLEST_BATCH, LARGEST_BATCH = 100, 20, 500
+"""A bulk batch is what goes in about a second, so that a pause, or a changed mind, acts within seconds."""
+
+FRESH = 4.0
+"""Seconds after its claim for which a batch may be fed to the wire; the rest is looked at anew."""
 
 
 @dataclass
@@ -45,16 +48,21 @@ class Tally:
 
 @dataclass
 class _Batch:
-    """Claimed messages, sorted into those that can go and those that end here."""
+    """Claimed messages, composed, with the round that notes what becomes of them."""
 
+    round: Round
+    claimed: int
+    limit: int
+    taken_at: float
     envelopes: list[Envelope] = field(default_factory=list)
-    handed: dict[int, Handed] = field(default_factory=dict)
-    ended: list[Settlement] = field(default_factory=list)
-    struck: frozenset[bytes] = frozenset()
 
 
 class Deliverer:
-    """Sends the messages of one lane; belongs to one thread of one process."""
+    """Sends the messages of one lane; belongs to one thread of one process.
+
+    Bulk mail has a second thread: while the wire is busy with one batch, it records the batch before and claims and
+    composes the next, in one transaction.
+    """
 
     def __init__(self, runtime: Runtime, lane: Lane, *, mailer: Mailer, transport: Transport) -> None:
         self.runtime = runtime
@@ -66,7 +74,11 @@ class Deliverer:
         )
         self.journal = Journal(journal_folder(runtime), self.owner_id)
         self.stopping = False
-        self._open_round: Round | None = None
+        self._limit = URGENT_BATCH if lane is Lane.URGENT else FIRST_BATCH
+        # Claimed and not ended yet; ended and not recorded yet.
+        self._held: list[Round] = []
+        self._ended: list[Round] = []
+        self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") if lane is Lane.BULK else None
 
     def beat(self) -> None:
         """The heartbeat: this process lives."""
@@ -82,156 +94,162 @@ class Deliverer:
         """
         tally, deadline = Tally(), time.monotonic() + seconds
         self._settle()
-        # Rows that a worker died with go first and one by one: a poisonous one takes no neighbour into quarantine.
-        suspects = True
-        while not self.stopping:
-            if time.monotonic() >= deadline:
-                tally.more = True
-                break
-            claimed = self._claim(suspects=suspects)
-            if not claimed and not suspects:
-                break
-            if claimed and not self._send(claimed, deadline, tally):
-                break
-            suspects = bool(claimed) and suspects
+        try:
+            # Rows that a worker died with go first and one by one: a poisonous one takes no neighbour into quarantine.
+            if self._flow(tally, deadline, suspects=True):
+                self._flow(tally, deadline, suspects=False)
+        finally:
+            # Whatever broke off, even a time limit: what is known by now is recorded, and the rest given back.
+            self._ended += self._held
+            self._held.clear()
+            self._settle()
         return tally
 
     def close(self) -> None:
         """End politely: connections closed, the worker noted as stopped, and no journal left but for open questions."""
         self.transport.close()
+        if self._ahead is not None:
+            self._ahead.shutdown()
         try:
             self._settle()
             now = self.runtime.clock()
             self.runtime.store.transact(lambda tx: workers.stopped(tx, self.owner_id, now=now))
         except StoreUnavailableError:
             log.warning("the database is away; the journal of worker %d stays for the others", self.owner_id)
-        self.journal.close(remove=self._open_round is None)
+        self.journal.close(remove=not self._ended)
 
-    def _claim(self, *, suspects: bool) -> list[Claimed]:
+    def _flow(self, tally: Tally, deadline: float, *, suspects: bool) -> bool:
+        """Batch after batch; False if the drain is to end."""
+        batch = self._take(suspects=suspects)
+        while batch is not None:
+            ahead = self._look_ahead(batch, deadline, suspects=suspects)
+            try:
+                going = self._send(batch, deadline, tally)
+            finally:
+                if ahead is not None:
+                    wait([ahead])
+            upcoming = None if ahead is None else ahead.result()
+            if self.stopping or not going:
+                return False
+            if time.monotonic() >= deadline:
+                tally.more = True
+                return False
+            batch = upcoming if ahead is not None else self._take(suspects=suspects)
+        return not self.stopping
+
+    def _look_ahead(self, batch: _Batch, deadline: float, *, suspects: bool) -> "Future[_Batch | None] | None":
+        """Take the next batch while this one is on the wire, if there will be one."""
+        likely = batch.claimed == batch.limit and time.monotonic() + 1 < deadline
+        if self._ahead is None or suspects or self.stopping or not likely:
+            return None
+        return self._ahead.submit(self._take, suspects=False)
+
+    def _take(self, *, suspects: bool) -> _Batch | None:
+        """Record what has ended, claim the next batch and compose it; None if nothing is due."""
+        ended, limit, taken_at = list(self._ended), 1 if suspects else self._limit, time.monotonic()
+        at_once = self.lane is Lane.BULK and not suspects
+
+        def work(tx: Transaction) -> list[Claimed]:
+            self._record(tx, ended)
+            return self._claim(tx, limit, suspects=suspects, at_once=at_once)
+
+        claimed = self.runtime.store.transact(work)
+        self._forget(ended)
+        if not claimed:
+            return None
+        this = Round({message.id: Handed(message, b"") for message in claimed})
+        # From here on it is given back whatever breaks.
+        self._held.append(this)
+        prepared = prepare(self.runtime, self.mailer, claimed)
+        this.handed, this.struck, this.ended = prepared.handed, prepared.struck, prepared.ended
+        allowed = set(this.handed) if at_once else self._begin(this)
+        envelopes = [envelope for envelope in prepared.envelopes if envelope.id in allowed]
+        return _Batch(this, len(claimed), limit, taken_at, envelopes)
+
+    def _claim(self, tx: Transaction, limit: int, *, suspects: bool, at_once: bool) -> list[Claimed]:
         now = self.runtime.clock()
-        return self.runtime.store.transact(
-            lambda tx: ledger.claim(
-                tx, self.lane, owner_id=self.owner_id, limit=1 if suspects else BATCH[self.lane],
-                lease_until=now + LEASE, now=now, suspects=suspects,
-            )
+        claimed = ledger.claim(
+            tx, self.lane, owner_id=self.owner_id, limit=limit, lease_until=now + LEASE, now=now, suspects=suspects,
+            at_once=at_once,
         )  # fmt: skip
+        if not at_once:
+            return claimed
+        unwanted = [message.id for message in claimed if not message.is_ready]
+        if unwanted:
+            ledger.leave_out(tx, unwanted, owner_id=self.owner_id, now=now)
+        return [message for message in claimed if message.is_ready]
 
-    def _send(self, claimed: list[Claimed], deadline: float, tally: Tally) -> bool:
-        batch = self._prepare(claimed)
-        allowed = self._begin(batch)
-        tally.settled += len(batch.ended)
-        handed = {message_id: batch.handed[message_id] for message_id in allowed}
-        this = self._open_round = Round(handed, struck=batch.struck)
+    def _begin(self, this: Round) -> set[int]:
+        """The last look at a batch that was only claimed; what may not go ends here."""
+        now = self.runtime.clock()
+        waiting = sorted(this.handed.keys() - this.ended.keys())
+
+        def work(tx: Transaction) -> set[int]:
+            allowed = ledger.begin_submitting(tx, waiting, owner_id=self.owner_id)
+            # Only rows still claimed by us are touched: a lease that was lost meanwhile stays lost.
+            ledger.leave_out(tx, sorted(set(waiting) - allowed), owner_id=self.owner_id, now=now)
+            return allowed
+
+        allowed = self.runtime.store.transact(work)
+        this.handed = {id_: held for id_, held in this.handed.items() if id_ in allowed or id_ in this.ended}
+        return allowed
+
+    def _send(self, batch: _Batch, deadline: float, tally: Tally) -> bool:
+        this, begin = batch.round, time.monotonic()
         try:
-            self._submit(this, batch.envelopes, deadline)
+            self._submit(batch, min(deadline + 5, batch.taken_at + FRESH))
         finally:
-            # Whatever broke off, even a time limit: what is known by now is recorded.
-            self._settle()
-        tally.settled += len(this.outcomes)
+            self._held.remove(this)
+            self._ended.append(this)
+        tally.settled += len(this.outcomes) + len(this.ended)
         tally.accepted += len(this.accepted)
         # What was given back is for the next wake-up: taken again at once, it would go round in circles.
         tally.more = bool(this.untouched) and this.trouble is None
+        self._learn(len(this.outcomes), time.monotonic() - begin)
         return this.trouble is None and not this.untouched
 
-    def _submit(self, this: Round, envelopes: list[Envelope], deadline: float) -> None:
+    def _learn(self, number: int, seconds: float) -> None:
+        if self.lane is Lane.BULK and number:
+            in_a_second = int(number / max(seconds, 0.001))
+            self._limit = max(SMALLEST_BATCH, min(in_a_second, 2 * self._limit, LARGEST_BATCH))
+
+    def _submit(self, batch: _Batch, until: float) -> None:
+        this = batch.round
+        journal, outcomes, submitted = self.journal, this.outcomes, this.submitted
+
         def feed() -> Iterator[Envelope]:
-            for envelope in envelopes:
-                if self.stopping or time.monotonic() > deadline + 5:
+            for envelope in batch.envelopes:
+                if self.stopping or time.monotonic() > until:
                     return
-                if envelope.id in this.handed:
-                    yield envelope
+                yield envelope
 
         def submitting(message_id: int) -> None:
-            self.journal.submit(message_id)
-            this.submitted.add(message_id)
+            journal.submit(message_id)
+            submitted.add(message_id)
 
         def noted(outcome: Outcome) -> None:
-            this.outcomes[outcome.id] = outcome
+            outcomes[outcome.id] = outcome
             if outcome.result is Result.ACCEPTED:
-                self.journal.accept(outcome.id)
+                journal.accept(outcome.id)
             elif outcome.result is not Result.UNCERTAIN:
-                self.journal.refuse(outcome.id)
+                journal.refuse(outcome.id)
 
         try:
             self.transport.deliver(feed(), on_submit=submitting, on_outcome=noted)
         except SessionFailedError as error:
             this.trouble = error
 
+    def _record(self, tx: Transaction, rounds: list[Round]) -> None:
+        for this in rounds:
+            settling.record(self.runtime, tx, this, lane=self.lane, owner_id=self.owner_id)
+
+    def _forget(self, recorded: list[Round]) -> None:
+        self._ended = [this for this in self._ended if this not in recorded]
+
     def _settle(self) -> None:
-        """Record the open round, if there is one; it stays open while the database is away."""
-        if self._open_round is None:
-            return
-        work = partial(settling.record, self.runtime, this=self._open_round, lane=self.lane, owner_id=self.owner_id)
-        self.runtime.store.transact(work)
-        self._open_round = None
+        """Record the rounds that ended, if there are any; they stay while the database is away."""
+        if self._ended:
+            ended = list(self._ended)
+            self.runtime.store.transact(lambda tx: self._record(tx, ended))
+            self._forget(ended)
         self.journal.settled()
-
-    def _prepare(self, claimed: list[Claimed]) -> _Batch:
-        materials = self.runtime.store.transact(lambda tx: gather(self.runtime, tx, claimed))
-        batch = _Batch()
-        recipients: dict[int, Recipient] = {}
-        for message in claimed:
-            found = self._recipient(message, materials)
-            if isinstance(found, Recipient):
-                recipients[message.id] = found
-            else:
-                batch.ended.append(found)
-        keys = sorted({recipient.address_key for recipient in recipients.values()})
-        barred, struck = self.runtime.store.transact(
-            lambda tx: (suppressions.active(tx, keys), strikes.known(tx, keys))
-        )
-        batch.struck = frozenset(struck)
-        for message in (message for message in claimed if message.id in recipients):
-            recipient = recipients[message.id]
-            reason = _bar(message, barred.get(recipient.address_key, []))
-            self._sort(batch, message, materials, recipient, reason=reason)
-        return batch
-
-    def _recipient(self, message: Claimed, materials: Materials) -> Recipient | Settlement:
-        try:
-            return self.mailer.recipient(message, materials)
-        except NoAddressError:
-            return Settlement(message.id, "suppressed", reason="erased")
-        except CountersignError as error:
-            return _not_rendered(message, error)
-
-    def _sort(
-        self, batch: _Batch, message: Claimed, materials: Materials, recipient: Recipient, *, reason: str | None
-    ) -> None:
-        if reason is not None:
-            batch.ended.append(Settlement(message.id, "suppressed", reason=reason))
-            return
-        try:
-            batch.envelopes.append(self.mailer.compose(message, materials, recipient))
-        except CountersignError as error:
-            batch.ended.append(_not_rendered(message, error))
-        else:
-            batch.handed[message.id] = Handed(message, recipient.address_key)
-
-    def _begin(self, batch: _Batch) -> set[int]:
-        now = self.runtime.clock()
-        message_ids = list(batch.handed)
-
-        def work(tx: Transaction) -> set[int]:
-            ledger.settle(tx, batch.ended, owner_id=self.owner_id, now=now)
-            allowed = ledger.begin_submitting(tx, message_ids, owner_id=self.owner_id)
-            # Only rows still claimed by us are touched: a lease that was lost meanwhile stays lost.
-            ledger.leave_out(tx, sorted(set(message_ids) - allowed), owner_id=self.owner_id, now=now)
-            return allowed
-
-        return self.runtime.store.transact(work)
-
-
-def _not_rendered(message: Claimed, error: CountersignError) -> Settlement:
-    log.warning("message %d can't be rendered: %s", message.id, type(error).__name__)
-    return Settlement(message.id, "rejected", reason=f"not_rendered: {error}"[:200], phase="render")
-
-
-def _bar(message: Claimed, found: list[tuple[int | None, str]]) -> str | None:
-    bulk = message.kind in {MessageKind.MILESTONE, MessageKind.UPDATE}
-    for petition_id, reason in found:
-        if petition_id not in {None, message.petition_id}:
-            continue
-        if bulk or reason not in NEVER_BLOCKED:
-            return f"suppressed: {reason}"
-    return None

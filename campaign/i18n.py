@@ -73,6 +73,13 @@ def format_number(number: int, locale: str) -> str:
     return _digits(format_decimal(number, locale=locale, numbering_system=_NUMBERS.get(locale, "default")), locale)
 
 
+def format_rate(rate: float, locale: str) -> str:
+    """A rate with the digits of the language: one decimal below ten, none above."""
+    pattern = "#,##0.0" if rate < 10 else "#,##0"
+    text = format_decimal(rate, format=pattern, locale=locale, numbering_system=_NUMBERS.get(locale, "default"))
+    return _digits(text, locale)
+
+
 def format_date(when: datetime, locale: str, *, zone: tzinfo | None = None) -> str:
     """A date in words, e.g. 22 November 2026."""
     return _digits(babel_date(when.astimezone(zone) if zone else when, "long", locale=_dated(locale)), locale)
@@ -83,6 +90,36 @@ def format_datetime(when: datetime, locale: str, *, zone: tzinfo | None = None) 
     there = when.astimezone(zone) if zone else when
     day = babel_date(there, "medium", locale=_dated(locale))
     return _digits(f"{day}{_COMMAS.get(locale, ',')} {there:%H:%M}", locale)
+
+
+def format_moment(when: datetime, locale: str, *, zone: tzinfo) -> str:
+    """A day of the week, date and time of day to the minute: Thursday, 25 November 2027, 09:00."""
+    day = babel_date(when.astimezone(zone), "full", locale=_dated(locale))
+    clock = babel_time(when.astimezone(zone), "HH:mm", locale=_dated(locale))
+    return _digits(f"{day}{_COMMAS.get(locale, ',')} {clock}", locale)
+
+
+def format_short(when: datetime, locale: str, *, zone: tzinfo) -> str:
+    """A date and time of day to the minute for tables: 25 Nov 2027, 09:00."""
+    day = babel_date(when.astimezone(zone), "medium", locale=_dated(locale))
+    clock = babel_time(when.astimezone(zone), "HH:mm", locale=_dated(locale))
+    return _digits(f"{day}{_COMMAS.get(locale, ',')} {clock}", locale)
+
+
+def format_clock(when: datetime, locale: str, *, zone: tzinfo) -> str:
+    """A time of day to the second: 09:00:30."""
+    return _digits(babel_time(when.astimezone(zone), "HH:mm:ss", locale=_dated(locale)), locale)
+
+
+def format_hour(when: datetime, locale: str, *, zone: tzinfo) -> str:
+    """The day and hour of a column in a chart: 25 Nov, 09:00."""
+    clock = babel_time(when.astimezone(zone), "HH:mm", locale=_dated(locale))
+    return f"{format_day(when, locale, zone=zone)}{_COMMAS.get(locale, ',')} {_digits(clock, locale)}"
+
+
+def format_day(when: datetime, locale: str, *, zone: tzinfo) -> str:
+    """The day of a column in a chart: 25 Nov."""
+    return _digits(babel_date(when.astimezone(zone), "d MMM", locale=_dated(locale)), locale)
 
 
 def format_ago(passed: timedelta, locale: str) -> str:

@@ -39,9 +39,11 @@ class Journal:
         self.path = folder / f"{owner_id}.journal"
         self._file = _open_locked(self.path)
         os.write(self._file, f"boot {_boot_id()}\n".encode())
+        self._noted = False
 
     def submit(self, message_id: int) -> None:
         """Note, before the wire, that a message may now reach the server."""
+        self._noted = True
         os.write(self._file, b"S %d\n" % message_id)
 
     def accept(self, message_id: int) -> None:
@@ -54,6 +56,9 @@ class Journal:
 
     def settled(self) -> None:
         """Forget everything: the database has recorded all outcomes."""
+        if not self._noted:
+            return
+        self._noted = False
         os.ftruncate(self._file, 0)
         os.write(self._file, f"boot {_boot_id()}\n".encode())
 
@@ -110,15 +115,15 @@ def legacies(folder: Path) -> Iterator[Legacy]:
 
 def _read(path: Path) -> Legacy:
     raw = path.read_bytes()
-    marks: dict[bytes, set[int]] = {b"S": set(), b"A": set(), b"N": set()}
-    for mark, number in _LINE.findall(raw):
-        marks[mark].add(int(number))
+    # A message may have been tried before, while the journal was open: its last line counts.
+    last = {int(number): mark for mark, number in _LINE.findall(raw)}
+    marks = {mark: frozenset(number for number, found in last.items() if found == mark) for mark in (b"S", b"A", b"N")}
     boot = re.match(rb"boot (\S+)\n", raw)
     return Legacy(
         owner_id=int(path.stem),
         path=path,
-        submitted=frozenset(marks[b"S"]),
-        accepted=frozenset(marks[b"A"]),
-        refused=frozenset(marks[b"N"]),
+        submitted=marks[b"S"],
+        accepted=marks[b"A"],
+        refused=marks[b"N"],
         complete=boot is not None and boot[1].decode() == _boot_id(),
     )

@@ -1,7 +1,7 @@
 """What each kind of mail says: its context for the templates, from the rows it is about."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -75,7 +75,7 @@ class Materials:
         return found
 
 
-def gather(runtime: Runtime, tx: Transaction, messages: list[Claimed]) -> Materials:
+def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Materials:
     """Read what a batch of messages is about."""
     petition_ids = {message.petition_id for message in messages if message.petition_id is not None}
     alert_ids = {message.about_id or 0 for message in messages if message.kind is MessageKind.ADMIN_ALERT}

@@ -40,6 +40,8 @@ class Draft:
     addressed_to: str
     body: str
     summary: str = ""
+    byline: str = ""
+    """Who asks, in this language; empty: the petition's author and group."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class PetitionPage:
     goal: int
     text_version_id: int
     text_version: int
+    byline: str = ""
     signers: tuple[PublicSigner, ...] = ()
 
 
@@ -204,6 +207,7 @@ def show(runtime: Runtime, slug: str, locale: str, *, signers: int = 10) -> Peti
         goal=petition.goal,
         text_version_id=shown.id,
         text_version=shown.version,
+        byline=shown.byline,
         signers=_public_signers(runtime, opened, signers),
     )
 
@@ -247,7 +251,9 @@ def check_draft(draft: Draft) -> None:
     title = draft.title.strip()
     if not title or len(title) > MAX_TITLE or has_controls(title):
         problems["title"] = "missing" if not title else "too_long_or_control"
-    problems |= _check_lines({"addressed_to": draft.addressed_to, "summary": draft.summary}, needed={"addressed_to"})
+    problems |= check_lines(
+        {"addressed_to": draft.addressed_to, "summary": draft.summary, "byline": draft.byline}, needed={"addressed_to"}
+    )
     if not draft.body.strip():
         problems["body"] = "missing"
     elif len(draft.body) > MAX_BODY:
@@ -258,7 +264,8 @@ def check_draft(draft: Draft) -> None:
         raise InvalidInputError(problems)
 
 
-def _check_lines(fields: Mapping[str, str], *, needed: Collection[str]) -> dict[str, str]:
+def check_lines(fields: Mapping[str, str], *, needed: Collection[str]) -> dict[str, str]:
+    """A problem code for each short text that is missing though needed, too long, or holds control characters."""
     problems = {}
     for name, typed in fields.items():
         line = typed.strip()
@@ -276,7 +283,7 @@ def _new_text(locale: str, draft: Draft) -> rows.NewText:
     title, addressed_to, summary = draft.title.strip(), draft.addressed_to.strip(), draft.summary.strip()
     return rows.NewText(
         locale=locale, title=title, summary=summary, addressed_to=addressed_to, body_markdown=body,
-        body_html=to_html(body), hash=text_hash(title, addressed_to, body),
+        body_html=to_html(body), hash=text_hash(title, addressed_to, body), byline=draft.byline.strip(),
     )  # fmt: skip
 
 
@@ -292,20 +299,28 @@ class NewPetition:
     fixed_goal: int | None = None
 
 
-def _check_new(new: NewPetition, drafts: Mapping[str, Draft]) -> None:
+def check_new(new: NewPetition) -> None:
+    """Refuse what can't be a petition, its texts aside.
+
+    Raises:
+        InvalidInputError: with a code per field.
+    """
     problems = {}
     if not _SLUG.fullmatch(new.slug):
         problems["slug"] = "letters_digits_hyphens"
     named = {"author": new.author, "on_behalf_of": new.on_behalf_of, "sender_name": new.sender_name}
-    problems |= _check_lines(named, needed={"author"})
-    if new.default_locale not in drafts:
-        problems["default_locale"] = "no_text"
-    if not drafts.keys() <= set(LANGUAGES):
-        problems["locale"] = "unknown"
+    problems |= check_lines(named, needed={"author"})
     if new.fixed_goal is not None and not 0 < new.fixed_goal <= 100_000_000:
         problems["fixed_goal"] = "out_of_range"
     if problems:
         raise InvalidInputError(problems)
+
+
+def _check_drafts(new: NewPetition, drafts: Mapping[str, Draft]) -> None:
+    if new.default_locale not in drafts:
+        raise InvalidInputError({"default_locale": "no_text"})
+    if not drafts.keys() <= set(LANGUAGES):
+        raise InvalidInputError({"locale": "unknown"})
     for draft in drafts.values():
         check_draft(draft)
 
@@ -322,7 +337,8 @@ def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft], *, o
     Raises:
         InvalidInputError: a field is missing, too long, or the slug is taken.
     """
-    _check_new(new, drafts)
+    check_new(new)
+    _check_drafts(new, drafts)
     sealed = runtime.vault.new_data_key(KEY_PLACE)
 
     def work(tx: Transaction) -> int:
@@ -382,7 +398,7 @@ def edit_text(runtime: Runtime, slug: str, locale: str, draft: Draft, *, by: int
     opened = by_slug(runtime, slug, fresh=True)
     new = _new_text(locale, draft)
     present = opened.texts.get(locale)
-    if present is not None and (present.hash, present.summary) == (new.hash, new.summary):
+    if present is not None and (present.hash, present.summary, present.byline) == (new.hash, new.summary, new.byline):
         return
 
     def work(tx: Transaction) -> None:

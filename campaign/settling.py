@@ -27,7 +27,7 @@ SESSION_PHASES = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.START
 """Where no message was named yet: its attempt does not count."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Handed:
     """A message that the transport was given, and the keyed hash of its recipient's address."""
 
@@ -35,13 +35,16 @@ class Handed:
     address_key: bytes = field(repr=False)
 
 
-@dataclass
+@dataclass(eq=False)
 class Round:
     """One batch on its way: what was handed over and what is known of it so far."""
 
     handed: Mapping[int, Handed]
+    """What this worker holds, whether or not it has come to the wire."""
     struck: frozenset[bytes] = frozenset()
     """Addresses that have strikes, which an acceptance clears."""
+    ended: dict[int, Settlement] = field(default_factory=dict)
+    """What ends here without coming to the wire, and why."""
     submitted: set[int] = field(default_factory=set)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     trouble: SessionFailedError | None = None
@@ -64,7 +67,7 @@ class Round:
     def untouched(self) -> list[int]:
         """What certainly did not reach the server, through no fault of the message."""
         judged = {outcome.id for outcome in self.judged}
-        return sorted(self.handed.keys() - judged - self.unanswered)
+        return sorted(self.handed.keys() - judged - self.unanswered - self.ended.keys())
 
     @property
     def unanswered(self) -> set[int]:
@@ -80,8 +83,9 @@ def record(runtime: Runtime, tx: Transaction, this: Round, *, lane: Lane, owner_
         for outcome in this.judged
     ]
     settlements += [Settlement(item, "uncertain", reason="no_outcome", phase="dot") for item in this.unanswered]
-    changed = ledger.settle(tx, settlements, owner_id=owner_id, now=now)
-    ledger.give_back(tx, this.untouched, owner_id=owner_id)
+    changed = ledger.settle(tx, [*settlements, *this.ended.values()], owner_id=owner_id, now=now)
+    if untouched := this.untouched:
+        ledger.give_back(tx, untouched, owner_id=owner_id)
     _note_addresses(tx, this, [item for item in settlements if item.message_id in changed], now)
     _note_lane(runtime, tx, this, lane)
 

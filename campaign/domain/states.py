@@ -81,9 +81,11 @@ MESSAGE_MOVES: Mapping[MessageState, frozenset[MessageState]] = {
         {MessageState.SUBMITTING, MessageState.PLANNED, MessageState.SUPPRESSED, MessageState.CANCELLED,
          MessageState.REJECTED}
     ),
-    # Back to planned only when the server is known not to have the mail (4xx, or lost before the final dot).
+    # Back to planned only when the server is known not to have the mail (4xx, or lost before the final dot). Bulk mail
+    # is marked in the claim itself, before the recipient's address is opened: a suppression found then ends it here.
     MessageState.SUBMITTING: frozenset(
-        {MessageState.ACCEPTED, MessageState.REJECTED, MessageState.UNCERTAIN, MessageState.PLANNED}
+        {MessageState.ACCEPTED, MessageState.REJECTED, MessageState.UNCERTAIN, MessageState.PLANNED,
+         MessageState.SUPPRESSED}
     ),
     # Later evidence, or an operator's choice, settles what nobody could know.
     MessageState.UNCERTAIN: frozenset(

@@ -66,6 +66,18 @@ def of_petition(tx: Transaction, petition_id: int) -> list[Blast]:
     return [_blast(row) for row in rows]
 
 
+def published(tx: Transaction, petition_id: int, *, limit: int) -> list[Blast]:
+    """The updates of a petition that have started, newest first."""
+    rows = tx.execute(
+        text(f"""
+        select {_COLUMNS} from blast b
+        where b.petition_id = :id and b.kind = 'update' and b.started_at is not null
+        order by b.started_at desc, b.id desc limit :limit"""),
+        id=petition_id, limit=limit,
+    )  # fmt: skip
+    return [_blast(row) for row in rows]
+
+
 def unfinished(tx: Transaction) -> list[Blast]:
     """Blasts that are scheduled, held, or still have open messages: what the monitor shows."""
     rows = tx.execute(

@@ -213,12 +213,12 @@ def test_a_row_that_kills_three_workers_is_quarantined_and_takes_no_neighbour_wi
     for _ in range(8):
         poisonous = world.sql("select id from message where id = 2 and state = 'planned'")
         claimed = world.deliverer()
-        rows = claimed._claim(suspects=True) or claimed._claim(suspects=False)  # noqa: SLF001 - and then it dies
-        if poisonous and 2 in {row.id for row in rows}:
+        batch = claimed._take(suspects=True) or claimed._take(suspects=False)  # noqa: SLF001 - and then it dies
+        if poisonous and 2 in batch.round.handed:
             os.close(claimed.journal._file)  # noqa: SLF001 - the kernel does this when a process dies
             recover(world.runtime)
         else:
-            claimed._send(rows, deadline=2**62, tally=Tally())  # noqa: SLF001
+            claimed._send(batch, deadline=2**62, tally=Tally())  # noqa: SLF001
             claimed.close()
 
     assert world.sql("select id, reason from message where state = 'rejected'") == [(2, "poison")]

@@ -3,9 +3,11 @@
 import pytest
 
 from campaign import addresses, confirming, petitions, preferences, upkeep
-from campaign.domain.states import SignatureState
+from campaign.delivery import Deliverer
+from campaign.domain.states import Lane, SignatureState
 from campaign.errors import ConflictError, TokenRefusedError
 from campaign.mail.memory import MemoryTransport, accepted
+from campaign.mailer import Mailer
 from tests.kit import servers
 
 
@@ -42,15 +44,22 @@ def test_what_is_planned_for_a_person_who_leaves_is_cancelled_and_says_why(world
 def test_who_leaves_between_claim_and_wire_gets_nothing(world, way):
     signed = world.signature(world.petition(), confirmed=True)
     end, reason = ENDINGS[way]
-    deliverer = world.deliverer()
+    transport = MemoryTransport()
 
-    # The other worker has claimed and rendered, and is about to send.
-    claimed = deliverer._claim(suspects=False)  # noqa: SLF001
-    batch = deliverer._prepare(claimed)  # noqa: SLF001
-    end(world, signed)
-    allowed = deliverer._begin(batch)  # noqa: SLF001
+    class Slow(Mailer):
+        left = False
 
-    assert allowed == set()
+        def compose(self, *arguments):
+            # It is claimed and rendered, and about to be sent.
+            envelope = super().compose(*arguments)
+            if not self.left:
+                self.left = True
+                end(world, signed)
+            return envelope
+
+    Deliverer(world.runtime, Lane.URGENT, mailer=Slow(world.runtime), transport=transport).drain()
+
+    assert transport.sent == []
     assert ("thank_you", "suppressed", reason) in messages(world)
 
 

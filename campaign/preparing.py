@@ -1,0 +1,99 @@
+"""Preparing: from claimed rows to envelopes; who may not be mailed, or can't be, ends here, alone."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from campaign.domain.states import MessageKind
+from campaign.errors import CountersignError
+from campaign.letters import Materials, gather
+from campaign.mail.transport import Envelope
+from campaign.mailer import Mailer, NoAddressError, Recipient
+from campaign.runtime import Runtime
+from campaign.settling import Handed
+from campaign.store import strikes, suppressions
+from campaign.store.database import Transaction
+from campaign.store.ledger import Claimed, Settlement
+
+log = logging.getLogger(__name__)
+
+NEVER_BLOCKED = frozenset({"unsubscribe", "erased"})
+"""Suppressions that do not stop mail a person just asked for."""
+
+
+@dataclass
+class Prepared:
+    """Claimed messages, sorted into those that can go and those that end here; ``handed`` are both."""
+
+    envelopes: list[Envelope] = field(default_factory=list)
+    handed: dict[int, Handed] = field(default_factory=dict)
+    ended: dict[int, Settlement] = field(default_factory=dict)
+    struck: frozenset[bytes] = frozenset()
+
+
+def prepare(runtime: Runtime, mailer: Mailer, claimed: Sequence[Claimed]) -> Prepared:
+    """Open the addresses, look at the suppressions, compose.
+
+    Raises:
+        StoreUnavailableError: the database does not answer.
+    """
+    materials = runtime.store.transact(lambda tx: gather(runtime, tx, claimed))
+    made = Prepared()
+    recipients: dict[int, Recipient] = {}
+    for message in claimed:
+        found = _recipient(mailer, message, materials)
+        made.handed[message.id] = Handed(message, found.address_key if isinstance(found, Recipient) else b"")
+        if isinstance(found, Recipient):
+            recipients[message.id] = found
+        else:
+            made.ended[message.id] = found
+    keys = sorted({recipient.address_key for recipient in recipients.values()})
+
+    def look(tx: Transaction) -> tuple[dict[bytes, list[tuple[int | None, str]]], set[bytes]]:
+        return suppressions.active(tx, keys), strikes.known(tx, keys)
+
+    barred, struck = runtime.store.transact(look)
+    made.struck = frozenset(struck)
+    for message in claimed:
+        if message.id in recipients:
+            reasons = barred.get(recipients[message.id].address_key, [])
+            _compose(made, mailer, message, materials, recipient=recipients[message.id], barred=reasons)
+    return made
+
+
+def _recipient(mailer: Mailer, message: Claimed, materials: Materials) -> Recipient | Settlement:
+    try:
+        return mailer.recipient(message, materials)
+    except NoAddressError:
+        return Settlement(message.id, "suppressed", reason="erased")
+    except CountersignError as error:
+        return _not_rendered(message, error)
+
+
+def _compose(
+    made: Prepared, mailer: Mailer, message: Claimed, materials: Materials, *, recipient: Recipient,
+    barred: list[tuple[int | None, str]],
+) -> None:  # fmt: skip
+    reason = _bar(message, barred)
+    if reason is not None:
+        made.ended[message.id] = Settlement(message.id, "suppressed", reason=reason)
+        return
+    try:
+        made.envelopes.append(mailer.compose(message, materials, recipient))
+    except CountersignError as error:
+        made.ended[message.id] = _not_rendered(message, error)
+
+
+def _not_rendered(message: Claimed, error: CountersignError) -> Settlement:
+    log.warning("message %d can't be rendered: %s", message.id, type(error).__name__)
+    return Settlement(message.id, "rejected", reason=f"not_rendered: {error}"[:200], phase="render")
+
+
+def _bar(message: Claimed, found: list[tuple[int | None, str]]) -> str | None:
+    bulk = message.kind in {MessageKind.MILESTONE, MessageKind.UPDATE}
+    for petition_id, reason in found:
+        if petition_id not in {None, message.petition_id}:
+            continue
+        if bulk or reason not in NEVER_BLOCKED:
+            return f"suppressed: {reason}"
+    return None
