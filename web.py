@@ -1,5 +1,6 @@
 """The web application. Importing this module does nothing; :func:`create_app` makes one."""
 
+import contextlib
 import time
 from urllib.parse import urlsplit
 
@@ -8,8 +9,33 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from campaign import config
 from campaign.config import LOCAL_HOSTS, Settings
+from campaign.errors import StoreUnavailableError
 from campaign.runtime import Runtime, build
-from campaign.views import access, confirm, current, headers, health, mailbox, preferences, public, rendering, trouble
+from campaign.views import (
+    access,
+    admin,
+    admin_accounts,
+    admin_audit,
+    admin_messages,
+    admin_petitions,
+    admin_suppressions,
+    admin_words,
+    confirm,
+    current,
+    desk_account,
+    desk_list,
+    desk_overview,
+    headers,
+    health,
+    mailbox,
+    metrics,
+    preferences,
+    public,
+    rendering,
+    sign_in,
+    trouble,
+    visitor,
+)
 from campaign.views.brief import Brief
 from tasks.app import make_app
 from tasks.nudging import Nudger
@@ -17,12 +43,19 @@ from tasks.nudging import Nudger
 MAX_REQUEST = 64 * 1024
 """Bytes of a request: a form with every field full is under 8 KB in any script."""
 
+VIEWS = (
+    *(public, confirm, preferences, mailbox, health, metrics),
+    *(sign_in, desk_list, desk_overview, desk_account),
+    *(admin, admin_messages, admin_petitions, admin_accounts, admin_suppressions, admin_audit),
+)
+"""Supporters' pages, the desk, the monitor."""
+
 BRIEF_SECONDS = 1.0
 """How long rendered pages and counts are kept: the count is up to two seconds old anyway."""
 
 
 def create_app(settings: Settings | None = None, runtime: Runtime | None = None) -> Flask:
-    """Make the web application.
+    """Make the web application. Without its database it is made all the same, and answers 503 until that is back.
 
     Args:
         settings: read from the environment if neither they nor a runtime are given.
@@ -31,8 +64,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     Raises:
         SettingsError: the environment has missing or wrong variables.
     """
-    runtime = runtime or open_runtime(settings or config.load())
-    settings = runtime.settings
+    settings = runtime.settings if runtime is not None else settings or config.load()
     app = trouble.Site("countersign", static_folder=str(rendering.STATIC), template_folder=str(rendering.TEMPLATES))
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_REQUEST,
@@ -45,12 +77,14 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.extensions[public.PAGES] = Brief(BRIEF_SECONDS, time.monotonic)
     app.extensions[public.COUNTS] = Brief(BRIEF_SECONDS, time.monotonic)
-    current.attach(app, runtime)
+    current.attach(app, opening(settings) if runtime is None else current.Opening.of(runtime))
     rendering.install(app, settings)
     trouble.install(app)
     headers.install(app, settings)
+    visitor.install(app)
+    admin_words.install(app)
     app.before_request(access.guard)
-    for views in (public, confirm, preferences, mailbox, health):
+    for views in VIEWS:
         app.register_blueprint(views.pages)
     if settings.proxies:
         # X-Forwarded-Host is never believed: links come from the base URL.
@@ -58,13 +92,18 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     return app
 
 
-def open_runtime(settings: Settings) -> Runtime:
+def opening(settings: Settings) -> current.Opening:
     """The runtime of a web process: one database connection per thread, and workers woken after each commit.
 
     Raises:
-        StoreUnavailableError: the database does not answer.
+        VaultError: the instance keys do not open this database.
     """
-    return build(settings, nudge=Nudger(make_app(settings)), pool_size=settings.web_threads)
+    nudge = Nudger(make_app(settings))
+    made = current.Opening(lambda: build(settings, nudge=nudge, pool_size=settings.web_threads))
+    with contextlib.suppress(StoreUnavailableError):
+        # Opened before the first request if it can be: keys that do not fit are then said at the start.
+        made.runtime()
+    return made
 
 
 def trusted_hosts(settings: Settings) -> list[str]:

@@ -136,6 +136,14 @@ def list_all(runtime: Runtime) -> list[Account]:
     return [in_clear(runtime, stored) for stored in runtime.store.transact(rows.all_accounts)]
 
 
+def organisers(runtime: Runtime) -> dict[int, list[Account]]:
+    """Who organises each petition, for admins; petitions without anybody are not there."""
+    found: dict[int, list[Account]] = {}
+    for petition_id, stored in runtime.store.transact(rows.memberships):
+        found.setdefault(petition_id, []).append(in_clear(runtime, stored))
+    return found
+
+
 def sign_in_link(runtime: Runtime, account_id: int, *, life: timedelta = PRINTED_LINK_LIFE) -> str:
     """A one-time address that opens a session, for the command line.
 

@@ -80,3 +80,15 @@ def _report(tx: Transaction, blast: Blast, now: datetime) -> Report:
         states=states, reasons=tuple(rows.reasons(tx, blast.id)), rate=rate, first_at=first_at, last_at=last_at,
         finish_at=now + timedelta(seconds=still / rate) if rate and still else None,
     )  # fmt: skip
+
+
+def petition_of(runtime: Runtime, blast_id: int) -> int:
+    """The petition of a blast, for whoever may work on every one.
+
+    Raises:
+        NotFoundError: there is no such blast.
+    """
+    found = runtime.store.transact(lambda tx: rows.by_id(tx, blast_id))
+    if found is None:
+        raise NotFoundError("there is no such update")
+    return found.petition_id

@@ -118,6 +118,13 @@ def _mailbox(raw: str) -> str:
     return value.lower()
 
 
+def _token(raw: str) -> str:
+    value = raw.strip()
+    if value and not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,200}", value):
+        raise _InvalidError("must have 16 to 200 letters, digits or . _ ~ + / = - (RFC 6750)")
+    return value
+
+
 def _host(raw: str) -> str:
     value = raw.strip().lower()
     if value and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?", value):
@@ -275,6 +282,13 @@ VARIABLES: Mapping[str, Variable] = {
         _number(60, 604800),
         "Seconds after its time at which a scheduled blast is no longer started by itself.",
     ),
+    "metrics_token": Variable(
+        "COUNTERSIGN_METRICS_TOKEN",
+        "",
+        _token,
+        "Bearer token that opens /metrics from elsewhere. Empty: only this machine may read it.",
+        secret=True,
+    ),
     "log_level": Variable(
         "COUNTERSIGN_LOG_LEVEL", "info", _choice("debug", "info", "warning", "error"), "How much is logged."
     ),
@@ -317,6 +331,7 @@ class Settings:
     confirm_days: int
     count_interval: int
     max_lateness: int
+    metrics_token: str = field(repr=False)
     log_level: str
 
     @property

@@ -1,6 +1,7 @@
-"""The example petition: what a newcomer sees first, live, in every language."""
+"""The example: a live petition in every language, its organiser, and an admin. What a newcomer sees first."""
 
-from campaign import petitions, textfiles
+from campaign import accounts, petitions, textfiles
+from campaign.accounts import Role
 from campaign.config import LANGUAGES, ROOT
 from campaign.domain.states import PetitionState
 from campaign.errors import ConflictError, InvalidInputError
@@ -12,6 +13,12 @@ PETITION = petitions.NewPetition(
     slug=SLUG, author="Initiative Hazara Lives", on_behalf_of="the Hazara community", default_locale=LANGUAGES[0]
 )
 """Its goal grows along the ladder, whose first rung is 1,000."""
+
+PEOPLE = {
+    Role.ORGANISER: ("organiser@example.org", "Olga Organiser"),
+    Role.ADMIN: ("admin@example.org", "Ada Admin"),
+}
+"""Address and name of the example accounts; nobody reads mail at example.org (RFC 2606 section 3)."""
 
 
 def read_drafts() -> dict[str, petitions.Draft]:
@@ -48,3 +55,23 @@ def create_example(runtime: Runtime) -> str:
             # Another process published it between our look and our move.
             petitions.forget(runtime, SLUG)
     return SLUG
+
+
+def create_accounts(runtime: Runtime) -> dict[Role, int]:
+    """Make sure that the example has an organiser, who owns the example petition, and an admin; returns their ids.
+
+    Calling it again is harmless. Accounts that an admin disabled stay disabled, and are left out of the answer.
+    """
+    found = {}
+    for role, (email, name) in PEOPLE.items():
+        try:
+            accounts.create(runtime, email=email, name=name, role=role)
+        except InvalidInputError as error:
+            if error.problems != {"email": "taken"}:
+                raise
+        account = accounts.find(runtime, email)
+        if account is not None and not account.disabled:
+            found[role] = account.id
+    if Role.ORGANISER in found:
+        petitions.give(runtime, SLUG, found[Role.ORGANISER])
+    return found

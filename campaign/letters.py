@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from campaign import accounts
+from campaign import accounts, alerts
 from campaign.accounts import Account
 from campaign.domain import merge_tags
 from campaign.domain.blast import Blast
@@ -18,6 +19,7 @@ from campaign.markdown import to_html, to_text
 from campaign.petitions import Opened, by_id
 from campaign.runtime import Runtime
 from campaign.store import accounts as account_rows
+from campaign.store import alerts as alert_rows
 from campaign.store import blasts as blast_rows
 from campaign.store.database import Transaction
 from campaign.store.ledger import Claimed
@@ -48,6 +50,7 @@ class Materials:
     accounts: Mapping[int, Account] = field(repr=False)
     blasts: Mapping[int, BlastMaterial]
     links: Mapping[int, str] = field(repr=False)
+    alerts: Mapping[int, alert_rows.Alert] = field(default_factory=dict)
 
     def petition_of(self, message: Claimed) -> Opened:
         """The petition of a message.
@@ -75,7 +78,10 @@ class Materials:
 def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Materials:
     """Read what a batch of messages is about."""
     petition_ids = {message.petition_id for message in messages if message.petition_id is not None}
-    blast_ids = {message.blast_id or message.about_id for message in messages} - {None}
+    alert_ids = {message.about_id or 0 for message in messages if message.kind is MessageKind.ADMIN_ALERT}
+    blast_ids = {
+        message.blast_id or message.about_id for message in messages if message.kind is not MessageKind.ADMIN_ALERT
+    } - {None}
     found = {}
     for account_id in {message.account_id for message in messages if message.account_id is not None}:
         stored = account_rows.by_id(tx, account_id)
@@ -93,8 +99,9 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
             if link is not None and link.used_at is None:
                 links[message.id] = accounts.link_address(runtime, link.id, link.nonce)
     return Materials(
-        {petition_id: by_id(runtime, tx, petition_id) for petition_id in petition_ids}, found, blasts, links
-    )
+        {petition_id: by_id(runtime, tx, petition_id) for petition_id in petition_ids}, found, blasts, links,
+        alert_rows.by_ids(tx, alert_ids) if alert_ids else {},
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -203,6 +210,17 @@ def _sign_in(_letter: Letter) -> dict[str, Any]:
     return {"valid_minutes": int(accounts.LINK_LIFE.total_seconds() // 60)}
 
 
+def _admin_alert(letter: Letter) -> dict[str, Any]:
+    alert = letter.materials.alerts.get(letter.message.about_id or 0)
+    account = letter.materials.accounts.get(letter.message.account_id or 0)
+    if alert is None or account is None:
+        raise NotFoundError("the message is about no alert")
+    return {
+        "sentences": alerts.sentences(alert, letter.locale, zone=ZoneInfo(account.time_zone)),
+        "link_monitor": f"{letter.runtime.settings.base_url}/admin?lang={letter.locale}",
+    }
+
+
 CONTEXTS: Mapping[MessageKind, Callable[[Letter], Mapping[str, Any]]] = {
     MessageKind.CONFIRMATION: _asking,
     MessageKind.REMINDER: _asking,
@@ -213,6 +231,7 @@ CONTEXTS: Mapping[MessageKind, Callable[[Letter], Mapping[str, Any]]] = {
     MessageKind.UPDATE: _update,
     MessageKind.TEST: _update,
     MessageKind.SIGN_IN: _sign_in,
+    MessageKind.ADMIN_ALERT: _admin_alert,
 }
 """What each kind's templates are given, besides the slots."""
 

@@ -218,5 +218,5 @@ class Mailer:
         )
 
 
-SHORT_LIVED = frozenset({MessageKind.THANK_YOU, MessageKind.TEST})
-"""Kinds whose compiled form shows the present count, or a text that its writer may still change."""
+SHORT_LIVED = frozenset({MessageKind.THANK_YOU, MessageKind.TEST, MessageKind.ADMIN_ALERT})
+"""Kinds whose compiled form shows the present count or state, or a text that its writer may still change."""

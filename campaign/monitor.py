@@ -10,7 +10,7 @@ from campaign.domain.flow import WORKER_SEEN, Snapshot, WorkerLook, judge
 from campaign.errors import StoreUnavailableError
 from campaign.runtime import Runtime
 from campaign.sentence import sentence
-from campaign.store import periodic, workers
+from campaign.store import periodic, progress, troubles, workers
 from campaign.store import snapshot as rows
 from campaign.store.database import Transaction
 
@@ -38,7 +38,9 @@ def take(runtime: Runtime) -> Snapshot:
             last_tick_at=periodic.last_tick(tx),
             stuck=rows.stuck(tx, now=now),
             petitions=rows.petitions(tx),
-            troubles=rows.troubles(tx, now=now),
+            troubles=troubles.groups(tx, since=now - rows.DAY, now=now),
+            blasts=progress.unfinished(tx, now=now),
+            jobs=periodic.jobs(tx),
         )
 
     try:
@@ -64,6 +66,11 @@ def document(snapshot: Snapshot, locale: str = "en", *, zone: tzinfo | None = No
         lane["oldest_waiting_seconds"] = None if waited is None else round(waited.total_seconds(), 1)
         lane["finish_at"] = _plain(flow.finish_at(snapshot.at))
         lane["rate"] = round(flow.rate, 2)
+    for blast, look in zip(snapshot.blasts, plain["blasts"], strict=True):
+        look |= {"finish_at": _plain(blast.finish_at(snapshot.at)), "rate": round(blast.rate, 2)}
+    for trouble, group in zip(snapshot.troubles, plain["troubles"], strict=True):
+        # What `countersign messages retry --group` takes.
+        group["key"] = trouble.key
     return plain
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
 from campaign.config import LANGUAGES
 from campaign.domain.petition import Petition, TextVersion, nearest
@@ -13,10 +14,11 @@ from campaign.domain.texts import has_controls
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.markdown import MAX_BODY, to_html
 from campaign.runtime import Runtime
+from campaign.store import accounts as account_rows
 from campaign.store import audit as audit_rows
 from campaign.store import petitions as rows
 from campaign.store import signatures as signature_rows
-from campaign.store.database import DuplicateError, Transaction
+from campaign.store.database import DuplicateError, Store, Transaction
 from campaign.vault import DataKey, text_hash
 
 KEY_PLACE = "petition.data_key"
@@ -124,7 +126,8 @@ def _opened(runtime: Runtime, stored: rows.Stored | None) -> Opened:
     return Opened(stored.petition, stored.texts, key)
 
 
-_recent: dict[tuple[int, str], tuple[float, Opened]] = {}
+_recent: WeakKeyDictionary[Store, dict[str, tuple[float, Opened]]] = WeakKeyDictionary()
+"""What this process last read, per store: an id would be given to the next store once this one is gone."""
 
 
 def by_slug(runtime: Runtime, slug: str, *, fresh: bool = False) -> Opened:
@@ -136,14 +139,14 @@ def by_slug(runtime: Runtime, slug: str, *, fresh: bool = False) -> Opened:
     if not _SLUG.fullmatch(slug):
         # A name that no petition can have, such as one with a NUL, is not asked for.
         raise NotFoundError("there is no such petition")
-    cache_key = (id(runtime.store), slug)
-    known = _recent.get(cache_key)
+    recent = _recent.setdefault(runtime.store, {})
+    known = recent.get(slug)
     if known is not None and not fresh and time.monotonic() - known[0] < FRESH:
         return known[1]
     opened = _opened(runtime, runtime.store.transact(lambda tx: rows.by_slug(tx, slug)))
-    if len(_recent) > 1_000:
-        _recent.clear()
-    _recent[cache_key] = (time.monotonic(), opened)
+    if len(recent) > 1_000:
+        recent.clear()
+    recent[slug] = (time.monotonic(), opened)
     return opened
 
 
@@ -289,12 +292,7 @@ class NewPetition:
     fixed_goal: int | None = None
 
 
-def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft]) -> int:
-    """Create a draft petition with its texts by language; returns its id.
-
-    Raises:
-        InvalidInputError: a field is missing, too long, or the slug is taken.
-    """
+def _check_new(new: NewPetition, drafts: Mapping[str, Draft]) -> None:
     problems = {}
     if not _SLUG.fullmatch(new.slug):
         problems["slug"] = "letters_digits_hyphens"
@@ -310,6 +308,21 @@ def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft]) -> i
         raise InvalidInputError(problems)
     for draft in drafts.values():
         check_draft(draft)
+
+
+def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft], *, owner_id: int | None = None) -> int:
+    """Create a draft petition with its texts by language; returns its id.
+
+    Args:
+        runtime: the runtime.
+        new: what it is, besides its texts.
+        drafts: texts by language.
+        owner_id: the account that organises it; without one only admins reach it in the desk.
+
+    Raises:
+        InvalidInputError: a field is missing, too long, or the slug is taken.
+    """
+    _check_new(new, drafts)
     sealed = runtime.vault.new_data_key(KEY_PLACE)
 
     def work(tx: Transaction) -> int:
@@ -323,7 +336,9 @@ def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft]) -> i
         )  # fmt: skip
         for locale, draft in drafts.items():
             rows.add_text(tx, petition_id, _new_text(locale, draft))
-        audit_rows.add(tx, action="petition.create", subject="petition", subject_id=petition_id)
+        if owner_id is not None:
+            account_rows.add_member(tx, petition_id, owner_id, role="owner")
+        audit_rows.add(tx, action="petition.create", subject="petition", subject_id=petition_id, account_id=owner_id)
         return petition_id
 
     try:
@@ -332,8 +347,30 @@ def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft]) -> i
         raise InvalidInputError({"slug": "taken"}) from None
 
 
-def edit_text(runtime: Runtime, slug: str, locale: str, draft: Draft) -> None:
+def give(runtime: Runtime, slug: str, account_id: int) -> None:
+    """Let an account own a petition, if nobody organises it yet; for the command line and the example.
+
+    Raises:
+        NotFoundError: no such petition.
+    """
+    petition_id = by_slug(runtime, slug, fresh=True).petition.id
+
+    def work(tx: Transaction) -> None:
+        if not account_rows.members(tx, petition_id):
+            account_rows.add_member(tx, petition_id, account_id, role="owner")
+
+    runtime.store.transact(work)
+
+
+def edit_text(runtime: Runtime, slug: str, locale: str, draft: Draft, *, by: int | None = None) -> None:
     """Save a text in one language as its next version; an unchanged text makes no version.
+
+    Args:
+        runtime: the runtime.
+        slug: which petition.
+        locale: which language.
+        draft: the whole text.
+        by: the account that writes, for the audit log.
 
     Raises:
         NotFoundError: no such petition.
@@ -352,34 +389,34 @@ def edit_text(runtime: Runtime, slug: str, locale: str, draft: Draft) -> None:
         text_id = rows.add_text(tx, opened.petition.id, new)
         audit_rows.add(
             tx, action="petition.edit_text", subject="petition", subject_id=opened.petition.id,
-            detail={"text_version": text_id, "locale": locale},
+            account_id=by, detail={"text_version": text_id, "locale": locale},
         )  # fmt: skip
 
     runtime.store.transact(work)
     forget(runtime, slug)
 
 
-def publish(runtime: Runtime, slug: str) -> None:
-    """Open a draft, or a closed petition, for signing.
+def publish(runtime: Runtime, slug: str, *, by: int | None = None) -> None:
+    """Open a draft, or a closed petition, for signing; ``by`` is the account for the audit log.
 
     Raises:
         NotFoundError: no such petition.
         ConflictError: it is live already, or its signers were erased.
     """
-    _move(runtime, slug, PetitionState.LIVE)
+    _move(runtime, slug, PetitionState.LIVE, by=by)
 
 
-def close(runtime: Runtime, slug: str) -> None:
-    """End the signing; confirmations count for another 24 hours.
+def close(runtime: Runtime, slug: str, *, by: int | None = None) -> None:
+    """End the signing; confirmations count for another 24 hours. ``by`` is the account for the audit log.
 
     Raises:
         NotFoundError: no such petition.
         ConflictError: it is not live.
     """
-    _move(runtime, slug, PetitionState.CLOSED)
+    _move(runtime, slug, PetitionState.CLOSED, by=by)
 
 
-def _move(runtime: Runtime, slug: str, to: PetitionState) -> None:
+def _move(runtime: Runtime, slug: str, to: PetitionState, *, by: int | None) -> None:
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:
@@ -390,7 +427,7 @@ def _move(runtime: Runtime, slug: str, to: PetitionState) -> None:
         if opened.key is None:
             raise ConflictError("the signers of this petition were erased; it stays closed")
         rows.move(tx, petition.id, to=to, now=now)
-        audit_rows.add(tx, action=f"petition.{to}", subject="petition", subject_id=petition.id)
+        audit_rows.add(tx, action=f"petition.{to}", subject="petition", subject_id=petition.id, account_id=by)
 
     runtime.store.transact(work)
     forget(runtime, slug)
@@ -398,4 +435,4 @@ def _move(runtime: Runtime, slug: str, to: PetitionState) -> None:
 
 def forget(runtime: Runtime, slug: str) -> None:
     """Drop what this process remembers of a petition, so that its own change shows at once."""
-    _recent.pop((id(runtime.store), slug), None)
+    _recent.get(runtime.store, {}).pop(slug, None)

@@ -116,7 +116,13 @@ def check(runtime: Runtime, form: SignForm) -> _Checked:
 
 
 def request_signature(
-    runtime: Runtime, slug: str, form: SignForm, *, network: str | None = None, text_version_id: int | None = None
+    runtime: Runtime,
+    slug: str,
+    form: SignForm,
+    *,
+    network: str | None = None,
+    text_version_id: int | None = None,
+    express: bool = True,
 ) -> Requested:
     """Store a pending signature and plan its confirmation, in one transaction.
 
@@ -129,6 +135,7 @@ def request_signature(
         form: as typed.
         network: the IP address it came from; hashed, never stored.
         text_version_id: the text that was on the page, from its stamp; the newest one if not given.
+        express: try the one round trip of a plain sign-up first; the rows are the same without it.
 
     Raises:
         NotFoundError: no such petition.
@@ -154,7 +161,7 @@ def request_signature(
     def work(tx: Transaction) -> None:
         _store(tx, request)
 
-    if not _express(runtime, request):
+    if not (express and _express(runtime, request)):
         _carefully(runtime, work)
     return Requested(checked.address.masked, seal_handle(runtime, opened.petition.id, checked.address.canonical))
 

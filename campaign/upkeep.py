@@ -9,7 +9,7 @@ from campaign.domain.names import RuleError
 from campaign.domain.states import Lane, MessageKind
 from campaign.petitions import by_id
 from campaign.runtime import Runtime
-from campaign.store import allowances, outbox, signatures, strikes, workers
+from campaign.store import accounts, allowances, outbox, signatures, strikes, workers
 from campaign.store.database import Transaction
 
 SLICE = 200
@@ -91,10 +91,11 @@ def _remind(runtime: Runtime, tx: Transaction, row: signatures.Signature, now: d
 
 
 def forget(runtime: Runtime) -> None:
-    """Purge allowances, strikes, daily salts and workers of the past."""
+    """Purge allowances, strikes, daily salts, workers, sessions and sign-in links of the past."""
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:
+        accounts.purge(tx, now=now)
         allowances.purge(tx, now=now)
         strikes.purge(tx, before=(now - WINDOW).date())
         workers.purge(tx, before=now - timedelta(days=7))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.kit import browsers
 from tests.kit import engines as kit
 from tests.kit.worlds import World, make_world
 
@@ -11,6 +12,9 @@ engines = kit.engines
 database_url = kit.database_url
 redis_url = kit.redis_url
 redis_prefix = kit.redis_prefix
+# One for all folders: two of Playwright's sessions in one process do not get along.
+chromium = browsers.chromium
+visitor = browsers.visitor
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,6 +24,10 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node) -> None:
     kit.share(node)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    browsers.say_what_was_skipped(terminalreporter)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

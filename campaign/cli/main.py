@@ -5,8 +5,11 @@ import sys
 import click
 
 from campaign import __version__
+from campaign.cli.account import account
 from campaign.cli.db import db
 from campaign.cli.keys import keys
+from campaign.cli.lane import lane
+from campaign.cli.messages import messages
 from campaign.cli.monitor import monitor
 from campaign.cli.petition import petition
 from campaign.cli.seed import seed
@@ -28,7 +31,20 @@ def countersign() -> None:
     """Petitions whose signatures are real and whose mail arrives once."""
 
 
-for command in (up, web, worker, mailserver, db, keys, petition, monitor, seed):
+for command in (
+    up,
+    web,
+    worker,
+    mailserver,
+    db,
+    keys,
+    account,
+    petition,
+    monitor,
+    lane,
+    messages,
+    seed,
+):
     countersign.add_command(command)
 
 

@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 import click
 
 from campaign import config
+from campaign.accounts import Role, sign_in_link
 from campaign.config import Settings
 from campaign.engines import places, ports
 from campaign.engines.attach import note_port, noted_port
 from campaign.engines.children import Child
 from campaign.engines.supervisor import Plan, Step, Supervisor
-from campaign.example import SLUG, create_example
+from campaign.example import SLUG, create_accounts, create_example
 from campaign.keys import ensure_local_keys, read_local_keys
 from campaign.runtime import build
 from campaign.store import migrate
@@ -64,7 +65,9 @@ def _example(settings: Settings) -> str:
         return "left out on a public site"
     runtime = build(settings, pool_size=1)
     try:
-        return f"/p/{create_example(runtime)}"
+        slug = create_example(runtime)
+        create_accounts(runtime)
+        return f"/p/{slug}"
     finally:
         runtime.close()
 
@@ -113,4 +116,20 @@ def _welcome(settings: Settings) -> list[str]:
         lines.append(f"  Example          {settings.base_url}/p/{SLUG}")
     if settings.local_mailbox:
         lines.append(f"  Mailbox          {settings.base_url}/mailbox")
-    return [*lines, f"  Logs             {_short(settings.data)}/log", "", "Stop with Ctrl-C."]
+    lines.append(f"  Logs             {_short(settings.data)}/log")
+    if settings.is_local:
+        lines += ["", "Sign in with one press (each link works once, for twelve hours):", *_sign_in_links(settings)]
+    return [*lines, "", "Stop with Ctrl-C."]
+
+
+def _sign_in_links(settings: Settings) -> list[str]:
+    """A way in for the example accounts, each time everything starts: whoever sees this terminal owns the machine."""
+    runtime = build(settings, pool_size=1)
+    try:
+        found = create_accounts(runtime)
+        return [f"  {_ROLES[role]:<17}{sign_in_link(runtime, account_id)}" for role, account_id in found.items()]
+    finally:
+        runtime.close()
+
+
+_ROLES = {Role.ORGANISER: "As organiser", Role.ADMIN: "As admin"}

@@ -1,11 +1,12 @@
 """How the mail flows at one moment, and the one thing to say about it first."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from campaign.domain.states import Lane, MessageState
+from campaign.domain.states import Lane, MessageKind, MessageState
 
 WORKER_SEEN = timedelta(seconds=15)
 """A worker that was not seen for three heartbeats is taken for gone."""
@@ -127,6 +128,7 @@ class Trouble:
     """Messages that did not get through, by cause."""
 
     lane: Lane
+    kind: MessageKind
     state: str
     """``uncertain``, ``rejected`` (of the last 24 hours) or ``deferred``."""
     phase: str | None
@@ -136,6 +138,18 @@ class Trouble:
     """A code, or the server's words; words with digits in them are shortened to … so that equal causes meet."""
     messages: int
     oldest_at: datetime
+
+    def identity(self) -> dict[str, object]:
+        """What makes it one cause, whatever the number of messages."""
+        return {
+            "lane": str(self.lane), "kind": str(self.kind), "state": self.state, "phase": self.phase,
+            "code": self.code, "enhanced": self.enhanced, "reason": self.reason,
+        }  # fmt: skip
+
+    @property
+    def key(self) -> str:
+        """A short name of the cause for addresses and commands: always the same for the same cause."""
+        return hashlib.sha256(repr(sorted(self.identity().items())).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -147,6 +161,50 @@ class PetitionCount:
     state: str
     count: int
     goal: int
+
+
+@dataclass(frozen=True)
+class BlastLook:
+    """A blast that is scheduled, held or not finished."""
+
+    id: int
+    petition: str
+    kind: str
+    stage: str
+    planned: int
+    """All its messages; open, accepted, rejected and uncertain are parts of it."""
+    open: int
+    accepted: int
+    rejected: int
+    uncertain: int
+    rate: float
+    """Messages accepted per second, lately."""
+    send_at: datetime | None
+    started_at: datetime | None
+    paused_at: datetime | None
+    reason: str | None
+    """Why it is paused or held."""
+
+    def finish_at(self, now: datetime) -> datetime | None:
+        """When it is done at the present rate; None if nothing moves."""
+        if not self.open or self.rate <= 0 or self.paused_at is not None:
+            return None
+        return now + timedelta(seconds=min(self.open / self.rate, 3e9))
+
+
+@dataclass(frozen=True)
+class JobLook:
+    """A periodic job."""
+
+    name: str
+    next_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    outcome: str | None
+
+    def is_late(self, now: datetime) -> bool:
+        """True if nobody started it although it has been due for longer than :data:`TICK_LATE`."""
+        return now - self.next_at > TICK_LATE
 
 
 @dataclass(frozen=True)
@@ -174,6 +232,8 @@ class Snapshot:
     stuck: Stuck | None = None
     petitions: tuple[PetitionCount, ...] = ()
     troubles: tuple[Trouble, ...] = ()
+    blasts: tuple[BlastLook, ...] = ()
+    jobs: tuple[JobLook, ...] = ()
 
     def lanes_without_worker(self) -> list[Lane]:
         """Lanes that nobody serves."""

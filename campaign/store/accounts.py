@@ -201,6 +201,16 @@ def members(tx: Transaction, petition_id: int) -> list[tuple[StoredAccount, str]
     return [(_account(row), row.member_role) for row in rows]
 
 
+def memberships(tx: Transaction) -> list[tuple[int, StoredAccount]]:
+    """Who organises which petition: pairs of petition and account."""
+    rows = tx.execute(
+        text(f"""
+        select {_COLUMNS}, m.petition_id from membership m join account a on a.id = m.account_id
+        order by m.petition_id, m.created_at, a.id""")
+    )
+    return [(row.petition_id, _account(row)) for row in rows]
+
+
 def petition_ids(tx: Transaction, account_id: int) -> list[int]:
     """The petitions an account organises."""
     return list(

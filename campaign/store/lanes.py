@@ -21,13 +21,16 @@ class LaneState:
     troubles: int
     last_answer: str | None
     last_answer_at: datetime | None
+    troubled_at: datetime | None = None
+    """When the present row of failures of the mail server began."""
 
 
 def all_lanes(tx: Transaction) -> list[LaneState]:
     """Both lanes."""
     rows = tx.execute(
         text("""
-        select name, paused_at, paused_by, paused_reason, not_before, troubles, last_answer, last_answer_at
+        select name, paused_at, paused_by, paused_reason, not_before, troubles, last_answer, last_answer_at,
+            troubled_at
         from lane order by name""")
     )
     return [LaneState(Lane(row[0]), *tuple(row)[1:]) for row in rows]
@@ -55,7 +58,8 @@ def resume(tx: Transaction, lane: Lane) -> bool:
     return (
         tx.execute(
             text("""
-            update lane set paused_at = null, paused_by = null, paused_reason = null, not_before = null, troubles = 0
+            update lane set paused_at = null, paused_by = null, paused_reason = null, not_before = null, troubles = 0,
+                troubled_at = null
             where name = :lane and (paused_at is not null or not_before is not null)"""),
             lane=str(lane),
         ).rowcount
@@ -69,7 +73,7 @@ def open_circuit(tx: Transaction, lane: Lane, *, not_before: datetime, answer: s
         tx.execute(
             text("""
             update lane set not_before = :not_before, troubles = least(troubles + 1, 1000), last_answer = :answer,
-                last_answer_at = :now
+                last_answer_at = :now, troubled_at = coalesce(troubled_at, :now)
             where name = :lane returning troubles"""),
             lane=str(lane),
             not_before=not_before,
@@ -83,7 +87,8 @@ def close_circuit(tx: Transaction, lane: Lane, *, now: datetime) -> None:
     """Note that the mail server works."""
     tx.execute(
         text("""
-        update lane set not_before = null, troubles = 0, last_answer = null, last_answer_at = :now
+        update lane set not_before = null, troubles = 0, troubled_at = null, last_answer = null,
+            last_answer_at = :now
         where name = :lane and (troubles > 0 or not_before is not null)"""),
         lane=str(lane),
         now=now,

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
+from campaign.domain.flow import JobLook
 from campaign.store.database import Transaction
 
 
@@ -36,6 +37,12 @@ def last_tick(tx: Transaction) -> datetime | None:
     """When any ticker last started a job."""
     moment: datetime | None = tx.execute(text("select max(started_at) from periodic_job")).scalar_one()
     return moment
+
+
+def jobs(tx: Transaction) -> tuple[JobLook, ...]:
+    """Every job that was ever started, by name."""
+    rows = tx.execute(text("select name, next_at, started_at, finished_at, outcome from periodic_job order by name"))
+    return tuple(JobLook(row.name, row.next_at, row.started_at, row.finished_at, row.outcome) for row in rows)
 
 
 def only_one(tx: Transaction, lock: int) -> bool:

@@ -88,6 +88,8 @@ lane = Table(
     # Circuit breaker: no attempt before this moment, because the mail server itself is in trouble.
     Column("not_before", MOMENT),
     Column("troubles", SmallInteger, nullable=False, server_default="0"),
+    # When the first of these troubles in a row began.
+    Column("troubled_at", MOMENT),
     Column("last_answer", Text),
     Column("last_answer_at", MOMENT),
 )
@@ -373,8 +375,12 @@ message = Table(
     Index("uq_message_once", "signature_id", "kind", unique=True,
           postgresql_where=text("kind in ('thank_you', 'reminder')")),
     Index("ix_message_signature", "signature_id", "kind"),
+    # Mail to accounts is rare: an alert looks here whether one is on its way already.
+    Index("ix_message_account", "account_id", "kind", postgresql_where=text("account_id is not null")),
     # What a worker looks for: due rows of its lane, oldest first. Small, whatever the ledger holds.
     Index("ix_message_due", "lane", "due_at", "id", postgresql_where=text("state = 'planned'")),
+    # Rows that a worker died with are claimed one by one: hardly ever any.
+    Index("ix_message_suspect", "lane", "due_at", "id", postgresql_where=text("state = 'planned' and losses > 0")),
     Index("ix_message_lease", "lease_until", postgresql_where=text("state in ('claimed', 'submitting')")),
     # The equation of a blast and the monitor's trouble lists.
     Index("ix_message_blast_state", "blast_id", "state", postgresql_where=text("blast_id is not null")),
@@ -467,6 +473,9 @@ audit_entry = Table(
     Column("subject_id", BigInteger),
     Column("petition_id", ForeignKey("petition.id", ondelete="CASCADE"), index=True),
     Column("detail", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    # The log is read newest first, by action or by account.
+    Index("ix_audit_entry_action", "action", "id"),
+    Index("ix_audit_entry_account", "account_id", "id"),
 )
 
 sign_in_link = Table(
@@ -503,4 +512,27 @@ periodic_job = Table(
     Column("started_at", MOMENT),
     Column("finished_at", MOMENT),
     Column("outcome", Text),
+)
+
+lane_minute = Table(
+    "lane_minute",
+    metadata,
+    # What a lane did, minute by minute: the monitor draws an hour without counting the ledger anew at each look.
+    Column("lane", lane_name, primary_key=True),
+    Column("minute", MOMENT, primary_key=True),
+    Column("accepted", Integer, nullable=False),
+)
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("cause", String(20), nullable=False),
+    Column("lane", lane_name, nullable=False),
+    Column("began_at", MOMENT, nullable=False),
+    # When admins were last told; claimed by moving it forward in one UPDATE, so that two workers do not both tell.
+    Column("told_at", MOMENT, nullable=False),
+    Column("ended_at", MOMENT),
+    Column("reason", Text, nullable=False, server_default=""),
+    UniqueConstraint("cause", "lane"),
 )

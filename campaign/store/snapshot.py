@@ -6,7 +6,7 @@ held               ix_message_blast_state (blast_id, state) of the few paused bl
 scheduled/deferred ix_message_due, the part that is due later
 claimed/submitting ix_message_lease: only what is in flight is in it
 accepted           ix_message_settled (lane, settled_at) of accepted rows, the last hour, index only
-troubles           ix_message_trouble (state, settled_at) of uncertain and rejected rows
+troubles           ix_message_trouble (state, settled_at) of uncertain and rejected rows: troubles.py
 workers            ix_worker_seen; ticks: periodic_job has a handful of rows
 ================== ==========================================================================================
 """
@@ -18,13 +18,12 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from campaign.domain.flow import LaneFlow, PetitionCount, Stuck, Trouble, rate_of
+from campaign.domain.flow import LaneFlow, PetitionCount, Stuck, rate_of
 from campaign.domain.goals import next_goal
 from campaign.domain.states import Lane, MessageState
 from campaign.store import lanes
 from campaign.store.database import Transaction
 
-TROUBLES = 50
 PETITIONS = 200
 DAY = timedelta(hours=24)
 
@@ -178,38 +177,6 @@ def _ended(tx: Transaction, now: datetime) -> dict[tuple[Lane, MessageState], in
         since=now - DAY,
     )
     return {(Lane(row.lane), MessageState(row.state)): row.messages for row in rows}
-
-
-def troubles(tx: Transaction, *, now: datetime) -> tuple[Trouble, ...]:
-    """Uncertain, rejected (24 hours) and deferred messages by cause, the most frequent first."""
-    rows = tx.execute(
-        text("""
-        with open_trouble as (
-            select lane, cast(state as text) as state, phase, reply_code, enhanced, reason, count(*) as messages,
-                min(settled_at) as oldest_at
-            from message where state = 'uncertain' or (state = 'rejected' and settled_at > :since)
-            group by 1, 2, 3, 4, 5, 6
-            union all
-            select m.lane, 'deferred', m.phase, m.reply_code, m.enhanced, m.reason, count(*), min(m.planned_at)
-            from unnest(enum_range(null::lane_name)) as l(lane)
-            join message m on m.lane = l.lane and m.state = 'planned' and m.due_at > :now and m.attempts > 0
-            group by 1, 2, 3, 4, 5, 6)
-        select lane, state, phase, reply_code, enhanced,
-            regexp_replace(reason, '\\y(?=\\w*[0-9])\\w{6,}\\y', '…', 'g') as cause,
-            cast(sum(messages) as bigint) as messages, min(oldest_at) as oldest_at
-        from open_trouble group by 1, 2, 3, 4, 5, 6
-        order by messages desc, lane, state, phase, reply_code, cause limit :limit"""),
-        now=now,
-        since=now - DAY,
-        limit=TROUBLES,
-    )
-    return tuple(
-        Trouble(
-            lane=Lane(row.lane), state=row.state, phase=row.phase, code=row.reply_code, enhanced=row.enhanced,
-            reason=row.cause, messages=row.messages, oldest_at=row.oldest_at,
-        )
-        for row in rows
-    )  # fmt: skip
 
 
 def stuck(tx: Transaction, *, now: datetime) -> Stuck | None:

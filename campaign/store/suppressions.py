@@ -1,6 +1,8 @@
 """Who must not be mailed: keyed hashes of addresses, which survive the erasure of the addresses themselves."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import text
 
@@ -36,3 +38,47 @@ def active(tx: Transaction, address_keys: Sequence[bytes]) -> dict[bytes, list[t
     for row in rows:
         found.setdefault(bytes(row.address_key), []).append((row.petition_id, row.reason))
     return found
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """One suppression. The address is not known: only its keyed hash is stored."""
+
+    id: int
+    petition: str | None
+    """Slug of the petition it is for; None: all mail."""
+    reason: str
+    message_id: int | None
+    created_at: datetime
+    lifted_at: datetime | None
+
+
+_SELECT = """
+    select s.id, p.slug as petition, s.reason, s.message_id, s.created_at, s.lifted_at
+    from suppression s left join petition p on p.id = s.petition_id"""
+
+
+def of_address(tx: Transaction, address_key: bytes) -> list[Suppression]:
+    """The suppressions in force for an address, the newest first."""
+    rows = tx.execute(
+        text(f"{_SELECT} where s.address_key = :key and s.lifted_at is null order by s.id desc"), key=address_key
+    )
+    return [Suppression(**row._asdict()) for row in rows]
+
+
+def newest(tx: Transaction, *, before: int | None, limit: int) -> list[Suppression]:
+    """All suppressions, lifted ones too, the newest first; older than ``before``."""
+    rows = tx.execute(
+        text(f"{_SELECT} where s.id < :before order by s.id desc limit :limit"),
+        before=before if before is not None else 2**63 - 1, limit=limit,
+    )  # fmt: skip
+    return [Suppression(**row._asdict()) for row in rows]
+
+
+def lift(tx: Transaction, suppression_id: int, *, now: datetime) -> bytes | None:
+    """Lift a suppression; returns the keyed hash of its address, None if it is not in force."""
+    key = tx.execute(
+        text("update suppression set lifted_at = :now where id = :id and lifted_at is null returning address_key"),
+        id=suppression_id, now=now,
+    ).scalar_one_or_none()  # fmt: skip
+    return None if key is None else bytes(key)

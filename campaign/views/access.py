@@ -1,10 +1,15 @@
 """Who may open a page: every route declares its rule, and a route without one is never served."""
 
+import hmac
+import ipaddress
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
-from flask import Flask, abort, current_app, request
+from flask import Flask, Response, abort, current_app, request
+
+from campaign.views import visitor
+from campaign.views.current import runtime
 
 View = TypeVar("View", bound=Callable[..., object])
 
@@ -23,6 +28,15 @@ class Access(StrEnum):
 
     MAILBOX = "mailbox"
     """Anyone who reaches this machine, and only while mail stays in the local mail server."""
+
+    ORGANISER = "organiser"
+    """Whoever is signed in; a page of one petition (``<slug>``) is there for its organisers and for admins only."""
+
+    ADMIN = "admin"
+    """Admins; for an organiser such a page is not there."""
+
+    METRICS = "metrics"
+    """This machine itself, or whoever has the token of COUNTERSIGN_METRICS_TOKEN."""
 
 
 def allow(rule: Access) -> Callable[[View], View]:
@@ -52,20 +66,57 @@ def _only_with_local_mailbox() -> None:
         abort(404)
 
 
-CHECKS: Mapping[Access, Callable[[], None]] = {
+def _only_signed_in() -> Response | None:
+    if (answer := visitor.admit()) is not None:
+        return answer
+    slug = (request.view_args or {}).get("slug")
+    if slug is not None:
+        visitor.open_petition(slug)
+    return None
+
+
+def _only_admins() -> Response | None:
+    if (answer := visitor.admit()) is not None:
+        return answer
+    if not visitor.account().is_admin:
+        abort(404)
+    return None
+
+
+FORWARDED = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Via")
+"""Headers of a proxy: with one of them a request from this machine comes from elsewhere."""
+
+
+def _only_this_machine_or_token() -> None:
+    token = runtime().settings.metrics_token
+    sent = request.headers.get("Authorization", "")
+    if token and hmac.compare_digest(sent.encode(), f"Bearer {token}".encode()):
+        return
+    proxied = any(name in request.headers for name in FORWARDED)
+    if not proxied and ipaddress.ip_address(request.remote_addr or "0.0.0.0").is_loopback:  # noqa: S104 - nobody's
+        return
+    if token:
+        abort(Response("A bearer token is needed.\n", 401, {"WWW-Authenticate": "Bearer"}, mimetype="text/plain"))
+    abort(404)
+
+
+CHECKS: Mapping[Access, Callable[[], Response | None]] = {
     Access.PUBLIC: _open,
     Access.TOKEN: _open,
     Access.MAILBOX: _only_with_local_mailbox,
+    Access.ORGANISER: _only_signed_in,
+    Access.ADMIN: _only_admins,
+    Access.METRICS: _only_this_machine_or_token,
 }
-"""What is checked before a view runs. A check refuses by ``abort``."""
+"""What is checked before a view runs. A check refuses by ``abort``, or by an answer of its own (to sign in first)."""
 
 
-def guard() -> None:
+def guard() -> Response | None:
     """Check the rule of the route asked for; runs before every request. A route without a rule is refused (403)."""
     if request.endpoint is None:
         # No such page, or not with this method: Flask answers 404 or 405 by itself.
-        return
+        return None
     rule = rule_of(current_app, request.endpoint)
     if rule is None:
         abort(403)
-    CHECKS[rule]()
+    return CHECKS[rule]()

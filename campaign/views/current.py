@@ -1,19 +1,88 @@
-"""The runtime of the application that answers this request."""
+"""The runtime of the application that answers this request, opened as soon as the database answers."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Self
 
 from flask import Flask, current_app
 
+from campaign.errors import StoreUnavailableError
 from campaign.runtime import Runtime
 
 PLACE = "countersign"
 """Key in Flask's ``extensions``."""
 
+PAUSE = 1.0
+"""Seconds between two tries to open the runtime: meanwhile requests are refused at once instead of queueing up."""
 
-def attach(app: Flask, runtime: Runtime) -> None:
+log = logging.getLogger(__name__)
+
+
+class Opening:
+    """A runtime that may have to wait for its database: a web process starts without one, and answers 503 until then.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self, make: Callable[[], Runtime], *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Note how to make the runtime; nothing is opened yet.
+
+        Args:
+            make: opens a runtime, or raises StoreUnavailableError.
+            clock: seconds that only grow.
+        """
+        self._make = make
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._runtime: Runtime | None = None
+        self._not_before = float("-inf")
+
+    @classmethod
+    def of(cls, runtime: Runtime) -> Self:
+        """An opening that has a runtime already."""
+        return cls(lambda: runtime)
+
+    def runtime(self) -> Runtime:
+        """The runtime, opened now if it is not yet.
+
+        Raises:
+            StoreUnavailableError: the database does not answer, or did not a moment ago.
+            VaultError: the instance keys do not open this database.
+        """
+        return self._runtime or self._open()
+
+    def _open(self) -> Runtime:
+        with self._lock:
+            if self._runtime is not None:
+                return self._runtime
+            if self._clock() < self._not_before:
+                raise StoreUnavailableError("the database does not answer; please try again in a minute")
+            try:
+                self._runtime = self._make()
+            except StoreUnavailableError:
+                self._not_before = self._clock() + PAUSE
+                log.warning("the database does not answer; pages wait for it")
+                raise
+            return self._runtime
+
+    def close(self) -> None:
+        """Give back what the runtime holds open, if it was opened."""
+        if self._runtime is not None:
+            self._runtime.close()
+
+
+def attach(app: Flask, opening: Opening) -> None:
     """Give an application its runtime."""
-    app.extensions[PLACE] = runtime
+    app.extensions[PLACE] = opening
 
 
 def runtime() -> Runtime:
-    """The runtime that this application was made with."""
-    found: Runtime = current_app.extensions[PLACE]
-    return found
+    """The runtime of this application.
+
+    Raises:
+        StoreUnavailableError: it could not be opened yet, for the database does not answer.
+    """
+    opening: Opening = current_app.extensions[PLACE]
+    return opening.runtime()

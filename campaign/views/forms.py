@@ -38,6 +38,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "missing": lazy("Enter the six digits from the mail."),
         "wrong": lazy("This code is not right. Look at the newest mail from us and type its six digits."),
     },
+    "why": {
+        "missing": lazy("Say why, for whoever looks next."),
+        "too_long": lazy("Say it in 200 characters or fewer."),
+    },
 }
 """What the page says for a problem code of a field."""
 
@@ -51,6 +55,11 @@ EMPTY = SignForm(name="", email="", country="", reason="", show_name=False, want
 def typed(name: str) -> str:
     """One field as it was typed; empty if it was not sent."""
     return request.form.get(name, "")
+
+
+def asked(name: str) -> str:
+    """One value of the address; empty if it is not there."""
+    return request.args.get(name, "")
 
 
 def sign_form() -> SignForm:

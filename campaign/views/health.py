@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, jsonify
 
+from campaign.errors import StoreUnavailableError
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.headers import keep_private
@@ -13,6 +14,14 @@ pages = Blueprint("health", __name__)
 @allow(Access.PUBLIC)
 def check() -> tuple[Response, int]:
     """200 if the database answers, 503 if not."""
-    if not runtime().store.is_alive():
+    if not _is_alive():
         return keep_private(jsonify(status="unavailable", database="unreachable")), 503
     return keep_private(jsonify(status="ok", database="ok")), 200
+
+
+def _is_alive() -> bool:
+    try:
+        return runtime().store.is_alive()
+    except StoreUnavailableError:
+        # This process was started while the database was away, and could not even open it yet.
+        return False

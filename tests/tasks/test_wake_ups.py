@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 
 from campaign import ticker
+from campaign.broker import client_url
 from campaign.domain.states import Lane
 from campaign.engines import redis as embedded_redis
 from campaign.mail.memory import MemoryTransport
@@ -34,7 +35,7 @@ def app(redis_url, redis_prefix, tmp_path):
 
 @pytest.fixture
 def client(redis_url):
-    with Redis.from_url(embedded_redis.client_url(redis_url)) as opened:
+    with Redis.from_url(client_url(redis_url)) as opened:
         yield opened
 
 
@@ -103,7 +104,7 @@ def test_a_dead_redis_costs_a_sign_up_no_time_and_no_mail(database_url, tmp_path
 def test_a_frozen_redis_costs_a_sign_up_no_time(database_url, tmp_path):
     settings = settings_for(database_url, tmp_path)
     url = embedded_redis.start(settings, durable=False)
-    with Redis.from_url(embedded_redis.client_url(url)) as client:
+    with Redis.from_url(client_url(url)) as client:
         pid = client.info("server")["process_id"]
     world = make_world(database_url, tmp_path)
     slug = world.petition()

@@ -35,8 +35,7 @@ def by_us(text):
     try:
         found = addresses.parse(text)
     except RuleError as error:
-        assert error.code in {"invalid", "role"}
-        return error.code
+        return error.code if error.code in {"invalid", "role"} else f"unexpected: {error.code}"
     return found.typed, found.canonical
 
 

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from campaign import confirming, petitions, preferences, rewrapping, signing
-from campaign.engines import redis as embedded_redis
+from campaign.broker import client_url
 from campaign.errors import CountersignError
 from campaign.mail.smtp import SmtpTransport
 from campaign.mail.smtp_settings import Security, SmtpSettings
@@ -61,7 +61,7 @@ def dump(world):
         where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' order by 1""".replace("%", "%%")
     )
     for quoted, name in tables:
-        for (row,) in world.sql("select t::text from " + quoted + " t"):  # noqa: S608 - names from the catalogue
+        for (row,) in world.sql("select t::text from " + quoted + " t"):
             # A bytea is written in hex: look at the bytes too.
             yield name, row.encode()
             for part in row.replace('"', "").split("\\\\x")[1:]:
@@ -143,7 +143,7 @@ def test_no_key_of_redis_holds_a_canary(lived, redis_url, redis_prefix, tmp_path
     assert nudge_lane(app, "urgent")
     assert enqueue_job(app, "recover_leases")
 
-    with Redis.from_url(embedded_redis.client_url(redis_url)) as client:
+    with Redis.from_url(client_url(redis_url)) as client:
         values = [(key, client.dump(key)) for key in client.scan_iter()]
         shown = [client.lrange(key, 0, -1) for key in client.scan_iter(_type="LIST")]
 

@@ -4,7 +4,7 @@ from unicodedata import bidirectional
 
 import pytest
 
-from campaign import example, petitions
+from campaign import accounts, example, petitions
 from campaign.config import LANGUAGES
 from campaign.domain.states import PetitionState
 from campaign.store.database import Store
@@ -81,3 +81,25 @@ def test_two_processes_that_start_at_once_make_one_petition(world):
     other.store.close()
     assert slugs == [example.SLUG] * 2
     assert world.sql("select slug, state from petition") == [(example.SLUG, "live")]
+
+
+def test_the_example_has_an_organiser_of_its_petition_and_an_admin(world):
+    slug = example.create_example(world.runtime)
+
+    first = example.create_accounts(world.runtime)
+    second = example.create_accounts(world.runtime)
+
+    people = {account.role: account for account in accounts.list_all(world.runtime)}
+    assert first == second == {role: account.id for role, account in people.items()}
+    assert accounts.may_organise(world.runtime, people[accounts.Role.ORGANISER], slug)
+    assert world.sql("select role from membership") == [("owner",)]
+
+
+def test_a_disabled_example_account_stays_out(world):
+    example.create_example(world.runtime)
+    made = example.create_accounts(world.runtime)
+    admin = next(account for account in accounts.list_all(world.runtime) if account.is_admin)
+
+    accounts.set_disabled(world.runtime, made[accounts.Role.ORGANISER], disabled=True, by=admin)
+
+    assert set(example.create_accounts(world.runtime)) == {accounts.Role.ADMIN}

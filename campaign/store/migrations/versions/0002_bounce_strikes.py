@@ -1,4 +1,4 @@
-"""Strikes of addresses whose mail bounced without a final word."""
+"""Strikes of addresses whose mail bounced without a final word; an index of messages that workers died with."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,7 +17,14 @@ def upgrade() -> None:
         sa.Column("day", sa.Date(), nullable=False),
         sa.PrimaryKeyConstraint("address_key", "kind", "day", name=op.f("pk_bounce_strike")),
     )
+    op.create_index(
+        "ix_message_suspect",
+        "message",
+        ["lane", "due_at", "id"],
+        postgresql_where=sa.text("state = 'planned' and losses > 0"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_message_suspect", table_name="message")
     op.drop_table("bounce_strike")

@@ -1,0 +1,98 @@
+"""Alerts: when a lane stops by itself, each admin gets one mail per cause and hour."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from enum import StrEnum
+
+from campaign import i18n
+from campaign.domain.states import Lane
+from campaign.lanes import SYSTEM
+from campaign.runtime import Runtime
+from campaign.store import alerts as rows
+from campaign.store import lanes
+from campaign.store.database import Transaction
+from campaign.store.lanes import LaneState
+
+QUIET = timedelta(hours=1)
+"""After telling, nobody is told of the same cause again for this long."""
+
+PATIENCE = timedelta(minutes=1)
+"""A mail server that restarts is no news."""
+
+
+class Cause(StrEnum):
+    """What admins are told about."""
+
+    PAUSED = "paused"
+    """The lane paused itself, because the mail server refuses our mail or our sign-in."""
+    MAIL_SERVER = "mail_server"
+    """The mail server has given no session for more than :data:`PATIENCE`."""
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    cause: Cause
+    began_at: datetime
+    reason: str
+
+
+def watch(runtime: Runtime) -> int:
+    """Look at the lanes and tell the admins what needs a person; returns how many mails were planned.
+
+    Any number of workers may look: the row of an alert gives the turn to one of them.
+    """
+    now = runtime.clock()
+
+    def work(tx: Transaction) -> int:
+        return sum(_watch_lane(tx, state, now) for state in lanes.all_lanes(tx))
+
+    return runtime.store.transact(work)
+
+
+def _watch_lane(tx: Transaction, state: LaneState, now: datetime) -> int:
+    troubles = list(_troubles(state, now))
+    rows.end(tx, state.lane, but=[trouble.cause for trouble in troubles], now=now)
+    planned = 0
+    for trouble in troubles:
+        alert_id = rows.tell(
+            tx, cause=trouble.cause, lane=state.lane, began_at=trouble.began_at, reason=trouble.reason, now=now,
+            quiet=QUIET,
+        )  # fmt: skip
+        if alert_id is not None:
+            planned += rows.plan_mails(tx, alert_id, now=now)
+    return planned
+
+
+def _troubles(state: LaneState, now: datetime) -> Iterator[_Trouble]:
+    if state.paused_at is not None and state.paused_by == SYSTEM:
+        yield _Trouble(Cause.PAUSED, state.paused_at, state.paused_reason or "")
+    elif state.troubled_at is not None and state.not_before is not None:
+        # One failed try after which nothing was to be sent says nothing; a hold that grew beyond a minute does.
+        since, until = state.troubled_at, state.not_before
+        if now - since > PATIENCE and until - since > PATIENCE:
+            yield _Trouble(Cause.MAIL_SERVER, since, state.last_answer or "")
+
+
+def sentences(alert: rows.Alert, locale: str, *, zone: tzinfo) -> list[str]:
+    """What the mail says: what happened since when, what the mail server said, and whether it is over meanwhile.
+
+    Args:
+        alert: what it is about; it may have ended while the mail waited, for the mail goes the same way as all mail.
+        locale: the reader's language.
+        zone: the reader's time zone.
+    """
+    gettext = i18n.translations(locale).gettext
+    began = i18n.format_datetime(alert.began_at, locale, zone=zone)
+    lane = gettext("Urgent mail") if alert.lane is Lane.URGENT else gettext("Bulk mail")
+    if alert.cause == Cause.PAUSED:
+        said = [gettext("%(lane)s has paused itself at %(time)s and waits for a person.")]
+    else:
+        said = [gettext("%(lane)s waits since %(time)s: the mail server can’t be used. It is tried again by itself.")]
+    said = [sentence % {"lane": lane, "time": began} for sentence in said]
+    if alert.reason:
+        said.append(gettext("The reason: %(reason)s") % {"reason": alert.reason})
+    if alert.ended_at is not None:
+        ended = i18n.format_datetime(alert.ended_at, locale, zone=zone)
+        said.append(gettext("It is over since %(time)s: this mail only tells you that it happened.") % {"time": ended})
+    return said

@@ -1,0 +1,43 @@
+"""What a person may do with messages that did not get through; the moves are those of the state table."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from campaign.domain.states import MESSAGE_MOVES, MessageState
+
+WORKERS_OWN = frozenset({MessageState.CLAIMED, MessageState.SUBMITTING})
+"""A worker holds such a message now: nobody else moves it."""
+
+
+class Press(StrEnum):
+    """A button of the monitor."""
+
+    RETRY = "retry"
+    """Send once more. An uncertain message may then arrive twice."""
+    ACCEPT = "accept"
+    """Take an uncertain message as arrived."""
+    CANCEL = "cancel"
+    """Never send."""
+
+
+TARGETS: Mapping[Press, MessageState] = {
+    Press.RETRY: MessageState.PLANNED,
+    Press.ACCEPT: MessageState.ACCEPTED,
+    Press.CANCEL: MessageState.CANCELLED,
+}
+
+
+def sources(press: Press) -> frozenset[MessageState]:
+    """The states from which a person may make this move."""
+    target = TARGETS[press]
+    return frozenset(state for state, moves in MESSAGE_MOVES.items() if target in moves) - WORKERS_OWN
+
+
+def presses(state: MessageState, *, deferred: bool = False) -> tuple[Press, ...]:
+    """The buttons that a message has.
+
+    Args:
+        state: where it is.
+        deferred: it is planned for later, so that "retry" means "now".
+    """
+    return tuple(press for press in Press if state in sources(press) or (press is Press.RETRY and deferred))

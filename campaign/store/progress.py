@@ -1,0 +1,69 @@
+"""How far blasts are that are scheduled, held or not finished. Counted from indexes alone, however large the ledger.
+
+The states come from ix_message_blast_state (blast_id, state), the rate from the last minute of ix_message_settled.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from campaign.domain.blast import Blast
+from campaign.domain.flow import BlastLook, rate_of
+from campaign.domain.states import OPEN_STATES, MessageState
+from campaign.store import blasts
+from campaign.store.database import Transaction
+
+MINUTE = timedelta(seconds=60)
+
+
+def unfinished(tx: Transaction, *, now: datetime) -> tuple[BlastLook, ...]:
+    """Blasts with something still to come, those that run first."""
+    found = blasts.unfinished(tx)
+    if not found:
+        return ()
+    states, rates = _states(tx, [blast.id for blast in found]), _rates(tx, now)
+    slugs = _slugs(tx, [blast.petition_id for blast in found])
+    looks = [
+        _look(blast, slugs[blast.petition_id], states.get(blast.id, {}), rates.get(blast.id, 0.0)) for blast in found
+    ]
+    return tuple(sorted(looks, key=lambda look: look.started_at is None))
+
+
+def _look(blast: Blast, slug: str, states: Mapping[MessageState, int], rate: float) -> BlastLook:
+    still = sum(states.get(state, 0) for state in OPEN_STATES)
+    return BlastLook(
+        id=blast.id, petition=slug, kind=str(blast.kind), stage=str(blast.stage(open_rows=still)),
+        planned=sum(states.values()), open=still, accepted=states.get(MessageState.ACCEPTED, 0),
+        rejected=states.get(MessageState.REJECTED, 0), uncertain=states.get(MessageState.UNCERTAIN, 0), rate=rate,
+        send_at=blast.send_at, started_at=blast.started_at, paused_at=blast.paused_at, reason=blast.paused_reason,
+    )  # fmt: skip
+
+
+def _states(tx: Transaction, blast_ids: list[int]) -> dict[int, dict[MessageState, int]]:
+    found: dict[int, dict[MessageState, int]] = {}
+    rows = tx.execute(
+        text("""
+        select blast_id, state, count(*) as messages from message where blast_id = any(:ids) group by 1, 2"""),
+        ids=blast_ids,
+    )
+    for row in rows:
+        found.setdefault(row.blast_id, {})[MessageState(row.state)] = row.messages
+    return found
+
+
+def _rates(tx: Transaction, now: datetime) -> dict[int, float]:
+    rows = tx.execute(
+        text("""
+        select blast_id, count(*) as messages, min(settled_at) as first_at from message
+        where lane = 'bulk' and state = 'accepted' and settled_at > :since and settled_at <= :now
+            and blast_id is not null
+        group by blast_id"""),
+        since=now - MINUTE, now=now,
+    )  # fmt: skip
+    return {row.blast_id: rate_of(row.messages, row.first_at, now) for row in rows}
+
+
+def _slugs(tx: Transaction, petition_ids: list[int]) -> dict[int, str]:
+    rows = tx.execute(text("select id, slug from petition where id = any(:ids)"), ids=petition_ids)
+    return {row.id: row.slug for row in rows}

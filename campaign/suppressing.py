@@ -1,0 +1,113 @@
+"""Suppressions as admins handle them: look one up, add, lift. Addresses are asked for, never shown and never kept."""
+
+from dataclasses import dataclass
+
+from campaign import addresses
+from campaign.accounts import Account
+from campaign.domain.names import RuleError
+from campaign.errors import ConflictError, InvalidInputError
+from campaign.runtime import Runtime
+from campaign.store import audit as audit_rows
+from campaign.store import strikes
+from campaign.store import suppressions as rows
+from campaign.store.database import Transaction
+from campaign.store.suppressions import Suppression
+
+PAGE = 50
+MAX_REASON = 200
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is in force for an address."""
+
+    masked: str
+    suppressions: tuple[Suppression, ...]
+
+
+@dataclass(frozen=True)
+class Newest:
+    """A page of suppressions, the newest first; ``following`` is ``before`` of the next page."""
+
+    suppressions: tuple[Suppression, ...]
+    following: int | None
+
+
+def _address(runtime: Runtime, email: str) -> tuple[str, bytes]:
+    try:
+        address = addresses.parse(email, gmail_rules=runtime.settings.gmail_rules)
+    except RuleError as broken:
+        raise InvalidInputError({"email": broken.code}) from None
+    return address.masked, runtime.secrets.address_key(address.canonical)
+
+
+def search(runtime: Runtime, email: str, *, by: Account) -> Found:
+    """The suppressions of exactly this address; that somebody looked is in the audit log, for whom is not.
+
+    Raises:
+        InvalidInputError: it can't be an address.
+    """
+    masked, key = _address(runtime, email)
+
+    def work(tx: Transaction) -> Found:
+        found = tuple(rows.of_address(tx, key))
+        audit_rows.add(
+            tx, action="suppression.search", subject="suppression", subject_id=None, account_id=by.id,
+            detail={"found": [suppression.id for suppression in found]},
+        )  # fmt: skip
+        return Found(masked, found)
+
+    return runtime.store.transact(work)
+
+
+def add(runtime: Runtime, email: str, *, by: Account) -> str:
+    """Send an address no mail at all any more; returns the masked address.
+
+    Raises:
+        InvalidInputError: it can't be an address.
+        ConflictError: it is suppressed everywhere already.
+    """
+    masked, key = _address(runtime, email)
+
+    def work(tx: Transaction) -> None:
+        if not rows.add(tx, key, reason="admin", petition_id=None, message_id=None):
+            raise ConflictError("this address is suppressed already")
+        newest = rows.of_address(tx, key)[0]
+        audit_rows.add(
+            tx, action="suppression.add", subject="suppression", subject_id=newest.id, account_id=by.id, detail={}
+        )
+
+    runtime.store.transact(work)
+    return masked
+
+
+def lift(runtime: Runtime, suppression_id: int, *, reason: str, by: Account) -> None:
+    """Let an address get mail again. Its strikes are forgotten, or the next bounce would suppress it at once.
+
+    Raises:
+        InvalidInputError: no reason, or one that is too long.
+        ConflictError: it is not in force (any more).
+    """
+    said = " ".join(reason.split())
+    if not said or len(said) > MAX_REASON:
+        raise InvalidInputError({"why": "too_long" if said else "missing"})
+    now = runtime.clock()
+
+    def work(tx: Transaction) -> None:
+        key = rows.lift(tx, suppression_id, now=now)
+        if key is None:
+            raise ConflictError("this suppression is not in force")
+        strikes.clear(tx, [key])
+        audit_rows.add(
+            tx, action="suppression.lift", subject="suppression", subject_id=suppression_id, account_id=by.id,
+            detail={"reason": said},
+        )  # fmt: skip
+
+    runtime.store.transact(work)
+
+
+def newest(runtime: Runtime, *, before: int | None = None, limit: int = PAGE) -> Newest:
+    """All suppressions, the newest first: reason and date, for the address is not known."""
+    found = runtime.store.transact(lambda tx: rows.newest(tx, before=before, limit=limit + 1))
+    shown = tuple(found[:limit])
+    return Newest(shown, shown[-1].id if len(found) > limit else None)

@@ -1,0 +1,139 @@
+"""Troubles: messages that did not get through, grouped by cause; send again, take as arrived, or cancel, with audit."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from campaign.accounts import Account
+from campaign.domain.flow import Trouble
+from campaign.domain.states import Lane
+from campaign.domain.troubles import Press
+from campaign.errors import ConflictError, NotFoundError
+from campaign.runtime import Runtime
+from campaign.store import audit as audit_rows
+from campaign.store import messages as message_rows
+from campaign.store import troubles as rows
+from campaign.store.database import Transaction
+
+DAY = timedelta(hours=24)
+SLICE = 2_000
+"""Messages moved in one transaction: workers are never held up for long."""
+
+Move = Callable[[Transaction, Sequence[int]], list[int]]
+
+
+def groups(runtime: Runtime, *, window: timedelta = DAY) -> tuple[Trouble, ...]:
+    """What did not get through, by cause, the most frequent first.
+
+    Args:
+        runtime: the runtime.
+        window: how far back rejected messages are looked at; what is uncertain or deferred is always there.
+    """
+    now = runtime.clock()
+    return runtime.store.transact(lambda tx: rows.groups(tx, since=now - window, now=now))
+
+
+def group(runtime: Runtime, key: str, *, window: timedelta = DAY) -> Trouble:
+    """One group by its key.
+
+    Raises:
+        NotFoundError: nothing of this cause is left.
+    """
+    for found in groups(runtime, window=window):
+        if found.key == key:
+            return found
+    raise NotFoundError("nothing of this cause is left")
+
+
+def members(
+    runtime: Runtime, wanted: Trouble, *, window: timedelta = DAY, after: int = 0, limit: int = 50
+) -> list[int]:
+    """Messages of a group by id, beyond ``after``."""
+    now = runtime.clock()
+    return runtime.store.transact(
+        lambda tx: rows.members(tx, wanted, since=now - window, now=now, after=after, limit=limit)
+    )
+
+
+def retry(runtime: Runtime, wanted: Trouble, *, by: Account | None, window: timedelta = DAY) -> int:
+    """Send the messages of a group once more, as soon as their lane flows; returns how many.
+
+    Deferred ones are tried now instead of later. Uncertain ones may arrive twice, with the same Message-ID. Consent
+    and suppression are looked at anew when each is claimed.
+    """
+    return _press_group(runtime, wanted, Press.RETRY, by=by, window=window)
+
+
+def accept(runtime: Runtime, wanted: Trouble, *, by: Account | None, window: timedelta = DAY) -> int:
+    """Take the uncertain messages of a group as arrived; returns how many."""
+    return _press_group(runtime, wanted, Press.ACCEPT, by=by, window=window)
+
+
+def cancel(runtime: Runtime, wanted: Trouble, *, by: Account | None, window: timedelta = DAY) -> int:
+    """Never send the messages of a group; returns how many."""
+    return _press_group(runtime, wanted, Press.CANCEL, by=by, window=window)
+
+
+PRESSES: Mapping[Press, Callable[..., int]] = {Press.RETRY: retry, Press.ACCEPT: accept, Press.CANCEL: cancel}
+"""The use case behind each button of a group."""
+
+
+def _moves(now: datetime) -> Mapping[Press, Move]:
+    return {
+        Press.RETRY: partial(rows.retry, now=now),
+        Press.ACCEPT: partial(rows.accept, now=now),
+        Press.CANCEL: partial(rows.cancel, now=now),
+    }
+
+
+def _press_group(runtime: Runtime, wanted: Trouble, press: Press, *, by: Account | None, window: timedelta) -> int:
+    now, total, after = runtime.clock(), 0, 0
+    move = _moves(now)[press]
+
+    def work(tx: Transaction) -> tuple[int, list[int]]:
+        held = rows.members(tx, wanted, since=now - window, now=now, after=after, limit=SLICE, lock=True)
+        changed = len(move(tx, held)) if held else 0
+        if changed:
+            # One entry for each slice, in the transaction of what it tells of.
+            detail = wanted.identity() | {"messages": changed}
+            _audit(tx, press, subject_id=None, by=by, detail=detail)
+        tx.nudge(wanted.lane)
+        return changed, held
+
+    while True:
+        changed, held = runtime.store.transact(work)
+        total += changed
+        if len(held) < SLICE:
+            return total
+        after = held[-1]
+
+
+def press_message(runtime: Runtime, message_id: int, press: Press, *, by: Account | None) -> None:
+    """Send one message again, take it as arrived, or cancel it.
+
+    Raises:
+        NotFoundError: there is no such message.
+        ConflictError: its state does not allow this (any more), e.g. a worker holds it.
+    """
+    move = _moves(runtime.clock())[press]
+
+    def work(tx: Transaction) -> None:
+        found = message_rows.by_id(tx, message_id)
+        if found is None:
+            raise NotFoundError(f"there is no message {message_id}")
+        if not move(tx, [message_id]):
+            raise ConflictError(f"message {message_id} is {found.state}: it can't be changed so")
+        tx.nudge(Lane(found.lane))
+        _audit(tx, press, subject_id=message_id, by=by, detail={"was": found.state}, petition_id=found.petition_id)
+
+    runtime.store.transact(work)
+
+
+def _audit(
+    tx: Transaction, press: Press, *, subject_id: int | None, by: Account | None, detail: Mapping[str, object],
+    petition_id: int | None = None,
+) -> None:  # fmt: skip
+    audit_rows.add(
+        tx, action=f"message.{press}", subject="message", subject_id=subject_id, petition_id=petition_id,
+        account_id=by.id if by else None, actor="cli", detail=detail,
+    )  # fmt: skip

@@ -1,0 +1,201 @@
+"""Words of the monitor for what the database calls by codes, and moments in the reader's own time zone."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from flask import Flask
+from markupsafe import Markup
+
+from campaign import i18n
+from campaign.domain.flow import Level
+from campaign.domain.states import Lane, MessageKind
+from campaign.lanes import CLI, SYSTEM
+from campaign.views import visitor
+from campaign.views.current import runtime
+from campaign.views.language import gettext, language, lazy
+
+LEVELS: Mapping[Level, tuple[str, str]] = {
+    Level.GOOD: ("tick", lazy("All is well")),
+    Level.WARNING: ("info", lazy("Have a look")),
+    Level.BAD: ("warn", lazy("Needs a person")),
+}
+"""Sign and word for how the sentence is meant."""
+
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "lane": {Lane.URGENT: lazy("Urgent mail"), Lane.BULK: lazy("Bulk mail")},
+    "kind": {
+        MessageKind.CONFIRMATION: lazy("Confirmation"),
+        MessageKind.REMINDER: lazy("Reminder"),
+        MessageKind.ALREADY_SIGNED: lazy("Already signed"),
+        MessageKind.MAILBOX_FULL: lazy("Mailbox has signed twice"),
+        MessageKind.THANK_YOU: lazy("Thank-you"),
+        MessageKind.MILESTONE: lazy("Milestone"),
+        MessageKind.UPDATE: lazy("Update"),
+        MessageKind.TEST: lazy("Test of an update"),
+        MessageKind.SIGN_IN: lazy("Sign-in link"),
+        MessageKind.ADMIN_ALERT: lazy("Alert to admins"),
+    },
+    "state": {
+        "planned": lazy("Planned"),
+        "claimed": lazy("Claimed by a worker"),
+        "submitting": lazy("Being submitted"),
+        "accepted": lazy("Accepted"),
+        "rejected": lazy("Rejected"),
+        "uncertain": lazy("Uncertain"),
+        "suppressed": lazy("Suppressed"),
+        "cancelled": lazy("Cancelled"),
+        "deferred": lazy("Deferred"),
+    },
+    "stage": {
+        "scheduled": lazy("Scheduled"),
+        "held": lazy("Held"),
+        "freezing": lazy("Being prepared"),
+        "sending": lazy("Being sent"),
+        "paused": lazy("Paused"),
+        "waiting": lazy("Waits for approval"),
+        "draft": lazy("Draft"),
+        "cancelled": lazy("Cancelled"),
+        "finished": lazy("Finished"),
+    },
+    "phase": {
+        "connect": lazy("connecting"),
+        "banner": lazy("greeting"),
+        "ehlo": lazy("EHLO"),
+        "starttls": lazy("encryption"),
+        "auth": lazy("signing in"),
+        "mail": lazy("sender"),
+        "rcpt": lazy("recipient"),
+        "data": lazy("before the text"),
+        "dot": lazy("after the text"),
+        "render": lazy("composing"),
+    },
+    "blast": {"update": lazy("Update"), "milestone": lazy("Milestone")},
+    "petition": {"draft": lazy("Draft"), "live": lazy("Live"), "closed": lazy("Closed")},
+    "role": {"organiser": lazy("Organiser"), "admin": lazy("Admin")},
+    "suppression": {
+        "bounce": lazy("Nobody there"),
+        "complaint": lazy("Complaint"),
+        "unsubscribe": lazy("Unsubscribed"),
+        "admin": lazy("Added by an admin"),
+        "erased": lazy("Erased"),
+    },
+    "job": {
+        "count_signatures": lazy("Count signatures"),
+        "look_at_blasts": lazy("Start updates that are due"),
+        "recover_leases": lazy("Settle what dead workers left"),
+        "watch_lanes": lazy("Watch the lanes"),
+        "note_minutes": lazy("Note the rates"),
+        "expire_signatures": lazy("Expire unconfirmed signatures"),
+        "remind": lazy("Remind"),
+        "erase_old": lazy("Erase what is old"),
+        "recount": lazy("Recount"),
+        "forget": lazy("Forget limits"),
+    },
+    "reason": {
+        "worker_lost": lazy("A worker vanished while the mail server may have had it."),
+        "worker_died": lazy("A worker died; its journal could not tell."),
+        "no_outcome": lazy("The connection broke off without an answer."),
+        "lease_expired": lazy("A worker died before it was sent."),
+        "poison": lazy("Three workers died with it: it is kept out of the traffic."),
+        "sent_again": lazy("A person asked to send it again."),
+        "accepted_by_person": lazy("A person took it as arrived."),
+        "cancelled_by_person": lazy("A person cancelled it."),
+        "blast_cancelled": lazy("The update was cancelled."),
+        "consent_ended": lazy("The recipient withdrew, unsubscribed or was erased."),
+        "erased": lazy("The address was erased."),
+        "not_confirmed": lazy("The signature was not confirmed in time."),
+        "retention": lazy("The time of retention is over."),
+        "too_late": lazy("Its time passed too long ago; schedule it anew."),
+        "other_epoch": lazy("It came from a restored backup; schedule it anew."),
+        "organiser": lazy("A person paused it."),
+        "suppressed: bounce": lazy("The address is suppressed: nobody is there."),
+        "suppressed: complaint": lazy("The address is suppressed: its owner complained."),
+        "suppressed: unsubscribe": lazy("The address is suppressed: unsubscribed."),
+        "suppressed: admin": lazy("The address is suppressed by an admin."),
+    },
+}
+"""Words by kind of code. A code without words is shown as it is."""
+
+
+def word(kind: str, code: object) -> str:
+    """A code in words."""
+    known = WORDS[kind].get(str(code))
+    return str(code) if known is None else gettext(known)
+
+
+def reason(code: str | None) -> Markup:
+    """A reason in words; the mail server's own words are shown as they are, left to right."""
+    if not code:
+        return Markup("")
+    if code in WORDS["reason"]:
+        return Markup("{}").format(gettext(WORDS["reason"][code]))
+    return Markup('<bdi class="ltr server-words" lang="en">{}</bdi>').format(code)
+
+
+def person(name: str) -> str:
+    """Who paused a lane: ``system``, ``cli`` or ``account 3``."""
+    if name == SYSTEM:
+        return gettext("Countersign itself")
+    if name == CLI:
+        return gettext("the command line")
+    return gettext("account %(number)s", number=name.removeprefix("account "))
+
+
+def zone() -> ZoneInfo:
+    """The time zone of whoever reads."""
+    return ZoneInfo(visitor.account().time_zone)
+
+
+def local(when: datetime) -> Markup:
+    """Date and time in the reader's time zone."""
+    return _timed(when, _exact(when), title="")
+
+
+def clock(when: datetime) -> Markup:
+    """The time of day if it is today for the reader, else date and time; the exact one in the title."""
+    here, today = when.astimezone(zone()), runtime().clock().astimezone(zone())
+    if here.date() == today.date():
+        return _timed(when, i18n.format_time(here, language()), title=_exact(when))
+    return local(when)
+
+
+def passed(when: datetime) -> Markup:
+    """How long ago, in words; the exact moment in the title."""
+    gone = runtime().clock() - when
+    if gone < timedelta(minutes=1):
+        seconds = max(int(gone.total_seconds()), 0)
+        words = gettext("%(number)s s ago", number=i18n.format_number(seconds, language()))
+    else:
+        words = i18n.format_ago(gone, language())
+    return _timed(when, words, title=_exact(when))
+
+
+def duration(gone: timedelta) -> str:
+    """How long something takes, in one unit."""
+    return i18n.format_duration(gone, language())
+
+
+def rate(per_second: float) -> str:
+    """A rate: 41/s, or 12/min if it is slow."""
+    if per_second >= 1 or per_second <= 0:
+        return gettext("%(number)s/s", number=i18n.format_number(round(per_second), language()))
+    return gettext("%(number)s/min", number=i18n.format_number(max(round(per_second * 60), 1), language()))
+
+
+def _exact(when: datetime) -> str:
+    here = when.astimezone(zone())
+    return f"{i18n.format_datetime(here, language())} {here.tzname()}"
+
+
+def _timed(when: datetime, words: str, *, title: str) -> Markup:
+    hint = Markup(' title="{}"').format(title) if title else ""
+    return Markup('<time datetime="{}"{}>{}</time>').format(when.isoformat(timespec="seconds"), hint, words)
+
+
+def install(app: Flask) -> None:
+    """Give the templates of the monitor their words."""
+    app.jinja_env.globals.update(
+        word=word, reason_words=reason, person=person, local=local, clock=clock, passed=passed, duration=duration,
+        rate=rate,
+    )  # fmt: skip

@@ -1,0 +1,100 @@
+"""Sign-in by a link in mail, and sign-out. No password: whoever reads the mailbox is the account."""
+
+from flask import Blueprint, Response, current_app, redirect, request, url_for
+
+from campaign import accounts
+from campaign.config import ROOT
+from campaign.errors import InvalidInputError, TokenRefusedError
+from campaign.views import forms, visitor
+from campaign.views.access import Access, allow
+from campaign.views.current import runtime
+from campaign.views.headers import keep_private
+from campaign.views.language import gettext as _
+from campaign.views.rendering import page as render
+from campaign.views.rendering import switch_to
+
+pages = Blueprint("sign_in", __name__, template_folder=str(ROOT / "templates"))
+
+
+def home() -> str:
+    """Where the desk begins. There is no ``next``: nobody can be sent elsewhere by a prepared link."""
+    return url_for("desk.index")
+
+
+def _from_elsewhere() -> bool:
+    return forms.from_elsewhere(current_app.config["OWN_ORIGINS"])
+
+
+@pages.get("/sign-in")
+@allow(Access.PUBLIC)
+def page() -> Response:
+    """Ask for the address of an account; whoever is signed in goes on to the desk."""
+    if accounts.session(runtime(), visitor.cookie()) is not None:
+        return keep_private(current_app.make_response(redirect(home(), 303)))
+    return _form(signed_out="signed-out" in request.args)
+
+
+def _form(
+    *, status: int = 200, problems: forms.Problems = forms.NO_PROBLEMS, notice: str = "", signed_out: bool = False
+) -> Response:
+    return keep_private(
+        render(
+            "desk/sign_in.html", status=status, problems=problems, notice=notice, signed_out=signed_out,
+            email=forms.typed("email"),
+        )
+    )  # fmt: skip
+
+
+@pages.post("/sign-in")
+@allow(Access.PUBLIC)
+def ask() -> Response:
+    """Mail a link to an account; the answer is the same for an address that has none."""
+    if _from_elsewhere():
+        return _form(status=403, notice=_("This form was sent from another site. Please sign in here."))
+    try:
+        masked = accounts.request_sign_in(runtime(), forms.typed("email"), network=request.remote_addr)
+    except InvalidInputError as error:
+        return _form(status=422, problems=forms.worded(error.problems))
+    return keep_private(
+        render("desk/sign_in_sent.html", masked=masked, minutes=int(accounts.LINK_LIFE.total_seconds() // 60))
+    )
+
+
+@pages.get("/sign-in/<token>")
+@allow(Access.TOKEN)
+def link(token: str) -> Response:
+    """One button. Mail scanners open this address: it does not use up the link."""
+    try:
+        accounts.look_up_link(runtime(), token)
+    except TokenRefusedError:
+        return _refused()
+    return keep_private(render("desk/sign_in_link.html", token=token))
+
+
+@pages.post("/sign-in/<token>")
+@allow(Access.TOKEN)
+def enter(token: str) -> Response:
+    """Open a session with a fresh cookie; one that the browser had before ends."""
+    if _from_elsewhere():
+        # Else another site could sign its visitors into an account of its own.
+        return _form(status=403, notice=_("This form was sent from another site. Please sign in here."))
+    try:
+        value = accounts.sign_in(runtime(), token)
+    except TokenRefusedError:
+        return _refused()
+    if before := visitor.cookie():
+        accounts.sign_out(runtime(), before)
+    return visitor.set_cookie(current_app.make_response(redirect(home(), 303)), value)
+
+
+def _refused() -> Response:
+    switch_to(url_for("sign_in.page"))
+    return keep_private(render("desk/sign_in_refused.html", status=410))
+
+
+@pages.post("/sign-out")
+@allow(Access.ORGANISER)
+def leave() -> Response:
+    """End the session, here and on the server."""
+    accounts.sign_out(runtime(), visitor.cookie() or "")
+    return visitor.drop_cookie(current_app.make_response(redirect(f"{url_for('sign_in.page')}?signed-out", 303)))

@@ -1,0 +1,73 @@
+import json
+
+import pytest
+
+from campaign import accounts
+from tests.kit.commands import Shell
+
+ADA = ("--email", "ada@example.org", "--name", "Ada", "--role", "admin")
+
+
+@pytest.fixture
+def shell(world):
+    return Shell(world)
+
+
+def test_an_account_is_created_listed_and_let_in(world, shell):
+    created = shell("account", "create", *ADA, "--locale", "de")
+    listed = shell("account", "list", "--json")
+    link = shell("account", "sign-in-link", "ada@example.org")
+
+    [found] = json.loads(listed.out)
+    token = link.out.strip().rpartition("/")[2]
+    assert (created.status, link.status) == (0, 0)
+    assert (found["email"], found["role"], found["locale"], found["enabled"]) == (
+        "ada@example.org",
+        "admin",
+        "de",
+        True,
+    )
+    assert link.out.startswith("http://localhost:8000/sign-in/")
+    assert accounts.sign_in(world.runtime, token)
+
+
+def test_an_address_has_one_account(shell):
+    shell("account", "create", *ADA)
+
+    ran = shell("account", "create", *ADA)
+
+    assert ran.status == 2
+    assert "has an account already" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("create", "--email", "ada@", "--name", "Ada", "--role", "admin"), "name@example.org"),
+        (("create", "--email", "ada@example.org", "--name", " ", "--role", "admin"), "--name: say"),
+        (("create", "--email", "ada@example.org", "--name", "Ada", "--role", "queen"), "queen"),
+        (("sign-in-link", "nonsense"), "name@example.org"),
+    ],
+)
+def test_what_can_not_be_used_is_said_in_a_sentence(shell, arguments, sentence):
+    ran = shell("account", *arguments)
+
+    assert (ran.status, ran.out) == (2, "")
+    assert sentence in ran.err
+
+
+def test_no_link_is_made_for_nobody(shell):
+    ran = shell("account", "sign-in-link", "nobody@example.org")
+
+    assert (ran.status, ran.out) == (1, "")
+    assert "there is no account" in ran.err
+
+
+def test_the_list_is_a_table_and_says_what_to_do_when_empty(shell):
+    empty = shell("account", "list")
+    shell("account", "create", *ADA)
+    table = shell("account", "list")
+
+    assert "account create" in empty.err
+    assert table.out.splitlines()[0].split() == ["ID", "ROLE", "LANGUAGE", "ENABLED", "EMAIL", "NAME"]
+    assert "ada@example.org" in table.out

@@ -1,0 +1,197 @@
+"""What holds for the product as a whole: queues are consumed, mails complete, settings documented."""
+
+import json
+import re
+import string
+
+import pytest
+from celery import current_app
+
+from campaign import broker, config, letters
+from campaign.cli.serve import QUEUES as CONSUMED
+from campaign.domain.states import Lane, MessageKind
+from campaign.i18n import translations
+from campaign.mail.compose import Composer, ListIdentity, Sender
+from campaign.mail.kinds import KINDS, Unsubscribe
+from campaign.mail.slots import Slots
+from campaign.store.ledger import Settlement
+from campaign.ticker import jobs
+from tasks import mail as mail_tasks
+from tasks import upkeep as upkeep_tasks
+from tasks.app import make_app
+from tasks.queues import DRAIN, QUEUES, ROUTES, RUN_JOB, celery_settings
+from tests.kit.engines import ROOT
+from tests.kit.worlds import settings_for
+
+TEMPLATES = ROOT / "templates" / "email"
+FILES = ("subject.txt", "body.txt", "body.html")
+
+
+# --- Queues and tasks ---
+
+
+def consumed():
+    return {queue for queues in CONSUMED.values() for queue in queues.split(",")}
+
+
+def test_every_declared_queue_is_consumed_by_a_worker():
+    assert consumed() == set(QUEUES)
+
+
+def test_every_lane_has_a_worker_and_a_queue_of_its_name():
+    assert {str(lane) for lane in Lane} == set(CONSUMED)
+    assert {str(lane) for lane in Lane} <= set(QUEUES)
+
+
+def test_no_worker_serves_both_lanes():
+    assert not set(CONSUMED["urgent"].split(",")) & set(CONSUMED["bulk"].split(","))
+
+
+def test_the_monitor_looks_at_every_queue():
+    assert set(broker.QUEUES) == set(QUEUES)
+
+
+@pytest.fixture
+def app(tmp_path):
+    return make_app(settings_for("postgresql://unused/", tmp_path, redis_url="redis://127.0.0.1:1/0"))
+
+
+def own_tasks(app):
+    app.loader.import_default_modules()
+    return {name: task for name, task in app.tasks.items() if not name.startswith("celery.")}
+
+
+def test_task_names_are_fixed_and_say_area_verb_and_object(app):
+    assert set(own_tasks(app)) == {DRAIN, RUN_JOB}
+    assert all(re.fullmatch(r"[a-z]+\.[a-z]+_[a-z]+", task) for task in own_tasks(app))
+    assert mail_tasks.drain_lane.name == DRAIN
+    assert upkeep_tasks.run.name == RUN_JOB
+
+
+def test_tasks_take_plain_words_and_numbers_and_fit_into_the_time_that_redis_waits(app):
+    conf = celery_settings(settings_for("postgresql://unused/", ROOT))
+
+    for task in own_tasks(app).values():
+        arguments = {name: kind for name, kind in task.run.__annotations__.items() if name != "return"}
+        assert set(arguments.values()) <= {str, int}
+    assert conf["accept_content"] == ["json"]
+    assert conf["task_soft_time_limit"] < conf["task_time_limit"]
+    assert conf["task_time_limit"] < conf["broker_transport_options"]["visibility_timeout"]
+    assert current_app.conf.task_create_missing_queues is False
+
+
+def test_every_route_leads_to_a_declared_queue():
+    assert set(ROUTES.values()) <= set(QUEUES)
+
+
+def test_every_periodic_job_has_a_name_that_fits_and_an_interval(world):
+    for name, job in jobs(world.runtime).items():
+        assert re.fullmatch(r"[a-z_]{3,40}", name)
+        assert job.every.total_seconds() >= 1
+        assert json.dumps([name])
+
+
+def test_the_reasons_of_the_ledger_fit_its_columns():
+    assert Settlement(1, "planned").reason is None
+    assert max(map(len, (*KINDS, "submitting"))) <= 16
+
+
+# --- Mails ---
+
+
+def test_every_kind_of_message_is_a_kind_of_mail_in_the_same_lane():
+    assert {str(kind) for kind in MessageKind} == set(KINDS)
+    assert {str(kind.lane) for kind in KINDS.values()} == {str(lane) for lane in Lane}
+
+
+def test_every_folder_of_templates_belongs_to_a_kind_and_has_its_three_files():
+    folders = {kind.folder for kind in KINDS.values()}
+
+    assert {folder.name for folder in TEMPLATES.iterdir() if folder.is_dir()} == folders
+    for folder in folders:
+        assert sorted(file.name for file in (TEMPLATES / folder).iterdir()) == sorted(FILES)
+
+
+def test_every_kind_that_is_planned_can_be_written():
+    waiting = {MessageKind.ADMIN_ALERT}  # written with the alerts of a later issue
+
+    assert letters.CONTEXTS.keys() == set(MessageKind) - waiting
+
+
+SAMPLES = {
+    "expiry_days": 7, "count": 1234, "goal": 2000, "threshold": 1000, "valid_minutes": 15, "wants_updates": True,
+    "sentences": ["A sentence."], "body_html": "<p>A text.</p>",
+}  # fmt: skip
+
+
+def sample(name, base):
+    if name.startswith("link_"):
+        return f"{base}/x"
+    return SAMPLES.get(name, "A text")
+
+
+@pytest.mark.parametrize("locale", config.LANGUAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_mail_compiles_in_every_language(kind, locale):
+    base = "https://petitions.example.org"
+    spec = KINDS[kind]
+    identity = ListIdentity("A list", "x.lists.example.org", ("one",), "sender") if spec.is_list else None
+
+    compiled = Composer(TEMPLATES).compile(
+        kind,
+        locale=locale,
+        sender=Sender("from@example.org", "Sender", "Site", base, f"{base}/privacy", "1 Road, Town"),
+        context={name: sample(name, base) for name in spec.context},
+        slots=Slots.create(spec.slots),
+        list_identity=identity,
+    )
+
+    assert compiled.subject
+    assert compiled.needs_list_unsubscribe is (spec.unsubscribe is not Unsubscribe.NEVER)
+
+
+@pytest.mark.parametrize("locale", [language for language in config.LANGUAGES if language != "en"])
+def test_every_consent_is_worded_in_every_language(locale):
+    gettext = translations(locale).gettext
+    english = "Send me news about this petition by email. I can stop this at any time with one click."
+
+    assert gettext(english) != english
+
+
+# --- Settings ---
+
+
+def documented():
+    text = (ROOT / "docs" / "settings.md").read_text()
+    return re.findall(r"^\| `([A-Z0-9_]+)` \| (.*?) \| (.*?) \|$", text, re.MULTILINE)
+
+
+def test_the_table_of_settings_says_what_the_code_says():
+    expected = [
+        (variable.name, f"`{variable.default}`" if variable.default else "–", variable.about.replace("|", "\\|"))
+        for variable in config.VARIABLES.values()
+    ]
+
+    assert documented() == expected
+
+
+def test_every_field_of_the_settings_has_a_variable():
+    assert set(config.Settings.__dataclass_fields__) == set(config.VARIABLES)
+
+
+def test_secrets_do_not_show_when_settings_are_printed(tmp_path):
+    secret = "hunter2" + string.ascii_lowercase
+    settings = settings_for(
+        f"postgresql://me:{secret}@localhost/x", tmp_path, redis_url=f"redis://:{secret}@localhost/0",
+        smtp_url=f"smtp://me:{secret}@localhost",
+    )  # fmt: skip
+
+    assert secret not in repr(settings)
+    assert "AAECAwQF" not in repr(settings)
+
+
+def test_every_wrong_setting_is_named_at_once():
+    with pytest.raises(config.SettingsError) as caught:
+        config.load({"COUNTERSIGN_PORT": "x", "DATABASE_URL": "mysql://x", "COUNTERSIGN_NO_SUCH": "1"})
+
+    assert len(caught.value.problems) == 3

@@ -1,0 +1,193 @@
+"""Every route with every role. A new route is walked by itself; a new kind of argument needs a value here."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from campaign import accounts, petitions
+from campaign.accounts import Account, Role
+from campaign.store import accounts as account_rows
+from campaign.views.access import Access, rule_of
+from tests.kit.worlds import World
+from web import create_app
+
+OWN, ANOTHERS = "rivers", "forests"
+GUARDED = {Access.ORGANISER, Access.ADMIN}
+
+VALUES: dict[str, object] = {
+    "slug": OWN, "token": "x", "mail_id": "x", "filename": "site.css", "blast_id": 10**6, "signature_id": 10**6,
+    "threshold": 7, "account_id": 10**6, "message_id": 10**6, "lane": "bulk", "suppression_id": 10**6,
+}  # fmt: skip
+"""A value for each argument of an address. Rows that are not there answer 404 to whoever may ask."""
+
+ALWAYS_THERE = frozenset({"slug", "lane", "filename"})
+
+
+@dataclass
+class House:
+    """The application with a client for each role."""
+
+    app: Flask
+    world: World
+    clients: dict[str, FlaskClient]
+
+    def rules(self, *kinds: Access) -> Iterator[tuple[str, Rule]]:
+        """Method and route for all routes of some kinds."""
+        for rule in self.app.url_map.iter_rules():
+            if rule_of(self.app, rule.endpoint) in kinds:
+                for method in sorted((rule.methods or set()) - {"OPTIONS", "HEAD"}):
+                    yield method, rule
+
+    def ask(self, role: str, method: str, rule: Rule, *, slug: str = OWN, csrf: str | None = None) -> int:
+        """The status that a role gets."""
+        values = {name: VALUES[name] for name in rule.arguments} | ({"slug": slug} if "slug" in rule.arguments else {})
+        with self.app.test_request_context():
+            path = self.app.url_map.bind("localhost").build(rule.endpoint, values, method=method)
+        data = {} if csrf is None else {"csrf": csrf}
+        with self.clients[role].open(path, method=method, data=data, buffered=True) as answer:
+            return answer.status_code
+
+    def csrf(self, role: str) -> str:
+        """The token in the forms of a role."""
+        found = re.search(r'name="csrf" value="([0-9a-f]+)"', self.clients[role].get("/organiser").text)
+        assert found is not None
+        return found[1]
+
+
+def _account(world: World, email: str, role: Role) -> Account:
+    accounts.create(world.runtime, email=email, name="A Person", role=role)
+    found = accounts.find(world.runtime, email)
+    assert found is not None
+    return found
+
+
+def _give(world: World, slug: str, account: Account) -> None:
+    petition_id = petitions.by_slug(world.runtime, slug).petition.id
+    world.read(lambda tx: account_rows.add_member(tx, petition_id, account.id, role="owner"))
+
+
+@pytest.fixture
+def house(world: World) -> House:
+    app = create_app(runtime=world.runtime)
+    people = {
+        "own": _account(world, "own@example.org", Role.ORGANISER),
+        "another": _account(world, "another@example.org", Role.ORGANISER),
+        "admin": _account(world, "admin@example.org", Role.ADMIN),
+    }
+    for slug, name in ((OWN, "own"), (ANOTHERS, "another")):
+        world.petition(slug)
+        _give(world, slug, people[name])
+    clients = {"nobody": app.test_client()}
+    for name, account in people.items():
+        clients[name] = app.test_client()
+        link = accounts.sign_in_link(world.runtime, account.id)
+        assert clients[name].post(link.removeprefix(world.runtime.settings.base_url)).status_code == 303
+    return House(app, world, clients)
+
+
+def test_nobody_reaches_the_desk_or_the_monitor(house: House):
+    statuses = {(method, rule.rule): house.ask("nobody", method, rule) for method, rule in house.rules(*GUARDED)}
+
+    assert set(statuses.values()) == {303}, statuses
+
+
+def test_the_petition_of_another_is_not_there(house: House):
+    token = house.csrf("another")
+
+    statuses = {
+        (method, rule.rule): house.ask("another", method, rule, csrf=token)
+        for method, rule in house.rules(Access.ORGANISER)
+        if "slug" in rule.arguments
+    }
+
+    assert set(statuses.values()) == {404}, statuses
+
+
+def test_a_petition_that_nobody_has_is_not_told_from_anothers(house: House):
+    token = house.csrf("own")
+
+    statuses = {
+        house.ask("own", method, rule, slug=slug, csrf=token)
+        for slug in (ANOTHERS, "never-written")
+        for method, rule in house.rules(Access.ORGANISER)
+        if "slug" in rule.arguments
+    }
+
+    assert statuses == {404}
+
+
+@pytest.mark.parametrize("role", ["own", "another"])
+def test_an_organiser_reaches_nothing_of_the_monitor(house: House, role: str):
+    token = house.csrf(role)
+
+    statuses = {house.ask(role, method, rule, csrf=token) for method, rule in house.rules(Access.ADMIN)}
+
+    assert statuses <= {404}
+
+
+@pytest.mark.parametrize("role", ["own", "admin"])
+def test_organisers_and_admins_reach_every_page_of_their_petition(house: House, role: str):
+    statuses = {
+        rule.rule: house.ask(role, method, rule)
+        for method, rule in house.rules(Access.ORGANISER)
+        if method == "GET" and rule.arguments <= ALWAYS_THERE
+    }
+
+    assert set(statuses.values()) == {200}, statuses
+
+
+def test_admins_reach_every_page_of_the_monitor(house: House):
+    statuses = {
+        rule.rule: house.ask("admin", method, rule)
+        for method, rule in house.rules(Access.ADMIN)
+        if method == "GET" and rule.arguments <= ALWAYS_THERE
+    }
+
+    assert set(statuses.values()) <= {200}, statuses
+
+
+@pytest.mark.parametrize("csrf", [None, "", "0" * 64, "ü"])
+def test_no_form_is_taken_without_the_token_of_the_session(house: House, csrf: str | None):
+    statuses = {
+        rule.rule: house.ask("admin", method, rule, csrf=csrf)
+        for method, rule in house.rules(*GUARDED)
+        if method != "GET"
+    }
+
+    assert set(statuses.values()) == {403}, statuses
+
+
+def test_the_token_of_another_session_is_worth_nothing(house: House):
+    token = house.csrf("another")
+
+    statuses = {house.ask("own", method, rule, csrf=token) for method, rule in house.rules(*GUARDED) if method != "GET"}
+
+    assert statuses == {403}
+
+
+def test_only_pages_without_a_session_are_exempt_from_the_token(house: House):
+    exempt = {rule.rule for method, rule in house.rules(Access.PUBLIC, Access.TOKEN, Access.MAILBOX) if method != "GET"}
+
+    assert exempt == {
+        "/p/<slug>/sign", "/p/<slug>/code", "/resend", "/c/<token>", "/c/<token>/decline", "/me/<token>", "/u/<token>",
+        "/sign-in", "/sign-in/<token>",
+    }  # fmt: skip
+
+
+def test_no_page_answers_any_role_with_a_fault_of_ours(house: House):
+    tokens = {role: house.csrf(role) for role in ("own", "another", "admin")}
+
+    # Signing out would end the walk.
+    faults = [
+        (role, method, rule.rule)
+        for role in house.clients
+        for method, rule in house.rules(*Access)
+        if rule.endpoint != "sign_in.leave" and house.ask(role, method, rule, csrf=tokens.get(role)) >= 500
+    ]
+
+    assert faults == []
