@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from campaign.broker import client_url
+from campaign.config import Settings
 from campaign.domain.pace import SLICE, Bucket
 
 log = logging.getLogger(__name__)
@@ -85,3 +86,11 @@ class SharedBuckets:
                 )
                 self._quiet_until = time.monotonic() + QUIET
         return self._local.take(name, wanted, rate=rate, must=must)
+
+
+def open_buckets(settings: Settings) -> Buckets:
+    """Buckets in Redis if there is one, else of this process."""
+    share = 1 / max(1, settings.bulk_processes)
+    if not settings.redis_url:
+        return LocalBuckets(share=share)
+    return SharedBuckets(settings.redis_url, prefix=settings.redis_prefix, share=share)

@@ -83,6 +83,11 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _urls(*schemes: str) -> Callable[[str], str]:
+    one = _url(*schemes)
+    return lambda raw: " ".join(one(url) for url in raw.split())
+
+
 def _base_url(raw: str) -> str:
     value = raw.strip().rstrip("/")
     if not value:
@@ -218,8 +223,9 @@ VARIABLES: Mapping[str, Variable] = {
     "smtp_url": Variable(
         "SMTP_URL",
         "",
-        _url("smtp", "smtps", "smtp+starttls"),
-        "Mail server: `smtp+starttls://user:password@host:587`, `smtps://…:465`, or `smtp://localhost:25`. "
+        _urls("smtp", "smtps", "smtp+starttls"),
+        "Mail server: `smtp+starttls://user:password@host:587`, `smtps://…:465`, or `smtp://localhost:25`; or several, "
+        "with blanks between. Options: `?weight=2`, `rate=50` (a second), `connections=4`, `lane=bulk`, `auth=login`. "
         "Empty: the local mail server with its mailbox in the browser.",
         secret=True,
     ),

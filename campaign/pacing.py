@@ -5,8 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from campaign.buckets import Buckets, LocalBuckets, SharedBuckets
-from campaign.config import Settings
+from campaign.buckets import Buckets, open_buckets
 from campaign.domain.pace import SLICE, SLOWED, Slowness
 from campaign.domain.states import Lane
 from campaign.mail.transport import Envelope
@@ -17,14 +16,6 @@ from campaign.vault import keyed_hash
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at the slowed domains."""
-
-
-def open_buckets(settings: Settings) -> Buckets:
-    """Buckets in Redis if there is one, else of this process."""
-    share = 1 / max(1, settings.bulk_processes)
-    if not settings.redis_url:
-        return LocalBuckets(share=share)
-    return SharedBuckets(settings.redis_url, prefix=settings.redis_prefix, share=share)
 
 
 def domain_of(address: str) -> str:
