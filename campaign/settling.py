@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from campaign import blast_reception
 from campaign.domain.backoff import gives_up, wait_after
 from campaign.domain.bounces import Meaning, is_enough, meaning
 from campaign.domain.pace import is_sign
@@ -97,6 +98,9 @@ def record(runtime: Runtime, tx: Transaction, this: Round, *, lane: Lane, owner_
     if signs := _slow_domains(this):
         paces.slow_down(tx, [domain_key(runtime, domain) for domain in signs], now=now)
     _note_addresses(tx, this, [item for item in settlements if item.message_id in changed], now)
+    refused = {item.message_id for item in settlements if item.state == "rejected"} & changed
+    blasts = {this.handed[message_id].message.blast_id or 0 for message_id in refused}
+    blast_reception.look(tx, blasts - {0}, now=now)
     _note_lane(runtime, tx, this, lane)
 
 
