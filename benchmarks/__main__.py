@@ -7,9 +7,12 @@ import platform
 import statistics
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from benchmarks import blasting, under_load, web, yardsticks
 from benchmarks.installation import Installation, installation
@@ -72,17 +75,34 @@ def _rounds(runtime: Runtime, made: Installation, options: argparse.Namespace) -
     rates: dict[str, list[float]] = {
         "smtp_source": [], "unsigned": [], "bare_signing": [], "rsa": [], "ed25519": [],
     }  # fmt: skip
+    times: dict[str, list[float]] = defaultdict(list)
     for turn in range(options.rounds):
         yard = yardsticks.smtp_source(options.small)
         if yard is not None:
-            rates["smtp_source"].append(yard)
+            rates["smtp_source"].append(yard[0])
+            times["smtp_source"].append(yard[1])
         for how in ("unsigned", "rsa", "ed25519"):
             if how == "rsa":
                 rates["bare_signing"].append(yardsticks.bare_signing())
             frozen = blasting.freeze(runtime, made.slug, key=f"{how}-{turn}")
-            rates[how].append(blasting.send(runtime, made, frozen, how=how).rate)
+            sink = sink_seconds(made)
+            sent = blasting.send(runtime, made, frozen, how=how)
+            rates[how].append(sent.rate)
+            sink_us = (sink_seconds(made) - sink) / frozen.planned * 1e6
+            times[how].append(sent.worker_us + sent.database_us + sink_us)
+            times[f"{how}_sink"].append(sink_us)
         print("  " + "   ".join(f"{name} {found[-1]:.0f}/s" for name, found in rates.items() if found), flush=True)
-    return {"rates_per_s": rates}
+    return {"rates_per_s": rates, "processor_us": times}
+
+
+def sink_seconds(made: Installation) -> float:
+    """Processor time that the sink of this benchmark has used so far."""
+    port = int(made.settings.smtp_url.rpartition(":")[2])
+    for child in psutil.Process().children():
+        if any(found.laddr.port == port and found.status == psutil.CONN_LISTEN for found in child.net_connections()):
+            used = child.cpu_times()
+            return float(used.user + used.system)
+    return 0.0
 
 
 def _one(runtime: Runtime, made: Installation, *, key: str) -> dict[str, float]:
@@ -144,7 +164,7 @@ def collect(options: argparse.Namespace) -> dict[str, Any]:
                         "sign_ups_during_blast": sending["latency"]["sign_ups"]},
         "sizes": sending["sizes"],
         "details": {"rates_per_s": rates | web_rates, "small": small, "large": large,
-                    "obvious_per_s": sending["obvious"], "under_load": sending["latency"]},
+                    "processor_us": sending["processor_us"], "obvious_per_s": sending["obvious"], "under_load": sending["latency"]},
         "machine": machine(),
     }  # fmt: skip
 

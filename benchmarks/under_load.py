@@ -23,6 +23,9 @@ def latency(runtime: Runtime, made: Installation, *, least: float) -> dict[str, 
         runtime: the benchmark's own.
         made: an installation with signers.
         least: seconds of sign-ups at least; they go on while the blast does.
+
+    Raises:
+        RuntimeError: a server or worker ended.
     """
     frozen = freeze(runtime, made.slug, key="under-load")
     children = [
@@ -41,6 +44,8 @@ def latency(runtime: Runtime, made: Installation, *, least: float) -> dict[str, 
     while time.monotonic() < since + least or query(runtime, still) == [(True,)]:
         for _ in range(SIGN_UPS):
             number += 1
+            if any(child.poll() is not None for child in children):
+                raise RuntimeError("a server or worker ended; its log is in the data folder")
             threading.Thread(target=_sign, args=(base, made.slug, stamp, number)).start()
             time.sleep(max(0.0, since + number / SIGN_UPS - time.monotonic()))
     waiting = "select count(*) from message where lane = 'urgent' and state in ('planned', 'claimed', 'submitting')"
