@@ -47,10 +47,13 @@ def test_who_leaves_between_claim_and_wire_gets_nothing(world, way):
     transport = MemoryTransport()
 
     class Slow(Mailer):
+        left = False
+
         def compose(self, *arguments):
             # It is claimed and rendered, and about to be sent.
             envelope = super().compose(*arguments)
-            if world.row(signed).state is SignatureState.CONFIRMED:
+            if not self.left:
+                self.left = True
                 end(world, signed)
             return envelope
 
