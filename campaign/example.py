@@ -4,6 +4,7 @@ from campaign import accounts, petitions, textfiles
 from campaign.accounts import Role
 from campaign.config import LANGUAGES, ROOT
 from campaign.domain.states import PetitionState
+from campaign.drafts import Draft
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.runtime import Runtime
 
@@ -21,14 +22,14 @@ PEOPLE = {
 """Address and name of the example accounts; nobody reads mail at example.org (RFC 2606 section 3)."""
 
 
-def read_drafts() -> dict[str, petitions.Draft]:
+def read_drafts() -> dict[str, Draft]:
     """The texts of the example by language, from ``examples/hazara``."""
     return {locale: _draft((FOLDER / f"{locale}.md").read_text(encoding="utf-8")) for locale in LANGUAGES}
 
 
-def _draft(source: str) -> petitions.Draft:
+def _draft(source: str) -> Draft:
     file = textfiles.parse(source)
-    return petitions.Draft(
+    return Draft(
         title=file.fields["title"], addressed_to=file.fields["addressed_to"], summary=file.fields["summary"],
         body=file.body, byline=file.fields["byline"],
     )  # fmt: skip
