@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from campaign.config import LANGUAGES
 from campaign.domain.petition import Petition, TextVersion, nearest
 from campaign.domain.states import PETITION_MOVES, PetitionState
-from campaign.drafts import Draft, check_draft
+from campaign.drafts import Draft, check_draft, check_lines
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.markdown import to_html
 from campaign.runtime import Runtime
