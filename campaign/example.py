@@ -30,7 +30,7 @@ def _draft(source: str) -> petitions.Draft:
     file = textfiles.parse(source)
     return petitions.Draft(
         title=file.fields["title"], addressed_to=file.fields["addressed_to"], summary=file.fields["summary"],
-        body=file.body,
+        body=file.body, byline=file.fields["byline"],
     )  # fmt: skip
 
 

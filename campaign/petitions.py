@@ -40,6 +40,8 @@ class Draft:
     addressed_to: str
     body: str
     summary: str = ""
+    byline: str = ""
+    """Who asks, in this language; empty: the petition's author and group."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class PetitionPage:
     goal: int
     text_version_id: int
     text_version: int
+    byline: str = ""
     signers: tuple[PublicSigner, ...] = ()
 
 
@@ -204,6 +207,7 @@ def show(runtime: Runtime, slug: str, locale: str, *, signers: int = 10) -> Peti
         goal=petition.goal,
         text_version_id=shown.id,
         text_version=shown.version,
+        byline=shown.byline,
         signers=_public_signers(runtime, opened, signers),
     )
 
@@ -247,7 +251,9 @@ def check_draft(draft: Draft) -> None:
     title = draft.title.strip()
     if not title or len(title) > MAX_TITLE or has_controls(title):
         problems["title"] = "missing" if not title else "too_long_or_control"
-    problems |= check_lines({"addressed_to": draft.addressed_to, "summary": draft.summary}, needed={"addressed_to"})
+    problems |= check_lines(
+        {"addressed_to": draft.addressed_to, "summary": draft.summary, "byline": draft.byline}, needed={"addressed_to"}
+    )
     if not draft.body.strip():
         problems["body"] = "missing"
     elif len(draft.body) > MAX_BODY:
@@ -277,7 +283,7 @@ def _new_text(locale: str, draft: Draft) -> rows.NewText:
     title, addressed_to, summary = draft.title.strip(), draft.addressed_to.strip(), draft.summary.strip()
     return rows.NewText(
         locale=locale, title=title, summary=summary, addressed_to=addressed_to, body_markdown=body,
-        body_html=to_html(body), hash=text_hash(title, addressed_to, body),
+        body_html=to_html(body), hash=text_hash(title, addressed_to, body), byline=draft.byline.strip(),
     )  # fmt: skip
 
 
@@ -392,7 +398,7 @@ def edit_text(runtime: Runtime, slug: str, locale: str, draft: Draft, *, by: int
     opened = by_slug(runtime, slug, fresh=True)
     new = _new_text(locale, draft)
     present = opened.texts.get(locale)
-    if present is not None and (present.hash, present.summary) == (new.hash, new.summary):
+    if present is not None and (present.hash, present.summary, present.byline) == (new.hash, new.summary, new.byline):
         return
 
     def work(tx: Transaction) -> None:

@@ -108,7 +108,7 @@ class Previewer:
 
 def _message(blast: Blast, locale: str) -> Claimed:
     return Claimed(
-        id=0, kind=MessageKind(str(blast.kind)), attempts=1, planned_at=blast.created_at,
+        id=0, kind=MessageKind(str(blast.kind)), attempts=1, planned_at=blast.created_at, is_ready=True,
         petition_id=blast.petition_id, blast_id=blast.id, account_id=None, about_id=None, signature_id=0,
         signature_state=SignatureState.CONFIRMED, locale=locale, wants_updates=True, requested_at=blast.created_at,
         nonce=b"", address=None, name=None,

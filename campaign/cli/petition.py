@@ -104,7 +104,7 @@ def _draft(body_file: BinaryIO, title: str | None, addressed_to: str | None, sum
 
     return petitions.Draft(
         title=chosen("title", title), addressed_to=chosen("addressed_to", addressed_to),
-        summary=chosen("summary", summary), body=file.body,
+        summary=chosen("summary", summary), body=file.body, byline=file.fields.get("byline", ""),
     )  # fmt: skip
 
 

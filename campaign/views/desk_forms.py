@@ -30,6 +30,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "summary": {"too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
     "author": {"missing": lazy("Enter who asks."), "too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
+    "byline": {"too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
     "on_behalf_of": {"too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
     "sender_name": {"too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
     "slug": {
