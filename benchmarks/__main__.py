@@ -164,7 +164,8 @@ def collect(options: argparse.Namespace) -> dict[str, Any]:
                         "sign_ups_during_blast": sending["latency"]["sign_ups"]},
         "sizes": sending["sizes"],
         "details": {"rates_per_s": rates | web_rates, "small": small, "large": large,
-                    "processor_us": sending["processor_us"], "obvious_per_s": sending["obvious"], "under_load": sending["latency"]},
+                    "processor_us": sending["processor_us"], "obvious_per_s": sending["obvious"],
+                    "under_load": sending["latency"]},
         "machine": machine(),
     }  # fmt: skip
 

@@ -22,7 +22,7 @@ from campaign.store import blasts, lanes
 from campaign.store.database import Transaction
 
 PROCESSES = 2
-BODY = "Dear {{name}},\n\n" + "We were heard: the river will be protected, and this is thanks to all of you.\n\n" * 8
+BODY = "Dear {{name}},\n\n" + "We were heard: the river will be protected, and this is thanks to all of you.\n\n" * 2
 
 
 @dataclass(frozen=True)
