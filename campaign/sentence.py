@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from campaign import i18n
+from campaign import i18n, lanes
 from campaign.domain.flow import Code, LaneFlow, Snapshot, Verdict, judge
 from campaign.domain.states import Lane
 
@@ -88,11 +88,10 @@ def _of_all(snapshot: Snapshot, locale: str, zone: tzinfo) -> dict[str, str]:
 
 
 def _of_lane(snapshot: Snapshot, flow: LaneFlow, locale: str, zone: tzinfo) -> dict[str, str]:
-    gettext, now = i18n.translations(locale).gettext, snapshot.at
-    by_system = flow.paused_by == "system"
+    now = snapshot.at
     return {
         "lane": lane_name(flow.lane, locale),
-        "who": gettext("Countersign itself") if by_system else foreign(flow.paused_by or "?", locale),
+        "who": person(flow.paused_by or "?", locale),
         "since": _clock(flow.paused_at, now, locale=locale, zone=zone),
         "reason": foreign(flow.paused_reason or "", locale),
         "command": foreign(_command(flow.lane), locale),
@@ -118,6 +117,16 @@ def lane_name(lane: Lane, locale: str) -> str:
     """A lane in words."""
     gettext = i18n.translations(locale).gettext
     return gettext("urgent mail") if lane is Lane.URGENT else gettext("bulk mail")
+
+
+def person(who: str, locale: str) -> str:
+    """Who paused a lane, in words: Countersign itself, the command line, or an account by its number."""
+    gettext = i18n.translations(locale).gettext
+    if who == lanes.SYSTEM:
+        return gettext("Countersign itself")
+    if who == lanes.CLI:
+        return gettext("the command line")
+    return gettext("account %(number)s") % {"number": who.removeprefix("account ")}
 
 
 def _command(lane: Lane) -> str:

@@ -46,7 +46,7 @@ class Night:
     def open(self, person: Visitor, path: str, lang: str = "en") -> Page:
         """Open a page of the monitor, and see that it is one."""
         page = person.open(self.url(path, lang))
-        expect(page.locator(".tabs [aria-current]")).to_be_visible()
+        expect(page.locator(".admin-tabs [aria-current]")).to_be_visible()
         return page
 
     def url(self, path: str, lang: str = "en") -> str:
