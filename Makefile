@@ -22,9 +22,10 @@ install:
 run: install
 	@exec $(BIN)/countersign up $(ARGS)
 
-# More than four processes gain nothing: they share one database server.
+# More than four processes gain nothing: they share one database server. One of them takes all journeys, which share
+# one installation.
 test: install
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup $(ARGS)
 
 check: install
 	$(BIN)/ruff check .

@@ -23,8 +23,16 @@ from campaign.views import (
     confirm,
     current,
     desk_account,
+    desk_frame,
     desk_list,
     desk_overview,
+    desk_people,
+    desk_previews,
+    desk_settings,
+    desk_signatures,
+    desk_text,
+    desk_update,
+    desk_updates,
     headers,
     health,
     mailbox,
@@ -34,6 +42,7 @@ from campaign.views import (
     rendering,
     sign_in,
     trouble,
+    updates,
     visitor,
 )
 from campaign.views.brief import Brief
@@ -43,15 +52,16 @@ from tasks.nudging import Nudger
 MAX_REQUEST = 64 * 1024
 """Bytes of a request: a form with every field full is under 8 KB in any script."""
 
-VIEWS = (
-    *(public, confirm, preferences, mailbox, health, metrics),
-    *(sign_in, desk_list, desk_overview, desk_account),
-    *(admin, admin_messages, admin_petitions, admin_accounts, admin_suppressions, admin_audit),
-)
-"""Supporters' pages, the desk, the monitor."""
-
 BRIEF_SECONDS = 1.0
 """How long rendered pages and counts are kept: the count is up to two seconds old anyway."""
+
+VIEWS = (
+    *(public, updates, confirm, preferences, mailbox, health, metrics, sign_in),
+    *(desk_list, desk_overview, desk_text, desk_settings, desk_people, desk_signatures, desk_updates, desk_update),
+    *(desk_previews, desk_account),
+    *(admin, admin_messages, admin_petitions, admin_accounts, admin_suppressions, admin_audit),
+)
+"""The modules that hold pages: supporters', the desk's, the monitor's."""
 
 
 def create_app(settings: Settings | None = None, runtime: Runtime | None = None) -> Flask:
@@ -83,6 +93,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     headers.install(app, settings)
     visitor.install(app)
     admin_words.install(app)
+    desk_frame.install(app)
     app.before_request(access.guard)
     for views in VIEWS:
         app.register_blueprint(views.pages)

@@ -1,5 +1,6 @@
 """Blasts: organisers' updates and milestone announcements, from draft to report."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,6 +12,7 @@ from campaign.domain import merge_tags
 from campaign.domain.blast import UNDO, Audience, Blast, BlastKind, BlastText
 from campaign.domain.schedule import Scheduled, moment_of
 from campaign.domain.states import Lane, MessageKind
+from campaign.domain.texts import has_controls
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.markdown import MAX_BODY, to_html
 from campaign.runtime import Runtime
@@ -25,6 +27,11 @@ MAX_SUBJECT = 120
 def new_request_key() -> str:
     """A key that makes repeating a request harmless; a form carries it from its first showing."""
     return secrets.token_urlsafe(16)
+
+
+def is_request_key(text: str) -> bool:
+    """True for what :func:`new_request_key` makes."""
+    return re.fullmatch(r"[A-Za-z0-9_-]{22}", text) is not None
 
 
 def check_texts(texts: Mapping[str, BlastText]) -> None:
@@ -46,6 +53,8 @@ def check_texts(texts: Mapping[str, BlastText]) -> None:
             problems[f"{locale}.body"] = "missing"
         elif len(written.body_markdown) > MAX_BODY:
             problems[f"{locale}.body"] = "too_long"
+        elif has_controls(written.body_markdown, lines=True):
+            problems[f"{locale}.body"] = "control_characters"
         elif found := merge_tags.problems(written.body_markdown):
             first = found[0]
             problems[f"{locale}.body"] = f"{first.code} {first.line}:{first.column} {first.text}"
@@ -58,7 +67,7 @@ def _subject_problem(subject: str) -> str | None:
         return "missing"
     if len(subject) > MAX_SUBJECT:
         return "too_long"
-    if any(ord(character) < 32 or character in "\u2028\u2029\x7f" for character in subject):
+    if has_controls(subject.strip()):
         return "control_characters"
     if found := merge_tags.problems(subject):
         return f"{found[0].code} {found[0].line}:{found[0].column} {found[0].text}"

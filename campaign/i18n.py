@@ -9,7 +9,6 @@ from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_date as babel_date
-from babel.dates import format_datetime as babel_datetime
 from babel.dates import format_time as babel_time
 from babel.dates import format_timedelta
 from babel.messages.catalog import Catalog
@@ -74,14 +73,53 @@ def format_number(number: int, locale: str) -> str:
     return _digits(format_decimal(number, locale=locale, numbering_system=_NUMBERS.get(locale, "default")), locale)
 
 
+def format_rate(rate: float, locale: str) -> str:
+    """A rate with the digits of the language: one decimal below ten, none above."""
+    pattern = "#,##0.0" if rate < 10 else "#,##0"
+    text = format_decimal(rate, format=pattern, locale=locale, numbering_system=_NUMBERS.get(locale, "default"))
+    return _digits(text, locale)
+
+
 def format_date(when: datetime, locale: str, *, zone: tzinfo | None = None) -> str:
     """A date in words, e.g. 22 November 2026."""
     return _digits(babel_date(when.astimezone(zone) if zone else when, "long", locale=_dated(locale)), locale)
 
 
 def format_datetime(when: datetime, locale: str, *, zone: tzinfo | None = None) -> str:
-    """A date and time of day in words."""
-    return _digits(babel_datetime(when.astimezone(zone) if zone else when, "medium", locale=_dated(locale)), locale)
+    """A date and a time of day to the minute, e.g. 22 Nov 2026, 14:05."""
+    there = when.astimezone(zone) if zone else when
+    day = babel_date(there, "medium", locale=_dated(locale))
+    return _digits(f"{day}{_COMMAS.get(locale, ',')} {there:%H:%M}", locale)
+
+
+def format_moment(when: datetime, locale: str, *, zone: tzinfo) -> str:
+    """A day of the week, date and time of day to the minute: Thursday, 25 November 2027, 09:00."""
+    day = babel_date(when.astimezone(zone), "full", locale=_dated(locale))
+    clock = babel_time(when.astimezone(zone), "HH:mm", locale=_dated(locale))
+    return _digits(f"{day}{_COMMAS.get(locale, ',')} {clock}", locale)
+
+
+def format_short(when: datetime, locale: str, *, zone: tzinfo) -> str:
+    """A date and time of day to the minute for tables: 25 Nov 2027, 09:00."""
+    day = babel_date(when.astimezone(zone), "medium", locale=_dated(locale))
+    clock = babel_time(when.astimezone(zone), "HH:mm", locale=_dated(locale))
+    return _digits(f"{day}{_COMMAS.get(locale, ',')} {clock}", locale)
+
+
+def format_clock(when: datetime, locale: str, *, zone: tzinfo) -> str:
+    """A time of day to the second: 09:00:30."""
+    return _digits(babel_time(when.astimezone(zone), "HH:mm:ss", locale=_dated(locale)), locale)
+
+
+def format_hour(when: datetime, locale: str, *, zone: tzinfo) -> str:
+    """The day and hour of a column in a chart: 25 Nov, 09:00."""
+    clock = babel_time(when.astimezone(zone), "HH:mm", locale=_dated(locale))
+    return f"{format_day(when, locale, zone=zone)}{_COMMAS.get(locale, ',')} {_digits(clock, locale)}"
+
+
+def format_day(when: datetime, locale: str, *, zone: tzinfo) -> str:
+    """The day of a column in a chart: 25 Nov."""
+    return _digits(babel_date(when.astimezone(zone), "d MMM", locale=_dated(locale)), locale)
 
 
 def format_ago(passed: timedelta, locale: str) -> str:
@@ -100,6 +138,11 @@ def format_duration(passed: timedelta, locale: str) -> str:
     return _digits(format_timedelta(max(passed, timedelta()), locale=_dated(locale)), locale)
 
 
+def listed(words: list[str], locale: str) -> str:
+    """Words one after the other, with the commas of the language between them."""
+    return f"{_COMMAS.get(locale, ',')} ".join(words)
+
+
 def _digits(text: str, locale: str) -> str:
     # Babel picks the separators of a numbering system but leaves the digits Latin.
     return text.translate(_PERSIAN_DIGITS) if locale == "fa" else text
@@ -111,6 +154,7 @@ def _dated(locale: str) -> Locale:
     return Locale.parse("en_GB" if locale == "en" else locale)
 
 
+_COMMAS = {"fa": "،", "ur": "،"}
 _NUMBERS = {"fa": "arabext"}
 _PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 

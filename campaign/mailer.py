@@ -114,13 +114,21 @@ class Mailer:
             raise MailValueError({"address": broken.code}) from None
         return Recipient(name, wire_address(typed), self.runtime.secrets.address_key(canonical))
 
-    def compose(self, message: Claimed, materials: Materials, recipient: Recipient) -> Envelope:
+    def compose(
+        self, message: Claimed, materials: Materials, recipient: Recipient, *, compiled: CompiledMail | None = None
+    ) -> Envelope:
         """The envelope of a message: signed bytes for one recipient.
+
+        Args:
+            message: what to send.
+            materials: what it is about.
+            recipient: who gets it.
+            compiled: its compiled form, if it must not be the remembered one (previews of unsaved texts).
 
         Raises:
             CountersignError: the message can't be rendered; it alone fails.
         """
-        compiled = self.compiled(message, materials)
+        compiled = compiled or self.compiled(message, materials)
         settings, secrets = self.runtime.settings, self.runtime.secrets
         digest = keyed_hash(secrets.message_id, str(message.id)).hex()
         values = self._values(compiled, message, materials, recipient)
@@ -174,19 +182,29 @@ class Mailer:
         known = self._compiled.get(key)
         if known is not None and (message.kind not in SHORT_LIVED or time.monotonic() - known[0] < COUNT_LIFE):
             return known[1]
+        compiled = self.compile(message, materials)
+        if len(self._compiled) >= MAX_COMPILED:
+            self._compiled.clear()
+        self._compiled[key] = (time.monotonic(), compiled)
+        return compiled
+
+    def compile(self, message: Claimed, materials: Materials) -> CompiledMail:
+        """The compiled form, made anew and remembered nowhere.
+
+        Raises:
+            CountersignError: the templates or the organiser's text can't be compiled.
+        """
+        locale = self._locale(message, materials)
+        opened = None if message.kind in NOT_ABOUT_A_PETITION else materials.petition_of(message)
         if message.kind not in CONTEXTS:
             raise MailTemplateError(f"No mail of the kind {message.kind} is written yet.")
         kind = KINDS[str(message.kind)]
         slots = Slots.create(kind.slots)
         letter = Letter(self.runtime, message, materials, locale, slots)
-        compiled = self.composer.compile(
+        return self.composer.compile(
             kind.name, locale=locale, sender=self._sender(opened, locale), context=CONTEXTS[message.kind](letter),
             slots=slots, list_identity=self._identity(letter) if kind.is_list else None,
         )  # fmt: skip
-        if len(self._compiled) >= MAX_COMPILED:
-            self._compiled.clear()
-        self._compiled[key] = (time.monotonic(), compiled)
-        return compiled
 
     def _locale(self, message: Claimed, materials: Materials) -> str:
         account = materials.accounts.get(message.account_id or 0)

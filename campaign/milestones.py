@@ -2,10 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from campaign.domain.blast import BlastKind
+from campaign.accounts import Account
+from campaign.domain.blast import UNDO, BlastKind
 from campaign.domain.goals import LADDER, crossed, thresholds_up_to
 from campaign.domain.states import PetitionState
+from campaign.errors import ConflictError
 from campaign.runtime import Runtime
+from campaign.store import audit as audit_rows
 from campaign.store import blasts, milestones, petitions
 from campaign.store.counts import Change
 from campaign.store.database import Transaction
@@ -69,3 +72,74 @@ def _announce(runtime: Runtime, tx: Transaction, petition_id: int, threshold: in
 def list_of(runtime: Runtime, petition_id: int) -> list[milestones.Milestone]:
     """The milestones a petition reached, largest first, each with what became of it."""
     return runtime.store.transact(lambda tx: milestones.of_petition(tx, petition_id))
+
+
+def approve(runtime: Runtime, petition_id: int, threshold: int, *, by: Account) -> datetime:
+    """Say yes to an announcement that waits; returns the moment it goes out, after the time to think again.
+
+    Only one of two organisers who press at once gets here: the decision moves from ``waiting`` once (P8).
+
+    Raises:
+        ConflictError: it does not wait (any more), or the petition is not live.
+    """
+    now = runtime.clock()
+
+    def work(tx: Transaction) -> datetime:
+        stored = petitions.by_id(tx, petition_id)
+        if stored is None or stored.petition.state is not PetitionState.LIVE:
+            raise ConflictError("a closed petition announces no milestones")
+        blast_id = milestones.settle_waiting(tx, petition_id, threshold, decision="announced")
+        if blast_id is None:
+            raise ConflictError("this milestone does not wait for an answer any more")
+        scheduled = blasts.schedule(
+            tx, blast_id, send_at=now + UNDO, time_zone=by.time_zone, max_lateness=runtime.settings.max_lateness,
+            epoch=runtime.epoch, now=now, by=by.id,
+        )  # fmt: skip
+        if not scheduled:
+            raise ConflictError("this announcement was cancelled")
+        _audit(tx, "milestone.approve", petition_id, threshold, by)
+        return now + UNDO
+
+    return runtime.store.transact(work)
+
+
+def decline(runtime: Runtime, petition_id: int, threshold: int, *, by: Account) -> None:
+    """Say no to an announcement that waits; the milestone stays on record and is never asked about again.
+
+    Raises:
+        ConflictError: it does not wait (any more).
+    """
+    now = runtime.clock()
+
+    def work(tx: Transaction) -> None:
+        blast_id = milestones.settle_waiting(tx, petition_id, threshold, decision="declined")
+        if blast_id is None:
+            raise ConflictError("this milestone does not wait for an answer any more")
+        blasts.cancel(tx, blast_id, now=now)
+        _audit(tx, "milestone.decline", petition_id, threshold, by)
+
+    runtime.store.transact(work)
+
+
+def take_back(runtime: Runtime, petition_id: int, threshold: int, *, by: Account) -> None:
+    """Undo a yes before the announcement has started: it waits again.
+
+    Raises:
+        ConflictError: it has started, or nobody approved it.
+    """
+
+    def work(tx: Transaction) -> None:
+        blast_id = milestones.blast_of(tx, petition_id, threshold)
+        if blast_id is None or not blasts.unschedule(tx, blast_id):
+            raise ConflictError("this announcement has started")
+        milestones.decide(tx, petition_id, threshold, decision="waiting")
+        _audit(tx, "milestone.take_back", petition_id, threshold, by)
+
+    runtime.store.transact(work)
+
+
+def _audit(tx: Transaction, action: str, petition_id: int, threshold: int, by: Account) -> None:
+    audit_rows.add(
+        tx, action=action, subject="milestone", subject_id=None, petition_id=petition_id, account_id=by.id,
+        detail={"threshold": threshold},
+    )  # fmt: skip

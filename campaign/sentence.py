@@ -74,12 +74,12 @@ def _left(snapshot: Snapshot) -> int:
 def _of_all(snapshot: Snapshot, locale: str, zone: tzinfo) -> dict[str, str]:
     now, stuck = snapshot.at, snapshot.stuck
     return {
-        "commands": _foreign("; ".join(_command(lane) for lane in Lane), locale),
+        "commands": foreign("; ".join(_command(lane) for lane in Lane), locale),
         "tick": _clock(snapshot.last_tick_at, now, locale=locale, zone=zone),
         "message": "?" if stuck is None else str(stuck.message_id),
         "late": "" if stuck is None else i18n.format_duration(now - stuck.lease_until, locale),
         "worker": "?" if stuck is None or stuck.worker_id is None else str(stuck.worker_id),
-        "host": _foreign("?" if stuck is None or stuck.host is None else stuck.host, locale),
+        "host": foreign("?" if stuck is None or stuck.host is None else stuck.host, locale),
         "process": "?" if stuck is None or stuck.pid is None else str(stuck.pid),
         "left": i18n.format_number(_left(snapshot), locale),
         "rate": rate_words(snapshot, locale),
@@ -92,12 +92,12 @@ def _of_lane(snapshot: Snapshot, flow: LaneFlow, locale: str, zone: tzinfo) -> d
     by_system = flow.paused_by == "system"
     return {
         "lane": lane_name(flow.lane, locale),
-        "who": gettext("Countersign itself") if by_system else _foreign(flow.paused_by or "?", locale),
+        "who": gettext("Countersign itself") if by_system else foreign(flow.paused_by or "?", locale),
         "since": _clock(flow.paused_at, now, locale=locale, zone=zone),
-        "reason": _foreign(flow.paused_reason or "", locale),
-        "command": _foreign(_command(flow.lane), locale),
+        "reason": foreign(flow.paused_reason or "", locale),
+        "command": foreign(_command(flow.lane), locale),
         "until": _clock(flow.not_before, now, locale=locale, zone=zone),
-        "answer": _foreign(flow.last_answer or "", locale),
+        "answer": foreign(flow.last_answer or "", locale),
         "waiting": i18n.format_number(flow.waiting, locale),
         "waited": i18n.format_duration(flow.waiting_time(now) or timedelta(), locale),
         "held": i18n.format_number(flow.held, locale),
@@ -133,5 +133,6 @@ def _clock(when: datetime | None, now: datetime, *, locale: str, zone: tzinfo) -
     return i18n.format_datetime(local, locale)
 
 
-def _foreign(text: str, locale: str) -> str:
+def foreign(text: str, locale: str) -> str:
+    """Text that is left to right in any language, kept together within a sentence of a right-to-left one."""
     return f"{LRI}{text}{PDI}" if text and i18n.is_rtl(locale) else text

@@ -2,8 +2,9 @@
 
 import click
 
-from campaign import config
+from campaign import config, rewrapping
 from campaign import keys as instance_keys
+from campaign.cli.opening import open_runtime
 from campaign.config import format_keys
 
 
@@ -35,9 +36,25 @@ def rotate() -> None:
     rotated = instance_keys.rotate(settings)
     if settings.keys:
         click.echo(f"COUNTERSIGN_KEYS={format_keys(rotated)}")
-        click.echo("Put this line where the old one is, on every host, then restart web and workers.", err=True)
+        click.echo(
+            "Put this line where the old one is, on every host, restart web and workers, "
+            "then run `countersign keys rewrap`.",
+            err=True,
+        )
     else:
         click.echo(
             f"{instance_keys.instance_file(settings)} begins with the new key {rotated[0].id}. "
-            "Restart Countersign (Ctrl-C, then `make run`)."
+            "Restart Countersign (Ctrl-C, then `make run`), then run `countersign keys rewrap`."
         )
+
+
+@keys.command(epilog="Example: countersign keys rewrap")
+def rewrap() -> None:
+    """Put every stored data key under the newest instance key, after `keys rotate` and a restart.
+
+    What the data keys encrypt stays as it is. It may be stopped and run again. The old instance key then opens no data
+    any more; keep it on the list all the same, for the links in mails that were sent with it.
+    """
+    with open_runtime() as runtime:
+        changed = rewrapping.rewrap(runtime)
+        click.echo(f"{changed} data keys are under the newest instance key now.")

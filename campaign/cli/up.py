@@ -12,7 +12,7 @@ from campaign import config
 from campaign.accounts import Role, sign_in_link
 from campaign.config import Settings
 from campaign.engines import places, ports
-from campaign.engines.attach import note_port, noted_port
+from campaign.engines.attach import note_port, note_web_port, noted_port
 from campaign.engines.children import Child
 from campaign.engines.supervisor import Plan, Step, Supervisor
 from campaign.example import SLUG, create_accounts, create_example
@@ -82,6 +82,7 @@ def _children(settings: Settings) -> list[Child]:
         Child("worker-urgent", _command("worker", "--lane", "urgent"), _is_consuming(settings), stage=WORKERS),
         Child("worker-bulk", _command("worker", "--lane", "bulk"), _is_consuming(settings), stage=WORKERS),
     ]
+    note_web_port(settings)
     if settings.local_mailbox:
         port = urlsplit(settings.smtp_url).port or 0
         note_port(settings, port)

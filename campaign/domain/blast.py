@@ -76,6 +76,11 @@ class Blast:
     paused_reason: str | None
     cancelled_at: datetime | None
 
+    @property
+    def is_published(self) -> bool:
+        """True for an organiser's update once its sending has begun, also if it was cancelled halfway."""
+        return self.kind is BlastKind.UPDATE and self.started_at is not None
+
     def stage(self, *, open_rows: int) -> BlastStage:
         """Where it stands, given how many of its messages have still something to come."""
         if self.cancelled_at is not None:

@@ -39,6 +39,21 @@ class Petition:
 
 
 @dataclass(frozen=True)
+class PetitionSettings:
+    """What organisers may change on a petition besides its texts."""
+
+    default_locale: str
+    author: str
+    on_behalf_of: str
+    sender_name: str
+    fixed_goal: int | None
+    """None: the goal grows with the count."""
+    milestones: tuple[int, ...] | None
+    """None: the default ladder."""
+    milestone_policy: str
+
+
+@dataclass(frozen=True)
 class TextVersion:
     """One version of a petition's text in one language; never changed, only followed by the next."""
 
@@ -52,6 +67,8 @@ class TextVersion:
     body_html: str
     hash: bytes
     created_at: datetime
+    byline: str = ""
+    """Who asks, in this language; empty: the petition's author and group."""
 
 
 def nearest(texts: dict[str, TextVersion], locale: str, default: str) -> TextVersion:

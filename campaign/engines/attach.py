@@ -39,7 +39,8 @@ def attach_database(settings: Settings) -> Settings:
         url = settings.database_url or postgres.live_url(settings)
         if not url:
             raise EngineError(_ABSENT.format(name="PostgreSQL", data=settings.data, variable="DATABASE_URL"))
-        return replace(read_local_keys(settings), database_url=url)
+        found = replace(read_local_keys(settings), database_url=url)
+        return found if settings.database_url else _at_noted_address(found)
 
 
 @contextmanager
@@ -62,6 +63,23 @@ def _mail_server(settings: Settings) -> str:
             return f"smtp://127.0.0.1:{port}"
     except OSError:
         return ""
+
+
+def _at_noted_address(settings: Settings) -> Settings:
+    """Settings with the address that `countersign up` serves, unless COUNTERSIGN_BASE_URL names another one.
+
+    A shell that does not know COUNTERSIGN_PORT would otherwise print links to a port where nobody listens.
+    """
+    note = places.state(settings.data) / "web.port"
+    if not note.is_file() or settings.base_url != f"http://localhost:{settings.port}":
+        return settings
+    port = int(note.read_text())
+    return replace(settings, port=port, base_url=f"http://localhost:{port}")
+
+
+def note_web_port(settings: Settings) -> None:
+    """Note the port of the web server, so that commands in other shells print links that work."""
+    (places.make_private(places.state(settings.data)) / "web.port").write_text(f"{settings.port}\n")
 
 
 def noted_port(settings: Settings) -> int | None:

@@ -44,14 +44,26 @@ def decide(tx: Transaction, petition_id: int, threshold: int, *, decision: str, 
     )  # fmt: skip
 
 
-def decline(tx: Transaction, blast_id: int) -> None:
-    """Note that an organiser did not want a milestone announced."""
-    tx.execute(text("update milestone set decision = 'declined' where blast_id = :id"), id=blast_id)
+def settle_waiting(tx: Transaction, petition_id: int, threshold: int, *, decision: str) -> int | None:
+    """Answer a milestone that waits, once; returns its blast, or None if it does not wait (any more)."""
+    found: int | None = tx.execute(
+        text("""
+        update milestone set decision = :decision
+        where petition_id = :petition_id and threshold = :threshold and decision = 'waiting' returning blast_id"""),
+        petition_id=petition_id, threshold=threshold, decision=decision,
+    ).scalar_one_or_none()  # fmt: skip
+    return found
 
 
-def approve(tx: Transaction, blast_id: int) -> None:
-    """Note that an organiser approved an announcement."""
-    tx.execute(text("update milestone set decision = 'announced' where blast_id = :id"), id=blast_id)
+def blast_of(tx: Transaction, petition_id: int, threshold: int) -> int | None:
+    """The announcement of an announced milestone; the row is locked, so that two answers come one after the other."""
+    found: int | None = tx.execute(
+        text("""
+        select blast_id from milestone
+        where petition_id = :petition_id and threshold = :threshold and decision = 'announced' for update"""),
+        petition_id=petition_id, threshold=threshold,
+    ).scalar_one_or_none()  # fmt: skip
+    return found
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,8 @@ text_version = Table(
     Column("title", Text, nullable=False),
     Column("summary", Text, nullable=False, server_default=""),
     Column("addressed_to", Text, nullable=False),
+    # "by …, on behalf of …" in this language; empty: the petition's author and group.
+    Column("byline", Text, nullable=False, server_default=""),
     Column("body_markdown", Text, nullable=False),
     Column("body_html", Text, nullable=False),
     # SHA-256 over title, addressee and text: what a signature is bound to.

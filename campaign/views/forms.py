@@ -57,6 +57,11 @@ def typed(name: str) -> str:
     return request.form.get(name, "")
 
 
+def typed_all(name: str) -> list[str]:
+    """All values of a field that may be sent more than once."""
+    return request.form.getlist(name)
+
+
 def asked(name: str) -> str:
     """One value of the address; empty if it is not there."""
     return request.args.get(name, "")

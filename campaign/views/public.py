@@ -5,7 +5,7 @@ import secrets
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 from markupsafe import escape
 
-from campaign import consents, countries, petitions, signing
+from campaign import consents, countries, petitions, signing, updates
 from campaign.domain.names import MAX_REASON
 from campaign.domain.states import PetitionState
 from campaign.errors import ConflictError, InvalidInputError
@@ -22,6 +22,9 @@ pages = Blueprint("public", __name__)
 
 FRESH = "public, max-age=1"
 """The page and the count may be kept for a second by anyone: in a rush one answer serves all who ask in that second."""
+
+SHOWN_UPDATES = 5
+"""Updates listed on a petition's page, the newest."""
 
 PAGES = "brief pages"
 COUNTS = "brief counts"
@@ -85,6 +88,7 @@ def _petition_page(
         updates_wording=consents.wording("updates", language()),
         reason_limit=MAX_REASON,
         address=petition_address(slug),
+        updates=updates.published(runtime(), slug, language(), limit=SHOWN_UPDATES),
     )
 
 

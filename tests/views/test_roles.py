@@ -9,8 +9,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from campaign import accounts, petitions
+from campaign import accounts, blasts, petitions
 from campaign.accounts import Account, Role
+from campaign.domain.blast import BlastText
 from campaign.store import accounts as account_rows
 from campaign.views.access import Access, rule_of
 from tests.kit.worlds import World
@@ -19,13 +20,16 @@ from web import create_app
 OWN, ANOTHERS = "rivers", "forests"
 GUARDED = {Access.ORGANISER, Access.ADMIN}
 
-VALUES: dict[str, object] = {
-    "slug": OWN, "token": "x", "mail_id": "x", "filename": "site.css", "blast_id": 10**6, "signature_id": 10**6,
-    "threshold": 7, "account_id": 10**6, "message_id": 10**6, "lane": "bulk", "suppression_id": 10**6,
-}  # fmt: skip
-"""A value for each argument of an address. Rows that are not there answer 404 to whoever may ask."""
+ROWS = frozenset({"blast_id", "signature_id"})
+"""Arguments that name a row of the petition in the same address."""
 
-ALWAYS_THERE = frozenset({"slug", "lane", "filename"})
+NOWHERE: dict[str, object] = {
+    "token": "x", "mail_id": "x", "filename": "site.css", "threshold": 7, "update_id": 10**6, "account_id": 10**6,
+    "message_id": 10**6, "lane": "bulk", "suppression_id": 10**6,
+}  # fmt: skip
+"""A value for each other argument of an address. Rows that are not there answer 404 to whoever may ask."""
+
+ALWAYS_THERE = frozenset({"slug", "lane", "filename"}) | ROWS
 
 
 @dataclass
@@ -35,6 +39,7 @@ class House:
     app: Flask
     world: World
     clients: dict[str, FlaskClient]
+    values: dict[str, object]
 
     def rules(self, *kinds: Access) -> Iterator[tuple[str, Rule]]:
         """Method and route for all routes of some kinds."""
@@ -45,7 +50,7 @@ class House:
 
     def ask(self, role: str, method: str, rule: Rule, *, slug: str = OWN, csrf: str | None = None) -> int:
         """The status that a role gets."""
-        values = {name: VALUES[name] for name in rule.arguments} | ({"slug": slug} if "slug" in rule.arguments else {})
+        values = {name: (self.values | {"slug": slug})[name] for name in rule.arguments}
         with self.app.test_request_context():
             path = self.app.url_map.bind("localhost").build(rule.endpoint, values, method=method)
         data = {} if csrf is None else {"csrf": csrf}
@@ -87,7 +92,16 @@ def house(world: World) -> House:
         clients[name] = app.test_client()
         link = accounts.sign_in_link(world.runtime, account.id)
         assert clients[name].post(link.removeprefix(world.runtime.settings.base_url)).status_code == 303
-    return House(app, world, clients)
+    return House(app, world, clients, NOWHERE | _rows(world, people["own"]))
+
+
+def _rows(world: World, owner: Account) -> dict[str, object]:
+    """Rows of the own petition."""
+    petition_id = petitions.by_slug(world.runtime, OWN).petition.id
+    blast_id = blasts.save_draft(
+        world.runtime, petition_id, {"en": BlastText("News", "Dear {{name}}")}, by=owner, request_key="walk"
+    )
+    return {"blast_id": blast_id, "signature_id": world.signature(OWN, confirmed=True)}
 
 
 def test_nobody_reaches_the_desk_or_the_monitor(house: House):
@@ -106,6 +120,29 @@ def test_the_petition_of_another_is_not_there(house: House):
     }
 
     assert set(statuses.values()) == {404}, statuses
+
+
+def test_rows_of_anothers_petition_are_not_there_in_ones_own(house: House):
+    token = house.csrf("another")
+
+    statuses = {
+        (method, rule.rule): house.ask("another", method, rule, slug=ANOTHERS, csrf=token)
+        for method, rule in house.rules(Access.ORGANISER)
+        if rule.arguments & ROWS
+    }
+
+    assert set(statuses.values()) == {404}, statuses
+    assert house.world.sql("select count(*) from audit_entry where action like 'blast.%%'") == [(0,)]
+    assert house.world.sql("select state from signature") == [("confirmed",)]
+
+
+@pytest.mark.parametrize("button", ["unschedule", "pause", "resume", "cancel", "again", "test"])
+def test_no_button_reaches_an_update_of_another(house: House, button: str):
+    path = f"/organiser/p/{ANOTHERS}/updates/{house.values['blast_id']}/press"
+
+    answer = house.clients["another"].post(path, data={"csrf": house.csrf("another"), "button": button})
+
+    assert answer.status_code == 404
 
 
 def test_a_petition_that_nobody_has_is_not_told_from_anothers(house: House):

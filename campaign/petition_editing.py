@@ -1,0 +1,113 @@
+"""Organisers set up their petitions: who asks, the goal, the milestones, the name in mail."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from campaign import petitions
+from campaign.accounts import Account
+from campaign.domain.goals import LADDER, check_thresholds
+from campaign.domain.petition import Petition, PetitionSettings, TextVersion, nearest
+from campaign.domain.states import PetitionState
+from campaign.drafts import check_lines
+from campaign.errors import InvalidInputError, NotFoundError
+from campaign.runtime import Runtime
+from campaign.store import accounts as account_rows
+from campaign.store import audit as audit_rows
+from campaign.store import petition_settings as rows
+from campaign.store import petitions as petition_rows
+from campaign.store.database import Transaction
+
+POLICIES = ("announce", "approve", "record")
+"""What happens when a milestone is reached: a mail at once, a mail after an organiser's yes, or a note only."""
+
+MAX_GOAL = 100_000_000
+MAX_MILESTONES = 50
+DEFAULT_LADDER: Sequence[int] = LADDER
+
+
+@dataclass(frozen=True)
+class DeskPetition:
+    """A petition in the list of its organisers."""
+
+    slug: str
+    state: PetitionState
+    title: str
+    locale: str
+    count: int
+    goal: int
+    next_at: datetime | None
+    waiting: int
+
+
+def list_of(runtime: Runtime, account: Account, locale: str) -> list[DeskPetition]:
+    """The petitions that an account may work on, each in the nearest language; for an admin every one."""
+
+    def work(tx: Transaction) -> list[DeskPetition]:
+        stored = petition_rows.in_states(tx, list(PetitionState))
+        if not account.is_admin:
+            own = set(account_rows.petition_ids(tx, account.id))
+            stored = [one for one in stored if one.petition.id in own]
+        ahead = rows.ahead(tx, [one.petition.id for one in stored])
+        return [_listed(one.petition, one.texts, ahead[one.petition.id], locale) for one in stored]
+
+    return runtime.store.transact(work)
+
+
+def _listed(petition: Petition, texts: dict[str, TextVersion], ahead: rows.Ahead, locale: str) -> DeskPetition:
+    shown = nearest(texts, locale, petition.default_locale)
+    return DeskPetition(
+        slug=petition.slug, state=petition.state, title=shown.title, locale=shown.locale, count=petition.count,
+        goal=petition.goal, next_at=ahead.next_at, waiting=ahead.waiting,
+    )  # fmt: skip
+
+
+def settings(runtime: Runtime, petition_id: int) -> PetitionSettings:
+    """What is set on a petition.
+
+    Raises:
+        NotFoundError: no such petition.
+    """
+    found = runtime.store.transact(lambda tx: rows.find(tx, petition_id))
+    if found is None:
+        raise NotFoundError("there is no such petition")
+    return found
+
+
+def save_settings(runtime: Runtime, slug: str, petition_id: int, new: PetitionSettings, *, by: Account) -> None:
+    """Store what an organiser set. Milestones that were reached stay as they are; new ones count from now on.
+
+    Raises:
+        InvalidInputError: a code per field.
+    """
+    _check(new)
+    clean = PetitionSettings(
+        default_locale=new.default_locale, author=new.author.strip(), on_behalf_of=new.on_behalf_of.strip(),
+        sender_name=new.sender_name.strip(), fixed_goal=new.fixed_goal, milestones=new.milestones,
+        milestone_policy=new.milestone_policy,
+    )  # fmt: skip
+
+    def work(tx: Transaction) -> None:
+        if new.default_locale not in rows.text_locales(tx, petition_id):
+            raise InvalidInputError({"default_locale": "no_text"})
+        rows.save(tx, petition_id, clean)
+        audit_rows.add(tx, action="petition.set", subject="petition", subject_id=petition_id, account_id=by.id)
+
+    runtime.store.transact(work)
+    petitions.forget(runtime, slug)
+
+
+def _check(new: PetitionSettings) -> None:
+    lines = {"author": new.author, "on_behalf_of": new.on_behalf_of, "sender_name": new.sender_name}
+    problems = check_lines(lines, needed={"author"})
+    if new.fixed_goal is not None and not 0 < new.fixed_goal <= MAX_GOAL:
+        problems["fixed_goal"] = "out_of_range"
+    if new.milestone_policy not in POLICIES:
+        problems["milestone_policy"] = "unknown"
+    ladder = list(new.milestones or ())
+    if new.milestones is not None and (len(ladder) > MAX_MILESTONES or not ladder):
+        problems["milestones"] = "too_many" if ladder else "missing"
+    elif not check_thresholds(ladder) or any(step > MAX_GOAL for step in ladder):
+        problems["milestones"] = "not_growing"
+    if problems:
+        raise InvalidInputError(problems)

@@ -1,0 +1,105 @@
+"""Organisers hide a name, or take a signature out with a reason, and bring it back. Each press is in the audit log."""
+
+from campaign.accounts import Account
+from campaign.domain.states import SIGNATURE_MOVES, SignatureState
+from campaign.errors import ConflictError, InvalidInputError, NotFoundError
+from campaign.runtime import Runtime
+from campaign.signing import MAILBOX_SEATS
+from campaign.store import audit as audit_rows
+from campaign.store import outbox, signature_lists, signatures
+from campaign.store.database import DuplicateError, Transaction
+from campaign.store.signatures import Signature
+
+REASONS = ("duplicate", "invented", "automated", "asked", "other")
+"""Why a signature was taken out: a fixed list, for a free text would say who. The page words them."""
+
+
+def _locked(tx: Transaction, signature_id: int, petition_id: int) -> Signature:
+    row = signatures.by_id(tx, signature_id, lock=True)
+    if row is None or row.petition_id != petition_id:
+        raise NotFoundError("there is no such signature")
+    return row
+
+
+def _audit(
+    tx: Transaction, action: str, row: Signature, *, by: Account, reason: str | None = None
+) -> None:  # fmt: skip
+    audit_rows.add(
+        tx, action=action, subject="signature", subject_id=row.id, petition_id=row.petition_id, account_id=by.id,
+        detail={} if reason is None else {"reason": reason},
+    )  # fmt: skip
+
+
+def hide_name(runtime: Runtime, petition_id: int, signature_id: int, *, by: Account) -> None:
+    """Take a name and its reason off the public page; the signature goes on counting. Only its signer may show it.
+
+    Raises:
+        NotFoundError: it is not a signature of this petition.
+    """
+
+    def work(tx: Transaction) -> None:
+        row = _locked(tx, signature_id, petition_id)
+        if row.show_name:
+            signatures.set_shown(tx, row.id, show_name=False)
+            _audit(tx, "signature.hide_name", row, by=by)
+
+    runtime.store.transact(work)
+
+
+def remove(runtime: Runtime, petition_id: int, signature_id: int, *, reason: str, by: Account) -> None:
+    """Take a confirmed signature out: it no longer counts, and nothing more is mailed to its signer.
+
+    Raises:
+        NotFoundError: it is not a signature of this petition.
+        InvalidInputError: ``{"reason": …}``: not one of :data:`REASONS`.
+        ConflictError: it is not confirmed (any more).
+    """
+    if reason not in REASONS:
+        raise InvalidInputError({"reason": "unknown" if reason else "missing"})
+    now = runtime.clock()
+
+    def work(tx: Transaction) -> None:
+        row = _locked(tx, signature_id, petition_id)
+        if row.state is SignatureState.REMOVED:
+            return
+        if SignatureState.REMOVED not in SIGNATURE_MOVES[row.state]:
+            raise ConflictError("only a confirmed signature can be removed")
+        signature_lists.remove(tx, row.id, petition_id, reason=reason, now=now)
+        outbox.cancel_for(tx, [row.id], reason="removed", now=now)
+        _audit(tx, "signature.remove", row, by=by, reason=reason)
+
+    runtime.store.transact(work)
+
+
+def restore(runtime: Runtime, petition_id: int, signature_id: int, *, by: Account) -> None:
+    """Undo a removal: the signature counts again, with the choices it had. No milestone is announced a second time.
+
+    Raises:
+        NotFoundError: it is not a signature of this petition.
+        ConflictError: the person signed again meanwhile, or two others hold the mailbox.
+    """
+
+    def work(tx: Transaction) -> None:
+        row = _locked(tx, signature_id, petition_id)
+        if row.state is SignatureState.CONFIRMED:
+            return
+        if row.state is not SignatureState.REMOVED:
+            raise ConflictError("only a removed signature can be brought back")
+        signature_lists.restore(tx, row.id, petition_id, slot=_free_seat(tx, row))
+        _audit(tx, "signature.restore", row, by=by)
+
+    try:
+        runtime.store.transact(work)
+    except DuplicateError:
+        raise ConflictError("this person has signed again meanwhile") from None
+
+
+def _free_seat(tx: Transaction, row: Signature) -> int | None:
+    if row.address_index is None:
+        # Erased: nobody can be told apart any more, so there is no seat to take.
+        return None
+    used = signatures.used_slots(tx, row.petition_id, row.address_index)
+    free = [seat for seat in range(1, MAILBOX_SEATS + 1) if seat not in used]
+    if not free:
+        raise ConflictError("two others have signed with this mailbox meanwhile")
+    return free[0]

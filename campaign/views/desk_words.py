@@ -1,0 +1,131 @@
+"""What the desk says for states, decisions and reasons: every code of the rows in words."""
+
+from collections.abc import Mapping
+
+from campaign.domain.blast import BlastStage
+from campaign.domain.states import MessageState, PetitionState, SignatureState
+from campaign.views.language import gettext, lazy
+
+PETITION_STATES: Mapping[str, str] = {
+    PetitionState.DRAFT: lazy("Draft: nobody sees it"),
+    PetitionState.LIVE: lazy("Open for signing"),
+    PetitionState.CLOSED: lazy("Closed"),
+}
+
+SIGNATURE_STATES: Mapping[str, str] = {
+    SignatureState.PENDING: lazy("Not confirmed yet"),
+    SignatureState.CONFIRMED: lazy("Confirmed"),
+    SignatureState.WITHDRAWN: lazy("Withdrawn"),
+    SignatureState.EXPIRED: lazy("Expired"),
+    SignatureState.REMOVED: lazy("Removed"),
+}
+
+REMOVALS: Mapping[str, str] = {
+    "duplicate": lazy("The same person signed twice"),
+    "invented": lazy("The name is invented"),
+    "automated": lazy("Signed by a program"),
+    "asked": lazy("The person asked for it"),
+    "other": lazy("Another reason"),
+}
+
+ENDINGS: Mapping[str, str] = {
+    **REMOVALS,
+    "by_signer": lazy("By the signer"),
+    "not_confirmed": lazy("Not confirmed in time"),
+    "declined": lazy("The owner of the mailbox did not sign"),
+    "erased": lazy("Erased by the signer"),
+}
+"""Why a signature ended."""
+
+POLICIES: Mapping[str, str] = {
+    "announce": lazy("Mail it at once to everybody who wants updates"),
+    "approve": lazy("Ask the organisers first; it goes out after a yes"),
+    "record": lazy("Write no mail, only keep a note here"),
+}
+
+DECISIONS: Mapping[str, str] = {
+    "announced": lazy("Announced by mail"),
+    "waiting": lazy("Waits for your answer"),
+    "recorded": lazy("Noted, no mail"),
+    "merged": lazy("No mail of its own: a larger one was reached at the same time"),
+    "late": lazy("No mail: it was reached more than a day before it was counted, or the petition was closed"),
+    "declined": lazy("No mail: an organiser said no"),
+}
+
+STAGES: Mapping[str, str] = {
+    BlastStage.DRAFT: lazy("Draft"),
+    BlastStage.WAITING: lazy("Waits for your answer"),
+    BlastStage.SCHEDULED: lazy("Scheduled"),
+    BlastStage.HELD: lazy("Held back"),
+    BlastStage.FREEZING: lazy("Collecting the readers"),
+    BlastStage.SENDING: lazy("Being sent"),
+    BlastStage.PAUSED: lazy("Paused"),
+    BlastStage.CANCELLED: lazy("Cancelled"),
+    BlastStage.FINISHED: lazy("Finished"),
+}
+
+SIGNS: Mapping[str, str] = {
+    BlastStage.WAITING: "warn",
+    BlastStage.HELD: "warn",
+    BlastStage.PAUSED: "warn",
+    BlastStage.FINISHED: "tick",
+    BlastStage.SENDING: "mail",
+    BlastStage.FREEZING: "mail",
+}
+"""The sign beside a stage; ``info`` for any other."""
+
+EQUATION: Mapping[str, str] = {
+    MessageState.ACCEPTED: lazy("Accepted by the mail server"),
+    MessageState.REJECTED: lazy("Rejected"),
+    MessageState.SUPPRESSED: lazy("Left out: no mail wanted or possible"),
+    MessageState.CANCELLED: lazy("Cancelled"),
+    MessageState.UNCERTAIN: lazy("Uncertain: the server may have it or not"),
+}
+"""The settled part of the equation; what is open stands beside it."""
+
+HOLDS: Mapping[str, str] = {
+    "organiser": lazy("An organiser paused it."),
+    "too_late": lazy(
+        "Its time passed while nothing could be sent. Check whether it is still news, then schedule it anew."
+    ),
+    "other_epoch": lazy("It was scheduled before this installation was restored from a backup. Schedule it anew."),
+}
+
+REASONS: Mapping[str, str] = {
+    "unsubscribed": lazy("Unsubscribed after the sending began"),
+    "withdrawn": lazy("Withdrew the signature"),
+    "removed": lazy("Signature removed"),
+    "erased": lazy("Erased their data"),
+    "expired": lazy("Signature not confirmed"),
+    "retention": lazy("Erased after the petition closed"),
+    "blast_cancelled": lazy("The update was cancelled first"),
+    "sent_again": lazy("Waits to be sent again"),
+    "worker_lost": lazy("The sending program vanished at the wrong moment"),
+    "worker_died": lazy("The sending program broke off; it tries again"),
+    "poison": lazy("Three sending programs broke off at this mail"),
+    "no_outcome": lazy("The mail server did not answer after the mail was handed over"),
+    "suppressed: bounce": lazy("The address does not exist any more"),
+    "suppressed: complaint": lazy("Reported mail of ours as spam"),
+    "suppressed: unsubscribe": lazy("Wants no mail from this site at all"),
+    "suppressed: admin": lazy("Blocked by an administrator"),
+    "suppressed: erased": lazy("Erased their data"),
+    "not_rendered": lazy("The mail could not be made for this reader"),
+    "expired:": lazy("The mail server put it off for days"),
+    "": lazy("No reason on record"),
+}
+"""Why a mail of a blast was not accepted. What the mail server said itself is shown as it is."""
+
+
+def said(words: Mapping[str, str], code: str) -> str:
+    """The words for a code in the language of this answer; the code itself if it has none."""
+    return gettext(words[code]) if code in words else code
+
+
+def why(reason: str) -> tuple[str, bool]:
+    """A reason in words, and whether these are ours; the mail server's own words are nobody's language."""
+    if reason in REASONS:
+        return gettext(REASONS[reason]), True
+    for begin in ("not_rendered", "expired:"):
+        if reason.startswith(begin):
+            return gettext(REASONS[begin]), True
+    return reason, False
