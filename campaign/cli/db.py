@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from campaign import config
+from campaign.cli.opening import open_runtime
 from campaign.engines import postgres
 from campaign.engines.attach import attach_database
 from campaign.errors import EngineError
-from campaign.store import migrate
+from campaign.store import instance, migrate
 
 
 @click.group()
@@ -47,6 +48,17 @@ def check() -> None:
     if found:
         raise EngineError("The migrations do not lead to the schema in campaign/store/schema.py (see above).")
     click.echo("The migrations lead to the schema in the code.")
+
+
+@db.command("new-epoch", epilog="Example: countersign db new-epoch")
+def new_epoch() -> None:
+    """Give a restored installation a new epoch, so that what its backup had scheduled mails nobody by itself.
+
+    Stop the workers before; afterwards those updates are held for a person. Restart web and workers.
+    """
+    with open_runtime() as runtime:
+        epoch = runtime.store.transact(instance.new_epoch)
+        click.echo(f"The new epoch is {epoch}. Updates scheduled before are held: schedule them anew if they shall go.")
 
 
 @contextmanager
