@@ -24,7 +24,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL
 
 from campaign.domain.states import Lane, MessageKind, MessageState, PetitionState, SignatureState
 
@@ -436,6 +436,15 @@ suppression = Table(
     Index("uq_suppression_active", "address_key", "petition_id", unique=True, postgresql_nulls_not_distinct=True,
           postgresql_where=text("lifted_at is null")),
 )  # fmt: skip
+
+slow_domain = Table(
+    "slow_domain",
+    metadata,
+    # Keyed hash of a recipient domain that asked for less mail; rows live for 35 minutes.
+    Column("key", LargeBinary, primary_key=True),
+    Column("factor", REAL, nullable=False),
+    Column("since", MOMENT, nullable=False),
+)
 
 bounce_strike = Table(
     "bounce_strike",

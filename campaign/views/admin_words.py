@@ -7,10 +7,9 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 from markupsafe import Markup
 
-from campaign import i18n
+from campaign import i18n, sentence
 from campaign.domain.flow import Level
 from campaign.domain.states import Lane, MessageKind
-from campaign.lanes import CLI, SYSTEM
 from campaign.views import visitor
 from campaign.views.current import runtime
 from campaign.views.language import gettext, language, lazy
@@ -143,13 +142,9 @@ def reason(code: str | None) -> Markup:
     return Markup('<bdi class="ltr server-words" lang="en">{}</bdi>').format(code)
 
 
-def person(name: str) -> str:
-    """Who paused a lane: ``system``, ``cli`` or ``account 3``."""
-    if name == SYSTEM:
-        return gettext("Countersign itself")
-    if name == CLI:
-        return gettext("the command line")
-    return gettext("account %(number)s", number=name.removeprefix("account "))
+def person(who: str) -> str:
+    """Who paused a lane, in words."""
+    return sentence.person(who, language())
 
 
 def zone() -> ZoneInfo:

@@ -45,7 +45,7 @@ def local_short(when: datetime) -> Markup:
 
 def language_names(locales: list[str]) -> str:
     """Languages in their own words, with commas between them."""
-    return ", ".join(i18n.LANGUAGE_NAMES[locale] for locale in locales)
+    return i18n.listed([i18n.LANGUAGE_NAMES[locale] for locale in locales], language())
 
 
 def desk_page(template: str, slug: str, section: str, *, status: int = 200, **context: object) -> Response:
@@ -69,13 +69,9 @@ def desk_page(template: str, slug: str, section: str, *, status: int = 200, **co
 def install(app: Flask) -> None:
     """Give the templates of the desk their helpers."""
     app.jinja_env.globals.update(
-        local=local,
-        local_short=local_short,
-        said=desk_words.said,
-        words=desk_words,
-        place=place,
+        on_clock=local, on_clock_short=local_short, say=desk_words.said, desk_words=desk_words,
         language_names=language_names,
-    )
+    )  # fmt: skip
 
 
 def notice(done: str) -> str:
