@@ -118,6 +118,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "too_late": lazy("Its time passed too long ago; schedule it anew."),
         "other_epoch": lazy("It came from a restored backup; schedule it anew."),
         "organiser": lazy("A person paused it."),
+        "rejections": lazy("It paused by itself: too many mail servers refuse it."),
+        "complaints": lazy("It paused by itself: too many readers complain about it."),
         "suppressed: bounce": lazy("The address is suppressed: nobody is there."),
         "suppressed: complaint": lazy("The address is suppressed: its owner complained."),
         "suppressed: unsubscribe": lazy("The address is suppressed: unsubscribed."),
