@@ -1,4 +1,4 @@
-"""After a backup was restored: nothing is mailed by itself, for nobody knows what went out since the backup was taken."""
+"""After a backup was restored nothing is mailed by itself: nobody knows what went out since the backup was taken."""
 
 from dataclasses import dataclass
 
