@@ -34,7 +34,7 @@ def latency(runtime: Runtime, made: Installation, *, least: float) -> dict[str, 
         made.start("-m", "campaign.cli", "worker", "--lane", "bulk"),
     ]
     base = f"http://localhost:{made.settings.port}"
-    wait_for(f"{base}/healthz")
+    wait_for(f"{base}/healthz", seconds=120)
     time.sleep(8)  # The workers start.
     stamp = stamp_of(base, made.slug)
     begin = runtime.clock()

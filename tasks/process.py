@@ -11,7 +11,7 @@ from campaign.buckets import open_buckets
 from campaign.config import Settings
 from campaign.delivery import Deliverer
 from campaign.domain.states import Lane
-from campaign.errors import StoreUnavailableError
+from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.mail.relays import Relay, RelayTransport
 from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mailer import Mailer
@@ -103,6 +103,10 @@ class _Holder:
             except StoreUnavailableError:
                 log.warning("the database does not answer; the worker waits for it")
                 self._ended.wait(2)
+            except CountersignError as error:
+                # Keys that do not fit, or settings: a person must look, and may mend it while the worker waits.
+                log.critical("this worker can't begin: %s", error)
+                self._ended.wait(10)
             else:
                 self._process.ticker.start()
                 self._opened.set()
@@ -112,7 +116,7 @@ class _Holder:
         """What the process holds; waits while the database is away."""
         self._opened.wait(timeout=60)
         if self._process is None:
-            raise StoreUnavailableError("the database does not answer; the ticker will look again")
+            raise StoreUnavailableError("this worker has not begun yet; its log says why")
         return self._process
 
     def close(self) -> None:
