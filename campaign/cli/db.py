@@ -12,7 +12,8 @@ from campaign.cli.opening import open_runtime
 from campaign.engines import postgres
 from campaign.engines.attach import attach_database
 from campaign.errors import EngineError
-from campaign.store import instance, migrate
+from campaign.restoring import declare_restored
+from campaign.store import migrate
 
 
 @click.group()
@@ -50,15 +51,21 @@ def check() -> None:
     click.echo("The migrations lead to the schema in the code.")
 
 
-@db.command("new-epoch", epilog="Example: countersign db new-epoch")
-def new_epoch() -> None:
-    """Give a restored installation a new epoch, so that what its backup had scheduled mails nobody by itself.
+@db.command(epilog="Example: countersign db restored")
+def restored() -> None:
+    """Declare that a backup was restored, before anything is started on it.
 
-    Stop the workers before; afterwards those updates are held for a person. Restart web and workers.
+    The installation gets a new epoch: updates scheduled before the backup are held for a person instead of being mailed
+    by themselves. Both lanes and all running updates are paused, for nobody knows what went out since the backup was
+    taken, and everybody is signed out. Stop web and workers first, start them afterwards; docs/operations.md says how
+    to go on.
     """
     with open_runtime() as runtime:
-        epoch = runtime.store.transact(instance.new_epoch)
-        click.echo(f"The new epoch is {epoch}. Updates scheduled before are held: schedule them anew if they shall go.")
+        done = declare_restored(runtime)
+    click.echo(
+        f"New epoch. Paused: {done.lanes} lanes, {done.blasts} updates. Signed out: {done.sessions} sessions. "
+        "Start web and workers, look at the monitor, then resume."
+    )
 
 
 @contextmanager
