@@ -52,16 +52,16 @@ from tasks.nudging import Nudger
 MAX_REQUEST = 64 * 1024
 """Bytes of a request: a form with every field full is under 8 KB in any script."""
 
-VIEWS = (
-    *(public, updates, confirm, preferences, mailbox, health, metrics),
-    *(sign_in, desk_list, desk_overview, desk_text, desk_settings, desk_people, desk_signatures, desk_account),
-    *(desk_updates, desk_update, desk_previews),
-    *(admin, admin_messages, admin_petitions, admin_accounts, admin_suppressions, admin_audit),
-)
-"""Supporters' pages, the desk, the monitor."""
-
 BRIEF_SECONDS = 1.0
 """How long rendered pages and counts are kept: the count is up to two seconds old anyway."""
+
+VIEWS = (
+    *(public, updates, confirm, preferences, mailbox, health, metrics, sign_in),
+    *(desk_list, desk_overview, desk_text, desk_settings, desk_people, desk_signatures, desk_updates, desk_update),
+    *(desk_previews, desk_account),
+    *(admin, admin_messages, admin_petitions, admin_accounts, admin_suppressions, admin_audit),
+)
+"""The modules that hold pages: supporters', the desk's, the monitor's."""
 
 
 def create_app(settings: Settings | None = None, runtime: Runtime | None = None) -> Flask:

@@ -1,11 +1,18 @@
-"""A blast to many through the real ledger and the real workers: signers are invented, the audience is frozen, it is sent."""
+"""A blast to many through the real ledger: signers are invented, the audience is frozen, two processes send it."""
 
+import json
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+
+import psutil
 
 from benchmarks.installation import Installation
-from campaign import blast_running, seeding
+from campaign import blast_running, config, seeding
+from campaign.config import ROOT
 from campaign.domain.blast import BlastKind
 from campaign.domain.states import Lane
 from campaign.markdown import to_html
@@ -14,7 +21,8 @@ from campaign.runtime import Runtime
 from campaign.store import blasts, lanes
 from campaign.store.database import Transaction
 
-BODY = "Dear {{name}},\n\n" + "We were heard: the river will be protected, and this is thanks to all of you.\n\n" * 8
+PROCESSES = 2
+BODY = "Dear {{name}},\n\n" + "We were heard: the river will be protected, and this is thanks to all of you.\n\n" * 2
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,16 @@ class Frozen:
     blast_id: int
     planned: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class Sent:
+    """How a blast went: mails per second, processor time per mail in microseconds, memory of the largest process."""
+
+    rate: float
+    worker_us: float
+    database_us: float
+    peak_mb: float
 
 
 def add_signers(runtime: Runtime, slug: str, number: int) -> None:
@@ -64,23 +82,58 @@ def freeze(runtime: Runtime, slug: str, *, key: str) -> Frozen:
     return Frozen(blast_id, int(str(planned)), seconds)
 
 
-def send(runtime: Runtime, frozen: Frozen, *, patience: float = 3600) -> float:
-    """Let the lane flow and wait until nothing is open; the seconds from the first claim to the last outcome."""
+def send(runtime: Runtime, made: Installation, frozen: Frozen, *, how: str, processes: int = PROCESSES) -> Sent:
+    """Send a frozen blast by processes of its own, from the opening of the lane to the last recorded outcome.
+
+    Args:
+        runtime: the benchmark's own.
+        made: the installation.
+        frozen: from :func:`freeze`.
+        how: unsigned, rsa or ed25519.
+        processes: how many send.
+
+    Raises:
+        RuntimeError: a sender failed.
+    """
+    senders = [
+        subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.sender", how, str(frozen.blast_id)], cwd=ROOT, text=True,
+            env=config.child_environment(made.settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
+        for _ in range(processes)
+    ]  # fmt: skip
+    for sender in senders:
+        assert sender.stdout is not None
+        sender.stdout.readline()  # It is ready.
+    before = database_seconds(runtime)
     begin = runtime.clock()
     runtime.store.transact(lambda tx: lanes.resume(tx, Lane.BULK))
-    until = time.monotonic() + patience
-    still_open = f"select exists (select 1 from message where blast_id = {frozen.blast_id} and state in ('planned', 'claimed', 'submitting'))"
-    while query(runtime, still_open) == [(True,)]:
-        if time.monotonic() > until:
-            raise TimeoutError("the blast does not end")
-        time.sleep(0.1)
-    [[seconds]] = query(
+    reports = [json.loads(sender.communicate("go\n")[0].splitlines()[-1]) for sender in senders]
+    seconds = float(str(query(
         runtime,
-        f"select extract(epoch from max(settled_at) - timestamptz '{begin.isoformat()}') from message where blast_id = {frozen.blast_id}",
+        f"select extract(epoch from max(settled_at) - timestamptz '{begin.isoformat()}') from message"
+        f" where blast_id = {frozen.blast_id} and state = 'accepted'",
+    )[0][0]))  # fmt: skip
+    [[accepted]] = query(
+        runtime, f"select count(*) from message where blast_id = {frozen.blast_id} and state = 'accepted'"
     )
-    return float(str(seconds))
+    if accepted != frozen.planned:
+        raise RuntimeError(f"{accepted} of {frozen.planned} were accepted")
+    return Sent(
+        rate=frozen.planned / seconds,
+        worker_us=sum(report["cpu_s"] for report in reports) / frozen.planned * 1e6,
+        database_us=(database_seconds(runtime) - before) / frozen.planned * 1e6,
+        peak_mb=max(report["peak_mb"] for report in reports),
+    )
 
 
-def start_workers(made: Installation) -> None:
-    """The real workers of the bulk lane."""
-    made.start("-m", "campaign.cli", "worker", "--lane", "bulk")
+def database_seconds(runtime: Runtime) -> float:
+    """Processor time that the database server of this installation has used so far, its ended processes included."""
+    folder = str(query(runtime, "show data_directory")[0][0])
+    server = psutil.Process(int((Path(folder) / "postmaster.pid").read_text().split()[0]))
+    own = server.cpu_times()
+    total = own.user + own.system + own.children_user + own.children_system
+    for child in server.children():
+        used = child.cpu_times()
+        total += used.user + used.system
+    return float(total)

@@ -9,6 +9,7 @@ from campaign import i18n
 from campaign.domain.states import Lane
 from campaign.lanes import SYSTEM
 from campaign.runtime import Runtime
+from campaign.sentence import foreign
 from campaign.store import alerts as rows
 from campaign.store import lanes
 from campaign.store.database import Transaction
@@ -91,7 +92,8 @@ def sentences(alert: rows.Alert, locale: str, *, zone: tzinfo) -> list[str]:
         said = [gettext("%(lane)s waits since %(time)s: the mail server can’t be used. It is tried again by itself.")]
     said = [sentence % {"lane": lane, "time": began} for sentence in said]
     if alert.reason:
-        said.append(gettext("The reason: %(reason)s") % {"reason": alert.reason})
+        reason = foreign(alert.reason, locale)
+        said.append(gettext("The reason: %(reason)s") % {"reason": reason})
     if alert.ended_at is not None:
         ended = i18n.format_datetime(alert.ended_at, locale, zone=zone)
         said.append(gettext("It is over since %(time)s: this mail only tells you that it happened.") % {"time": ended})

@@ -7,12 +7,14 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from campaign.domain.pace import WarmUp
 from campaign.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,6 +83,11 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def _urls(*schemes: str) -> Callable[[str], str]:
+    one = _url(*schemes)
+    return lambda raw: " ".join(one(url) for url in raw.split())
+
+
 def _base_url(raw: str) -> str:
     value = raw.strip().rstrip("/")
     if not value:
@@ -138,6 +145,19 @@ def _address(raw: str) -> str:
     except ValueError:
         raise _InvalidError("must be an IP address such as 127.0.0.1 or ::") from None
     return raw.strip()
+
+
+def _warm_up(raw: str) -> WarmUp | None:
+    if not raw.strip():
+        return None
+    day, _, number = raw.strip().partition(":")
+    try:
+        found = WarmUp(date.fromisoformat(day), int(number))
+    except ValueError:
+        raise _InvalidError("must be a day and a number such as 2026-12-01:500") from None
+    if found.first < 1:
+        raise _InvalidError("must allow at least one mail on the first day")
+    return found
 
 
 def _choice(*allowed: str) -> Callable[[str], str]:
@@ -203,8 +223,9 @@ VARIABLES: Mapping[str, Variable] = {
     "smtp_url": Variable(
         "SMTP_URL",
         "",
-        _url("smtp", "smtps", "smtp+starttls"),
-        "Mail server: `smtp+starttls://user:password@host:587`, `smtps://…:465`, or `smtp://localhost:25`. "
+        _urls("smtp", "smtps", "smtp+starttls"),
+        "Mail server: `smtp+starttls://user:password@host:587`, `smtps://…:465`, or `smtp://localhost:25`; or several, "
+        "with blanks between. Options: `?weight=2`, `rate=50` (a second), `connections=4`, `lane=bulk`, `auth=login`. "
         "Empty: the local mail server with its mailbox in the browser.",
         secret=True,
     ),
@@ -289,6 +310,24 @@ VARIABLES: Mapping[str, Variable] = {
         "Bearer token that opens /metrics from elsewhere. Empty: only this machine may read it.",
         secret=True,
     ),
+    "rate": Variable(
+        "COUNTERSIGN_RATE",
+        "0",
+        _number(0, 1_000_000),
+        "Mails a second over all workers and hosts; mail that a person waits for is counted, never held. 0: no limit.",
+    ),
+    "domain_rate": Variable(
+        "COUNTERSIGN_DOMAIN_RATE",
+        "0",
+        _number(0, 1_000_000),
+        "Bulk mails a second to one recipient domain; less while a domain asks for less (421, 4.7.x). 0: no limit.",
+    ),
+    "warm_up": Variable(
+        "COUNTERSIGN_WARM_UP",
+        "",
+        _warm_up,
+        "Warm-up of a new sender: `2026-12-01:500` is 500 bulk mails on that day (UTC), twice as many each day after.",
+    ),
     "log_level": Variable(
         "COUNTERSIGN_LOG_LEVEL", "info", _choice("debug", "info", "warning", "error"), "How much is logged."
     ),
@@ -332,6 +371,9 @@ class Settings:
     count_interval: int
     max_lateness: int
     metrics_token: str = field(repr=False)
+    rate: int
+    domain_rate: int
+    warm_up: WarmUp | None
     log_level: str
 
     @property

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from campaign import settling
+from campaign.buckets import Buckets
 from campaign.domain.states import Lane
 from campaign.errors import SessionFailedError, StoreUnavailableError
 from campaign.journal import Journal
 from campaign.mail.transport import Envelope, Outcome, Result, Transport
 from campaign.mailer import Mailer
+from campaign.pacing import Pace
 from campaign.preparing import prepare
 from campaign.recovering import journal_folder
 from campaign.runtime import Runtime
@@ -64,16 +66,20 @@ class Deliverer:
     composes the next, in one transaction.
     """
 
-    def __init__(self, runtime: Runtime, lane: Lane, *, mailer: Mailer, transport: Transport) -> None:
+    def __init__(
+        self, runtime: Runtime, lane: Lane, *, mailer: Mailer, transport: Transport, buckets: Buckets | None = None
+    ) -> None:
         self.runtime = runtime
         self.lane = lane
         self.mailer = mailer
         self.transport = transport
+        self.pace = Pace(runtime, lane, buckets=buckets)
         self.owner_id = runtime.store.transact(
             lambda tx: workers.add(tx, host=platform.node(), pid=os.getpid(), lane=lane)
         )
         self.journal = Journal(journal_folder(runtime), self.owner_id)
         self.stopping = False
+        self._waits = False
         self._limit = URGENT_BATCH if lane is Lane.URGENT else FIRST_BATCH
         # Claimed and not ended yet; ended and not recorded yet.
         self._held: list[Round] = []
@@ -120,7 +126,7 @@ class Deliverer:
 
     def _flow(self, tally: Tally, deadline: float, *, suspects: bool) -> bool:
         """Batch after batch; False if the drain is to end."""
-        batch = self._take(suspects=suspects)
+        batch = self._take(deadline, suspects=suspects)
         while batch is not None:
             ahead = self._look_ahead(batch, deadline, suspects=suspects)
             try:
@@ -134,7 +140,8 @@ class Deliverer:
             if time.monotonic() >= deadline:
                 tally.more = True
                 return False
-            batch = upcoming if ahead is not None else self._take(suspects=suspects)
+            batch = upcoming if ahead is not None else self._take(deadline, suspects=suspects)
+        tally.more = self._waits
         return not self.stopping
 
     def _look_ahead(self, batch: _Batch, deadline: float, *, suspects: bool) -> "Future[_Batch | None] | None":
@@ -142,19 +149,25 @@ class Deliverer:
         likely = batch.claimed == batch.limit and time.monotonic() + 1 < deadline
         if self._ahead is None or suspects or self.stopping or not likely:
             return None
-        return self._ahead.submit(self._take, suspects=False)
+        return self._ahead.submit(self._take, deadline, suspects=False)
 
-    def _take(self, *, suspects: bool) -> _Batch | None:
-        """Record what has ended, claim the next batch and compose it; None if nothing is due."""
-        ended, limit, taken_at = list(self._ended), 1 if suspects else self._limit, time.monotonic()
+    def _take(self, until: float, *, suspects: bool) -> _Batch | None:
+        """Record what has ended, claim the next batch and compose it; None if nothing is due, or nothing may go."""
+        ended = list(self._ended)
+        limit = self.pace.allow(1 if suspects else self._limit, until=until, stopping=lambda: self.stopping)
+        self._waits = limit == 0 and not self.stopping
+        if self._waits:
+            return None
+        taken_at = time.monotonic()
         at_once = self.lane is Lane.BULK and not suspects
 
         def work(tx: Transaction) -> list[Claimed]:
             self._record(tx, ended)
-            return self._claim(tx, limit, suspects=suspects, at_once=at_once)
+            return self._claim(tx, self.pace.left_today(tx, limit), suspects=suspects, at_once=at_once)
 
         claimed = self.runtime.store.transact(work)
         self._forget(ended)
+        self.pace.refund(limit - len(claimed))
         if not claimed:
             return None
         this = Round({message.id: Handed(message, b"") for message in claimed})
@@ -162,7 +175,9 @@ class Deliverer:
         self._held.append(this)
         prepared = prepare(self.runtime, self.mailer, claimed)
         this.handed, this.struck, this.ended = prepared.handed, prepared.struck, prepared.ended
-        allowed = set(this.handed) if at_once else self._begin(this)
+        this.postponed = self.pace.postponed(prepared.envelopes)
+        allowed = this.handed.keys() if at_once else self._begin(this)
+        allowed -= this.postponed.keys()
         envelopes = [envelope for envelope in prepared.envelopes if envelope.id in allowed]
         return _Batch(this, len(claimed), limit, taken_at, envelopes)
 

@@ -1,9 +1,11 @@
 """The example: a live petition in every language, its organiser, and an admin. What a newcomer sees first."""
 
-from campaign import accounts, petitions, textfiles
+from campaign import accounts, blast_reports, blasts, petitions, textfiles
 from campaign.accounts import Role
 from campaign.config import LANGUAGES, ROOT
+from campaign.domain.blast import BlastText
 from campaign.domain.states import PetitionState
+from campaign.drafts import Draft
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.runtime import Runtime
 
@@ -21,16 +23,16 @@ PEOPLE = {
 """Address and name of the example accounts; nobody reads mail at example.org (RFC 2606 section 3)."""
 
 
-def read_drafts() -> dict[str, petitions.Draft]:
+def read_drafts() -> dict[str, Draft]:
     """The texts of the example by language, from ``examples/hazara``."""
     return {locale: _draft((FOLDER / f"{locale}.md").read_text(encoding="utf-8")) for locale in LANGUAGES}
 
 
-def _draft(source: str) -> petitions.Draft:
+def _draft(source: str) -> Draft:
     file = textfiles.parse(source)
-    return petitions.Draft(
+    return Draft(
         title=file.fields["title"], addressed_to=file.fields["addressed_to"], summary=file.fields["summary"],
-        body=file.body,
+        body=file.body, byline=file.fields["byline"],
     )  # fmt: skip
 
 
@@ -74,4 +76,22 @@ def create_accounts(runtime: Runtime) -> dict[Role, int]:
             found[role] = account.id
     if Role.ORGANISER in found:
         petitions.give(runtime, SLUG, found[Role.ORGANISER])
+        _draft_update(runtime)
     return found
+
+
+def _draft_update(runtime: Runtime) -> None:
+    """One draft update for the organiser to look at, test and send; one that was written or sent since then stays."""
+    organiser = accounts.find(runtime, PEOPLE[Role.ORGANISER][0])
+    petition_id = petitions.by_slug(runtime, SLUG, fresh=True).petition.id
+    if organiser is None or blast_reports.reports(runtime, petition_id):
+        return
+    blasts.save_draft(runtime, petition_id, read_update(), by=organiser, request_key="example.update")
+
+
+def read_update() -> dict[str, BlastText]:
+    """The draft update by language, from ``examples/hazara/update``."""
+    files = {
+        code: textfiles.parse((FOLDER / "update" / f"{code}.md").read_text(encoding="utf-8")) for code in LANGUAGES
+    }
+    return {code: BlastText(file.fields["title"], file.body) for code, file in files.items()}

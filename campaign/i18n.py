@@ -138,6 +138,11 @@ def format_duration(passed: timedelta, locale: str) -> str:
     return _digits(format_timedelta(max(passed, timedelta()), locale=_dated(locale)), locale)
 
 
+def listed(words: list[str], locale: str) -> str:
+    """Words one after the other, with the commas of the language between them."""
+    return f"{_COMMAS.get(locale, ',')} ".join(words)
+
+
 def _digits(text: str, locale: str) -> str:
     # Babel picks the separators of a numbering system but leaves the digits Latin.
     return text.translate(_PERSIAN_DIGITS) if locale == "fa" else text

@@ -9,8 +9,8 @@ from campaign.accounts import Account
 from campaign.domain.goals import LADDER, check_thresholds
 from campaign.domain.petition import Petition, PetitionSettings, TextVersion, nearest
 from campaign.domain.states import PetitionState
+from campaign.drafts import check_lines
 from campaign.errors import InvalidInputError, NotFoundError
-from campaign.petitions import check_lines
 from campaign.runtime import Runtime
 from campaign.store import accounts as account_rows
 from campaign.store import audit as audit_rows

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from weakref import WeakKeyDictionary
@@ -10,9 +10,9 @@ from weakref import WeakKeyDictionary
 from campaign.config import LANGUAGES
 from campaign.domain.petition import Petition, TextVersion, nearest
 from campaign.domain.states import PETITION_MOVES, PetitionState
-from campaign.domain.texts import has_controls
+from campaign.drafts import Draft, check_draft, check_lines
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
-from campaign.markdown import MAX_BODY, to_html
+from campaign.markdown import to_html
 from campaign.runtime import Runtime
 from campaign.store import accounts as account_rows
 from campaign.store import audit as audit_rows
@@ -22,24 +22,12 @@ from campaign.store.database import DuplicateError, Store, Transaction
 from campaign.vault import DataKey, text_hash
 
 KEY_PLACE = "petition.data_key"
-MAX_TITLE = 140
-MAX_LINE = 500
 """Characters of an author, an addressee or a summary."""
 
 FRESH = 1.0
 """Seconds for which a process may work with what it last read of a petition."""
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
-
-
-@dataclass(frozen=True)
-class Draft:
-    """What an organiser writes about a petition in one language."""
-
-    title: str
-    addressed_to: str
-    body: str
-    summary: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +72,7 @@ class PetitionPage:
     goal: int
     text_version_id: int
     text_version: int
+    byline: str = ""
     signers: tuple[PublicSigner, ...] = ()
 
 
@@ -204,6 +193,7 @@ def show(runtime: Runtime, slug: str, locale: str, *, signers: int = 10) -> Peti
         goal=petition.goal,
         text_version_id=shown.id,
         text_version=shown.version,
+        byline=shown.byline,
         signers=_public_signers(runtime, opened, signers),
     )
 
@@ -237,47 +227,12 @@ def count(runtime: Runtime, slug: str) -> Count:
     return Count(petition.count, petition.goal)
 
 
-def check_draft(draft: Draft) -> None:
-    """Refuse a text that can't be published.
-
-    Raises:
-        InvalidInputError: with a code per field.
-    """
-    problems = {}
-    title = draft.title.strip()
-    if not title or len(title) > MAX_TITLE or has_controls(title):
-        problems["title"] = "missing" if not title else "too_long_or_control"
-    problems |= check_lines({"addressed_to": draft.addressed_to, "summary": draft.summary}, needed={"addressed_to"})
-    if not draft.body.strip():
-        problems["body"] = "missing"
-    elif len(draft.body) > MAX_BODY:
-        problems["body"] = "too_long"
-    elif has_controls(draft.body, lines=True):
-        problems["body"] = "control_characters"
-    if problems:
-        raise InvalidInputError(problems)
-
-
-def check_lines(fields: Mapping[str, str], *, needed: Collection[str]) -> dict[str, str]:
-    """A problem code for each short text that is missing though needed, too long, or holds control characters."""
-    problems = {}
-    for name, typed in fields.items():
-        line = typed.strip()
-        if not line and name in needed:
-            problems[name] = "missing"
-        elif len(line) > MAX_LINE:
-            problems[name] = "too_long"
-        elif has_controls(line, lines=name == "summary"):
-            problems[name] = "control_characters"
-    return problems
-
-
 def _new_text(locale: str, draft: Draft) -> rows.NewText:
     body = draft.body.replace("\r\n", "\n").strip()
     title, addressed_to, summary = draft.title.strip(), draft.addressed_to.strip(), draft.summary.strip()
     return rows.NewText(
         locale=locale, title=title, summary=summary, addressed_to=addressed_to, body_markdown=body,
-        body_html=to_html(body), hash=text_hash(title, addressed_to, body),
+        body_html=to_html(body), hash=text_hash(title, addressed_to, body), byline=draft.byline.strip(),
     )  # fmt: skip
 
 
@@ -392,7 +347,7 @@ def edit_text(runtime: Runtime, slug: str, locale: str, draft: Draft, *, by: int
     opened = by_slug(runtime, slug, fresh=True)
     new = _new_text(locale, draft)
     present = opened.texts.get(locale)
-    if present is not None and (present.hash, present.summary) == (new.hash, new.summary):
+    if present is not None and (present.hash, present.summary, present.byline) == (new.hash, new.summary, new.byline):
         return
 
     def work(tx: Transaction) -> None:

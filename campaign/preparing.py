@@ -9,6 +9,7 @@ from campaign.errors import CountersignError
 from campaign.letters import Materials, gather
 from campaign.mail.transport import Envelope
 from campaign.mailer import Mailer, NoAddressError, Recipient
+from campaign.pacing import domain_of
 from campaign.runtime import Runtime
 from campaign.settling import Handed
 from campaign.store import strikes, suppressions
@@ -42,11 +43,12 @@ def prepare(runtime: Runtime, mailer: Mailer, claimed: Sequence[Claimed]) -> Pre
     recipients: dict[int, Recipient] = {}
     for message in claimed:
         found = _recipient(mailer, message, materials)
-        made.handed[message.id] = Handed(message, found.address_key if isinstance(found, Recipient) else b"")
         if isinstance(found, Recipient):
             recipients[message.id] = found
+            made.handed[message.id] = Handed(message, found.address_key, domain_of(found.wire.address))
         else:
             made.ended[message.id] = found
+            made.handed[message.id] = Handed(message, b"")
     keys = sorted({recipient.address_key for recipient in recipients.values()})
 
     def look(tx: Transaction) -> tuple[dict[bytes, list[tuple[int | None, str]]], set[bytes]]:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from campaign import i18n
+from campaign import i18n, lanes
 from campaign.domain.flow import Code, LaneFlow, Snapshot, Verdict, judge
 from campaign.domain.states import Lane
 
@@ -74,12 +74,12 @@ def _left(snapshot: Snapshot) -> int:
 def _of_all(snapshot: Snapshot, locale: str, zone: tzinfo) -> dict[str, str]:
     now, stuck = snapshot.at, snapshot.stuck
     return {
-        "commands": _foreign("; ".join(_command(lane) for lane in Lane), locale),
+        "commands": foreign("; ".join(_command(lane) for lane in Lane), locale),
         "tick": _clock(snapshot.last_tick_at, now, locale=locale, zone=zone),
         "message": "?" if stuck is None else str(stuck.message_id),
         "late": "" if stuck is None else i18n.format_duration(now - stuck.lease_until, locale),
         "worker": "?" if stuck is None or stuck.worker_id is None else str(stuck.worker_id),
-        "host": _foreign("?" if stuck is None or stuck.host is None else stuck.host, locale),
+        "host": foreign("?" if stuck is None or stuck.host is None else stuck.host, locale),
         "process": "?" if stuck is None or stuck.pid is None else str(stuck.pid),
         "left": i18n.format_number(_left(snapshot), locale),
         "rate": rate_words(snapshot, locale),
@@ -88,16 +88,15 @@ def _of_all(snapshot: Snapshot, locale: str, zone: tzinfo) -> dict[str, str]:
 
 
 def _of_lane(snapshot: Snapshot, flow: LaneFlow, locale: str, zone: tzinfo) -> dict[str, str]:
-    gettext, now = i18n.translations(locale).gettext, snapshot.at
-    by_system = flow.paused_by == "system"
+    now = snapshot.at
     return {
         "lane": lane_name(flow.lane, locale),
-        "who": gettext("Countersign itself") if by_system else _foreign(flow.paused_by or "?", locale),
+        "who": person(flow.paused_by or "?", locale),
         "since": _clock(flow.paused_at, now, locale=locale, zone=zone),
-        "reason": _foreign(flow.paused_reason or "", locale),
-        "command": _foreign(_command(flow.lane), locale),
+        "reason": foreign(flow.paused_reason or "", locale),
+        "command": foreign(_command(flow.lane), locale),
         "until": _clock(flow.not_before, now, locale=locale, zone=zone),
-        "answer": _foreign(flow.last_answer or "", locale),
+        "answer": foreign(flow.last_answer or "", locale),
         "waiting": i18n.format_number(flow.waiting, locale),
         "waited": i18n.format_duration(flow.waiting_time(now) or timedelta(), locale),
         "held": i18n.format_number(flow.held, locale),
@@ -120,6 +119,16 @@ def lane_name(lane: Lane, locale: str) -> str:
     return gettext("urgent mail") if lane is Lane.URGENT else gettext("bulk mail")
 
 
+def person(who: str, locale: str) -> str:
+    """Who paused a lane, in words: Countersign itself, the command line, or an account by its number."""
+    gettext = i18n.translations(locale).gettext
+    if who == lanes.SYSTEM:
+        return gettext("Countersign itself")
+    if who == lanes.CLI:
+        return gettext("the command line")
+    return gettext("account %(number)s") % {"number": who.removeprefix("account ")}
+
+
 def _command(lane: Lane) -> str:
     return f"countersign worker --lane {lane}"
 
@@ -133,5 +142,6 @@ def _clock(when: datetime | None, now: datetime, *, locale: str, zone: tzinfo) -
     return i18n.format_datetime(local, locale)
 
 
-def _foreign(text: str, locale: str) -> str:
+def foreign(text: str, locale: str) -> str:
+    """Text that is left to right in any language, kept together within a sentence of a right-to-left one."""
     return f"{LRI}{text}{PDI}" if text and i18n.is_rtl(locale) else text

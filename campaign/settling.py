@@ -1,17 +1,21 @@
 """Settling: what the outcomes of one round mean for their messages, for the recipients' addresses and for the lane."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from campaign import blast_reception
 from campaign.domain.backoff import gives_up, wait_after
 from campaign.domain.bounces import Meaning, is_enough, meaning
+from campaign.domain.pace import is_sign
 from campaign.domain.states import Lane
 from campaign.errors import SessionFailedError
 from campaign.mail.transport import Blame, Outcome, Phase, Result
+from campaign.pacing import domain_key
 from campaign.runtime import Runtime
-from campaign.store import lanes, ledger, strikes, suppressions
+from campaign.store import lanes, ledger, paces, strikes, suppressions
 from campaign.store.database import Transaction
 from campaign.store.ledger import Claimed, Settlement
 
@@ -33,6 +37,7 @@ class Handed:
 
     message: Claimed
     address_key: bytes = field(repr=False)
+    domain: str = field(default="", repr=False)
 
 
 @dataclass(eq=False)
@@ -45,6 +50,8 @@ class Round:
     """Addresses that have strikes, which an acceptance clears."""
     ended: dict[int, Settlement] = field(default_factory=dict)
     """What ends here without coming to the wire, and why."""
+    postponed: dict[int, datetime] = field(default_factory=dict)
+    """What waits for its domain, and until when."""
     submitted: set[int] = field(default_factory=set)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     trouble: SessionFailedError | None = None
@@ -67,7 +74,7 @@ class Round:
     def untouched(self) -> list[int]:
         """What certainly did not reach the server, through no fault of the message."""
         judged = {outcome.id for outcome in self.judged}
-        return sorted(self.handed.keys() - judged - self.unanswered - self.ended.keys())
+        return sorted(self.handed.keys() - judged - self.unanswered - self.ended.keys() - self.postponed.keys())
 
     @property
     def unanswered(self) -> set[int]:
@@ -86,7 +93,14 @@ def record(runtime: Runtime, tx: Transaction, this: Round, *, lane: Lane, owner_
     changed = ledger.settle(tx, [*settlements, *this.ended.values()], owner_id=owner_id, now=now)
     if untouched := this.untouched:
         ledger.give_back(tx, untouched, owner_id=owner_id)
+    if this.postponed:
+        ledger.postpone(tx, this.postponed, owner_id=owner_id)
+    if signs := _slow_domains(this):
+        paces.slow_down(tx, [domain_key(runtime, domain) for domain in signs], now=now)
     _note_addresses(tx, this, [item for item in settlements if item.message_id in changed], now)
+    refused = {item.message_id for item in settlements if item.state == "rejected"} & changed
+    blasts = {this.handed[message_id].message.blast_id or 0 for message_id in refused}
+    blast_reception.look(tx, blasts - {0}, now=now)
     _note_lane(runtime, tx, this, lane)
 
 
@@ -105,6 +119,16 @@ def settlement(message: Claimed, outcome: Outcome, *, now: datetime, chance: flo
         message.id, state, reason=reason, phase=str(outcome.phase), reply_code=outcome.code,
         enhanced=outcome.enhanced, due_at=due_at,
     )  # fmt: skip
+
+
+def _slow_domains(this: Round) -> list[str]:
+    """Domains that ask for less: more than one answer in ten, so that greylisting a newcomer slows nobody."""
+    judged = this.judged
+    asked = [this.handed[item.id].domain for item in judged if is_sign(item.code, item.enhanced)]
+    if not asked:
+        return []
+    numbers = Counter(this.handed[item.id].domain for item in judged)
+    return [domain for domain, number in Counter(asked).items() if domain and number * 10 > numbers[domain]]
 
 
 def _note_addresses(tx: Transaction, this: Round, settlements: Iterable[Settlement], now: datetime) -> None:

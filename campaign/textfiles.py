@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from campaign.errors import InvalidInputError
 
 FENCE = "---"
-FIELDS = ("title", "addressed_to", "summary")
+FIELDS = ("title", "addressed_to", "summary", "byline")
 
 
 @dataclass(frozen=True)

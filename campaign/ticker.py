@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 INTERVAL = 1.0
 BEAT_EVERY = 5
+AFTER_BREAK = 5
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Ticker:
         self.drain = drain
         self.beat = beat
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
+        self._thread: threading.Thread = threading.Thread(target=self._run, name="ticker", daemon=True)
         self._ticks = 0
 
     def start(self) -> None:
@@ -93,9 +94,22 @@ class Ticker:
     def stop(self) -> None:
         """Stop and wait for the present tick."""
         self._stop.set()
+        if isinstance(self._thread, threading.Timer):
+            self._thread.cancel()
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
+        try:
+            self._look_each_second()
+        finally:
+            if not self._stop.is_set():
+                # An error that nobody foresaw, which the log has, must not leave a worker without its ticker.
+                log.error("the ticker broke off; it looks again in %d s", AFTER_BREAK)
+                self._thread = threading.Timer(AFTER_BREAK, self._run)
+                self._thread.daemon = True
+                self._thread.start()
+
+    def _look_each_second(self) -> None:
         while not self._stop.wait(INTERVAL):
             try:
                 self.tick()

@@ -9,7 +9,7 @@ from campaign.domain.names import RuleError
 from campaign.domain.states import Lane, MessageKind
 from campaign.petitions import by_id
 from campaign.runtime import Runtime
-from campaign.store import accounts, allowances, outbox, signatures, strikes, workers
+from campaign.store import accounts, allowances, outbox, paces, signatures, strikes, workers
 from campaign.store.database import Transaction
 
 SLICE = 200
@@ -97,6 +97,7 @@ def forget(runtime: Runtime) -> None:
     def work(tx: Transaction) -> None:
         accounts.purge(tx, now=now)
         allowances.purge(tx, now=now)
+        paces.forget(tx, now=now)
         strikes.purge(tx, before=(now - WINDOW).date())
         workers.purge(tx, before=now - timedelta(days=7))
 

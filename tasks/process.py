@@ -7,11 +7,13 @@ from dataclasses import replace
 from celery import Celery, current_app, signals
 
 from campaign import config
+from campaign.buckets import open_buckets
 from campaign.config import Settings
 from campaign.delivery import Deliverer
 from campaign.domain.states import Lane
-from campaign.errors import StoreUnavailableError
-from campaign.mail.smtp import SmtpSettings, SmtpTransport
+from campaign.errors import CountersignError, StoreUnavailableError
+from campaign.mail.relays import Relay, RelayTransport
+from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mailer import Mailer
 from campaign.runtime import Runtime, build
 from campaign.ticker import Ticker
@@ -19,15 +21,21 @@ from tasks.nudging import Nudger, enqueue_job, nudge_lane
 
 log = logging.getLogger(__name__)
 
-BULK_CONNECTIONS = 4
 URGENT_CONNECTIONS = 2
 
 
-def open_transport(settings: Settings, lane: Lane) -> SmtpTransport:
-    """A transport with kept connections of its own for one lane."""
-    smtp = SmtpSettings.from_url(settings.smtp_url, ehlo_name=settings.ehlo_name, ca_file=settings.smtp_ca_file)
-    connections = BULK_CONNECTIONS if lane is Lane.BULK else URGENT_CONNECTIONS
-    return SmtpTransport(replace(smtp, connections=connections))
+def open_transport(settings: Settings, lane: Lane) -> RelayTransport:
+    """A transport for one lane, with kept connections of its own to each relay."""
+    relays = SmtpSettings.all_from(
+        settings.smtp_url, ehlo_name=settings.ehlo_name, lane=str(lane), ca_file=settings.smtp_ca_file
+    )
+    if lane is Lane.URGENT:
+        relays = tuple(replace(relay, connections=min(relay.connections, URGENT_CONNECTIONS)) for relay in relays)
+    buckets = open_buckets(settings)
+    return RelayTransport(
+        [Relay.of(relay) for relay in relays],
+        admit=lambda name, rate: buckets.take(f"relay:{name}", 1, rate=rate) == 1,
+    )
 
 
 class Process:
@@ -95,6 +103,10 @@ class _Holder:
             except StoreUnavailableError:
                 log.warning("the database does not answer; the worker waits for it")
                 self._ended.wait(2)
+            except CountersignError as error:
+                # Keys that do not fit, or settings: a person must look, and may mend it while the worker waits.
+                log.critical("this worker can't begin: %s", error)
+                self._ended.wait(10)
             else:
                 self._process.ticker.start()
                 self._opened.set()
@@ -104,7 +116,7 @@ class _Holder:
         """What the process holds; waits while the database is away."""
         self._opened.wait(timeout=60)
         if self._process is None:
-            raise StoreUnavailableError("the database does not answer; the ticker will look again")
+            raise StoreUnavailableError("this worker has not begun yet; its log says why")
         return self._process
 
     def close(self) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 
 from campaign import config
+from campaign.cli.opening import open_runtime
 from campaign.engines import postgres
 from campaign.engines.attach import attach_database
 from campaign.errors import EngineError
+from campaign.restoring import declare_restored
 from campaign.store import migrate
 
 
@@ -47,6 +49,23 @@ def check() -> None:
     if found:
         raise EngineError("The migrations do not lead to the schema in campaign/store/schema.py (see above).")
     click.echo("The migrations lead to the schema in the code.")
+
+
+@db.command(epilog="Example: countersign db restored")
+def restored() -> None:
+    """Declare that a backup was restored, before anything is started on it.
+
+    The installation gets a new epoch: updates scheduled before the backup are held for a person instead of being mailed
+    by themselves. Both lanes and all running updates are paused, for nobody knows what went out since the backup was
+    taken, and everybody is signed out. Stop web and workers first, start them afterwards; docs/operations.md says how
+    to go on.
+    """
+    with open_runtime() as runtime:
+        done = declare_restored(runtime)
+    click.echo(
+        f"New epoch. Paused: {done.lanes} lanes, {done.blasts} updates. Signed out: {done.sessions} sessions. "
+        "Start web and workers, look at the monitor, then resume."
+    )
 
 
 @contextmanager

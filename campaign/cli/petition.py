@@ -14,9 +14,9 @@ from campaign.cli import tables
 from campaign.cli.opening import open_runtime
 from campaign.config import LANGUAGES
 from campaign.domain.petition import GRACE, nearest
+from campaign.drafts import MAX_TITLE, Draft
 from campaign.errors import InvalidInputError
 from campaign.markdown import MAX_BODY
-from campaign.petitions import MAX_TITLE
 from campaign.store.petitions import Stored
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -92,7 +92,7 @@ def _text_options(command: Command) -> Command:
     return command
 
 
-def _draft(body_file: BinaryIO, title: str | None, addressed_to: str | None, summary: str | None) -> petitions.Draft:
+def _draft(body_file: BinaryIO, title: str | None, addressed_to: str | None, summary: str | None) -> Draft:
     try:
         source = body_file.read().decode()
     except UnicodeDecodeError:
@@ -102,9 +102,9 @@ def _draft(body_file: BinaryIO, title: str | None, addressed_to: str | None, sum
     def chosen(name: str, option: str | None) -> str:
         return file.fields.get(name, "") if option is None else option
 
-    return petitions.Draft(
+    return Draft(
         title=chosen("title", title), addressed_to=chosen("addressed_to", addressed_to),
-        summary=chosen("summary", summary), body=file.body,
+        summary=chosen("summary", summary), body=file.body, byline=file.fields.get("byline", ""),
     )  # fmt: skip
 
 

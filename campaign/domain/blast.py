@@ -99,3 +99,27 @@ class Blast:
         if self.send_at is not None:
             return BlastStage.SCHEDULED
         return BlastStage.WAITING if self.kind is BlastKind.MILESTONE else BlastStage.DRAFT
+
+
+REJECTED_LIMIT, REJECTED_LEAST = 0.05, 20
+"""More rejected than this share, and at least so many, say that the list or the sender is bad, not single people."""
+
+COMPLAINED_LIMIT, COMPLAINED_LEAST = 0.003, 5
+"""Gmail and Yahoo refuse senders above 0.3 % complaints; one of a few is chance."""
+
+
+@dataclass(frozen=True)
+class Reception:
+    """How a blast was received since it began, or since a person last let it go on."""
+
+    accepted: int
+    rejected: int
+    complained: int
+
+    def reason_to_pause(self) -> str | None:
+        """``rejections`` or ``complaints`` if a limit is passed, else None."""
+        if self.rejected >= REJECTED_LEAST and self.rejected > REJECTED_LIMIT * (self.accepted + self.rejected):
+            return "rejections"
+        if self.complained >= COMPLAINED_LEAST and self.complained > COMPLAINED_LIMIT * self.accepted:
+            return "complaints"
+        return None

@@ -67,6 +67,8 @@ class TextVersion:
     body_html: str
     hash: bytes
     created_at: datetime
+    byline: str = ""
+    """Who asks, in this language; empty: the petition's author and group."""
 
 
 def nearest(texts: dict[str, TextVersion], locale: str, default: str) -> TextVersion:

@@ -87,10 +87,8 @@ class CompiledMail:
         body = self._filled_body(values)
         if signer is None:
             return WireBytes(b"".join((personal, self.head, b"\r\n", body)))
-        names, canonical = self.head_names, self.canonical_head
-        for line in personal.splitlines(keepends=True):
-            names += (headers.name_of(line),)
-            canonical += headers.relaxed(line)
+        names = self.head_names + (_PERSONAL if self.needs_list_unsubscribe else _PERSONAL[:-1])
+        canonical = self.canonical_head + _relaxed(personal)
         # The body is its own canonical form: see quoted_printable.
         seals = signer.seals(canonical, names, b64encode(hashlib.sha256(body).digest()), int(date.timestamp()))
         return WireBytes(b"".join((seals, personal, self.head, b"\r\n", body)))
@@ -140,6 +138,18 @@ class CompiledMail:
             raise MailValueError({name: "broken_link"})
         if len(link) > MAX_LINK:
             raise MailValueError({name: "too_long"})
+
+
+_PERSONAL: Final = ("to", "date", "message-id", "list-unsubscribe")
+
+
+def _relaxed(personal: bytes) -> bytes:
+    """The relaxed form of the personal headers: we make them with one blank after the colon, none doubled or last."""
+    relaxed = []
+    for line in personal.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b": ")
+        relaxed.append(b"%b:%b\r\n" % (name.lower(), value))
+    return b"".join(relaxed)
 
 
 def _refuse_controls(name: str, value: str) -> None:

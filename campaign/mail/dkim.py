@@ -9,6 +9,7 @@ import re
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Self
 
@@ -124,20 +125,30 @@ class Signer:
             body_hash: SHA-256 of the relaxed body, in base64.
             timestamp: for ``t=``, Unix seconds.
         """
-        covered = [name for name in names if name in SIGNED]
-        listed = ":".join([*covered, *OVERSIGNED])
-        return b"".join(self._seal(key, canonical, listed, body_hash, timestamp) for key in self.keys)
+        return b"".join([_seal(key, canonical, tuple(names), body_hash, timestamp) for key in self.keys])
 
-    def _seal(self, key: DkimKey, canonical: bytes, listed: str, body_hash: bytes, timestamp: int | None) -> bytes:
-        dated = "" if timestamp is None else f" t={timestamp};"
-        fields = (
-            f"v=1; a={key.algorithm}; c=relaxed/relaxed; d={key.domain}; s={key.selector};{dated}\r\n"
-            f" h={_folded(listed)};\r\n bh={body_hash.decode()};\r\n b="
-        ).encode("ascii")
-        unsigned = b"dkim-signature:" + re.sub(rb"[ \t\r\n]+", b" ", fields)
-        signature = b64encode(key.sign(canonical + unsigned))
-        lines = (signature[start : start + 72] for start in range(0, len(signature), 72))
-        return b"DKIM-Signature: " + fields + b"\r\n ".join(lines) + b"\r\n"
+
+def _seal(key: DkimKey, canonical: bytes, names: tuple[str, ...], body_hash: bytes, timestamp: int | None) -> bytes:
+    fixed, fixed_relaxed = _fields(key.algorithm, key.domain, key.selector, names, timestamp)
+    # What follows the fixed part is its own relaxed form but for the fold.
+    unsigned = fixed_relaxed + b" bh=" + body_hash + b"; b="
+    signature = b64encode(key.sign(canonical + unsigned))
+    lines = [signature[start : start + 72] for start in range(0, len(signature), 72)]
+    return b"".join((fixed, b"\r\n bh=", body_hash, b";\r\n b=", b"\r\n ".join(lines), b"\r\n"))
+
+
+@lru_cache(maxsize=64)
+def _fields(
+    algorithm: str, domain: str, selector: str, names: tuple[str, ...], timestamp: int | None
+) -> tuple[bytes, bytes]:
+    """The header up to ``bh=``, as sent and relaxed: the same for all mails of one kind in one second."""
+    covered = [name for name in names if name in SIGNED]
+    dated = "" if timestamp is None else f" t={timestamp};"
+    fields = (
+        f"v=1; a={algorithm}; c=relaxed/relaxed; d={domain}; s={selector};{dated}\r\n"
+        f" h={_folded(':'.join([*covered, *OVERSIGNED]))};"
+    ).encode("ascii")
+    return b"DKIM-Signature: " + fields, b"dkim-signature:" + re.sub(rb"[ \t\r\n]+", b" ", fields)
 
 
 def relaxed_body(body: bytes) -> bytes:

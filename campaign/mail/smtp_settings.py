@@ -35,6 +35,11 @@ SCHEMES: Final = {
     "smtps": (Security.IMPLICIT, 465),
 }
 
+NUMBERS: Final = {"connections": 100, "weight": 100, "rate": 1_000_000}
+"""Options of a URL that are numbers, with the largest that makes sense."""
+
+OPTIONS: Final = frozenset({"auth", "cleartext", "lane"} | NUMBERS.keys())
+
 DEADLINES: Final = {
     Phase.CONNECT: 15.0,
     Phase.BANNER: 30.0,
@@ -69,6 +74,12 @@ class SmtpSettings:
     connections: int = 4
     messages_per_connection: int = 1000
     idle_seconds: float = 30.0
+    weight: int = 1
+    """Share of the mail among several relays; 0: only when the others are down."""
+    rate: float = 0.0
+    """Mails a second to this relay over all workers; 0: no limit."""
+    lane: str | None = None
+    """The only lane this relay is for, ``urgent`` or ``bulk``; both, if None."""
     pipelining: bool = True
     """Use PIPELINING where it is offered."""
     deadlines: dict[Phase, float] = field(default_factory=DEADLINES.copy)
@@ -88,11 +99,15 @@ class SmtpSettings:
             port = parts.port or standard_port
             options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
             mechanism = Mechanism(options.get("auth", "auto"))
+            numbers = {name: _number(options[name], most) for name, most in NUMBERS.items() if name in options}
         except (KeyError, ValueError):
             raise SettingsError(["SMTP_URL can't be read: see docs/settings.md"]) from None
         host = parts.hostname or ""
         if not host or unknown_in(options):
-            raise SettingsError(["SMTP_URL needs a host, and knows only the options auth and cleartext"])
+            raise SettingsError([f"SMTP_URL needs a host, and knows only the options {', '.join(sorted(OPTIONS))}"])
+        lane = options.get("lane")
+        if lane not in {None, "urgent", "bulk"}:
+            raise SettingsError(["SMTP_URL: lane must be urgent or bulk"])
         if security is Security.NONE and not is_loopback(host):
             if options.get("cleartext") != "yes":
                 raise SettingsError([f"SMTP_URL would send mail to {host} in clear text: use smtp+starttls or smtps"])
@@ -107,7 +122,24 @@ class SmtpSettings:
             password=unquote(parts.password or "") if parts.username else None,
             mechanism=mechanism,
             ca_file=ca_file,
+            connections=int(numbers.get("connections", 4)),
+            weight=int(numbers.get("weight", 1)),
+            rate=numbers.get("rate", 0.0),
+            lane=lane,
         )
+
+    @classmethod
+    def all_from(cls, urls: str, *, ehlo_name: str, lane: str, ca_file: Path | None = None) -> tuple[Self, ...]:
+        """The relays for a lane, from one URL or several with blanks between them.
+
+        Raises:
+            SettingsError: as :meth:`from_url`, or when no relay serves the lane.
+        """
+        found = [cls.from_url(url, ehlo_name=ehlo_name, ca_file=ca_file) for url in urls.split()]
+        own = tuple(settings for settings in found if settings.lane in {None, lane})
+        if not own:
+            raise SettingsError([f"SMTP_URL names no mail server for the lane {lane}"])
+        return own
 
     def tls_context(self) -> ssl.SSLContext:
         """Certificates and host names are always checked; ``ca_file`` is trusted beside the system's authorities.
@@ -126,7 +158,14 @@ class SmtpSettings:
 
 def unknown_in(options: dict[str, str]) -> set[str]:
     """Options of a URL that nobody reads."""
-    return options.keys() - {"auth", "cleartext"}
+    return options.keys() - OPTIONS
+
+
+def _number(raw: str, most: int) -> float:
+    value = float(raw)
+    if not 0 <= value <= most:
+        raise ValueError(raw)
+    return value
 
 
 def is_loopback(host: str) -> bool:

@@ -166,6 +166,12 @@ def end_session(tx: Transaction, key: bytes) -> None:
     tx.execute(text("delete from session where key = :key"), key=key)
 
 
+def end_all_sessions(tx: Transaction) -> int:
+    """Sign everybody out, and void every sign-in link."""
+    tx.execute(text("delete from sign_in_link"))
+    return tx.execute(text("delete from session")).rowcount
+
+
 def purge(tx: Transaction, *, now: datetime) -> int:
     """Forget sessions and links that opened their last door."""
     tx.execute(text("delete from sign_in_link where expires_at < :now"), now=now)

@@ -168,6 +168,18 @@ def give_back(tx: Transaction, message_ids: Sequence[int], *, owner_id: int, due
     ).rowcount  # fmt: skip
 
 
+def postpone(tx: Transaction, due_at: Mapping[int, datetime], *, owner_id: int) -> int:
+    """Return messages whose domain has had its share for now, each with its own moment; the attempt does not count."""
+    return tx.execute(
+        text(f"""
+        update message m set state = 'planned', owner_id = null, lease_until = null, settled_at = null,
+            attempts = greatest(m.attempts - 1, 0), due_at = o.due_at
+        from unnest(cast(:ids as bigint[]), cast(:dues as timestamptz[])) as o(id, due_at)
+        where m.id = o.id and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST})"""),
+        ids=list(due_at), dues=list(due_at.values()), owner_id=owner_id,
+    ).rowcount  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """How one attempt ended. ``state`` is a final state, or ``planned`` with the moment of the next attempt."""

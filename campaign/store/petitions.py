@@ -36,14 +36,14 @@ def _sealed(row: Row[tuple[object, ...]]) -> Sealed | None:
     return None if row.data_key is None else Sealed(row.data_key_id, row.data_key)
 
 
-_TEXT = "id, locale, version, title, summary, addressed_to, body_markdown, body_html, hash, created_at"
+_TEXT = "id, locale, version, title, summary, addressed_to, byline, body_markdown, body_html, hash, created_at"
 
 
 def _text(row: Row[tuple[object, ...]]) -> TextVersion:
     return TextVersion(
         id=row.id, locale=row.locale, version=row.version, title=row.title, summary=row.summary,
         addressed_to=row.addressed_to, body_markdown=row.body_markdown, body_html=row.body_html, hash=row.hash,
-        created_at=row.created_at,
+        created_at=row.created_at, byline=row.byline,
     )  # fmt: skip
 
 
@@ -138,6 +138,7 @@ class NewText:
     body_markdown: str
     body_html: str
     hash: bytes
+    byline: str = ""
 
 
 def add_text(tx: Transaction, petition_id: int, new: NewText) -> int:
@@ -148,14 +149,15 @@ def add_text(tx: Transaction, petition_id: int, new: NewText) -> int:
     """
     text_id: int = tx.execute(
         text("""
-        insert into text_version (petition_id, locale, version, title, summary, addressed_to, body_markdown,
+        insert into text_version (petition_id, locale, version, title, summary, addressed_to, byline, body_markdown,
             body_html, hash)
         select :petition_id, cast(:locale as varchar), coalesce(max(version), 0) + 1, :title, :summary, :addressed_to,
-            :body_markdown, :body_html, :hash
+            :byline, :body_markdown, :body_html, :hash
         from text_version where petition_id = :petition_id and locale = cast(:locale as varchar)
         returning id"""),
         petition_id=petition_id, locale=new.locale, title=new.title, summary=new.summary,
-        addressed_to=new.addressed_to, body_markdown=new.body_markdown, body_html=new.body_html, hash=new.hash,
+        addressed_to=new.addressed_to, byline=new.byline, body_markdown=new.body_markdown, body_html=new.body_html,
+        hash=new.hash,
     ).scalar_one()  # fmt: skip
     return text_id
 

@@ -42,9 +42,15 @@ def _look(blast: Blast, slug: str, states: Mapping[MessageState, int], rate: flo
 
 def _states(tx: Transaction, blast_ids: list[int]) -> dict[int, dict[MessageState, int]]:
     found: dict[int, dict[MessageState, int]] = {}
+    # Blast by blast and state by state: each is a short walk along the index, where one GROUP BY reads the table.
     rows = tx.execute(
         text("""
-        select blast_id, state, count(*) as messages from message where blast_id = any(:ids) group by 1, 2"""),
+        select b.blast_id, s.state, m.messages
+        from unnest(cast(:ids as int[])) as b(blast_id)
+        cross join unnest(enum_range(null::message_state)) as s(state)
+        cross join lateral (
+            select count(*) as messages from message where blast_id = b.blast_id and state = s.state) as m
+        where m.messages > 0"""),
         ids=blast_ids,
     )
     for row in rows:

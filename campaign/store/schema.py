@@ -24,7 +24,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL
 
 from campaign.domain.states import Lane, MessageKind, MessageState, PetitionState, SignatureState
 
@@ -158,6 +158,8 @@ text_version = Table(
     Column("title", Text, nullable=False),
     Column("summary", Text, nullable=False, server_default=""),
     Column("addressed_to", Text, nullable=False),
+    # "by …, on behalf of …" in this language; empty: the petition's author and group.
+    Column("byline", Text, nullable=False, server_default=""),
     Column("body_markdown", Text, nullable=False),
     Column("body_html", Text, nullable=False),
     # SHA-256 over title, addressee and text: what a signature is bound to.
@@ -434,6 +436,15 @@ suppression = Table(
     Index("uq_suppression_active", "address_key", "petition_id", unique=True, postgresql_nulls_not_distinct=True,
           postgresql_where=text("lifted_at is null")),
 )  # fmt: skip
+
+slow_domain = Table(
+    "slow_domain",
+    metadata,
+    # Keyed hash of a recipient domain that asked for less mail; rows live for 35 minutes.
+    Column("key", LargeBinary, primary_key=True),
+    Column("factor", REAL, nullable=False),
+    Column("since", MOMENT, nullable=False),
+)
 
 bounce_strike = Table(
     "bounce_strike",

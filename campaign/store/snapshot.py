@@ -5,7 +5,7 @@ waiting            ix_message_due (lane, due_at, id) of planned rows, index only
 held               ix_message_blast_state (blast_id, state) of the few paused blasts, index only
 scheduled/deferred ix_message_due, the part that is due later
 claimed/submitting ix_message_lease: only what is in flight is in it
-accepted           ix_message_settled (lane, settled_at) of accepted rows, the last hour, index only
+accepted           ix_message_settled (lane, settled_at) of the last minutes, index only; before: lane_minute
 troubles           ix_message_trouble (state, settled_at) of uncertain and rejected rows: troubles.py
 workers            ix_worker_seen; ticks: periodic_job has a handful of rows
 ================== ==========================================================================================
@@ -150,17 +150,26 @@ def _in_flight(tx: Transaction) -> dict[tuple[Lane, MessageState], int]:
 
 
 def _accepted(tx: Transaction, now: datetime) -> Mapping[Lane, Row[Any]]:
+    # Minutes that are over were counted once, into lane_minute; only what came since is counted in the ledger.
     return _by_lane(
         tx.execute(
             text(f"""
-            select l.lane, a.* from {_LANES}
+            select l.lane, a.in_1m, a.first_at, a.in_5m, cast(a.fresh + n.noted as bigint) as in_60m from {_LANES}
+            cross join (
+                select case when max(minute) is null then cast(:hour as timestamptz)
+                    else least(max(minute), date_trunc('minute', cast(:five as timestamptz))) end as at
+                from lane_minute where minute > :hour) as since
+            cross join lateral (
+                select coalesce(sum(accepted), 0) as noted from lane_minute
+                where lane = l.lane and minute > :hour and minute < since.at) as n
             cross join lateral (
                 select count(*) filter (where m.settled_at > :minute) as in_1m,
                     min(m.settled_at) filter (where m.settled_at > :minute) as first_at,
                     count(*) filter (where m.settled_at > :five) as in_5m,
-                    count(*) as in_60m
+                    count(*) as fresh
                 from message m
-                where m.lane = l.lane and m.state = 'accepted' and m.settled_at > :hour and m.settled_at <= :now) a"""),
+                where m.lane = l.lane and m.state = 'accepted' and m.settled_at >= since.at
+                    and m.settled_at > :hour and m.settled_at <= :now) as a"""),
             now=now,
             minute=now - timedelta(minutes=1),
             five=now - timedelta(minutes=5),

@@ -5,7 +5,7 @@ from datetime import date
 
 from sqlalchemy import text
 
-from campaign.store.database import Transaction
+from campaign.store.database import Transaction, array_of
 
 
 def add(tx: Transaction, address_key: bytes, *, kind: str, day: date) -> list[date]:
@@ -28,7 +28,8 @@ def add(tx: Transaction, address_key: bytes, *, kind: str, day: date) -> list[da
 def known(tx: Transaction, address_keys: Sequence[bytes]) -> set[bytes]:
     """Those of the addresses that have strikes."""
     rows = tx.execute(
-        text("select distinct address_key from bounce_strike where address_key = any(:keys)"), keys=list(address_keys)
+        text("select distinct address_key from bounce_strike where address_key = any(cast(:keys as bytea[]))"),
+        keys=array_of(address_keys),
     )
     return {bytes(key) for key in rows.scalars()}
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from campaign.store.database import Transaction
+from campaign.store.database import Transaction, array_of
 
 
 def add(tx: Transaction, address_key: bytes, *, reason: str, petition_id: int | None, message_id: int | None) -> bool:
@@ -32,8 +32,8 @@ def active(tx: Transaction, address_keys: Sequence[bytes]) -> dict[bytes, list[t
     rows = tx.execute(
         text("""
         select address_key, petition_id, reason from suppression
-        where address_key = any(:keys) and lifted_at is null"""),
-        keys=list(address_keys),
+        where address_key = any(cast(:keys as bytea[])) and lifted_at is null"""),
+        keys=array_of(address_keys),
     )
     for row in rows:
         found.setdefault(bytes(row.address_key), []).append((row.petition_id, row.reason))

@@ -7,10 +7,9 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 from markupsafe import Markup
 
-from campaign import i18n
+from campaign import i18n, sentence
 from campaign.domain.flow import Level
 from campaign.domain.states import Lane, MessageKind
-from campaign.lanes import CLI, SYSTEM
 from campaign.views import visitor
 from campaign.views.current import runtime
 from campaign.views.language import gettext, language, lazy
@@ -119,6 +118,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "too_late": lazy("Its time passed too long ago; schedule it anew."),
         "other_epoch": lazy("It came from a restored backup; schedule it anew."),
         "organiser": lazy("A person paused it."),
+        "rejections": lazy("It paused by itself: too many mail servers refuse it."),
+        "complaints": lazy("It paused by itself: too many readers complain about it."),
         "suppressed: bounce": lazy("The address is suppressed: nobody is there."),
         "suppressed: complaint": lazy("The address is suppressed: its owner complained."),
         "suppressed: unsubscribe": lazy("The address is suppressed: unsubscribed."),
@@ -143,13 +144,9 @@ def reason(code: str | None) -> Markup:
     return Markup('<bdi class="ltr server-words" lang="en">{}</bdi>').format(code)
 
 
-def person(name: str) -> str:
-    """Who paused a lane: ``system``, ``cli`` or ``account 3``."""
-    if name == SYSTEM:
-        return gettext("Countersign itself")
-    if name == CLI:
-        return gettext("the command line")
-    return gettext("account %(number)s", number=name.removeprefix("account "))
+def person(who: str) -> str:
+    """Who paused a lane, in words."""
+    return sentence.person(who, language())
 
 
 def zone() -> ZoneInfo:

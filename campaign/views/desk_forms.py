@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 
 from campaign.blasts import MAX_SUBJECT
+from campaign.drafts import MAX_LINE, MAX_TITLE
 from campaign.i18n import LANGUAGE_NAMES, format_number
 from campaign.markdown import MAX_BODY
-from campaign.petitions import MAX_LINE, MAX_TITLE
 from campaign.views.forms import OTHERWISE, Problems
 from campaign.views.forms import WORDS as PUBLIC_WORDS
 from campaign.views.language import gettext, language, lazy
@@ -30,6 +30,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "summary": {"too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
     "author": {"missing": lazy("Enter who asks."), "too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
+    "byline": {"too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
     "on_behalf_of": {"too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
     "sender_name": {"too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
     "slug": {

@@ -45,7 +45,7 @@ def local_short(when: datetime) -> Markup:
 
 def language_names(locales: list[str]) -> str:
     """Languages in their own words, with commas between them."""
-    return ", ".join(i18n.LANGUAGE_NAMES[locale] for locale in locales)
+    return i18n.listed([i18n.LANGUAGE_NAMES[locale] for locale in locales], language())
 
 
 def desk_page(template: str, slug: str, section: str, *, status: int = 200, **context: object) -> Response:

@@ -8,9 +8,9 @@ from flask import Blueprint, Response
 
 from campaign import petition_editing, petitions
 from campaign.config import LANGUAGES, ROOT
+from campaign.drafts import MAX_TITLE, Draft, check_draft
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
-from campaign.petitions import MAX_TITLE
 from campaign.views import desk_forms, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
@@ -51,9 +51,7 @@ def create() -> Response:
     form = {name: forms.typed(name) for name in FIELDS}
     locale = form["locale"] if form["locale"] in LANGUAGES else language()
     slug = form["slug"].strip().lower() or slug_of(form["title"])
-    draft = petitions.Draft(
-        title=form["title"], addressed_to=form["addressed_to"], summary=form["summary"], body=form["body"]
-    )
+    draft = Draft(title=form["title"], addressed_to=form["addressed_to"], summary=form["summary"], body=form["body"])
     whole = petitions.NewPetition(
         slug=slug, author=form["author"], on_behalf_of=form["on_behalf_of"], sender_name=form["sender_name"],
         default_locale=locale,
@@ -61,7 +59,7 @@ def create() -> Response:
     problems: dict[str, str] = {}
     try:
         # Both are looked at, so that everything to mend is named at once.
-        petitions.check_draft(draft)
+        check_draft(draft)
     except InvalidInputError as error:
         problems |= error.problems
     try:

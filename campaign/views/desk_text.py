@@ -5,10 +5,10 @@ from flask import Blueprint, Response, abort, current_app
 from campaign import markdown, petitions
 from campaign.config import LANGUAGES, ROOT
 from campaign.domain.petition import TextVersion
+from campaign.drafts import MAX_TITLE, Draft
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.markdown import MAX_BODY
-from campaign.petitions import MAX_TITLE, Draft
 from campaign.views import desk_forms, desk_frame, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
@@ -28,7 +28,10 @@ def show(slug: str) -> Response:
 
 
 def _draft_of(text: TextVersion) -> Draft:
-    return Draft(title=text.title, addressed_to=text.addressed_to, summary=text.summary, body=text.body_markdown)
+    return Draft(
+        title=text.title, addressed_to=text.addressed_to, summary=text.summary, body=text.body_markdown,
+        byline=text.byline,
+    )  # fmt: skip
 
 
 def _locale(slug: str) -> str:
@@ -61,7 +64,7 @@ def save(slug: str) -> Response:
     locale = _locale(slug)
     draft = Draft(
         title=forms.typed("title"), addressed_to=forms.typed("addressed_to"), summary=forms.typed("summary"),
-        body=forms.typed("body"),
+        body=forms.typed("body"), byline=forms.typed("byline"),
     )  # fmt: skip
     if forms.typed("action") == "preview":
         return _editor(slug, draft, looking=True)

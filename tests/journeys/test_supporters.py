@@ -10,7 +10,7 @@ from campaign.config import LANGUAGES
 from campaign.example import SLUG
 from tests.journeys.people import Inspector, Supporter, scan, state
 from tests.kit.browsers import Visitor
-from tests.kit.installation import Installation
+from tests.kit.installation import OF_PETITION, Installation
 from tests.kit.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("journeys")]
@@ -58,24 +58,25 @@ def sign_and_read(person: Supporter, *, first: bool) -> None:
 
 def without_javascript(site: Installation, visitor: Callable[..., Visitor], lang: str) -> None:
     """The same first steps with scripts off, up to the wrong and the right code."""
-    page = visitor(java_script_enabled=False, extra_http_headers={"X-Forwarded-For": "198.51.99.7"}).page
+    person = visitor(java_script_enabled=False, extra_http_headers={"X-Forwarded-For": "198.51.99.7"})
+    page = person.page
     email = f"{lang}-plain@supporters.test"
     page.goto(f"{site.url}/p/{SLUG}?lang={lang}")
     page.fill("#name", NAMES[lang])
     page.fill("#email", email)
     page.select_option("#country", "PK")
-    page.click("#sign button[type=submit]")
+    person.follow("#sign button[type=submit]")
     code = site.mail(email, "confirmation").code
     page.fill("#code", "000000" if code != "000000" else "111111")
-    page.click("main form button")
-    assert page.locator(".field-error").is_visible()
+    person.follow("main form button")
+    page.locator(".field-error").wait_for()
     page.fill("#code", code)
-    page.click("main form button")
-    assert page.url == f"{site.url}/p/{SLUG}/thanks?lang={lang}"
+    person.follow("main form button")
+    page.wait_for_url(f"{site.url}/p/{SLUG}/thanks?lang={lang}")
     page.goto(site.mail(email, "thank_you").link("/me/"))
-    page.click("a[href*='/withdraw']")
-    page.click("button[value=withdraw]")
-    assert page.locator("[role=status]").is_visible()
+    person.follow("a[href*='/withdraw']")
+    person.follow("button[value=withdraw]")
+    page.locator("[role=status]").wait_for()
 
 
 def test_four_people_sign_in_four_languages_and_every_number_agrees(
@@ -181,23 +182,21 @@ def unsubscribe(person: Supporter, site: Installation) -> None:
     [after] = site.sql("select wants_updates from signature where locale = 'ur' and state = 'confirmed'")
     assert after == (False,)
     person.visitor.open(link)
-    person.page.click("button[value=everything]")
+    person.visitor.follow("button[value=everything]")
     person.expect("You are unsubscribed")
 
 
 def agree(site: Installation, person: Supporter) -> None:
     """Page, count.json, monitor, ledger and mailbox say the same."""
     site.rest()
-    until(lambda: all(row == (0,) for row in site.sql("select count(*) from signature where not counted"
-                                                      " and state = 'confirmed'")))  # fmt: skip
     is_counted(site, 3)
     assert person.open_petition() == "3 have signed. Let's get to 1,000!"
     [petition] = [found for found in site.monitor()["petitions"] if found["slug"] == SLUG]
     assert (petition["count"], petition["state"]) == (3, "live")
-    assert site.sql("select count(*) from signature where state = 'confirmed'") == [(3,)]
-    assert site.ledger() == {("confirmation", "accepted"): 8, ("thank_you", "accepted"): 8}
+    assert site.sql(f"select count(*) from signature where state = 'confirmed' and {OF_PETITION}", slug=SLUG) == [(3,)]
+    assert site.ledger(SLUG) == {("confirmation", "accepted"): 8, ("thank_you", "accepted"): 8}
     listed = json.loads(site.get("/mailbox/messages.json").body)
-    assert sorted((mail["to"], mail["kind"]) for mail in listed) == sorted(
+    assert sorted((mail["to"], mail["kind"]) for mail in listed if "@supporters" in mail["to"]) == sorted(
         (f"{lang}{which}@supporters.test", kind)
         for lang in LANGUAGES for which in ("", "-plain") for kind in ("confirmation", "thank_you")
     )  # fmt: skip
@@ -205,10 +204,10 @@ def agree(site: Installation, person: Supporter) -> None:
 
 def test_every_token_that_does_not_fit_is_refused_by_the_same_page(site: Installation):
     slug = site.petition("tokens")
-    site.sign(slug, "tokens@supporters.test")
-    confirmation = site.mail("tokens@supporters.test", "confirmation")
-    site.sign(slug, "late@supporters.test")
-    late = site.mail("late@supporters.test", "confirmation")
+    site.sign(slug, "tokens@tokens.test")
+    confirmation = site.mail("tokens@tokens.test", "confirmation")
+    site.sign(slug, "late@tokens.test")
+    late = site.mail("late@tokens.test", "confirmation")
     token = confirmation.link("/c/").rpartition("/")[2].partition("?")[0]
     site.sql("update signature set requested_at = requested_at - interval '30 days' where id ="
              " (select max(id) from signature)")  # fmt: skip

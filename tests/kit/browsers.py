@@ -44,6 +44,11 @@ class Visitor:
         self.page.goto(url)
         return self.page
 
+    def follow(self, selector: str) -> None:
+        """Press a link or a button, and wait for the page it leads to."""
+        with self.page.expect_navigation():
+            self.page.click(selector)
+
     def another_page(self) -> "Visitor":
         """The same person in a second tab."""
         return _watched(Visitor(self.page.context.new_page(), self.complaints, self.asked))

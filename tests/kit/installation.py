@@ -32,6 +32,9 @@ LOOPBACK = "127.0.0.1"
 READY = "Stop with Ctrl-C."
 """The last line of the welcome."""
 
+OF_PETITION = "petition_id = (select id from petition where slug = %(slug)s)"
+"""Narrows a statement to one petition; journeys share an installation, each with a petition of its own."""
+
 START = 150.0
 """Seconds a start may take on a machine that runs all the other tests at the same time."""
 
@@ -146,6 +149,10 @@ class Installation:
     def redis(self) -> psutil.Process:
         return psutil.Process(int((self.data / "redis" / "redis.pid").read_text()))
 
+    def children(self, name: str) -> list[psutil.Process]:
+        """The processes that a program has started for its work: granian's and Celery's own."""
+        return [child for child in self.program(name).children() if "resource_tracker" not in " ".join(child.cmdline())]
+
     # --- What it holds ---
 
     @property
@@ -190,9 +197,10 @@ class Installation:
         shown: dict[str, Any] = json.loads(self.countersign("monitor", "--json"))
         return shown
 
-    def ledger(self) -> dict[tuple[str, str], int]:
-        """Messages by kind and state."""
-        rows = self.sql("select kind::text, state::text, count(*) from message group by 1, 2")
+    def ledger(self, slug: str) -> dict[tuple[str, str], int]:
+        """Messages of a petition by kind and state."""
+        query = f"select kind::text, state::text, count(*) from message where {OF_PETITION} group by 1, 2"
+        rows = self.sql(query, slug=slug)
         return {(kind, state): number for kind, state, number in rows}
 
     def petition(self, slug: str, locale: str = "en") -> str:
@@ -222,11 +230,13 @@ class Installation:
     def get(self, path: str, **headers: str) -> Answer:
         return self.ask("GET", path, headers=headers)
 
-    def sign(self, slug: str, email: str, *, name: str = "Zahra Ahmadi", network: str = "203.0.113.1") -> Answer:
+    def sign(
+        self, slug: str, email: str, *, name: str = "Zahra Ahmadi", network: str = "203.0.113.1", website: str = ""
+    ) -> Answer:
         """Fill in the form as a program would."""
         page = self.get(f"/p/{slug}?lang=en").text
         stamp = page.partition('name="stamp" value="')[2].partition('"')[0]
-        typed = {"name": name, "email": email, "country": "DE", "reason": "", "website": "", "stamp": stamp}
+        typed = {"name": name, "email": email, "country": "DE", "reason": "", "website": website, "stamp": stamp}
         return self.post(f"/p/{slug}/sign?lang=en", typed, **{"X-Forwarded-For": network})
 
     def post(self, path: str, form: Mapping[str, str], **headers: str) -> Answer:
@@ -264,6 +274,16 @@ class Installation:
         """Wait until no mail is on its way any more."""
         until(lambda: not self.sql("select 1 from message where state in ('planned', 'claimed', 'submitting')"
                                    " and due_at < now() + interval '1 minute' limit 1"))  # fmt: skip
+
+
+@contextmanager
+def frozen(process: psutil.Process) -> Iterator[None]:
+    """A process that stands still for a while."""
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
 
 
 @contextmanager

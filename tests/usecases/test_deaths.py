@@ -213,7 +213,7 @@ def test_a_row_that_kills_three_workers_is_quarantined_and_takes_no_neighbour_wi
     for _ in range(8):
         poisonous = world.sql("select id from message where id = 2 and state = 'planned'")
         claimed = world.deliverer()
-        batch = claimed._take(suspects=True) or claimed._take(suspects=False)  # noqa: SLF001 - and then it dies
+        batch = claimed._take(2**62, suspects=True) or claimed._take(2**62, suspects=False)  # noqa: SLF001 - and then it dies
         if poisonous and 2 in batch.round.handed:
             os.close(claimed.journal._file)  # noqa: SLF001 - the kernel does this when a process dies
             recover(world.runtime)

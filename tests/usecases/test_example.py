@@ -103,3 +103,14 @@ def test_a_disabled_example_account_stays_out(world):
     accounts.set_disabled(world.runtime, made[accounts.Role.ORGANISER], disabled=True, by=admin)
 
     assert set(example.create_accounts(world.runtime)) == {accounts.Role.ADMIN}
+
+
+def test_the_example_has_one_draft_update_in_every_language_that_stays_as_its_organiser_left_it(world):
+    example.create_example(world.runtime)
+    example.create_accounts(world.runtime)
+    world.sql("update blast_text set subject = 'Changed' where locale = 'en' returning blast_id")
+
+    example.create_accounts(world.runtime)
+
+    assert world.sql("select count(*), count(distinct blast_id) from blast_text") == [(4, 1)]
+    assert world.sql("select subject from blast_text where locale = 'en'") == [("Changed",)]

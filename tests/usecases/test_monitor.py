@@ -165,10 +165,10 @@ def test_the_oldest_message_past_its_lease_is_named_with_who_held_it(world, mail
 
 def test_a_paused_lane_says_by_whom_since_when_and_why(world, served):
     now = world.clock.now
-    world.read(lambda tx: lanes.pause(tx, Lane.BULK, by="admin 7", reason="The text has a typo.", now=now))
+    world.read(lambda tx: lanes.pause(tx, Lane.BULK, by="account 7", reason="The text has a typo.", now=now))
     world.clock.forward(minutes=10)
 
-    assert sentence(monitor.take(world.runtime)) == "bulk mail: paused by admin 7 since 10:00. The text has a typo."
+    assert sentence(monitor.take(world.runtime)) == "bulk mail: paused by account 7 since 10:00. The text has a typo."
 
 
 def test_an_open_circuit_says_what_the_mail_server_said_and_when_it_is_tried_again(world, served):

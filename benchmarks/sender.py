@@ -1,0 +1,71 @@
+"""One sending process of a benchmark: drains the bulk lane as the worker's task does, with a signer of choice.
+
+``python -m benchmarks.sender unsigned|rsa|ed25519 <blast>`` says when it is ready, begins when it reads a line, and
+prints its processor time and its peak memory as JSON when nothing of the blast is open any more.
+"""
+
+import json
+import resource
+import sys
+import time
+from dataclasses import replace
+
+from campaign import config
+from campaign.config import Settings
+from campaign.delivery import Deliverer
+from campaign.domain.states import Lane
+from campaign.mail.dkim import DkimKey, Signer, load_key
+from campaign.mailer import Mailer
+from campaign.runtime import Runtime, build
+from campaign.store.database import Transaction
+from tasks.process import open_transport
+
+
+def signer_for(settings: Settings, how: str) -> Signer | None:
+    """No signer, or one with a single key: Ed25519 alone is for measuring only."""
+    if how == "unsigned":
+        return None
+    path = settings.dkim_key_file if how == "rsa" else settings.dkim_ed25519_key_file
+    assert path is not None
+    key: DkimKey = load_key(path, domain=settings.mail_domain, selector="bench")
+    return Signer((key,))
+
+
+def is_open(runtime: Runtime, blast_id: int) -> bool:
+    """True while a message of the blast has something to come."""
+
+    def work(tx: Transaction) -> bool:
+        found = tx.connection.exec_driver_sql(
+            "select exists (select 1 from message where blast_id = %s and state in ('planned','claimed','submitting'))",
+            (blast_id,),
+        )
+        return bool(found.scalar_one())
+
+    return runtime.store.transact(work)
+
+
+def main(how: str, blast_id: int) -> None:
+    """See the module."""
+    settings = config.load()
+    signer = signer_for(settings, how)
+    unsigned = replace(settings, dkim_key_file=None, dkim_ed25519_key_file=None)
+    runtime = build(unsigned, pool_size=3)
+    mailer = Mailer(runtime, signer=signer)
+    deliverer = Deliverer(runtime, Lane.BULK, mailer=mailer, transport=open_transport(settings, Lane.BULK))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    while True:
+        deliverer.drain()
+        if not is_open(runtime, blast_id):
+            break
+        time.sleep(0.01)
+    deliverer.close()
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(json.dumps({"cpu_s": used, "peak_mb": after.ru_maxrss / 1024}), flush=True)
+    runtime.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,81 @@
+"""How fast mail may go: buckets that fill at a rate, domains that ask for less, and days of warming up."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+SLICE = 0.25
+"""Seconds whose worth of mail may go at once: short, so that a rate means what it says within each second."""
+
+SLOWED = 60.0
+"""Mails a second to a domain that has no limit of its own, before it is slowed for the first time."""
+
+SLOWEST = 1 / 64
+AGAIN = timedelta(seconds=30)
+"""Answers of one burst are one sign: a domain is slowed at most once in this time."""
+
+RECOVERY = timedelta(minutes=5)
+"""After each of these without another sign the rate of a slowed domain doubles."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """What was left of a rate at a moment. ``left`` is negative after mail that may not wait."""
+
+    left: float
+    at: float
+
+    def take(self, wanted: int, *, rate: float, now: float, must: bool = False) -> "tuple[int, Bucket]":
+        """Take up to ``wanted`` mails; how many may go, and the bucket afterwards.
+
+        Args:
+            wanted: at most so many.
+            rate: mails a second.
+            now: seconds of the clock of ``at``.
+            must: all of them go (urgent mail never waits), and others wait for it.
+        """
+        filled = min(max(1.0, rate * SLICE), self.left + max(0.0, now - self.at) * rate)
+        taken = wanted if must else max(0, min(wanted, int(filled)))
+        return taken, Bucket(filled - taken, now)
+
+
+@dataclass(frozen=True)
+class Slowness:
+    """A domain that asked for less mail: 421, or 4.7.x."""
+
+    factor: float
+    since: datetime
+
+    def now(self, now: datetime) -> float:
+        """The share of the usual rate that may go at present, up to 1."""
+        return float(min(1.0, self.factor * 2.0 ** int((now - self.since) / RECOVERY)))
+
+    def asked_again(self, now: datetime) -> "Slowness":
+        """Half of the present rate, but once per burst."""
+        if now - self.since < AGAIN:
+            return self
+        return Slowness(max(SLOWEST, self.now(now) / 2), now)
+
+
+def first_sign(now: datetime) -> Slowness:
+    """The first time a domain asks for less."""
+    return Slowness(0.5, now)
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """A new sender's days: the first day so many bulk mails, each further day twice as many, until it is no limit."""
+
+    first_day: date
+    first: int
+
+    def cap(self, day: date) -> int:
+        """Bulk mails allowed on a day (UTC)."""
+        return int(self.first * 2 ** min(max(0, (day - self.first_day).days), 40))
+
+    def __str__(self) -> str:
+        return f"{self.first_day.isoformat()}:{self.first}"
+
+
+def is_sign(code: int | None, enhanced: str | None) -> bool:
+    """True if an answer asks for less mail: 421, or a temporary refusal for policy (RFC 3463 section 3.8)."""
+    return code == 421 or (enhanced or "").startswith("4.7.")

@@ -1,0 +1,109 @@
+"""Pacing: how much may go now, over all workers: the site's rate, a domain's rate, and the cap of the day."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from campaign.buckets import Buckets, open_buckets
+from campaign.domain.pace import SLICE, SLOWED, Slowness
+from campaign.domain.states import Lane
+from campaign.mail.transport import Envelope
+from campaign.runtime import Runtime
+from campaign.store import paces
+from campaign.store.database import Transaction
+from campaign.vault import keyed_hash
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks at the slowed domains."""
+
+
+def domain_of(address: str) -> str:
+    """The domain of an address for the wire."""
+    return address.rpartition("@")[2].lower()
+
+
+def domain_key(runtime: Runtime, domain: str) -> bytes:
+    """The keyed hash of a domain: what Redis and the database see of it."""
+    return keyed_hash(runtime.secrets.address, f"domain.{domain}")
+
+
+class Pace:
+    """The limits as one worker sees them; belongs to one deliverer."""
+
+    def __init__(self, runtime: Runtime, lane: Lane, *, buckets: Buckets | None = None) -> None:
+        self._runtime = runtime
+        self._lane = lane
+        self._settings = runtime.settings
+        self._buckets = buckets or open_buckets(runtime.settings)
+        self._slowed: dict[bytes, Slowness] = {}
+        self._looked_at = float("-inf")
+
+    def allow(self, wanted: int, *, until: float, stopping: Callable[[], bool] = lambda: False) -> int:
+        """Wait until some of ``wanted`` mails may go; how many. 0: not before ``until`` (of the monotonic clock).
+
+        Urgent mail never waits: it is charged, and bulk mail waits for it.
+        """
+        rate = self._settings.rate
+        if self._lane is Lane.URGENT:
+            return wanted if rate == 0 else self._buckets.take("all", wanted, rate=rate, must=True)
+        self._look()
+        if rate == 0:
+            return wanted
+        while not stopping():
+            # No more than a slice at once, else one worker would hold what others could send.
+            taken = self._buckets.take("all", min(wanted, max(1, int(rate * SLICE))), rate=rate)
+            if taken or time.monotonic() >= until:
+                return taken
+            time.sleep(min(SLICE, max(1 / rate, 0.005)))
+        return 0
+
+    def refund(self, unused: int) -> None:
+        """Give back what was allowed and not needed."""
+        if unused > 0 and self._settings.rate:
+            self._buckets.take("all", -unused, rate=self._settings.rate, must=True)
+
+    def postponed(self, envelopes: Sequence[Envelope]) -> dict[int, datetime]:
+        """Those bulk messages whose domain has had its share for now, and when to look at each again."""
+        if self._lane is Lane.URGENT or (self._settings.domain_rate == 0 and not self._slowed):
+            return {}
+        now, found = self._runtime.clock(), {}
+        numbers = Counter(domain_of(envelope.rcpt_to) for envelope in envelopes)
+        rates = {domain: self._rate_of(domain, now) for domain in numbers}
+        left = {
+            domain: self._buckets.take(f"domain:{domain_key(self._runtime, domain).hex()}", number, rate=rate)
+            for domain, number in numbers.items()
+            if (rate := rates[domain]) is not None
+        }
+        for envelope in envelopes:
+            domain = domain_of(envelope.rcpt_to)
+            rate = rates[domain]
+            if rate is None:
+                continue
+            left[domain] -= 1
+            if left[domain] < 0:
+                found[envelope.id] = now + timedelta(seconds=-left[domain] / rate)
+        return found
+
+    def left_today(self, tx: Transaction, wanted: int) -> int:
+        """How many of ``wanted`` bulk mails the day's cap leaves; exact, for claims wait for each other here."""
+        warm_up = self._settings.warm_up
+        if warm_up is None or self._lane is Lane.URGENT:
+            return wanted
+        now = self._runtime.clock()
+        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        return max(0, min(wanted, warm_up.cap(now.date()) - paces.sent_since(tx, since=midnight)))
+
+    def _rate_of(self, domain: str, now: datetime) -> float | None:
+        slowness = self._slowed.get(domain_key(self._runtime, domain))
+        factor = 1.0 if slowness is None else slowness.now(now)
+        if self._settings.domain_rate == 0:
+            return None if factor >= 1 else SLOWED * factor
+        return self._settings.domain_rate * factor
+
+    def _look(self) -> None:
+        if time.monotonic() - self._looked_at < LOOK_EVERY:
+            return
+        now = self._runtime.clock()
+        self._slowed = self._runtime.store.transact(lambda tx: paces.slowed(tx, now=now))
+        self._looked_at = time.monotonic()

@@ -1,0 +1,56 @@
+"""Domains that asked for less mail, by keyed hash, and how much bulk mail went today."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import text
+
+from campaign.domain.pace import RECOVERY, SLOWEST, Slowness, first_sign
+from campaign.store.database import Transaction
+
+
+def slowed(tx: Transaction, *, now: datetime) -> dict[bytes, Slowness]:
+    """The domains that are slowed at present, by key; a handful."""
+    rows = tx.execute(text("select key, factor, since from slow_domain where since > :oldest"), oldest=now - _LONGEST)
+    return {bytes(row.key): Slowness(row.factor, row.since) for row in rows}
+
+
+_LONGEST = RECOVERY * 7
+"""After this even the slowest domain has recovered: 1/64 doubled six times."""
+assert 2**6 * SLOWEST == 1  # noqa: S101 - the two numbers belong together
+
+
+def slow_down(tx: Transaction, keys: Sequence[bytes], *, now: datetime) -> None:
+    """Slow domains that asked for it."""
+    for key in sorted(keys):
+        row = tx.execute(
+            text("select factor, since from slow_domain where key = :key for update"), key=key
+        ).one_or_none()
+        slower = first_sign(now) if row is None else Slowness(row.factor, row.since).asked_again(now)
+        tx.execute(
+            text("""
+            insert into slow_domain (key, factor, since) values (:key, :factor, :since)
+            on conflict (key) do update set factor = excluded.factor, since = excluded.since"""),
+            key=key, factor=slower.factor, since=slower.since,
+        )  # fmt: skip
+
+
+def forget(tx: Transaction, *, now: datetime) -> int:
+    """Delete domains that have recovered; returns how many."""
+    return tx.execute(text("delete from slow_domain where since <= :oldest"), oldest=now - _LONGEST).rowcount
+
+
+def sent_since(tx: Transaction, *, since: datetime) -> int:
+    """Bulk mails that the mail server took since a moment, and those on their way to it.
+
+    Whoever asks, to claim by the answer, waits for the transaction of whoever asked before.
+    """
+    tx.execute(text("select pg_advisory_xact_lock(hashtext('countersign.warm_up'))"))
+    return int(
+        tx.execute(
+            text("""
+            select (select count(*) from message where lane = 'bulk' and state = 'accepted' and settled_at >= :since)
+                + (select count(*) from message where lane = 'bulk' and state in ('claimed', 'submitting'))"""),
+            since=since,
+        ).scalar_one()
+    )

@@ -1,0 +1,169 @@
+"""The monitor in a real browser: every page by axe-core, narrow, right-to-left, dark, without JavaScript, refreshed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from campaign import accounts, hours, lanes, petitions, suppressing
+from campaign.accounts import Account, Role
+from campaign.domain.states import Lane
+from campaign.store import accounts as account_rows
+from tests.browser.conftest import SLUG, Live, Visitor
+from tests.kit import ledgers
+
+pytestmark = pytest.mark.browser
+
+UNCERTAIN = {"state": "uncertain", "settled_at": -400, "phase": "dot", "reason": "no_outcome"}
+REJECTED = {
+    "state": "rejected", "settled_at": -900, "phase": "rcpt", "reply_code": 550, "enhanced": "5.1.1",
+    "reason": "The mailbox that you tried to reach does not exist here, see https://example.net/help?code=abc12345",
+}  # fmt: skip
+DEFERRED = {"due_at": 700, "attempts": 2, "phase": "rcpt", "reply_code": 450, "reason": "Greylisted, come back later"}
+PAGES = {
+    "monitor": "/admin", "causes": "/admin/messages?since=7d", "waiting": "/admin/messages?show=waiting",
+    "uncertain": "/admin/messages?show=uncertain", "message": "/admin/messages/1", "petitions": "/admin/petitions",
+    "accounts": "/admin/accounts", "suppressions": "/admin/suppressions", "audit": "/admin/audit",
+}  # fmt: skip
+
+
+@dataclass
+class Night:
+    """A site with troubles of every kind, and an admin."""
+
+    live: Live
+    ada: Account
+
+    def enter(self, person: Visitor) -> Visitor:
+        """Sign in by a one-time link."""
+        person.open(accounts.sign_in_link(self.live.world.runtime, self.ada.id))
+        person.page.get_by_role("button").last.click()
+        person.page.wait_for_url("**/organiser")
+        return person
+
+    def open(self, person: Visitor, path: str, lang: str = "en") -> Page:
+        """Open a page of the monitor, and see that it is one."""
+        page = person.open(self.url(path, lang))
+        expect(page.locator(".admin-tabs [aria-current]")).to_be_visible()
+        return page
+
+    def url(self, path: str, lang: str = "en") -> str:
+        return f"{self.live.url}{path}{'&' if '?' in path else '?'}lang={lang}"
+
+
+@pytest.fixture
+def night(live: Live) -> Night:
+    world = live.world
+    world.clock.now = datetime.now(UTC)
+    ada = ledgers.admin(world)
+    olga = accounts.create(world.runtime, email="olga@example.org", name="علی رضا حسینی", role=Role.ORGANISER)
+    petition_id = petitions.by_slug(world.runtime, SLUG).petition.id
+    world.read(lambda tx: account_rows.add_member(tx, petition_id, olga))
+    ledgers.put(world, 17, **UNCERTAIN)
+    ledgers.put(world, 230, **REJECTED, lane="bulk", kind="update")
+    ledgers.put(world, 40, **DEFERRED)
+    ledgers.put(world, 4, due_at=-12)
+    for minute in range(1, 60, 3):
+        ledgers.put(world, minute, state="accepted", settled_at=-60 * minute)
+    ledgers.serve(world)
+    hours.note(world.runtime)
+    suppressing.add(world.runtime, "held@example.org", by=ada)
+    lanes.pause(world.runtime, Lane.BULK, reason="The provider is being changed", by=ada)
+    return Night(live, ada)
+
+
+@pytest.mark.parametrize(
+    ("lang", "scheme"), [("en", "light"), ("de", "dark"), ("fa", "light"), ("ur", "dark")]
+)  # fmt: skip
+def test_every_page_of_the_monitor_is_accessible(
+    night: Night, visitor: Callable[..., Visitor], lang: str, scheme: str
+) -> None:
+    person = night.enter(visitor(color_scheme=scheme))
+
+    found = []
+    for name, path in PAGES.items():
+        night.open(person, path, lang)
+        found += [f"{name}: {problem}" for problem in person.violations()]
+        person.pictures(f"admin-{name}-{lang}")
+    assert found == []
+    assert [text for text in person.complaints if "Failed to load resource" not in text] == []
+
+
+def test_what_opens_is_accessible_too(night: Night, visitor: Callable[..., Visitor]) -> None:
+    person = night.enter(visitor())
+    night.open(person, "/admin")
+
+    for opened in person.page.locator("details > summary").all():
+        opened.click()
+
+    assert person.violations() == []
+
+
+@pytest.mark.parametrize("lang", ["en", "ur"])
+@pytest.mark.parametrize("width", [320, 375, 768, 1440])
+def test_no_page_of_the_monitor_is_wider_than_its_window(
+    night: Night, visitor: Callable[..., Visitor], width: int, lang: str
+) -> None:
+    person = night.enter(visitor(width=width))
+
+    wide = {}
+    for name, path in PAGES.items():
+        night.open(person, path, lang)
+        wide[name] = person.overflow()
+        person.pictures(f"admin-{name}-{lang}-{width}")
+
+    assert set(wide.values()) == {0}, wide
+
+
+def test_an_admin_at_three_in_the_morning_needs_no_javascript(night: Night, visitor: Callable[..., Visitor]) -> None:
+    person = night.enter(visitor(java_script_enabled=False))
+    page = night.open(person, "/admin")
+    sentence = page.locator(".verdict-sentence")
+    expect(sentence).to_contain_text("The provider is being changed")
+
+    page.locator(".verdict").get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("status").first).to_contain_text("The lane flows again.")
+    page.get_by_text("Pause…").first.click()
+    page.get_by_label("Why, for whoever looks next").first.fill("Night maintenance")
+    page.get_by_role("button", name="Pause urgent mail: nobody gets a confirmation").click()
+    expect(sentence).to_contain_text("Night maintenance")
+    uncertain = page.get_by_role("listitem").filter(has_text="17 messages")
+    uncertain.get_by_role("button", name="Take as arrived").click()
+    expect(page.get_by_text("17 messages are taken as arrived.")).to_be_visible()
+    rejected = page.get_by_role("listitem").filter(has_text="230 messages")
+    rejected.get_by_text("Cancel…").click()
+    rejected.get_by_role("button", name="Cancel 230 messages").click()
+    expect(page.get_by_text("230 messages are cancelled.")).to_be_visible()
+
+    assert night.live.world.sql("select count(*) from message where state in ('uncertain', 'rejected')") == [(0,)]
+
+
+def test_the_page_refreshes_itself_but_not_where_somebody_works(night: Night, visitor: Callable[..., Visitor]) -> None:
+    person = night.enter(visitor())
+    page = night.open(person, "/admin")
+    page.get_by_text("Pause…").first.click()
+    page.get_by_label("Why, for whoever looks next").first.fill("half a sen")
+    requests: list[str] = []
+    page.on("requestfinished", lambda request: requests.append(request.url))
+
+    lanes.resume(night.live.world.runtime, Lane.BULK, by=night.ada)
+
+    expect(page.locator(".verdict-sentence")).not_to_contain_text("The provider is being changed", timeout=15_000)
+    expect(page.get_by_label("Why, for whoever looks next").first).to_have_value("half a sen")
+    assert any("/admin" in url for url in requests)
+
+
+def test_the_monitor_is_walked_by_keyboard(night: Night, visitor: Callable[..., Visitor]) -> None:
+    person = night.enter(visitor())
+    page = night.open(person, "/admin")
+
+    reached = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.textContent.trim()"))
+
+    assert "Resume" in reached
+    assert "Pause…" in reached
+    assert reached.index("Resume") < reached.index("Pause…")

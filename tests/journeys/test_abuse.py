@@ -1,0 +1,109 @@
+"""Duplicates and floods: nothing is told to whoever sends them, and nobody's mailbox is filled (scenario B)."""
+
+import re
+
+import pytest
+
+from tests.kit.installation import OF_PETITION, Answer, Installation
+from tests.kit.waiting import until
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("journeys")]
+
+HANDLE = re.compile(rb'name="handle" value="[^"]*"')
+MASKED = re.compile(rb'<strong class="ltr">[^<]*</strong>')
+OVERRIDE = "\u202e"
+"""Turns what follows from right to left."""
+
+COMES_AND_GOES = {"date", "content-length"}
+
+
+def told(answer: Answer) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+    """What an attacker can compare: status, headers, body; the handle is random, the address their own."""
+    headers = tuple((name, value) for name, value in answer.headers.items() if name.lower() not in COMES_AND_GOES)
+    handle = HANDLE.search(answer.body)
+    assert handle is not None
+    return answer.status, headers, MASKED.sub(b"", HANDLE.sub(b"%d" % len(handle.group()), answer.body))
+
+
+def confirm(site: Installation, to: str) -> None:
+    """Press the button of the newest confirmation."""
+    until(lambda: site.mails(to=to, kind="confirmation"))
+    assert site.post(site.mails(to=to, kind="confirmation")[0].link("/c/"), {}).status == 303
+
+
+def later(site: Installation) -> None:
+    """Let ten minutes pass for the allowance of mailboxes, which spaces the mails of one."""
+    site.rest()
+    site.sql("update message set due_at = due_at - interval '11 minutes', planned_at = planned_at - interval"
+             " '11 minutes' where state = 'planned'")  # fmt: skip
+    site.sql("update mail_allowance set slot_at = slot_at - interval '11 minutes'")
+    site.rest()
+
+
+def test_whoever_signs_again_learns_nothing_and_fills_no_mailbox(site: Installation):
+    slug, home = site.petition("abuse"), "family@abuse.test"
+    answers = [site.sign(slug, home, name="Zahra Ahmadi", network="203.0.113.11")]
+    confirm(site, home)
+
+    # The same person in other spellings, before and after.
+    for name, email in (("ZAHRA  AHMADI", home), ("zahra ahmadi", "FAMILY@abuse.test"), ("Zahra Ahmadi", home)):
+        answers.append(site.sign(slug, email, name=name, network="203.0.114.11"))
+    later(site)
+    # Her husband has the same mailbox; a third name has no seat there.
+    answers.append(site.sign(slug, home, name="Reza Ahmadi", network="203.0.115.11"))
+    later(site)
+    confirm(site, home)
+    answers += [site.sign(slug, home, name=name, network="203.0.116.11") for name in ("Somebody Else", "One More")]
+    later(site)
+    later(site)
+
+    kinds = [mail.kind for mail in site.mails(to=home)]
+    assert kinds.count("already_signed") <= 1
+    assert kinds.count("mailbox_full") <= 1
+    assert len([kind for kind in kinds if kind != "thank_you"]) <= 5
+    assert kinds.count("thank_you") == 2
+    assert len({told(answer) for answer in answers}) == 1
+    assert site.sql(f"select count(*) from signature where state = 'confirmed' and {OF_PETITION}", slug=slug) == [(2,)]
+    until(lambda: site.count(slug) == 2)
+
+
+def test_thirty_sign_ups_from_one_network_get_one_answer_and_ten_mails(site: Installation):
+    slug = site.petition("flood")
+
+    answers = [site.sign(slug, f"flood{number}@abuse.test", network=f"192.0.2.{number}") for number in range(30)]
+    neighbour = site.sign(slug, "neighbour@abuse.test", network="192.0.3.1")
+    site.mail("neighbour@abuse.test", "confirmation")
+    site.rest()
+
+    assert len({told(answer) for answer in [*answers, neighbour]}) == 1
+    assert len([mail for mail in site.mails() if mail.to.startswith("flood")]) == 10
+    assert site.count(slug) == 0
+
+
+def test_a_form_with_the_trap_filled_in_gets_the_same_answer_and_stores_nothing(site: Installation):
+    slug = site.petition("trap")
+    person = site.sign(slug, "person@abuse.test", network="192.0.4.1")
+    before = site.sql("select count(*) from signature")
+
+    program = site.sign(slug, "program@abuse.test", network="192.0.4.1", website="http://spam.test")
+
+    assert told(program) == told(person)
+    assert site.sql("select count(*) from signature") == before
+
+
+@pytest.mark.parametrize(
+    "name", ["=cmd|' /C calc'!A0", "@SUM(1+1)", "https://spam.test win", f"{OVERRIDE}evil", "Robert'); DROP TABLE"]
+)
+def test_a_name_that_is_a_trick_is_refused_or_harmless(site: Installation, name: str):
+    slug = site.petition(f"tricks-{abs(hash(name)) % 10**8}")
+    email = f"{slug}@abuse.test"
+
+    answer = site.sign(slug, email, name=name, network="192.0.5.1")
+
+    if answer.status == 422:
+        assert site.sql(f"select 1 from signature where {OF_PETITION}", slug=slug) == []
+    else:
+        confirm(site, email)
+        text = site.mail(email, "thank_you").text
+        assert not re.search(r"(?m)^[=@]", text)
+        assert OVERRIDE not in text

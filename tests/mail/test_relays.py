@@ -1,0 +1,178 @@
+"""Several relays: shared by weight, failing over when one is down, each with a rate of its own."""
+
+from collections import Counter
+
+import pytest
+
+from campaign.errors import SessionFailedError, SettingsError
+from campaign.mail.memory import MemoryTransport
+from campaign.mail.relays import Relay, RelayTransport
+from campaign.mail.smtp_settings import SmtpSettings
+from campaign.mail.transport import Blame, Envelope, Outcome, Phase, Result
+from campaign.smtpd.faults import FaultServer
+
+
+class Now:
+    def __init__(self):
+        self.seconds = 100.0
+
+    def __call__(self):
+        return self.seconds
+
+
+def envelopes(number):
+    return [Envelope(n, f"b{n}@example.org", f"r{n}@example.net", b"Subject: x\r\n\r\nx\r\n") for n in range(number)]
+
+
+def failing(*, permanent=False):
+    return SessionFailedError("down", phase="connect", permanent=permanent)
+
+
+def deliver(transport, number=4):
+    outcomes = []
+    transport.deliver(envelopes(number), on_submit=lambda _: None, on_outcome=outcomes.append)
+    return outcomes
+
+
+def test_batches_are_shared_by_weight():
+    heavy, light = MemoryTransport(), MemoryTransport()
+    both = RelayTransport([Relay("heavy", heavy, weight=3), Relay("light", light, weight=1)])
+
+    for _ in range(8):
+        deliver(both, 1)
+
+    assert (len(heavy.sent), len(light.sent)) == (6, 2)
+
+
+def test_a_relay_without_weight_is_only_used_when_the_others_are_down():
+    usual, spare = MemoryTransport(), MemoryTransport()
+    both = RelayTransport([Relay("spare", spare, weight=0), Relay("usual", usual)])
+
+    for _ in range(3):
+        deliver(both, 1)
+    usual.failures.append(failing())
+    deliver(both, 1)
+
+    assert (len(usual.sent), len(spare.sent)) == (3, 1)
+
+
+def test_when_a_relay_is_down_the_next_one_takes_over_and_no_message_notices():
+    down, up = MemoryTransport(failures=[failing()]), MemoryTransport()
+
+    outcomes = deliver(RelayTransport([Relay("down", down, weight=9), Relay("up", up)]))
+
+    assert [outcome.result for outcome in outcomes] == [Result.ACCEPTED] * 4
+    assert len(up.sent) == 4
+
+
+def test_what_a_real_relay_that_refuses_connections_had_taken_goes_to_the_next_once():
+    with FaultServer() as server:
+        relays = [
+            Relay("closed", Relay.of(SmtpSettings("127.0.0.1", 1, "a.test")).transport, weight=9),
+            Relay.of(SmtpSettings("127.0.0.1", server.port, "a.test")),
+        ]
+        transport = RelayTransport(relays)
+
+        outcomes = deliver(transport, 10)
+        transport.close()
+
+        assert Counter(outcome.id for outcome in outcomes) == Counter(range(10))
+        assert {outcome.result for outcome in outcomes} == {Result.ACCEPTED}
+        assert len(server.rules.received) == 10
+
+
+def test_a_relay_that_failed_rests_longer_each_time_and_then_gets_its_turn():
+    clock, first, second = Now(), MemoryTransport(failures=[failing(), failing()]), MemoryTransport()
+    both = RelayTransport([Relay("first", first, weight=9), Relay("second", second)], clock=clock)
+    deliver(both, 1)
+    deliver(both, 1)
+    left_alone = len(first.failures)
+
+    clock.seconds += 6
+    deliver(both, 1)
+    clock.seconds += 6
+    deliver(both, 1)
+    still_resting = len(first.sent)
+    clock.seconds += 6
+    deliver(both, 1)
+
+    assert left_alone == 1
+    assert still_resting == 0
+    assert len(first.sent) == 1
+
+
+def test_the_lane_fails_only_when_every_relay_has_and_each_message_is_told_once():
+    def refuse(envelope):
+        return Outcome(envelope.id, Result.TEMPORARY, Phase.CONNECT, None, None, "down", Blame.SERVER)
+
+    class Down(MemoryTransport):
+        def deliver(self, items, *, on_submit, on_outcome):
+            super().deliver(items, on_submit=on_submit, on_outcome=on_outcome)
+            raise failing()
+
+    outcomes = []
+    both = RelayTransport([Relay("a", Down(script=refuse)), Relay("b", Down(script=refuse))])
+
+    with pytest.raises(SessionFailedError):
+        both.deliver(envelopes(4), on_submit=lambda _: None, on_outcome=outcomes.append)
+
+    assert sorted(outcome.id for outcome in outcomes) == [0, 1, 2, 3]
+
+
+def test_one_relay_that_may_mend_keeps_the_lane_from_being_paused_for_good():
+    both = RelayTransport(
+        [
+            Relay("a", MemoryTransport(failures=[failing(permanent=True)])),
+            Relay("b", MemoryTransport(failures=[failing()])),
+        ]
+    )
+
+    with pytest.raises(SessionFailedError) as caught:
+        deliver(both)
+
+    assert not caught.value.permanent
+
+
+def test_an_uncertain_message_is_never_offered_to_another_relay():
+    def silent(envelope):
+        return Outcome(envelope.id, Result.UNCERTAIN, Phase.DOT, None, None, "", Blame.SERVER)
+
+    second = MemoryTransport()
+
+    outcomes = deliver(RelayTransport([Relay("a", MemoryTransport(script=silent), weight=9), Relay("b", second)]))
+
+    assert {outcome.result for outcome in outcomes} == {Result.UNCERTAIN}
+    assert second.sent == []
+
+
+def test_the_rate_of_a_relay_is_asked_for_each_message():
+    asked = []
+
+    def admit(name, rate):
+        asked.append((name, rate))
+        return len(asked) % 2 == 0
+
+    deliver(RelayTransport([Relay("slow", MemoryTransport(), rate=1000.0)], admit=admit), 3)
+
+    assert asked == [("slow", 1000.0)] * 6
+
+
+def test_several_urls_name_several_relays_and_a_lane_keeps_its_own():
+    urls = "smtp://localhost:25?lane=urgent smtp://127.0.0.1:26?weight=3&rate=50&connections=8"
+
+    urgent = SmtpSettings.all_from(urls, ehlo_name="a.test", lane="urgent")
+    bulk = SmtpSettings.all_from(urls, ehlo_name="a.test", lane="bulk")
+
+    assert [relay.port for relay in urgent] == [25, 26]
+    assert [(relay.port, relay.weight, relay.rate, relay.connections) for relay in bulk] == [(26, 3, 50.0, 8)]
+
+
+@pytest.mark.parametrize("option", ["weight=x", "rate=-1", "lane=fast", "connections=1000", "speed=9"])
+def test_options_that_make_no_sense_are_refused(option):
+    with pytest.raises(SettingsError):
+        SmtpSettings.from_url(f"smtp://localhost?{option}", ehlo_name="a.test")
+
+
+def test_a_lane_without_a_relay_is_refused():
+    with pytest.raises(SettingsError, match="bulk"):
+        SmtpSettings.all_from("smtp://localhost?lane=urgent", ehlo_name="a.test", lane="bulk")

@@ -1,0 +1,30 @@
+import threading
+import time
+
+import pytest
+
+from campaign import ticker
+from campaign.domain.states import Lane
+from campaign.ticker import Ticker
+from tests.kit.waiting import until
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_ticker_that_meets_an_error_nobody_foresaw_looks_again(world):
+    beats = []
+
+    def beat():
+        beats.append(time.monotonic())
+        if len(beats) == 1:
+            raise ZeroDivisionError
+
+    made = Ticker(
+        world.runtime, lane=Lane.URGENT, enqueue_job=lambda _: True, nudge=lambda _: True, drain=lambda: None,
+        beat=beat,
+    )  # fmt: skip
+    made.start()
+    until(lambda: len(beats) > 1, seconds=ticker.AFTER_BREAK + 10)
+    made.stop()
+
+    assert len(beats) > 1
+    assert not [thread for thread in threading.enumerate() if thread.name == "ticker"]

@@ -1,0 +1,95 @@
+"""A blast that is badly received pauses by itself (F49)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaign import blast_running
+from campaign.delivery import Deliverer
+from campaign.domain.blast import Reception
+from campaign.domain.states import Lane
+from campaign.mail.memory import MemoryTransport, accepted
+from campaign.mailer import Mailer
+from campaign.store import blasts
+from tests.kit import servers
+
+REFUSAL = servers.refusing(550, "5.2.2")
+
+
+@pytest.fixture
+def blast(world):
+    """A running blast to sixty people."""
+    slug = world.petition()
+    for n in range(60):
+        world.signature(slug, f"p{n}@example.org", confirmed=True, wants_updates=True)
+    world.sql("update message set state = 'cancelled', settled_at = now()")
+    petition_id = world.opened(slug).petition.id
+
+    def work(tx):
+        blast_id = blasts.add(tx, petition_id=petition_id, kind="update", request_key="k")
+        blasts.save_texts(tx, blast_id, {"en": ("News", "Hello {{name}}", "<p>Hello {{name}}</p>")})
+        blasts.start(tx, blast_id, count=60, now=world.clock())
+        return blast_id
+
+    blast_id = world.read(work)
+    blast_running.freeze(world.runtime)
+    return blast_id
+
+
+def send(world, script, *, batch):
+    transport = MemoryTransport(script=script)
+    deliverer = Deliverer(world.runtime, Lane.BULK, mailer=Mailer(world.runtime), transport=transport)
+    deliverer._limit = batch  # noqa: SLF001 - smaller batches than the first
+    deliverer.drain()
+    deliverer.close()
+
+
+def stage(world):
+    return world.sql("select paused_reason from blast")[0][0]
+
+
+def states(world):
+    return dict(world.sql("select state, count(*) from message where blast_id is not null group by 1"))
+
+
+def test_a_blast_that_every_server_refuses_stops_before_it_reaches_everybody(world, blast):
+    send(world, REFUSAL, batch=10)
+
+    assert stage(world) == "rejections"
+    assert states(world)["rejected"] <= 40
+    assert states(world)["planned"] >= 20
+    assert world.sql("select detail->>'reason' from audit_entry where action = 'blast.pause'") == [("rejections",)]
+
+
+def test_a_few_refusals_are_people_not_a_bad_list(world, blast):
+    send(world, lambda envelope: REFUSAL(envelope) if envelope.id % 6 == 0 else accepted(envelope), batch=10)
+
+    assert stage(world) is None
+    assert "planned" not in states(world)
+
+
+def test_who_lets_it_go_on_is_not_asked_again_for_what_was_known(world, blast):
+    send(world, REFUSAL, batch=10)
+    world.read(lambda tx: blasts.resume(tx, blast))
+    world.sql(
+        "insert into audit_entry (actor, action, subject, subject_id, at)"
+        " values ('system', 'blast.resume', 'blast', %(id)s, %(now)s)", id=blast, now=world.clock(),
+    )  # fmt: skip
+
+    world.clock.forward(seconds=10)
+    send(world, accepted, batch=10)
+
+    assert stage(world) is None
+    assert "planned" not in states(world)
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**4), st.integers(0, 10**3))
+def test_the_limits_are_shares_and_never_a_single_mail(accepted_, rejected, complained):
+    reason = Reception(accepted_, rejected, complained).reason_to_pause()
+
+    if reason == "rejections":
+        assert rejected >= 20
+        assert rejected / (accepted_ + rejected) > 0.05
+    elif reason == "complaints":
+        assert complained >= 5
+        assert complained > 0.003 * accepted_

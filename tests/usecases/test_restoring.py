@@ -1,0 +1,76 @@
+from datetime import timedelta
+
+from campaign import accounts, blast_running, blasts, monitor
+from campaign.domain.blast import BlastText
+from campaign.domain.flow import Code, judge
+from campaign.domain.states import Lane
+from campaign.mail.memory import MemoryTransport
+from campaign.restoring import declare_restored
+from campaign.runtime import build
+from tests.kit import ledgers
+from tests.kit.commands import Shell
+from tests.kit.worlds import World
+
+TEXT = {"en": BlastText("News", "Hello")}
+
+
+def restarted(world: World) -> World:
+    """The world after its processes were started anew."""
+    runtime = build(world.runtime.settings, clock=world.clock)
+    return World(runtime, world.clock)
+
+
+def test_a_restored_backup_mails_nobody_by_itself(world):
+    ada = ledgers.admin(world)
+    slug = world.petition()
+    petition_id = accounts.may_organise(world.runtime, ada, slug)
+    for number in range(3):
+        world.signature(slug, f"s{number}@example.org", name=f"S {number}", confirmed=True, wants_updates=True)
+    running, scheduled = (
+        blasts.save_draft(world.runtime, petition_id, TEXT, by=ada, request_key=key) for key in ("running", "scheduled")
+    )
+    blasts.send_now(world.runtime, running, petition_id, by=ada)
+    world.clock.forward(seconds=31)
+    blast_running.look(world.runtime)
+    local = world.clock.now.replace(tzinfo=None) + timedelta(hours=1)
+    blasts.schedule(world.runtime, scheduled, petition_id, local=local, zone="UTC", by=ada)
+
+    done = declare_restored(world.runtime)
+    after = restarted(world)
+    world.clock.forward(hours=1, seconds=1)
+    blast_running.look(after.runtime)
+    transports = {lane: MemoryTransport() for lane in Lane}
+    for lane, transport in transports.items():
+        after.deliverer(lane, transport=transport).drain()
+
+    assert (done.lanes, done.blasts) == (2, 1)
+    assert [transport.sent for transport in transports.values()] == [[], []]
+    assert world.sql("select id, paused_reason from blast order by id") == [
+        (running, "other_epoch"), (scheduled, "other_epoch"),
+    ]  # fmt: skip
+    assert judge(monitor.take(after.runtime)).code is Code.PAUSED
+    after.runtime.close()
+
+
+def test_whoever_was_signed_in_signs_in_again(world):
+    ada = ledgers.admin(world)
+    link = accounts.sign_in_link(world.runtime, ada.id).rpartition("/")[2]
+    cookie = accounts.sign_in(world.runtime, link)
+
+    done = declare_restored(world.runtime)
+
+    assert done.sessions == 1
+    assert accounts.session(world.runtime, cookie) is None
+
+
+def test_the_command_says_what_was_held_and_may_run_twice(world):
+    shell = Shell(world)
+
+    first, second = shell("db", "restored"), shell("db", "restored")
+
+    assert (first.status, second.status) == (0, 0)
+    assert "Paused: 2 lanes, 0 updates" in first.out
+    assert "Paused: 0 lanes, 0 updates" in second.out
+    assert world.sql("select count(distinct detail->>'epoch') from audit_entry where action = 'instance.restored'") == [
+        (2,)
+    ]
