@@ -33,7 +33,10 @@ MAX_SUBJECT: Final = 250
 _INLINER = css_inline.CSSInliner(load_remote_stylesheets=False)
 _TABLE = re.compile(r"<table(?=[\s>])(?![^>]*\sdir=)")
 _STYLE = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL)
-_OUTSIDE = re.compile(r"<(?:script|form|iframe|link|img|object|embed|base)\b|@import|url\(", re.IGNORECASE)
+_OUTSIDE = re.compile(r"<(?:script|form|iframe|link|img|object|embed|base)\b", re.IGNORECASE)
+_STYLED = re.compile(r"<style[^>]*>.*?</style>|<[a-z][^>]*\sstyle=[^>]*>", re.DOTALL | re.IGNORECASE)
+_LOADING = re.compile(r"@import|url\(", re.IGNORECASE)
+"""What makes a style load something; in words that are read it does nothing."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,7 @@ def inlined(html: str, locale: str) -> str:
     Raises:
         MailTemplateError: for scripts, forms, frames, images, imports, or too much style.
     """
-    if _OUTSIDE.search(html):
+    if _OUTSIDE.search(html) or any(_LOADING.search(styled) for styled in _STYLED.findall(html)):
         raise MailTemplateError("A mail must not hold scripts, forms, frames, images or imported styles.")
     directed = _TABLE.sub(f'<table lang="{locale}" dir="{i18n.direction(locale)}"', html)
     inlined = _INLINER.inline(directed)

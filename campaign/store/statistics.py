@@ -36,9 +36,11 @@ def funnel(tx: Transaction, petition_id: int, *, since: datetime) -> Funnel:
             count(*) filter (where accepted_at is not null or confirmed_at is not null) as accepted,
             count(confirmed_at) as confirmed,
             percentile_cont(0.5) within group (
-                order by greatest(extract(epoch from accepted_at - requested_at), 0) / 60) as minutes_to_accepted,
+                order by greatest(extract(epoch from accepted_at - requested_at), 0) / 60)
+                filter (where accepted_at is not null) as minutes_to_accepted,
             percentile_cont(0.5) within group (
-                order by greatest(extract(epoch from confirmed_at - requested_at), 0) / 60) as minutes_to_confirmed
+                order by greatest(extract(epoch from confirmed_at - requested_at), 0) / 60)
+                filter (where confirmed_at is not null) as minutes_to_confirmed
         from asked"""),
         id=petition_id, since=since,
     ).one()  # fmt: skip

@@ -138,9 +138,13 @@ def _parsed(when: When) -> datetime:
     if not when.date or not when.time:
         raise InvalidInputError({"send_at": "missing"})
     try:
-        return datetime.strptime(f"{when.date} {when.time[:5]}", "%Y-%m-%d %H:%M")  # noqa: DTZ007 - the zone is asked for beside it
+        local = datetime.strptime(f"{when.date} {when.time[:5]}", "%Y-%m-%d %H:%M")  # noqa: DTZ007 - the zone is asked for beside it
     except ValueError:
         raise InvalidInputError({"send_at": "not_a_date"}) from None
+    # At the ends of the calendar there is no such moment in every zone.
+    if abs(local.year - runtime().clock().year) > FURTHEST.days // 365 + 1:
+        raise InvalidInputError({"send_at": "past" if local.year < runtime().clock().year else "too_far"})
+    return local
 
 
 def _check_moment(planned: Scheduled) -> None:

@@ -90,8 +90,8 @@ def test_many_rows_are_streamed_without_a_limit_in_flat_memory(world, organiser)
         """
         insert into signature (id, petition_id, text_version_id, consent_id, state, locale, country, show_name,
             wants_updates, nonce, requested_at, confirmed_at)
-        select 1000 + n, petition_id, text_version_id, consent_id, 'confirmed', locale, country, false, false, '\\x00',
-            requested_at, confirmed_at
+        select 1000000 + n, petition_id, text_version_id, consent_id, 'confirmed', locale, country, false, false,
+            nonce, requested_at, confirmed_at
         from signature, generate_series(1, 20000) n where id = %(first)s returning id""",
         first=first,
     )
