@@ -4,7 +4,7 @@
 BIN = .venv/bin
 ARGS =
 
-.PHONY: help install run test check bench-web bench lock clean
+.PHONY: help install run test check bench-web bench pictures lock clean
 
 help:
 	@echo "make run         install, then start everything here: database, queue, web, workers, mail"
@@ -12,6 +12,7 @@ help:
 	@echo "make check       ruff, mypy, import contracts, migrations, translations"
 	@echo "make bench-web   measure pages and signing"
 	@echo "make bench       measure all"
+	@echo "make pictures    take the pictures of README and docs anew (needs chromium)"
 	@echo "make lock        resolve requirements.lock anew from pyproject.toml"
 	@echo "make clean       remove .venv and caches; data in var/ stay"
 
@@ -40,6 +41,9 @@ bench-web: install
 
 bench: install
 	$(BIN)/python -m benchmarks $(ARGS)
+
+pictures: install
+	$(BIN)/python -m docs.pictures
 
 # uv resolves for every platform at once, which pip can't. It lives in a folder of its own, thrown away afterwards.
 lock:

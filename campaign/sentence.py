@@ -68,7 +68,7 @@ def _flowing_words(snapshot: Snapshot, locale: str) -> str:
 
 
 def _left(snapshot: Snapshot) -> int:
-    return sum(flow.waiting for flow in snapshot.lanes)
+    return sum(flow.left for flow in snapshot.lanes)
 
 
 def _of_all(snapshot: Snapshot, locale: str, zone: tzinfo) -> dict[str, str]:

@@ -1,104 +1,176 @@
-"""Take the pictures of README and docs from a running installation: `python docs/pictures.py http://localhost:8000`.
+"""Take the pictures of README and docs: `make pictures`, with Debian's chromium installed.
 
-Start it on empty data (`COUNTERSIGN_DATA=/tmp/pictures make run`), with Debian's chromium installed. The script signs,
-confirms, seeds nothing itself: run `countersign seed --petition stop-hazara-genocide --signatures 1234 --confirmed`
-before, if the organiser's pictures shall show a petition that has grown.
+It runs an installation of its own, on empty data and, if it can, on port 8000. Nothing in the pictures is drawn: people
+sign, mail arrives, an organiser writes to them, and the queues are looked at.
 """
 
-import json
-import re
 import sys
-import time
-import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from campaign.example import SLUG
+from tests.journeys.desk import links
+from tests.kit.browsers import ARGUMENTS, find_program
+from tests.kit.installation import Installation, installation
+from tests.kit.waiting import until
 
 FOLDER = Path(__file__).with_name("pictures")
-SLUG = "stop-hazara-genocide"
-ADDRESS = f"zahra.{int(time.time())}@example.org"
+LARGEST = 150_000
+"""Bytes of a picture: a README with ten of them is still read on a phone."""
+
+WIDE, NARROW = {"width": 1100, "height": 760}, {"width": 390, "height": 800}
+LETTER, DESK = {"width": 680, "height": 600}, {"width": 1300, "height": 860}
+HEIGHT = "document.body.scrollHeight"
+PEOPLE = {"en": ("Zahra Ahmadi", "zahra@example.org"), "ur": ("زہرا حسینی", "zehra@example.net")}
+TEXT = """Dear {{name}},
+
+yesterday a delegation handed the first **{{count}}** signatures to the committee for human rights.
+
+The committee has promised an answer by the end of the month. Until then, three things help:
+
+- ask two friends to sign
+- write to your member of parliament
+- come to the vigil on Saturday
+"""
 
 
-def save(page: Page, name: str, *, whole: bool = False) -> None:
-    """Write one picture."""
-    page.screenshot(path=str(FOLDER / f"{name}.png"), full_page=whole)
+def save(page: Page, name: str) -> None:
+    """Write one picture of what is in the window."""
+    path = FOLDER / f"{name}.png"
+    page.screenshot(path=str(path), animations="disabled")
+    size = path.stat().st_size
+    print(f"{name:<14}{size // 1000:>5} KB{'  too large' if size > LARGEST else ''}")  # noqa: T201 - a script
 
 
-def mail_for(base: str, kind: str) -> str:
-    """The id of the newest mail of a kind to our signer; waits for it."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        with urllib.request.urlopen(f"{base}/mailbox/messages.json") as answer:  # noqa: S310 - our own installation
-            for mail in json.load(answer):
-                if ADDRESS in str(mail["to"]) and mail["kind"] == kind:
-                    return str(mail["id"])
-        time.sleep(0.2)
-    sys.exit(f"no mail of kind {kind} arrived for {ADDRESS}")
+@contextmanager
+def window(browser: Browser, size: dict[str, int] | None = None, lang: str = "en") -> Iterator[Page]:
+    """A browser of its own; on a phone, with a phone's fine screen."""
+    context = browser.new_context(
+        viewport=size or WIDE, locale=lang, extra_http_headers={"X-Forwarded-For": "198.51.100.7"}
+    )
+    yield context.new_page()
+    context.close()
 
 
-def links(base: str, mail: str) -> list[str]:
-    """The links in a mail's source."""
-    with urllib.request.urlopen(f"{base}/mailbox/{mail}.eml") as answer:  # noqa: S310 - our own installation
-        source = answer.read().decode().replace("=\r\n", "").replace("=3D", "=")
-    return re.findall(re.escape(base) + r"/[^\s\"<>]+", source)
+def click(page: Page, selector: str) -> None:
+    """Press something that leads to another page."""
+    with page.expect_navigation():
+        page.click(selector)
 
 
-def supporter(page: Page, base: str) -> None:
-    """Sign and confirm."""
-    page.goto(f"{base}/p/{SLUG}?lang=en")
-    save(page, "petition")
-    page.fill('[name="name"]', "Zahra")
-    page.fill('[name="email"]', ADDRESS)
-    page.select_option('[name="country"]', "DE")
-    page.check('[name="wants_updates"]')
-    page.click('form[action*="/sign"] button')
-    save(page, "inbox")
-    mail = mail_for(base, "confirmation")
-    page.goto(f"{base}/mailbox/{mail}")
-    save(page, "mail")
-    page.goto(next(link for link in links(base, mail) if "/c/" in link))
-    save(page, "confirm")
-    page.click("main form button")
-    page.goto(next(link for link in links(base, mail_for(base, "thank_you")) if "/me/" in link))
-    save(page, "own")
+def supporter(page: Page, site: Installation, lang: str, *, suffix: str = "") -> None:
+    """Sign, read the mail, confirm, open the own page; a picture of each."""
+    name, address = PEOPLE[lang]
+    page.goto(f"{site.url}/p/{SLUG}?lang={lang}")
+    page.fill("#name", name)
+    page.fill("#email", address)
+    page.select_option("#country", "DE")
+    page.check("#wants_updates")
+    click(page, "#sign button[type=submit]")
+    save(page, f"inbox{suffix}")
+    page.goto(site.mail(address, "confirmation").link("/c/"))
+    save(page, f"confirm{suffix}")
+    click(page, "main form button")
+    save(page, f"thanks{suffix}")
+    page.goto(site.mail(address, "thank_you").link("/me/"))
+    save(page, f"own{suffix}")
 
 
-def organiser(page: Page, base: str, link: str) -> None:
-    """The desk: overview, the draft update, the report of what was sent."""
-    page.goto(link)
-    page.click("main form button")
-    page.goto(f"{base}/organiser/p/{SLUG}")
-    save(page, "overview")
-    page.goto(f"{base}/organiser/p/{SLUG}/updates")
-    found = [a.get_attribute("href") or "" for a in page.query_selector_all('main a[href*="/updates/"]')]
-    blasts = sorted({match[0] for href in found if (match := re.search(r"/updates/\d+", href))})
-    for blast in blasts:
-        page.goto(f"{base}/organiser/p/{SLUG}{blast}")
-        if page.query_selector("text=It adds up"):
-            save(page, "report")
-        else:
-            page.goto(f"{base}/organiser/p/{SLUG}{blast}/edit")
-            save(page, "editor")
+def letter(page: Page, site: Installation, kind: str, lang: str, name: str) -> None:
+    """A mail as a mail program shows it, without the page around it."""
+    mail = next(mail for mail in site.mails(kind=kind) if f' lang="{lang}"' in mail.html)
+    page.goto(f"{site.url}/mailbox/{mail.id}/html")
+    page.set_viewport_size({"width": LETTER["width"], "height": int(page.evaluate(HEIGHT))})
+    save(page, name)
+
+
+def organiser(page: Page, site: Installation) -> str:
+    """Write an update and schedule it, then send it; the path of its report."""
+    page.goto(f"{site.url}/organiser/p/{SLUG}/updates/new?lang=en")
+    page.fill("#en-subject", "The committee has your signatures")
+    page.fill("#en-body", TEXT)
+    until(lambda: "vigil" in page.locator("[data-looks]").first.inner_text())
+    page.locator("h1").first.click()
+    page.evaluate("document.querySelector('details.language').scrollIntoView()")
+    save(page, "editor")
+    click(page, "button[value=save]")
+    path = page.url.removeprefix(site.url).partition("?")[0]
+    page.goto(f"{site.url}{path}/preview?lang=en")
+    save(page, "preview")
+    page.goto(f"{site.url}{path}?lang=en")
+    sunday = _before_the_clocks_change()
+    page.fill("input[name=date]", f"{sunday:%Y-%m-%d}")
+    page.fill("input[name=time]", "02:30")
+    page.select_option("select[name=zone]", "Europe/Berlin")
+    click(page, "form:has(select[name=zone]) button")
+    save(page, "schedule")
+    page.goto(f"{site.url}{path}?lang=en")
+    click(page, "form[action*='/send'] button")
+    return path
+
+
+def _before_the_clocks_change() -> datetime:
+    """The next day on which 02:30 comes twice, or not at all, in Berlin."""
+    zone = ZoneInfo("Europe/Berlin")
+    day = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    while (day + timedelta(days=1)).utcoffset() == day.utcoffset():
+        day += timedelta(days=1)
+    return day
+
+
+def take_all(site: Installation, browser: Browser) -> None:
+    """All pictures, in the order of a day."""
+    with window(browser) as page:
+        page.goto(f"{site.url}/p/{SLUG}?lang=en")
+        save(page, "petition")
+    site.countersign(
+        "seed", "--petition", SLUG, "--signatures", "412", "--confirmed", "--updates", "0.6", "--hours", "40"
+    )
+    site.countersign("seed", "--petition", SLUG, "--signatures", "61", "--hours", "40")
+    until(lambda: site.count(SLUG) == 412, seconds=60)
+    with window(browser) as page:
+        supporter(page, site, "en")
+        page.goto(f"{site.url}/mailbox?lang=en")
+        save(page, "mailbox")
+    with window(browser, NARROW, "ur") as page:
+        supporter(page, site, "ur", suffix="-ur")
+        page.goto(f"{site.url}/p/{SLUG}?lang=fa")
+        save(page, "petition-fa")
+    until(lambda: len(site.mails(kind="milestone")) > 20, seconds=60)
+    for lang, kind, name in (("en", "confirmation", "mail"), ("ur", "confirmation", "mail-ur"),
+                             ("fa", "milestone", "milestone-fa")):  # fmt: skip
+        with window(browser, LETTER) as page:
+            letter(page, site, kind, lang, name)
+    entrance = links(site)
+    with window(browser, DESK) as page, window(browser, DESK) as other:
+        for who, link in ((page, entrance["organiser"]), (other, entrance["admin"])):
+            who.goto(link)
+            click(who, "main form button")
+        page.goto(f"{site.url}/organiser/p/{SLUG}?lang=en")
+        save(page, "overview")
+        path = organiser(page, site)
+        until(lambda: site.mails(kind="update"), seconds=90)
+        other.goto(f"{site.url}/admin?lang=en")
+        save(other, "monitor")
+        site.rest()
+        page.goto(f"{site.url}{path}?lang=en")
+        save(page, "report")
 
 
 def main() -> int:
-    """Take all pictures; the sign-in links of organiser and admin may follow the address."""
-    base, *sign_ins = sys.argv[1:]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        wide = browser.new_context(viewport={"width": 1100, "height": 760})
-        supporter(wide.new_page(), base)
-        phone = browser.new_context(viewport={"width": 390, "height": 800}).new_page()
-        phone.goto(f"{base}/p/{SLUG}?lang=fa")
-        save(phone, "petition-fa")
-        if sign_ins:
-            organiser(browser.new_context(viewport={"width": 1100, "height": 760}).new_page(), base, sign_ins[0])
-        if len(sign_ins) > 1:
-            admin = browser.new_context(viewport={"width": 1100, "height": 760}).new_page()
-            admin.goto(sign_ins[1])
-            admin.click("main form button")
-            admin.goto(f"{base}/admin")
-            save(admin, "monitor")
+    """Take all pictures."""
+    program = find_program()
+    if program is None:
+        print("No chromium on this machine: apt-get install chromium", file=sys.stderr)  # noqa: T201 - a script
+        return 1
+    with installation(wanted=8000) as site, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        take_all(site, browser)
         browser.close()
     return 0
 

@@ -82,16 +82,21 @@ class LaneFlow:
     """What the mail server said when it last gave no session."""
     last_answer_at: datetime | None = None
 
+    @property
+    def left(self) -> int:
+        """Due and not ended: what waits, and what a worker has in its hands. Nothing is done while it is above zero."""
+        return self.waiting + self.claimed + self.submitting
+
     def waiting_time(self, now: datetime) -> timedelta | None:
         """How long the oldest waiting message has been due; None if none waits."""
         return None if self.oldest_waiting_at is None else max(now - self.oldest_waiting_at, timedelta())
 
     def finish_at(self, now: datetime) -> datetime | None:
-        """When the lane is empty at the present rate; None if nothing waits, or nothing moves."""
-        if not self.waiting or self.rate <= 0:
+        """When the lane is empty at the present rate; None if nothing is left, or nothing moves."""
+        if not self.left or self.rate <= 0:
             return None
         # A century is as good as never, and a date beyond the calendar is an error.
-        return now + timedelta(seconds=min(self.waiting / self.rate, 3e9))
+        return now + timedelta(seconds=min(self.left / self.rate, 3e9))
 
     def is_held_back(self, now: datetime) -> bool:
         """True while the circuit breaker is open."""
@@ -242,7 +247,7 @@ class Snapshot:
 
     def finish_at(self) -> datetime | None:
         """When the last lane is empty; None if one of them has work and does not move."""
-        ends = [flow.finish_at(self.at) for flow in self.lanes if flow.waiting]
+        ends = [flow.finish_at(self.at) for flow in self.lanes if flow.left]
         known = [end for end in ends if end is not None]
         return max(known) if known and len(known) == len(ends) else None
 
@@ -318,6 +323,9 @@ def _moving(snapshot: Snapshot) -> Verdict:
         return Verdict(Code.FLOWING, Level.GOOD)
     if waiting:
         return Verdict(Code.WAITING, Level.GOOD, waiting[0])
+    if any(flow.left for flow in snapshot.lanes):
+        # A worker has just begun, and nothing is accepted yet.
+        return Verdict(Code.FLOWING, Level.GOOD)
     if held:
         return Verdict(Code.HELD, Level.WARNING, held[0])
     return Verdict(Code.IDLE, Level.GOOD)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 TOP = 100.0
 """Height of the drawing in its own units; the page stretches it."""
 
-_STEPS = (1, 2, 5)
+_STEPS = (1, 2, 3, 4, 5, 6, 8)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Chart:
 
 
 def axis_top(highest: int) -> int:
-    """The next round number: 1, 2 or 5 times a power of ten, even enough to be halved from 2 on."""
+    """The next round number, one digit and zeros, so near that the highest bar fills most of the height."""
     power = 1
     while True:
         for step in _STEPS:

@@ -15,6 +15,7 @@ from campaign.domain.flow import (
     rate_of,
 )
 from campaign.domain.states import Lane, MessageState
+from campaign.sentence import sentence
 
 NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
 
@@ -133,3 +134,13 @@ def test_nobody_can_say_when_a_lane_finishes_that_does_not_move():
 )
 def test_a_rate_is_measured_from_the_beginning_of_the_flow_but_over_ten_seconds_at_least(accepted, first, rate):
     assert rate_of(accepted, first, NOW) == pytest.approx(rate)
+
+
+def test_nothing_is_said_to_be_done_while_a_worker_holds_mail():
+    begun = snapshot(bulk={"claimed": 100, "submitting": 50})
+    ending = snapshot(bulk={"submitting": 50, "rate": 5.0})
+
+    assert judge(begun).code is Code.FLOWING
+    assert "150 left" in sentence(begun)
+    assert "50 left, done 14:00" in sentence(ending)
+    assert ending.finish_at() == NOW + timedelta(seconds=10)

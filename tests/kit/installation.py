@@ -89,15 +89,16 @@ class Mail:
 class Installation:
     """What `make run` starts, seen from outside: pages, mailbox, commands, database, processes."""
 
-    def __init__(self, folder: Path, **variables: str) -> None:
+    def __init__(self, folder: Path, *, wanted: int | None = None, **variables: str) -> None:
         """Name everything, start nothing.
 
         Args:
             folder: removed at the end, with all that is in it.
+            wanted: the port to take if it is free.
             variables: settings by their names in the environment.
         """
         self.folder = folder
-        self.port = ports.find_free(LOOPBACK)
+        self.port = ports.find_free(LOOPBACK, wanted=wanted)
         # Nothing that the person who runs the tests has set, in the environment or in .env, reaches the installation.
         chosen = {variable.name: variable.default for variable in VARIABLES.values()}
         chosen |= {"COUNTERSIGN_PORT": str(self.port), "COUNTERSIGN_DATA": str(folder / "data")}
@@ -287,9 +288,9 @@ def frozen(process: psutil.Process) -> Iterator[None]:
 
 
 @contextmanager
-def installation(**variables: str) -> Iterator[Installation]:
+def installation(*, wanted: int | None = None, **variables: str) -> Iterator[Installation]:
     """A running installation; everything it made is removed at the end."""
-    made = Installation(Path(tempfile.mkdtemp(prefix="cs-")), **variables)
+    made = Installation(Path(tempfile.mkdtemp(prefix="cs-")), wanted=wanted, **variables)
     try:
         made.start()
         yield made
