@@ -3,7 +3,6 @@
 import base64
 import binascii
 import hashlib
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +11,7 @@ from itsdangerous import BadSignature, Signer
 
 from campaign.config import Key
 from campaign.errors import TokenRefusedError
-from campaign.vault import derive
+from campaign.vault import derive, mac
 
 REFUSED = "this link does not work (any more)"
 """What is said of every token that opens nothing, whatever the reason."""
@@ -44,8 +43,11 @@ class Claim:
     nonce: bytes
 
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
 def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return binascii.b2a_base64(raw, newline=False).rstrip(b"=").translate(_URL_SAFE).decode()
 
 
 def _decode(text: str) -> bytes:
@@ -71,8 +73,7 @@ class Tokens:
     def issue(self, purpose: Purpose, row_id: int, nonce: bytes = b"") -> str:
         """A token for one row; the same input gives the same token, so that a retried mail is the same mail."""
         payload = _encode(row_id.to_bytes(ROW, "big") + nonce)
-        signature = hmac.digest(self._derived[purpose], payload.encode(), "sha256")
-        return f"{payload}.{_encode(signature)}"
+        return f"{payload}.{_encode(mac(self._derived[purpose], payload.encode()))}"
 
     def read(self, purpose: Purpose, token: str) -> Claim:
         """Check a token and return what it says.
