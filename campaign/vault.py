@@ -34,27 +34,33 @@ _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
-@lru_cache(maxsize=1024)
-def _states(key: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
-    padded = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
-    return hashlib.sha256(padded.translate(_INNER)), hashlib.sha256(padded.translate(_OUTER))
+class Mac:
+    """HMAC-SHA256 (RFC 2104) under one key: what ``hmac.digest`` gives, in a third of its time.
 
-
-def mac(key: bytes, data: bytes) -> bytes:
-    """HMAC-SHA256 (RFC 2104), 32 bytes: what ``hmac.digest`` gives, in a third of its time.
-
-    The states after the padded key are kept, so that each call hashes only what differs.
+    The states after the padded key are kept, so that each call hashes only what differs. Threads may share one.
     """
-    first, second = _states(key)
-    inner, outer = first.copy(), second.copy()
-    inner.update(data)
-    outer.update(inner.digest())
-    return outer.digest()
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        padded = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(padded.translate(_INNER))
+        self._outer = hashlib.sha256(padded.translate(_OUTER))
+
+    def __call__(self, data: bytes) -> bytes:
+        """The 32 bytes for ``data``."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(data)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+_mac_of = lru_cache(maxsize=1024)(Mac)
 
 
 def keyed_hash(key: bytes, text: str) -> bytes:
     """HMAC-SHA256 of a text, cut to :data:`INDEX` bytes."""
-    return mac(key, text.encode("utf-8", "surrogatepass"))[:INDEX]
+    return _mac_of(key)(text.encode("utf-8", "surrogatepass"))[:INDEX]
 
 
 @dataclass(frozen=True)

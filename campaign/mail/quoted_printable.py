@@ -40,14 +40,12 @@ def encode_link(raw: bytes) -> bytes:
 
     Longer than a line, it is soft-broken at fixed places.
     """
-    if b"=" in raw or b"." in raw[0:1]:
+    if b"=" in raw or raw.startswith(b"."):
         return encode_value(raw.decode("ascii"))
     if len(raw) <= LINE:
         return raw
-    pieces = [raw[start : start + LINE] for start in range(0, len(raw), LINE)]
-    if any(piece.startswith(b".") for piece in pieces):
-        return encode_value(raw.decode("ascii"))
-    return b"=\r\n".join(pieces)
+    broken = b"=\r\n".join([raw[start : start + LINE] for start in range(0, len(raw), LINE)])
+    return encode_value(raw.decode("ascii")) if b"\n." in broken else broken
 
 
 def encode_line(raw: bytes, *, ends_line: bool) -> bytes:

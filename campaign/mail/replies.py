@@ -39,7 +39,7 @@ class Reply:
 
 
 def enhanced_code(code: int, text: str) -> str | None:
-    """The enhanced status code at the beginning of a reply's text (RFC 2034), if it is of the same class as its code."""
+    """The enhanced status code that a reply's text begins with (RFC 2034), if it is of the same class as ``code``."""
     found = _ENHANCED.match(text)
     return found[1] if found and found[1][0] == str(code)[0] else None
 

@@ -64,8 +64,9 @@ class SinkDialogue(Dialogue):
     def __init__(self, rules: SinkRules, client: socket.socket) -> None:
         super().__init__(rules)
         self._sink = rules
-        self._wire: Any = _Wire(client)
-        self.connection_made(self._wire)
+        self._wire = _Wire(client)
+        wire: Any = self._wire
+        self.connection_made(wire)
 
     def read(self, buffer: bytearray) -> bool:
         """Take what has come, by way of ``buffer``; False if the client has gone, or is to go."""
@@ -89,9 +90,7 @@ class SinkDialogue(Dialogue):
 class _Sink:
     def __init__(self, host: str, port: int) -> None:
         # Several sinks may share a port, so that more than one core can take mail.
-        self._listener = socket.create_server(
-            (host, port), reuse_port=hasattr(socket, "SO_REUSEPORT"), backlog=256
-        )
+        self._listener = socket.create_server((host, port), reuse_port=hasattr(socket, "SO_REUSEPORT"), backlog=256)
         self.port = self._listener.getsockname()[1]
         self._rules = SinkRules()
         self._stopping = False
