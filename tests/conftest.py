@@ -12,7 +12,6 @@ engines = kit.engines
 database_url = kit.database_url
 redis_url = kit.redis_url
 redis_prefix = kit.redis_prefix
-# One for all folders: two of Playwright's sessions in one process do not get along.
 chromium = browsers.chromium
 visitor = browsers.visitor
 
@@ -24,6 +23,14 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node) -> None:
     kit.share(node)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        browsers.PROGRAM.make_room(nextitem)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
