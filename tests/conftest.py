@@ -3,10 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.kit import browsers
 from tests.kit import engines as kit
 from tests.kit.worlds import World, make_world
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 engines = kit.engines
 database_url = kit.database_url

@@ -51,7 +51,8 @@ class Desk:
         inside = {
             "overview": "", "overview-30d": "?span=30d", "text": "/text", "text-new": "/text?text=de",
             "settings": "/settings", "people": "/people", "signatures": "/signatures",
-            "signature": f"/signatures/{self.signature_id}", "none": "/signatures?state=expired", "updates": "/updates", "update-new": "/updates/new", "draft": one,
+            "signature": f"/signatures/{self.signature_id}", "none": "/signatures?state=expired",
+            "updates": "/updates", "update-new": "/updates/new", "draft": one,
             "edit": f"{one}/edit", "preview": f"{one}/preview", "preview-ur": f"{one}/preview?text=ur",
             "scheduled": f"/updates/{self.blasts['scheduled']}", "soon": f"/updates/{self.blasts['soon']}",
             "finished": f"/updates/{self.blasts['finished']}", "paused": f"/updates/{self.blasts['paused']}",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 WHY = "no chromium on this machine: `apt-get install chromium` and run the tests again"
@@ -19,6 +19,9 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 """WCAG 2.2 AA as axe-core tags it."""
+
+PATIENCE = 45_000
+"""Milliseconds for a page to answer or to show something, on a machine that does much else."""
 
 PICTURES = os.environ.get("TEST_PICTURES", "")
 """Folder for screenshots; empty: none are taken."""
@@ -78,7 +81,7 @@ def watch(context: BrowserContext) -> Visitor:
 
 def _watched(person: Visitor) -> Visitor:
     page = person.page
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE)
     page.on("console", lambda message: _note(person, message))
     page.on("pageerror", lambda error: person.complaints.append(str(error)))
     page.on("request", lambda request: person.asked.append(request.url))
@@ -113,6 +116,7 @@ class Program:
             program = find_program()
             if program is None:
                 pytest.skip(WHY)
+            expect.set_options(timeout=PATIENCE)
             self._playwright = sync_playwright().start()
             self._browser = self._playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         return self._browser

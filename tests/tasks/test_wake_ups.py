@@ -17,7 +17,7 @@ from campaign.mail.memory import MemoryTransport
 from campaign.store import periodic
 from campaign.ticker import Ticker
 from tasks.app import make_app
-from tasks.nudging import Nudger, enqueue_job, nudge_lane
+from tasks.nudging import INTERVAL, Nudger, enqueue_job, nudge_lane
 from tasks.queues import QUEUES
 from tests.kit.racing import at_once
 from tests.kit.waiting import until
@@ -65,15 +65,16 @@ def test_a_sign_up_wakes_its_lane_by_its_name_alone(database_url, app, client, r
 def test_a_burst_of_a_thousand_nudges_is_a_handful_of_wake_ups(app, client, redis_prefix):
     nudger = Nudger(app)
 
-    begun = time.monotonic()
+    begun, worked = time.monotonic(), time.thread_time()
     for _ in range(1000):
         nudger(frozenset({Lane.URGENT}))
-    spent = time.monotonic() - begun
+    spent = time.thread_time() - worked
     until(lambda: depth(client, redis_prefix) >= 1)
     time.sleep(0.2)
+    most = 2 + (time.monotonic() - begun) / INTERVAL
 
     assert spent < 0.5
-    assert 1 <= depth(client, redis_prefix) <= 40
+    assert 1 <= depth(client, redis_prefix) <= most
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "redis+socket:///nowhere/redis.sock"])
