@@ -18,7 +18,7 @@ from campaign.markdown import MAX_BODY, to_html
 from campaign.runtime import Runtime
 from campaign.store import audit as audit_rows
 from campaign.store import blasts as rows
-from campaign.store import outbox
+from campaign.store import outbox, queues
 from campaign.store.database import Transaction
 
 MAX_SUBJECT = 120
@@ -259,6 +259,7 @@ def _press(runtime: Runtime, blast_id: int, petition_id: int, *, action: str, by
         }[action]()
         if not done:
             raise ConflictError(refused)
+        queues.forget_blast(tx, blast_id)
         if action == "blast.resume":
             tx.nudge(Lane.BULK)
         _audit(tx, action, blast, by, {})
@@ -320,6 +321,7 @@ def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Accou
     def work(tx: Transaction) -> int:
         blast = _of_petition(tx, blast_id, petition_id, lock=True)
         planned = rows.plan_missing(tx, blast_id, now=now)
+        queues.forget_blast(tx, blast_id)
         tx.nudge(Lane.BULK)
         _audit(tx, "blast.send_missing", blast, by, {"messages": planned})
         return planned
