@@ -46,6 +46,8 @@ def _look(blast: Blast, slug: str, states: Mapping[MessageState, int], rate: flo
 def states(tx: Transaction, blast_ids: Sequence[int]) -> dict[int, dict[MessageState, int]]:
     """The messages of blasts by state: P6 says that they add up to what was planned."""
     found: dict[int, dict[MessageState, int]] = {}
+    if not blast_ids:
+        return found
     # Blast by blast and state by state: each is a short walk along the index, where one GROUP BY reads the table.
     rows = tx.execute(
         text("""
