@@ -171,15 +171,15 @@ class Deliverer:
         self.pace.refund(limit - len(claimed))
         if not claimed:
             return None
-        this = Round({message.id: Handed(message, b"") for message in claimed})
+        this = Round(dict.fromkeys([message.id for message in claimed], Handed(claimed[0], b"")))
         # From here on it is given back whatever breaks.
         self._held.append(this)
         prepared = prepare(self.runtime, self.mailer, claimed)
         this.handed, this.struck, this.ended = prepared.handed, prepared.struck, prepared.ended
-        this.postponed = self.pace.postponed(
-            {id_: recipient.wire.address for id_, (_, recipient) in prepared.letters.items()}
-        )
-        if this.postponed:
+        if self.pace.minds_domains:
+            this.postponed = self.pace.postponed(
+                {id_: recipient.wire.address for id_, (_, recipient) in prepared.letters.items()}
+            )
             prepared.keep(prepared.letters.keys() - this.postponed.keys())
         envelopes = prepared.envelopes()
         if not at_once:
