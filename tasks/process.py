@@ -9,7 +9,7 @@ from celery import Celery, current_app, signals
 from campaign import config
 from campaign.buckets import open_buckets
 from campaign.config import Settings
-from campaign.delivery import Deliverer
+from campaign.delivery import Deliverer, calm_collector
 from campaign.domain.states import Lane
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.mail.relays import Relay, RelayTransport
@@ -108,6 +108,7 @@ class _Holder:
                 log.critical("this worker can't begin: %s", error)
                 self._ended.wait(10)
             else:
+                calm_collector()
                 self._process.ticker.start()
                 self._opened.set()
                 return
