@@ -34,9 +34,7 @@ def test_pytest_hands_such_a_folder_to_one_process(tmp_path) -> None:
         "from tests.kit.sharing import make_scheduler\n"
         "def pytest_xdist_make_scheduler(config, log): return make_scheduler(config, log)\n"
     )
-    arguments = (
-        f"-m pytest -p no:valkey -c /dev/null --rootdir {tmp_path} -n 2 {folder}".split()
-    )
+    arguments = f"-m pytest -p no:valkey -c /dev/null --rootdir {tmp_path} -n 2 {folder}".split()
 
     subprocess.run([sys.executable, *arguments], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True)
 
