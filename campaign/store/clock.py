@@ -33,9 +33,7 @@ class SharedClock:
     Between two comparisons it costs nothing. It is right to half the time of one round trip.
     """
 
-    def __init__(
-        self, own: Callable[[], datetime] = own_time, *, steady: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, own: Callable[[], datetime] = own_time, *, steady: Callable[[], float] = time.monotonic) -> None:
         self._own = own
         self._steady = steady
         self._difference = timedelta(0)

@@ -182,7 +182,10 @@ def open_engine(url: str, *, pool_size: int = 5) -> Engine:
         connect_args={
             "connect_timeout": 3,
             # A host whose link was cut learns of it in seconds, not after the quarter of an hour that TCP would try.
-            "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": LINK_TIMEOUT,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": LINK_TIMEOUT,
             "application_name": "countersign",
             # A lost client must not hold its locks; a runaway query must not hold a worker.
             "options": "-c idle_in_transaction_session_timeout=60000 -c statement_timeout=120000 -c timezone=UTC",
