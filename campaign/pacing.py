@@ -28,6 +28,25 @@ def domain_key(runtime: Runtime, domain: str) -> bytes:
     return keyed_hash(runtime.secrets.address, f"domain.{domain}")
 
 
+class RelayPace:
+    """The rate of each relay, over all workers; see :class:`campaign.mail.relays.Gate`.
+
+    Urgent mail is charged and never held.
+    """
+
+    def __init__(self, lane: Lane, buckets: Buckets) -> None:
+        self._must = lane is Lane.URGENT
+        self._buckets = buckets
+
+    def enter(self, relay: str, rate: float) -> bool:
+        """True if a mail may go to the relay now."""
+        return self._buckets.take(f"relay:{relay}", 1, rate=rate, must=self._must) == 1
+
+    def leave(self, relay: str, rate: float) -> None:
+        """Give back one that was not needed."""
+        self._buckets.take(f"relay:{relay}", -1, rate=rate, must=True)
+
+
 class Pace:
     """The limits as one worker sees them; belongs to one deliverer."""
 
