@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from campaign.buckets import Buckets, open_buckets
-from campaign.domain.pace import SLICE, SLOWED, Slowness
+from campaign.domain.pace import DOMAIN_SLICE, RECOVERY, SLICE, SLOWED, Slowness
 from campaign.domain.states import Lane
 from campaign.mail.transport import Envelope
 from campaign.runtime import Runtime
@@ -56,6 +56,7 @@ class Pace:
         self._settings = runtime.settings
         self._buckets = buckets or open_buckets(runtime.settings)
         self._slowed: dict[bytes, Slowness] = {}
+        self._slots: dict[str, datetime] = {}
         self._looked_at = float("-inf")
 
     def allow(self, wanted: int, *, until: float, stopping: Callable[[], bool] = lambda: False) -> int:
@@ -90,7 +91,9 @@ class Pace:
         numbers = Counter(domain_of(envelope.rcpt_to) for envelope in envelopes)
         rates = {domain: self._rate_of(domain, now) for domain in numbers}
         left = {
-            domain: self._buckets.take(f"domain:{domain_key(self._runtime, domain).hex()}", number, rate=rate)
+            domain: self._buckets.take(
+                f"domain:{domain_key(self._runtime, domain).hex()}", number, rate=rate, slice_=DOMAIN_SLICE
+            )
             for domain, number in numbers.items()
             if (rate := rates[domain]) is not None
         }
@@ -101,8 +104,19 @@ class Pace:
                 continue
             left[domain] -= 1
             if left[domain] < 0:
-                found[envelope.id] = now + timedelta(seconds=-left[domain] / rate)
+                found[envelope.id] = self._slot(domain, rate, now)
         return found
+
+    def _slot(self, domain: str, rate: float, now: datetime) -> datetime:
+        """When to look again at a message over its domain's rate: one after the other, batch after batch.
+
+        No later than a slowed domain recovers: beyond that, a second row of them begins.
+        """
+        last = self._slots.get(domain, now)
+        if not now <= last < now + RECOVERY:
+            last = now
+        self._slots[domain] = last + timedelta(seconds=1 / rate)
+        return self._slots[domain]
 
     def left_today(self, tx: Transaction, wanted: int) -> int:
         """How many of ``wanted`` bulk mails the day's cap leaves; exact, for claims wait for each other here."""

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -23,41 +22,15 @@ from campaign.config import ROOT
 from campaign.domain.blast import BlastKind
 from campaign.domain.states import Lane
 from campaign.runtime import Runtime
-from campaign.smtpd import running
-from campaign.smtpd.dialogue import Answer, Transaction
-from campaign.smtpd.faults import FaultRules, Script
 from campaign.store import blasts, lanes
 from campaign.store import database as db
 from tests.kit.centre import LOOPBACK, Centre
+from tests.kit.stamps import StampingServer
 from tests.kit.waiting import until
 from tests.kit.worlds import KEYS, World
 
 STARTS_WITHIN = 120.0
 """Seconds a worker may take to begin on a machine that runs all the other tests at the same time."""
-
-
-class StampingRules(FaultRules):
-    """Takes what the script lets through, and notes when (seconds of the monotonic clock)."""
-
-    def __init__(self, script: Script | None = None) -> None:
-        super().__init__(script or Script())
-        self.taken_at: list[float] = []
-
-    def message(self, transaction: Transaction, data: bytes) -> Answer:
-        before = len(self.received)
-        answer = super().message(transaction, data)
-        if len(self.received) > before:
-            self.taken_at.append(time.monotonic())
-        return answer
-
-
-class StampingServer(running.ServerThread):
-    """A mail server in a thread that knows when it took what."""
-
-    rules: StampingRules
-
-    def __init__(self, script: Script | None = None, *, host: str = LOOPBACK) -> None:
-        super().__init__(StampingRules(script), host=host)
 
 
 def can_have_names() -> bool:

@@ -8,13 +8,14 @@ from redis import Redis
 from campaign.broker import client_url
 from campaign.buckets import LocalBuckets, SharedBuckets
 from campaign.delivery import Deliverer
+from campaign.domain.pace import SLICE
 from campaign.domain.states import Lane
 from campaign.engines import redis as embedded_redis
 from campaign.mail.memory import MemoryTransport
 from campaign.mailer import Mailer
-from campaign.smtpd.faults import FaultServer
 from tasks.process import open_transport
 from tests.kit import servers
+from tests.kit.stamps import StampingServer
 from tests.kit.worlds import make_world, settings_for
 
 
@@ -40,10 +41,10 @@ def planned(world, number, *, domain="example.org"):
     world.sql("update message set lane = 'bulk' where state = 'planned'")
 
 
-def drain(world, script=None, *, lane=Lane.BULK, seconds=1.0):
+def drain(world, script=None, *, lane=Lane.BULK, seconds=1.0, buckets=None):
     transport = MemoryTransport(script=script) if script else MemoryTransport()
     deliverer = Deliverer(
-        world.runtime, lane, mailer=Mailer(world.runtime), transport=transport, buckets=LocalBuckets()
+        world.runtime, lane, mailer=Mailer(world.runtime), transport=transport, buckets=buckets or LocalBuckets()
     )
     tally = deliverer.drain(seconds=seconds)
     deliverer.close()
@@ -54,22 +55,27 @@ def states(world):
     return dict(world.sql("select state, count(*) from message group by 1"))
 
 
-def test_a_rate_means_so_many_a_second_within_five_percent(paced):
-    rate, seconds = 40, 3.0
-    with FaultServer() as server:
+def test_a_rate_means_so_many_a_second_at_the_mail_server(paced):
+    """Judged by the server's own clock: a busy machine makes mail late, never early, so the upper bound is strict."""
+    rate, slice_ = 40, 40 * SLICE
+    with StampingServer() as server:
         world = paced(rate=str(rate), smtp_url=f"smtp://127.0.0.1:{server.port}")
-        planned(world, 150)
+        planned(world, 250)
         deliverer = Deliverer(
             world.runtime, Lane.BULK, mailer=Mailer(world.runtime), buckets=LocalBuckets(),
             transport=open_transport(world.runtime.settings, Lane.BULK),
         )  # fmt: skip
         begin = time.monotonic()
 
-        deliverer.drain(seconds=seconds)
-        took = time.monotonic() - begin
+        deliverer.drain(seconds=4.0)
         deliverer.close()
+        taken_at = [moment - begin for moment in server.rules.taken_at]
 
-        assert len(server.rules.received) == pytest.approx(rate * took, rel=0.05, abs=2)
+        assert all(number <= rate * moment + 1 for number, moment in enumerate(taken_at, 1))
+        # Whatever the rest of the machine did, there was one second in which the rate was used.
+        best = max(sum(moment <= other < moment + 1 for other in taken_at) for moment in taken_at)
+        assert rate * 0.9 <= best + 1
+        assert best <= rate + slice_ + rate * 0.5
 
 
 def test_mail_that_a_person_waits_for_is_never_held_by_the_rate(paced):
@@ -107,6 +113,21 @@ def test_a_domain_gets_its_share_and_the_others_do_not_wait_for_it(paced):
 
     assert waiting[0][0] >= 6
     assert world.sql("select max(attempts) from message where state = 'planned'") == [(0,)]
+
+
+def test_a_domain_s_rate_is_used_and_never_passed(paced):
+    """Second by second, as a ticker looks, by the test's clock: no mood of the machine comes in."""
+    world = paced(domain_rate="4")
+    planned(world, 150, domain="many.test")
+    buckets = LocalBuckets(clock=lambda: world.clock().timestamp())
+    sent = []
+
+    for _ in range(25):
+        sent.append(drain(world, buckets=buckets)[0])
+        world.clock.forward(seconds=1)
+
+    assert all(sum(sent[:second]) <= 4 * second for second in range(1, 26))
+    assert sum(sent) >= 0.9 * 4 * 24
 
 
 def test_a_domain_that_asks_for_less_is_slowed_and_recovers(paced):
@@ -160,13 +181,15 @@ def test_buckets_in_redis_are_shared_and_outlive_a_flush_without_a_burst(tmp_pat
     one.take("all", 1, rate=100)
     time.sleep(0.3)
 
+    begin = time.monotonic()
     taken = one.take("all", 100, rate=100) + two.take("all", 100, rate=100)
+    meanwhile = 100 * (time.monotonic() - begin)
     with Redis.from_url(client_url(url)) as client:
         client.flushall()
     after = two.take("all", 100, rate=100)
     embedded_redis.stop(settings_for("postgresql://nobody@/nothing", tmp_path))
 
-    assert 20 <= taken <= 26
+    assert 25 <= taken <= 25 + meanwhile + 1
     assert after == 0
 
 
