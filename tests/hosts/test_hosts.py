@@ -1,13 +1,13 @@
 """Several hosts share the work: processes of their own, PostgreSQL and Redis by URL, nothing else in common."""
 
 import itertools
+import time
 import warnings
 
 import pytest
 
-from campaign.domain.states import Lane
+from campaign import blast_reports, blasts
 from campaign.runtime import build
-from campaign.store import lanes
 from tests.kit import hosts as kit
 from tests.kit.centre import centre, runtime_settings
 from tests.kit.waiting import until
@@ -147,14 +147,17 @@ def test_a_pause_reaches_every_host_within_five_seconds(world, two):
     blast_id = begin(world, two)
     in_the_middle(two, each=50)
 
-    now = world.runtime.clock()
-    world.read(lambda tx: lanes.pause(tx, Lane.BULK, by="system", reason="a test", now=now))
-    until(lambda: not kit.states(world.runtime, blast_id).keys() & {"claimed", "submitting"}, seconds=5)
-    sent = sum(host.sent for host in two)
-    kit.open_lane(world.runtime)
+    petition_id = blast_reports.petition_of(world.runtime, blast_id)
+    blasts.pause(world.runtime, blast_id, petition_id, by=None)
+    pressed_at = time.monotonic()
+    until(lambda: not kit.states(world.runtime, blast_id).keys() & {"claimed", "submitting"}, seconds=10)
+    time.sleep(3)
+    taken_at = [moment for host in two for moment in host.server.rules.taken_at]
+    blasts.resume(world.runtime, blast_id, petition_id, by=None)
     settled = finish(world, blast_id)
 
-    assert sent < NUMBER
+    assert len(taken_at) < NUMBER
+    assert max(taken_at) - pressed_at < 5
     assert settled == {"accepted": NUMBER}
 
 
