@@ -55,27 +55,45 @@ def states(world):
     return dict(world.sql("select state, count(*) from message group by 1"))
 
 
-def test_a_rate_means_so_many_a_second_at_the_mail_server(paced):
-    """Judged by the server's own clock: a busy machine makes mail late, never early, so the upper bound is strict."""
-    rate, slice_ = 40, 40 * SLICE
+class WatchedBuckets(LocalBuckets):
+    """Buckets that know for how long they were filling.
+
+    While a busy machine leaves this process no time, they are full: of such a gap only the worth of a slice counts.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at = 0.0
+        self.seconds = 0.0
+
+    def take(self, name, wanted, **rate):
+        now = time.monotonic()
+        self.seconds += min(SLICE, now - self._at) if self._at else 0.0
+        self._at = now
+        return super().take(name, wanted, **rate)
+
+
+def test_a_rate_means_so_many_a_second_within_five_percent(paced):
+    """Judged by the mail server's clock too: a busy machine makes mail late, never early, so nothing excuses more."""
+    rate, seconds = 40, 3.0
     with StampingServer() as server:
         world = paced(rate=str(rate), smtp_url=f"smtp://127.0.0.1:{server.port}")
-        planned(world, 250)
+        planned(world, 150)
+        buckets = WatchedBuckets()
         deliverer = Deliverer(
-            world.runtime, Lane.BULK, mailer=Mailer(world.runtime), buckets=LocalBuckets(),
+            world.runtime, Lane.BULK, mailer=Mailer(world.runtime), buckets=buckets,
             transport=open_transport(world.runtime.settings, Lane.BULK),
         )  # fmt: skip
+
         begin = time.monotonic()
 
-        deliverer.drain(seconds=4.0)
+        deliverer.drain(seconds=seconds)
         deliverer.close()
         taken_at = [moment - begin for moment in server.rules.taken_at]
 
         assert all(number <= rate * moment + 1 for number, moment in enumerate(taken_at, 1))
-        # Whatever the rest of the machine did, there was one second in which the rate was used.
-        best = max(sum(moment <= other < moment + 1 for other in taken_at) for moment in taken_at)
-        assert rate * 0.9 <= best + 1
-        assert best <= rate + slice_ + rate * 0.5
+        assert buckets.seconds > seconds / 2
+        assert len(taken_at) == pytest.approx(rate * buckets.seconds, rel=0.05, abs=2)
 
 
 def test_mail_that_a_person_waits_for_is_never_held_by_the_rate(paced):
@@ -181,15 +199,15 @@ def test_buckets_in_redis_are_shared_and_outlive_a_flush_without_a_burst(tmp_pat
     one.take("all", 1, rate=100)
     time.sleep(0.3)
 
-    begin = time.monotonic()
+    begun = time.monotonic()
     taken = one.take("all", 100, rate=100) + two.take("all", 100, rate=100)
-    meanwhile = 100 * (time.monotonic() - begin)
+    meanwhile = 100 * (time.monotonic() - begun)
     with Redis.from_url(client_url(url)) as client:
         client.flushall()
     after = two.take("all", 100, rate=100)
     embedded_redis.stop(settings_for("postgresql://nobody@/nothing", tmp_path))
 
-    assert 25 <= taken <= 25 + meanwhile + 1
+    assert 25 <= taken <= 26 + meanwhile
     assert after == 0
 
 
