@@ -3,8 +3,10 @@
 Both are the programs of the embedded engines, started by the kit with options of its own in a folder of its own.
 """
 
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -16,10 +18,11 @@ from pathlib import Path
 import psutil
 import psycopg
 from redis import Redis
+from redis.exceptions import RedisError
 
 from campaign.broker import client_url
 from campaign.config import Settings
-from campaign.engines import ports, postgres, redis
+from campaign.engines import postgres, redis
 from campaign.store import migrate
 from tests.kit.worlds import settings_for
 
@@ -55,7 +58,7 @@ def centre(*addresses: str) -> Iterator[Centre]:
     """Start both on the loopback address and on others that this machine has; all is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="countersign-centre-"))
     settings = settings_for("", folder)
-    made = Centre(ports.find_free(LOOPBACK), ports.find_free(LOOPBACK), (LOOPBACK, *addresses))
+    made = Centre(_free_port(), _free_port(), (LOOPBACK, *addresses))
     try:
         server = _start_postgres(settings, made)
         try:
@@ -69,6 +72,15 @@ def centre(*addresses: str) -> Iterator[Centre]:
         _stop_redis(settings, made)
         postgres.discard(settings)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    """A port below those that the system hands out, so that nobody is given it until it is used."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
 
 
 def _start_postgres(settings: Settings, made: Centre) -> subprocess.Popen[bytes]:
@@ -110,7 +122,7 @@ def _open_redis(settings: Settings, made: Centre) -> None:
 
 
 def _stop_redis(settings: Settings, made: Centre) -> None:
-    with suppress(OSError), Redis.from_url(made.redis_url()) as client:
+    with suppress(RedisError), Redis.from_url(made.redis_url()) as client:
         client.config_set("requirepass", "")
     redis.stop(settings, hurry=True)
 
