@@ -3,7 +3,7 @@
 Both are the programs of the embedded engines, started by the kit with options of its own in a folder of its own.
 """
 
-import random
+import secrets
 import shutil
 import signal
 import socket
@@ -77,7 +77,7 @@ def centre(*addresses: str) -> Iterator[Centre]:
 def _free_port() -> int:
     """A port below those that the system hands out, so that nobody is given it until it is used."""
     while True:
-        port = random.randrange(20_000, 30_000)
+        port = 20_000 + secrets.randbelow(10_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind((LOOPBACK, port))
             return port
