@@ -1,6 +1,7 @@
 """The pace: a rate means what it says, a domain gets its share, a new sender warms up."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from redis import Redis
@@ -191,6 +192,26 @@ def test_a_new_sender_sends_no_more_than_the_cap_of_the_day(paced):
     next_day, _ = drain(world)
 
     assert (first, again, next_day) == (5, 0, 10)
+
+
+def test_the_cap_of_the_day_is_one_for_all_workers(paced):
+    world = paced(warm_up="2026-11-22:30")
+    planned(world, 120)
+
+    with ThreadPoolExecutor(4) as workers:
+        sent = list(workers.map(lambda _: drain(world)[0], range(4)))
+
+    assert sum(sent) == 30
+
+
+def test_a_mail_that_may_have_arrived_counts_for_the_cap_of_the_day(paced):
+    world = paced(warm_up="2026-11-22:5")
+    planned(world, 9)
+
+    drain(world, servers.in_turn(servers.silent_after_the_dot))
+    drain(world)
+
+    assert states(world) == {"uncertain": 1, "accepted": 4, "planned": 4}
 
 
 def test_buckets_in_redis_are_shared_and_outlive_a_flush_without_a_burst(tmp_path):
