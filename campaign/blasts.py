@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from campaign.accounts import Account
-from campaign.blast_running import cancel_open
+from campaign.blast_running import cancel_slice
 from campaign.config import LANGUAGES
 from campaign.domain import merge_tags
 from campaign.domain.blast import FIRST_SLICE, UNDO, Audience, Blast, BlastKind, BlastStage, BlastText
@@ -167,7 +167,8 @@ def get(runtime: Runtime, blast_id: int, petition_id: int) -> tuple[Blast, dict[
 def audience_counts(runtime: Runtime, petition_id: int, audience: Audience) -> dict[str, int]:
     """How many people would get a blast now (``eligible``), and why others would not.
 
-    Keys: eligible, outside (of the chosen countries or languages), no_updates, erased, pending, ended.
+    Keys: eligible, suppressed (bounced or complained), outside (of the chosen countries or languages), no_updates,
+    erased, pending, ended.
     """
     now = runtime.clock()
     return runtime.store.transact(lambda tx: rows.audience_counts(tx, petition_id, audience, now=now))
@@ -299,12 +300,14 @@ def resume(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | N
 def cancel(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | None) -> None:
     """End a blast for good; what was not handed over is cancelled, and the rows say so.
 
+    A first slice of the rows at once, the others by the periodic look within seconds: nobody claims any of them.
+
     Raises:
         NotFoundError: it is not a blast of this petition.
         ConflictError: it was cancelled before.
     """
     _press(runtime, blast_id, petition_id, action="blast.cancel", by=by, refused="this update was cancelled already")
-    cancel_open(runtime, blast_id)
+    cancel_slice(runtime, blast_id)
 
 
 def missing(runtime: Runtime, blast_id: int) -> int:

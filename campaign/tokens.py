@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from itsdangerous import BadSignature, Signer
 
-from campaign.config import Key
 from campaign.errors import TokenRefusedError
+from campaign.spelling import Key
 from campaign.vault import Mac, derive
 
 REFUSED = "this link does not work (any more)"
