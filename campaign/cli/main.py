@@ -7,6 +7,7 @@ import click
 from campaign import __version__
 from campaign.cli.account import account
 from campaign.cli.db import db
+from campaign.cli.drill import drill
 from campaign.cli.keys import keys
 from campaign.cli.lane import lane
 from campaign.cli.messages import messages
@@ -44,6 +45,7 @@ for command in (
     lane,
     messages,
     seed,
+    drill,
 ):
     countersign.add_command(command)
 
