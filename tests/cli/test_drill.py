@@ -59,10 +59,10 @@ def test_a_small_drill_is_clean_and_leaves_nothing(folder):
     )  # fmt: skip
 
     verdict = json.loads(done.stdout)
-    assert done.returncode == 0, (verdict, done.stderr)
+    assert verdict["promises"] == dict.fromkeys(PROMISES, True), done.stderr
+    assert done.returncode == 0
     assert (verdict["recipients"], verdict["kills"], verdict["lost"], verdict["repeated"]) == (150, 3, 0, 0)
     assert verdict["uncertain"] <= verdict["uncertain_limit"]
-    assert verdict["promises"] == dict.fromkeys(PROMISES, True)
     assert verdict["accepted"] > 100
     assert verdict["restarts"] >= 2
     assert list(folder.iterdir()) == []
