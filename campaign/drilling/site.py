@@ -117,7 +117,8 @@ class Site:
         self.settings = settings
         self._note = note
         logs = places.make_private(places.logs(settings.data))
-        environment = child_environment(settings)
+        # What killed processes leave in the folder for temporary files goes with the rest.
+        environment = child_environment(settings) | {"TMPDIR": str(places.make_private(settings.data / "tmp"))}
         self.web = Program("web", ["web"], environment, logs / "web.log")
         self.workers = {
             slot: Program(
