@@ -1,6 +1,7 @@
 """``countersign drill``: the promises of delivery, proved on a throw-away installation under the axe."""
 
 import json
+import logging
 import signal
 import sys
 import time
@@ -14,6 +15,9 @@ import click
 from campaign.drilling.plan import LEAST, PER_KILL, Order
 from campaign.drilling.running import run_drill
 from campaign.drilling.verdict import PROMISES, Finding, Verdict
+
+QUIET = 5.0
+"""Seconds between two lines of progress in a log."""
 
 SHOWN = 10
 """Findings of one kind that are printed one by one."""
@@ -77,6 +81,8 @@ def _ended_in_order() -> Iterator[None]:
 @contextmanager
 def _progress() -> Iterator["Progress"]:
     progress = Progress(watched=sys.stderr.isatty())
+    # That the database is away at times is what is drilled; warnings about it would tear the line of progress.
+    logging.getLogger("campaign").addHandler(logging.NullHandler())
     try:
         yield progress
     finally:
@@ -84,19 +90,22 @@ def _progress() -> Iterator["Progress"]:
 
 
 class Progress:
-    """Where the drill is, on standard error: one line that changes for a person who looks on, a line each in a log."""
+    """Where the drill is, on standard error: one line that changes for a person who looks on; in a log, now and then a
+    line.
+    """
 
     def __init__(self, *, watched: bool) -> None:
         self._watched = watched
-        self._last = ""
+        self._said_at = float("-inf")
 
     def __call__(self, line: str) -> None:
         """Say where the drill is."""
+        now = time.monotonic()
         if self._watched:
             click.echo(f"\r\033[K{line}", nl=False, err=True)
-        elif line != self._last:
+        elif now - self._said_at >= QUIET:
             click.echo(line, err=True)
-        self._last = line
+            self._said_at = now
 
     def clear(self) -> None:
         """Leave an empty line for what follows."""

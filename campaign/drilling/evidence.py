@@ -130,6 +130,8 @@ class Struck:
     """Connections to the mail server that were open from the processes that it killed."""
     recovered: float | None
     """Seconds; None: it did not recover while anybody looked."""
+    urgent: bool
+    """True if it concerned the urgent lane: its workers, or what all lanes need."""
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,10 @@ class _Drill:
         finally:
             self._agenda.end()
             self._watcher.stop()
+        if self._agenda.errors:
+            raise self._agenda.errors[0]
+        if self._watcher.broke_off:
+            raise EngineError("The drill's watcher broke off, so that nothing was proved.")
         return gathering.gather(
             gathering.Scene(
                 runtime=self._runtime, receiver=self._receiver, crowd=self._crowd, watcher=self._watcher,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from math import ceil
+from math import ceil, inf
 from typing import Final
 
 from campaign.drilling.evidence import Announced, Equation, Evidence, MessageRow
@@ -15,7 +15,7 @@ GRACE: Final = 5.0
 """Seconds after a change of mind within which mail that was on its way to the wire may still go (P4, F30)."""
 
 P95, P99 = 10.0, 60.0
-"""Seconds from a sign-up to the hand-over of its confirmation (P3)."""
+"""Seconds from a sign-up to the hand-over of its confirmation (P3): undisturbed, and whatever happens."""
 
 STATES: Final = ("accepted", "rejected", "suppressed", "cancelled", "uncertain", "planned", "claimed", "submitting")
 OPEN: Final = frozenset({"planned", "claimed", "submitting"})
@@ -25,7 +25,7 @@ LISTS: Final = frozenset({"update", "milestone"})
 PROMISES: Final = {
     "P1": "no signature that got its page is lost, nor its confirmation",
     "P2": "each mail is accepted once; what nobody can know is uncertain, and not sent again",
-    "P3": "confirmations are handed over within 10 s (95 %) and 60 s (99 %)",
+    "P3": "confirmations are handed over within 10 s (95 % of the undisturbed) and 60 s (99 % of all)",
     "P4": "unsubscribing, withdrawing and erasing act on all that is not handed over",
     "P5": "no address and no name leaves the database",
     "P6": "planned = accepted + rejected + suppressed + cancelled + uncertain + open",
@@ -153,7 +153,7 @@ class _Case:
         if row.state == "accepted" and not self.times[row.id]:
             return "the ledger says accepted, but the server never took it"
         if row.state in OPEN:
-            return f"still {row.state} when the drill ended"
+            return f"still {row.state} when the drill ended" + (f": {row.reason}" if row.reason else "")
         if row.state == "rejected" and row.id not in self.all.refused:
             return f"rejected although the server never refused it: {row.reason}"
         if row.state in {"suppressed", "cancelled"} and not self._may_stop(row):
@@ -252,28 +252,40 @@ class _Case:
                 found.setdefault(message_id, at)
         return found
 
-    def waits(self) -> list[float]:
-        """Seconds from each sign-up to the hand-over of its confirmation; endless, if it never was."""
-        found = []
+    def waits(self) -> tuple[list[float], list[float]]:
+        """Seconds from each sign-up to the hand-over of its confirmation; endless, if it never was. Both are sorted.
+
+        Returns:
+            All of them; and those alone in which nobody was recovering from a blow to the urgent lane meanwhile.
+        """
+        found, undisturbed = [], []
         for signed in self.all.sign_ups:
             rows = [row for row in self.by_signature.get(signed.signature_id or 0, ()) if row.kind == "confirmation"]
             offers = [self.first_offers[row.id] for row in rows if row.id in self.first_offers]
-            if offers:
-                found.append(max(0.0, min(offers) - signed.at))
-            elif not any(row.state in {"suppressed", "cancelled"} for row in rows):
-                found.append(float("inf"))
-        return sorted(found)
+            if not offers and any(row.state in {"suppressed", "cancelled"} for row in rows):
+                continue
+            offered = min(offers, default=inf)
+            found.append(max(0.0, offered - signed.at))
+            if not self._is_disturbed(signed.at, offered):
+                undisturbed.append(found[-1])
+        return sorted(found), sorted(undisturbed)
+
+    def _is_disturbed(self, begin: float, end: float) -> bool:
+        return any(
+            strike.at < end and begin < strike.at + (inf if strike.recovered is None else strike.recovered)
+            for strike in self.all.strikes
+            if strike.urgent
+        )
 
     def late(self) -> tuple[Finding, ...]:
-        """P3."""
-        waits = self.waits()
-        if not waits:
-            return ()
-        shares = ((0.95, P95), (0.99, P99))
+        """P3: it promises no 10 seconds while what sends has just been killed, and a minute even then."""
+        every, undisturbed = self.waits()
+        wanted = ((undisturbed, 0.95, P95, "undisturbed "), (every, 0.99, P99, ""))
         return tuple(
-            Finding(f"{share:.0%} of the confirmations", f"took up to {wait:.1f} s; {limit:.0f} s are promised")
-            for share, limit in shares if (wait := percentile(waits, share)) >= limit
-        )  # fmt: skip
+            Finding(f"{share:.0%} of the {which}confirmations", f"took up to {wait:.1f} s; {limit:.0f} s are promised")
+            for waits, share, limit, which in wanted
+            if waits and (wait := percentile(waits, share)) >= limit
+        )
 
     def against_wishes(self) -> tuple[Finding, ...]:
         """P4."""

@@ -44,6 +44,8 @@ class Watcher:
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self.looks: list[Look] = []
         self.equations: list[Equation] = []
+        self.broke_off = False
+        """True if it ended before it was stopped, through an error that nobody foresaw."""
 
     def start(self) -> None:
         """Begin to look."""
@@ -51,6 +53,7 @@ class Watcher:
 
     def stop(self) -> None:
         """Stop, after the present look."""
+        self.broke_off = self._thread.ident is not None and not self._thread.is_alive()
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=60)
@@ -95,4 +98,4 @@ def recovery(fallen: Fallen, looks: Sequence[Look], offers: Iterable[tuple[float
         moments.append(min((moment for moment in (idle, offered) if moment is not None), default=None))
     known = [moment for moment in moments if moment is not None]
     seconds = max(known) - fallen.at if len(known) == len(moments) else None
-    return Struck(str(fallen.blow), fallen.at, fallen.connections, seconds)
+    return Struck(str(fallen.blow), fallen.at, fallen.connections, seconds, urgent="urgent" in fallen.lanes)

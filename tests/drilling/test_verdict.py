@@ -165,7 +165,7 @@ def test_as_many_uncertain_messages_as_connections_were_open_are_allowed_and_no_
 
     assert judge(one).kept
     assert broken(two) == {"P2"}
-    assert judge(replace(two, strikes=(Struck("worker_tree", 10.0, 2, 2.5),))).kept
+    assert judge(replace(two, strikes=(Struck("worker_tree", 10.0, 2, 2.5, urgent=False),))).kept
 
 
 def test_uncertain_messages_are_listed_with_their_reasons(good):
@@ -188,10 +188,23 @@ def test_silence_before_the_server_took_it_is_told_apart(good):
 # --- The other promises ---
 
 
-def test_a_confirmation_that_is_handed_over_late_breaks_a_promise(good):
-    late = tuple((at + 20 if number == CONFIRMATION else at, number) for at, number in good.offers)
+def delayed(evidence, seconds):
+    offers = tuple((at + seconds if number == CONFIRMATION else at, number) for at, number in evidence.offers)
+    return replace(evidence, offers=offers, strikes=evidence.strikes[:1])
 
-    assert broken(replace(good, offers=late)) == {"P3"}
+
+def test_a_confirmation_that_is_handed_over_late_breaks_a_promise(good):
+    assert broken(delayed(good, 20)) == {"P3"}
+
+
+def test_ten_seconds_are_not_promised_while_what_sends_recovers_but_a_minute_is(good):
+    def struck(evidence, **changes):
+        return replace(evidence, strikes=(replace(evidence.strikes[0], urgent=True, **changes),))
+
+    assert judge(struck(delayed(good, 20))).kept
+    assert broken(struck(delayed(good, 20), at=2.0)) == {"P3"}
+    assert judge(struck(delayed(good, 20), at=2.0, recovered=None)).kept
+    assert broken(struck(delayed(good, 60))) == {"P3"}
 
 
 def test_a_confirmation_that_was_never_offered_is_late_for_ever(good):

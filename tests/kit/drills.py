@@ -66,7 +66,7 @@ def good_evidence() -> Evidence:
         ),
         counts=(Counted(AUDIENCE, 6, 6, 0), Counted(NEWCOMERS, 1, 1, 0)),
         milestones=(Announced(NEWCOMERS, 1, "announced", 8, 1),),
-        strikes=(Struck("worker_tree", 10.0, 1, 2.5), Struck("redis_flush", 11.0, 0, 0.5)),
+        strikes=(Struck("worker_tree", 10.0, 1, 2.5, urgent=False), Struck("redis_flush", 11.0, 0, 0.5, urgent=True)),
         restarts=1,
         search=Search({"logs": 100, "Redis": 10}, ()),
         settled=True,
