@@ -90,9 +90,7 @@ def _progress() -> Iterator["Progress"]:
 
 
 class Progress:
-    """Where the drill is, on standard error: one line that changes for a person who looks on; in a log, now and then a
-    line.
-    """
+    """Where the drill is, on standard error: a line that changes for who looks on; in a log, a line now and then."""
 
     def __init__(self, *, watched: bool) -> None:
         self._watched = watched
