@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from campaign.cli.drill import describe
+from campaign.cli.drill import Progress, describe
 from campaign.cli.main import main
 from campaign.config import ROOT
 from campaign.drilling.verdict import PROMISES, judge
@@ -132,3 +132,15 @@ def test_many_findings_are_told_by_cause():
     lines = describe(judge(evidence), seed=3, seconds=61.4)
 
     assert "        50 times: still planned when the drill ended" in lines
+
+
+def test_progress_is_a_line_now_and_then_in_a_log_and_one_changing_line_for_a_person(capsys):
+    for watched in (False, True):
+        progress = Progress(watched=watched)
+        progress("first")
+        progress("second")
+        progress.clear()
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "first\n\rfirst\rsecond\r"
