@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 from campaign import settling
@@ -50,20 +50,21 @@ class Tally:
 
 @dataclass
 class _Batch:
-    """Claimed messages, composed, with the round that notes what becomes of them."""
+    """Claimed messages with the round that notes what becomes of them. Bulk mail is composed as the wire takes it."""
 
     round: Round
     claimed: int
     limit: int
     taken_at: float
-    envelopes: list[Envelope] = field(default_factory=list)
+    envelopes: Iterator[Envelope]
 
 
 class Deliverer:
     """Sends the messages of one lane; belongs to one thread of one process.
 
-    Bulk mail has a second thread: while the wire is busy with one batch, it records the batch before and claims and
-    composes the next, in one transaction.
+    Bulk mail has a second thread: while this one composes a batch and keeps the wire busy, it records the batch before
+    and claims the next, in one transaction. It mostly waits for the database, so the two hardly compete for the
+    interpreter.
     """
 
     def __init__(
@@ -163,7 +164,7 @@ class Deliverer:
         return self._ahead.submit(self._take, deadline, suspects=False)
 
     def _take(self, until: float, *, suspects: bool) -> _Batch | None:
-        """Record what has ended, claim the next batch and compose it; None if nothing is due, or nothing may go."""
+        """Record what has ended and claim the next batch; None if nothing is due, or nothing may go."""
         ended = list(self._ended)
         limit = self.pace.allow(1 if suspects else self._limit, until=until, stopping=lambda: self.stopping)
         self._waits = limit == 0 and not self.stopping
@@ -186,10 +187,17 @@ class Deliverer:
         self._held.append(this)
         prepared = prepare(self.runtime, self.mailer, claimed)
         this.handed, this.struck, this.ended = prepared.handed, prepared.struck, prepared.ended
-        this.postponed = self.pace.postponed(prepared.envelopes)
-        allowed = this.handed.keys() if at_once else self._begin(this)
-        allowed -= this.postponed.keys()
-        envelopes = [envelope for envelope in prepared.envelopes if envelope.id in allowed]
+        this.postponed = self.pace.postponed(
+            {id_: recipient.wire.address for id_, (_, recipient) in prepared.letters.items()}
+        )
+        if this.postponed:
+            prepared.keep(prepared.letters.keys() - this.postponed.keys())
+        envelopes = prepared.envelopes()
+        if not at_once:
+            # Composed before the last look, so that nothing but the wire comes after it.
+            composed = list(envelopes)
+            allowed = self._begin(this)
+            envelopes = iter([envelope for envelope in composed if envelope.id in allowed])
         return _Batch(this, len(claimed), limit, taken_at, envelopes)
 
     def _claim(self, tx: Transaction, limit: int, *, suspects: bool, at_once: bool) -> list[Claimed]:

@@ -2,13 +2,12 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from campaign.buckets import Buckets, open_buckets
 from campaign.domain.pace import SLICE, SLOWED, Slowness
 from campaign.domain.states import Lane
-from campaign.mail.transport import Envelope
 from campaign.runtime import Runtime
 from campaign.store import paces
 from campaign.store.database import Transaction
@@ -63,26 +62,26 @@ class Pace:
         if unused > 0 and self._settings.rate:
             self._buckets.take("all", -unused, rate=self._settings.rate, must=True)
 
-    def postponed(self, envelopes: Sequence[Envelope]) -> dict[int, datetime]:
-        """Those bulk messages whose domain has had its share for now, and when to look at each again."""
+    def postponed(self, addresses: Mapping[int, str]) -> dict[int, datetime]:
+        """Those of a batch of bulk messages (id: address) whose domain has had its share, and when to look again."""
         if self._lane is Lane.URGENT or (self._settings.domain_rate == 0 and not self._slowed):
             return {}
         now, found = self._runtime.clock(), {}
-        numbers = Counter(domain_of(envelope.rcpt_to) for envelope in envelopes)
+        domains = {message_id: domain_of(address) for message_id, address in addresses.items()}
+        numbers = Counter(domains.values())
         rates = {domain: self._rate_of(domain, now) for domain in numbers}
         left = {
             domain: self._buckets.take(f"domain:{domain_key(self._runtime, domain).hex()}", number, rate=rate)
             for domain, number in numbers.items()
             if (rate := rates[domain]) is not None
         }
-        for envelope in envelopes:
-            domain = domain_of(envelope.rcpt_to)
+        for message_id, domain in domains.items():
             rate = rates[domain]
             if rate is None:
                 continue
             left[domain] -= 1
             if left[domain] < 0:
-                found[envelope.id] = now + timedelta(seconds=-left[domain] / rate)
+                found[message_id] = now + timedelta(seconds=-left[domain] / rate)
         return found
 
     def left_today(self, tx: Transaction, wanted: int) -> int:

@@ -26,7 +26,6 @@ class Secrets:
     address: bytes = field(repr=False)
     code: bytes = field(repr=False)
     message_id: bytes = field(repr=False)
-    return_address: bytes = field(repr=False)
     handles: DataKey = field(repr=False)
 
     @classmethod
@@ -37,7 +36,6 @@ class Secrets:
             address=derive(secret, "address"),
             code=derive(secret, "code"),
             message_id=derive(secret, "message-id"),
-            return_address=derive(secret, "return-address"),
             handles=DataKey.of(derive(secret, "handles")),
         )
 

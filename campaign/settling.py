@@ -31,7 +31,7 @@ SESSION_PHASES = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.START
 """Where no message was named yet: its attempt does not count."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made per message
 class Handed:
     """A message that the transport was given, and the keyed hash of its recipient's address."""
 

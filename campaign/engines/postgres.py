@@ -33,6 +33,11 @@ _OPTIONS = {
     "listen_addresses": "",  # no TCP: no port can clash, and nobody else can knock
     "max_connections": "100",
     "shared_buffers": "256MB",
+    # A checkpoint each 15 minutes at most: each makes PostgreSQL write whole pages anew.
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    # Our statements are short; compiling them takes longer than running them.
+    "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
     # Logs hold no personal data: neither the statement that failed nor the values it names.

@@ -17,7 +17,7 @@ from campaign.errors import MailValueError
 from campaign.mail import headers
 from campaign.mail.addresses import WireAddress, wire_address
 from campaign.mail.dkim import Signer
-from campaign.mail.quoted_printable import encode_value
+from campaign.mail.quoted_printable import encode_link, encode_value
 from campaign.mail.wire import WireBytes
 
 BOUNDARY: Final = "=_countersign"
@@ -31,6 +31,9 @@ MAX_VALUE: Final = 1000
 
 _SPECIAL = re.compile("[&<>\"']")
 """What is written otherwise in HTML."""
+
+_PLAIN_LINK = re.compile(rf"https?://[A-Za-z0-9_.:~/-]{{1,{MAX_LINK - 8}}}")
+"""Nearly all our links: what they are made of is written the same in text, in HTML and in a header."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,8 @@ class CompiledMail:
             raise MailValueError({"list_unsubscribe": "missing" if self.needs_list_unsubscribe else "unexpected"})
         if list_unsubscribe is None:
             return personal
-        self._check_link("list_unsubscribe", list_unsubscribe)
+        if not self._is_plain_link(list_unsubscribe):
+            self._check_link("list_unsubscribe", list_unsubscribe)
         # One line whatever its length: a fold or an encoded word would end one-click unsubscribing.
         return personal + b"List-Unsubscribe: <%b>\r\n" % list_unsubscribe.encode()
 
@@ -118,6 +122,10 @@ class CompiledMail:
             except KeyError:
                 raise MailValueError({name: "missing"}) from None
             if name.startswith("link_"):
+                if self._is_plain_link(value):
+                    in_text = encode_link(value.encode("ascii"))
+                    encoded += (in_text, in_text)
+                    continue
                 self._check_link(name, value)
             elif not value.isprintable():
                 _refuse_controls(name, value)
@@ -129,6 +137,11 @@ class CompiledMail:
         pieces = list(self.body)
         pieces[1::2] = [encoded[place] for place in self.places]
         return b"".join(pieces)
+
+    def _is_plain_link(self, link: str) -> bool:
+        """True for a short link to our own site that is written the same everywhere; False: look closer."""
+        end = len(self.base_url)
+        return link.startswith(self.base_url) and link[end : end + 1] == "/" and bool(_PLAIN_LINK.fullmatch(link))
 
     def _check_link(self, name: str, link: str) -> None:
         """Links lead to our own site only (so also: no script, no other scheme), in plain characters."""
@@ -143,13 +156,12 @@ class CompiledMail:
 _PERSONAL: Final = ("to", "date", "message-id", "list-unsubscribe")
 
 
+_FIELD: Final = re.compile(rb"(^|\r\n)([A-Za-z-]+): ")
+
+
 def _relaxed(personal: bytes) -> bytes:
     """The relaxed form of the personal headers: we make them with one blank after the colon, none doubled or last."""
-    relaxed = []
-    for line in personal.split(b"\r\n")[:-1]:
-        name, _, value = line.partition(b": ")
-        relaxed.append(b"%b:%b\r\n" % (name.lower(), value))
-    return b"".join(relaxed)
+    return _FIELD.sub(lambda found: found[1] + found[2].lower() + b":", personal)
 
 
 def _refuse_controls(name: str, value: str) -> None:

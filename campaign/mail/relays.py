@@ -68,6 +68,9 @@ class RelayTransport:
 
     def deliver(self, envelopes: Iterable[Envelope], *, on_submit: OnSubmit, on_outcome: OnOutcome) -> None:
         """See :class:`~campaign.mail.transport.Transport`."""
+        if len(self._relays) == 1 and not (self._admit and self._relays[0].rate):
+            self._relays[0].transport.deliver(envelopes, on_submit=on_submit, on_outcome=on_outcome)
+            return
         work = _Work(iter(envelopes), on_outcome)
         failure: SessionFailedError | None = None
         for relay in self._in_order():

@@ -15,7 +15,7 @@ from typing import Protocol
 from campaign.errors import SessionFailedError
 from campaign.mail.connection import Connection, Loss
 from campaign.mail.opening import Opening
-from campaign.mail.replies import Reply, blame
+from campaign.mail.replies import Reply, blame, enhanced_code, scrubbed
 from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mail.transport import Blame, Envelope, Outcome, Phase, Result
 
@@ -180,9 +180,13 @@ class Session:
         if submitted is None or opening is None:
             raise AssertionError("the shortcut was taken in another state")
         self._count += 1
-        self._settle(
-            submitted, Result.ACCEPTED, Phase.DOT, reply=Reply(int(found[1]), (found[2].decode("utf-8", "replace"),))
-        )
+        code, text = int(found[1]), found[2].decode("utf-8", "replace")
+        self.crew.settled(
+            Outcome(
+                submitted.envelope.id, Result.ACCEPTED, Phase.DOT, code, enhanced_code(code, text), scrubbed(text),
+                Blame.NOBODY,
+            )
+        )  # fmt: skip
         self._submit(opening)
         return True
 

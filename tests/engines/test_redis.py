@@ -122,7 +122,8 @@ def test_a_stop_is_quick(settings):
 
     redis.stop(settings)
 
-    assert time.monotonic() - begin < 5
+    # After ten seconds it would have been killed.
+    assert time.monotonic() - begin < 8
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def run_until_death(world, where):
     """Let a process of its own send, and die; returns its exit status."""
     folder = world.runtime.settings.data
     command = [sys.executable, "-m", "tests.kit.sending", world.runtime.settings.database_url, str(folder), where]
-    return subprocess.run(command, cwd=ROOT, check=False, timeout=60).returncode
+    return subprocess.run(command, cwd=ROOT, check=False, timeout=180).returncode
 
 
 def taken(world):

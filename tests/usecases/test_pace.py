@@ -8,6 +8,7 @@ from redis import Redis
 from campaign.broker import client_url
 from campaign.buckets import LocalBuckets, SharedBuckets
 from campaign.delivery import Deliverer
+from campaign.domain.pace import SLICE
 from campaign.domain.states import Lane
 from campaign.engines import redis as embedded_redis
 from campaign.mail.memory import MemoryTransport
@@ -54,22 +55,40 @@ def states(world):
     return dict(world.sql("select state, count(*) from message group by 1"))
 
 
+class WatchedBuckets(LocalBuckets):
+    """Buckets that know for how long they were filling.
+
+    While a busy machine leaves this process no time, they are full: of such a gap only the worth of a slice counts.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at = 0.0
+        self.seconds = 0.0
+
+    def take(self, name, wanted, **rate):
+        now = time.monotonic()
+        self.seconds += min(SLICE, now - self._at) if self._at else 0.0
+        self._at = now
+        return super().take(name, wanted, **rate)
+
+
 def test_a_rate_means_so_many_a_second_within_five_percent(paced):
     rate, seconds = 40, 3.0
     with FaultServer() as server:
         world = paced(rate=str(rate), smtp_url=f"smtp://127.0.0.1:{server.port}")
         planned(world, 150)
+        buckets = WatchedBuckets()
         deliverer = Deliverer(
-            world.runtime, Lane.BULK, mailer=Mailer(world.runtime), buckets=LocalBuckets(),
+            world.runtime, Lane.BULK, mailer=Mailer(world.runtime), buckets=buckets,
             transport=open_transport(world.runtime.settings, Lane.BULK),
         )  # fmt: skip
-        begin = time.monotonic()
 
         deliverer.drain(seconds=seconds)
-        took = time.monotonic() - begin
         deliverer.close()
 
-        assert len(server.rules.received) == pytest.approx(rate * took, rel=0.05, abs=2)
+        assert buckets.seconds > seconds / 2
+        assert len(server.rules.received) == pytest.approx(rate * buckets.seconds, rel=0.05, abs=2)
 
 
 def test_mail_that_a_person_waits_for_is_never_held_by_the_rate(paced):
@@ -160,13 +179,15 @@ def test_buckets_in_redis_are_shared_and_outlive_a_flush_without_a_burst(tmp_pat
     one.take("all", 1, rate=100)
     time.sleep(0.3)
 
+    begun = time.monotonic()
     taken = one.take("all", 100, rate=100) + two.take("all", 100, rate=100)
+    meanwhile = 100 * (time.monotonic() - begun)
     with Redis.from_url(client_url(url)) as client:
         client.flushall()
     after = two.take("all", 100, rate=100)
     embedded_redis.stop(settings_for("postgresql://nobody@/nothing", tmp_path))
 
-    assert 20 <= taken <= 26
+    assert 25 <= taken <= 26 + meanwhile
     assert after == 0
 
 
