@@ -19,7 +19,7 @@ from campaign.drilling.evidence import (
 from campaign.drilling.people import Crowd
 from campaign.drilling.receiver import Receiver
 from campaign.drilling.watching import Watcher, recovery
-from campaign.return_path import message_of
+from campaign.return_path import Names
 from campaign.runtime import Runtime
 from campaign.store import drills
 
@@ -46,9 +46,9 @@ class Scene:
 def gather(scene: Scene) -> Evidence:
     """Read everything once; the installation is at rest."""
     runtime, diary = scene.runtime, scene.receiver.diary
-    secret = runtime.secrets.return_address
+    message_of = Names.by(runtime).message_of
     messages = {row[0]: MessageRow(*row) for row in runtime.store.transact(drills.messages)}
-    offers = tuple((offer.at, message_of(secret, offer.mail_from)) for offer in diary.offers())
+    offers = tuple((offer.at, message_of(offer.mail_from)) for offer in diary.offers())
     lanes = [(at, messages[number].lane) for at, number in offers if number in messages]
     find = _finder(scene, messages)
     shown = runtime.store.transact(drills.counts)
@@ -60,11 +60,11 @@ def gather(scene: Scene) -> Evidence:
         messages=messages,
         signatures={row[0]: SignatureRow(*row) for row in runtime.store.transact(drills.signatures)},
         offers=offers,
-        taken=tuple((taken.at, message_of(secret, taken.mail_from), taken.recipient) for taken in diary.taken()),
+        taken=tuple((taken.at, message_of(taken.mail_from), taken.recipient) for taken in diary.taken()),
         refused=frozenset(
-            number for refusal in diary.refusals() if (number := message_of(secret, refusal.mail_from)) is not None
+            number for refusal in diary.refusals() if (number := message_of(refusal.mail_from)) is not None
         ),
-        silences=tuple((message_of(secret, silence.mail_from), silence) for silence in diary.silences()),
+        silences=tuple((message_of(silence.mail_from), silence) for silence in diary.silences()),
         sign_ups=tuple(
             SignedUp(signer.plan.number, signer.signed_at, find(signer.address), signer.confirmed)
             for signer in scene.crowd.signers
@@ -86,10 +86,11 @@ def gather(scene: Scene) -> Evidence:
 def _finder(scene: Scene, messages: Mapping[int, MessageRow]) -> Callable[[str], int | None]:
     """Tells the signature of a newcomer's address: by the mail that came there, for an erased row forgets it."""
     runtime = scene.runtime
-    secret, key = runtime.secrets.return_address, petitions.by_slug(runtime, scene.stream_slug, fresh=True).open_key
+    message_of = Names.by(runtime).message_of
+    key = petitions.by_slug(runtime, scene.stream_slug, fresh=True).open_key
     by_mail: dict[str, int] = {}
     for offer in scene.receiver.diary.offers():
-        row = messages.get(message_of(secret, offer.mail_from) or 0)
+        row = messages.get(message_of(offer.mail_from) or 0)
         if row is not None and row.signature_id is not None:
             by_mail.setdefault(offer.recipient, row.signature_id)
 
