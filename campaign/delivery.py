@@ -125,6 +125,17 @@ class Deliverer:
             self._settle()
         return tally
 
+    def settle(self) -> None:
+        """Record what ended while the database was away, so that it need not wait for the next mail.
+
+        For any thread, as long as no drain is under way.
+
+        Raises:
+            StoreUnavailableError: the database is still away.
+        """
+        if self._ended:
+            self._settle()
+
     def close(self) -> None:
         """End politely: connections closed, the worker noted as stopped, and no journal left but for open questions."""
         self.transport.close()
