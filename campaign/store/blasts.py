@@ -225,7 +225,9 @@ def cancel_messages(tx: Transaction, blast_id: int, *, limit: int, now: datetime
     return tx.execute(
         text("""
         with doomed as (
-            select id from message where blast_id = :id and state = 'planned' limit :limit for update skip locked)
+            select m.id from message m join blast b on b.id = m.blast_id
+            where m.blast_id = :id and m.state = 'planned' and b.cancelled_at is not null
+            limit :limit for update of m skip locked)
         update message m set state = 'cancelled', settled_at = :now, reason = 'blast_cancelled'
         from doomed where m.id = doomed.id"""),
         id=blast_id, limit=limit, now=now,
@@ -370,18 +372,6 @@ def _end_of_walk(tx: Transaction, direction: str, blast_id: int, since: datetime
         id=blast_id, since=since,
     ).scalar_one_or_none()  # fmt: skip
     return found
-
-
-def plan_missing(tx: Transaction, blast_id: int, *, now: datetime) -> int:
-    """Plan rejected messages of a blast once more ("send to those who did not get it"); uncertain ones are not."""
-    tx.execute(text("update blast set paused_at = null, paused_reason = null where id = :id"), id=blast_id)
-    return tx.execute(
-        text("""
-        update message set state = 'planned', due_at = :now, settled_at = null, attempts = 0, planned_at = :now,
-            reason = 'sent_again'
-        where blast_id = :id and state = 'rejected'"""),
-        id=blast_id, now=now,
-    ).rowcount  # fmt: skip
 
 
 def reception(tx: Transaction, blast_id: int) -> Reception:

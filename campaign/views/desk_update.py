@@ -99,10 +99,16 @@ def _report(slug: str, report: Report) -> Response:
     return desk_frame.desk_page(
         "update_report.html", slug, "updates", report=report, blast=report.blast, stage=str(report.stage),
         settled=settled, reasons=reasons, moving=report.stage in MOVING,
-        rate_words=_rate(report.rate), rejected=report.states.get(MessageState.REJECTED, 0),
+        rate_words=_rate(report.rate), missing=_missing(report),
         finish=_clock(report.finish_at),
         done=desk_frame.notice(forms.asked("done")),
     )  # fmt: skip
+
+
+def _missing(report: Report) -> int:
+    if not report.states.keys() & {MessageState.REJECTED, MessageState.CANCELLED}:
+        return 0
+    return blasts.missing(runtime(), report.blast.id)
 
 
 def _rate(per_second: float) -> str:

@@ -315,16 +315,21 @@ def test_reasons_are_words_and_the_servers_own_are_quoted(desk: Desk):
 
     assert "The mail server said: 550 5.1.1 no <such> user" in page
     assert "The address does not exist any more" in page
-    assert "Send again to 2 who did not get it" in page
+    assert "Send to the 2 who did not get it" in page
 
 
-def test_sending_again_reaches_only_the_rejected(desk: Desk):
+def test_an_update_is_sent_to_those_who_did_not_get_it(desk: Desk):
     blast_id = draft(desk)
     run(desk, blast_id)
-    desk.world.sql("update message set state = 'rejected' where blast_id = %(id)s returning id", id=blast_id)
+    desk.post(f"/updates/{blast_id}/press", button="cancel")
+    page = text_of(desk.get(f"/updates/{blast_id}?lang=en"))
 
-    desk.post(f"/updates/{blast_id}/press", button="again")
+    answer = desk.post(f"/updates/{blast_id}/press", button="again")
     deliver(desk)
+
+    assert "Send to the 1 person who did not get it" in page
+    assert answer.location.endswith("done=again")
+    assert "who did not get it" not in text_of(desk.get(f"/updates/{blast_id}?lang=en"))
 
     assert desk.world.sql("select state from message where kind = 'update'") == [("accepted",)]
 
