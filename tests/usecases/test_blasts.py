@@ -282,3 +282,23 @@ def test_a_report_measures_a_young_flow_from_its_beginning_like_the_monitor(worl
 
     assert report.rate == pytest.approx(2.0)
     assert report.first_at == report.last_at == begun
+
+
+def test_a_change_is_checked_like_a_first_draft(world, petition, organiser):
+    blast_id = draft(world, petition, organiser)
+
+    with pytest.raises(InvalidInputError):
+        blasts.edit(world.runtime, blast_id, petition[1], {"en": BlastText("", "Hello")}, audience=Audience())
+
+    assert blasts.get(world.runtime, blast_id, petition[1])[1] == TEXT
+
+
+def test_the_text_is_frozen_once_the_sending_has_begun(world, petition, organiser):
+    world.signature(petition[0], confirmed=True, wants_updates=True)
+    blast_id = draft(world, petition, organiser)
+    start(world, petition, organiser, blast_id)
+
+    with pytest.raises(ConflictError):
+        blasts.edit(world.runtime, blast_id, petition[1], {"en": BlastText("Other", "Text")}, audience=Audience())
+
+    assert blasts.get(world.runtime, blast_id, petition[1])[1] == TEXT
