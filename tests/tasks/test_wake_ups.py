@@ -176,8 +176,9 @@ def test_ten_workers_that_drain_at_once_send_each_mail_once(world):
     transports = [MemoryTransport() for _ in range(10)]
     deliverers = [world.deliverer(transport=transport) for transport in transports]
 
-    at_once(10, lambda number: deliverers[number].drain())
+    ended = at_once(10, lambda number: deliverers[number].drain())
 
+    assert [end for end in ended if isinstance(end, Exception)] == []
     sent = [envelope.id for transport in transports for envelope in transport.sent]
     assert sorted(sent) == list(range(1, 31))
 
