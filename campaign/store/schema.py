@@ -346,7 +346,7 @@ message = Table(
     # Wide columns first, so that no padding is stored: 10M rows of this table fit in 2 GB with its indexes.
     Column("id", BigInteger, Identity(), primary_key=True),
     # Signatures, petitions and blasts are never deleted (a person is erased in place), and a million rows are planned
-    # from rows that are read in the same statement: foreign keys here would cost more than the rows (ADR 15).
+    # from rows that are read in the same statement: foreign keys here would cost more than the rows (ADR 16).
     Column("signature_id", BigInteger),
     Column("planned_at", MOMENT, nullable=False, server_default=func.now()),
     # Not before; the only due time there is. Celery never holds an eta.
