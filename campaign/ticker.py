@@ -120,9 +120,11 @@ class Ticker:
                 log.warning("tick: %s", error)
 
     def tick(self) -> None:
-        """One look: heartbeat, due jobs, due mail."""
+        """One look: heartbeat, journals left here by the dead, due jobs, due mail."""
         if self._ticks % BEAT_EVERY == 0:
             self.beat()
+            # The periodic job may run on any host; the journals of this one are here alone.
+            recovering.settle_journals(self.runtime)
         self._ticks += 1
         now = self.runtime.clock()
         schedule = {name: job.every for name, job in jobs(self.runtime).items()}

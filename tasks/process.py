@@ -9,12 +9,13 @@ from celery import Celery, current_app, signals
 from campaign import config
 from campaign.buckets import open_buckets
 from campaign.config import Settings
-from campaign.delivery import Deliverer
+from campaign.delivery import Deliverer, calm_collector
 from campaign.domain.states import Lane
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.mail.relays import Relay, RelayTransport
 from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mailer import Mailer
+from campaign.pacing import RelayPace
 from campaign.runtime import Runtime, build
 from campaign.ticker import Ticker
 from tasks.nudging import Nudger, enqueue_job, nudge_lane
@@ -31,11 +32,7 @@ def open_transport(settings: Settings, lane: Lane) -> RelayTransport:
     )
     if lane is Lane.URGENT:
         relays = tuple(replace(relay, connections=min(relay.connections, URGENT_CONNECTIONS)) for relay in relays)
-    buckets = open_buckets(settings)
-    return RelayTransport(
-        [Relay.of(relay) for relay in relays],
-        admit=lambda name, rate: buckets.take(f"relay:{name}", 1, rate=rate) == 1,
-    )
+    return RelayTransport([Relay.of(relay) for relay in relays], gate=RelayPace(lane, open_buckets(settings)))
 
 
 class Process:
@@ -126,6 +123,7 @@ class _Holder:
                 log.critical("this worker can't begin: %s", error)
                 self._ended.wait(10)
             else:
+                calm_collector()
                 self._process.ticker.start()
                 self._opened.set()
                 return

@@ -16,6 +16,7 @@ from campaign.cli.petition import petition
 from campaign.cli.seed import seed
 from campaign.cli.serve import mailserver, web, worker
 from campaign.cli.up import up
+from campaign.cli.update import update
 from campaign.errors import CountersignError
 
 FAILURE = 1
@@ -44,6 +45,7 @@ for command in (
     monitor,
     lane,
     messages,
+    update,
     seed,
     drill,
 ):
