@@ -77,17 +77,6 @@ def test_a_late_answer_comes_after_its_time_and_what_was_pipelined_waits_for_it(
         assert said == [b"250 2.0.0 Ok: at last\r\n", b"250 2.0.0 Ok\r\n"]
 
 
-def test_the_port_of_a_client_is_known_while_its_connection_is_open() -> None:
-    with FaultServer() as server:
-        with smtp(server.port) as client:
-            client.noop()
-
-            assert [dialogue.peer_port for dialogue in server.dialogues] == [client.sock.getsockname()[1]]
-            client.sock.close()
-            client.file.close()
-        until(lambda: server.dialogues[0].peer_port is None)
-
-
 def test_the_same_seed_gives_the_same_faults() -> None:
     def run(seed: int) -> list[int]:
         codes = []
