@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from campaign.domain.blast import Blast, BlastStage
+from campaign.domain.flow import rate_of
 from campaign.domain.states import OPEN_STATES, MessageState
 from campaign.errors import NotFoundError
 from campaign.runtime import Runtime
@@ -24,7 +25,7 @@ class Report:
     states: Mapping[MessageState, int]
     reasons: tuple[tuple[str, str, int], ...]
     rate: float
-    """Accepted per second over the last minute."""
+    """Accepted per second over the last minute, or since the first mail if that is more recent."""
     first_at: datetime | None
     last_at: datetime | None
     finish_at: datetime | None
@@ -71,7 +72,8 @@ def running(runtime: Runtime) -> list[Report]:
 
 def _report(tx: Transaction, blast: Blast, now: datetime) -> Report:
     states = {MessageState(state): number for state, number in rows.equation(tx, blast.id).items()}
-    rate = rows.accepted_between(tx, blast.id, since=now - RATE_WINDOW) / RATE_WINDOW.total_seconds()
+    accepted, since = rows.accepted_since(tx, blast.id, since=now - RATE_WINDOW)
+    rate = rate_of(accepted, since, now, window=RATE_WINDOW.total_seconds())
     first_at, last_at = rows.times(tx, blast.id)
     still = sum(states.get(state, 0) for state in OPEN_STATES)
     texts = rows.texts(tx, blast.id)

@@ -327,15 +327,15 @@ def reasons(tx: Transaction, blast_id: int, *, limit: int = 20) -> list[tuple[st
     return [(row.state, row.reason, row.n) for row in rows]
 
 
-def accepted_between(tx: Transaction, blast_id: int, *, since: datetime) -> int:
-    """Messages of a blast accepted since a moment: the rate comes from the rows."""
-    return int(
-        tx.execute(
-            text("""
-            select count(*) from message where blast_id = :id and state = 'accepted' and settled_at > :since"""),
-            id=blast_id, since=since,
-        ).scalar_one()
-    )  # fmt: skip
+def accepted_since(tx: Transaction, blast_id: int, *, since: datetime) -> tuple[int, datetime | None]:
+    """How many messages of a blast were accepted since a moment, and when the first of them was."""
+    row = tx.execute(
+        text("""
+        select count(*) as n, min(settled_at) as first_at from message
+        where blast_id = :id and state = 'accepted' and settled_at > :since"""),
+        id=blast_id, since=since,
+    ).one()  # fmt: skip
+    return row.n, row.first_at
 
 
 def times(tx: Transaction, blast_id: int) -> tuple[datetime | None, datetime | None]:

@@ -221,3 +221,22 @@ def test_an_audience_can_be_countries_and_languages(world, petition, organiser):
     counts = blasts.audience_counts(world.runtime, petition_id, Audience(countries=("DE",)))
 
     assert (counts["eligible"], counts["outside"]) == (1, 1)
+
+
+@pytest.mark.parametrize(("seconds", "rate"), [(10, 2.0), (40, 0.5), (70, 0.0)])
+def test_rate_and_finish_time_come_from_the_rows_of_the_last_minute(world, petition, organiser, seconds, rate):
+    for number in range(30):
+        world.signature(petition[0], f"s{number}@example.org", confirmed=True, wants_updates=True)
+    blast_id = draft(world, petition, organiser)
+    start(world, petition, organiser, blast_id)
+    world.sql(
+        "update message set state = 'accepted', settled_at = %(now)s where blast_id = %(id)s"
+        " and id in (select id from message where blast_id = %(id)s order by id limit 20) returning id",
+        id=blast_id, now=world.clock.now,
+    )  # fmt: skip
+    world.clock.forward(seconds=seconds)
+
+    report = blast_reports.report(world.runtime, blast_id, petition[1])
+
+    assert report.rate == pytest.approx(rate)
+    assert report.finish_at == (world.clock.now + timedelta(seconds=10 / rate) if rate else None)
