@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from campaign.accounts import Account
-from campaign.blast_running import cancel_open
+from campaign.blast_running import cancel_slice
 from campaign.config import LANGUAGES
 from campaign.domain import merge_tags
 from campaign.domain.blast import FIRST_SLICE, UNDO, Audience, Blast, BlastKind, BlastStage, BlastText
@@ -19,7 +19,7 @@ from campaign.runtime import Runtime
 from campaign.store import audit as audit_rows
 from campaign.store import blasts as rows
 from campaign.store import missing as missing_rows
-from campaign.store import outbox
+from campaign.store import outbox, progress
 from campaign.store.database import Transaction
 
 MAX_SUBJECT = 120
@@ -167,7 +167,8 @@ def get(runtime: Runtime, blast_id: int, petition_id: int) -> tuple[Blast, dict[
 def audience_counts(runtime: Runtime, petition_id: int, audience: Audience) -> dict[str, int]:
     """How many people would get a blast now (``eligible``), and why others would not.
 
-    Keys: eligible, outside (of the chosen countries or languages), no_updates, erased, pending, ended.
+    Keys: eligible, suppressed (bounced or complained), outside (of the chosen countries or languages), no_updates,
+    erased, pending, ended.
     """
     now = runtime.clock()
     return runtime.store.transact(lambda tx: rows.audience_counts(tx, petition_id, audience, now=now))
@@ -299,12 +300,14 @@ def resume(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | N
 def cancel(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | None) -> None:
     """End a blast for good; what was not handed over is cancelled, and the rows say so.
 
+    A first slice of the rows at once, the others by the periodic look within seconds: nobody claims any of them.
+
     Raises:
         NotFoundError: it is not a blast of this petition.
         ConflictError: it was cancelled before.
     """
     _press(runtime, blast_id, petition_id, action="blast.cancel", by=by, refused="this update was cancelled already")
-    cancel_open(runtime, blast_id)
+    cancel_slice(runtime, blast_id)
 
 
 def missing(runtime: Runtime, blast_id: int) -> int:
@@ -328,7 +331,7 @@ def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Accou
         blast = _of_petition(tx, blast_id, petition_id, lock=True)
         if blast.started_at is None:
             raise ConflictError("this update has not started")
-        still = sum(rows.equation(tx, blast_id).get(state, 0) for state in OPEN_STATES)
+        still = sum(progress.states(tx, [blast_id]).get(blast_id, {}).get(state, 0) for state in OPEN_STATES)
         if blast.stage(open_rows=still) in {BlastStage.FINISHED, BlastStage.CANCELLED}:
             missing_rows.reopen(tx, blast_id)
         _audit(tx, "blast.send_missing", blast, by, {"messages": missing_rows.count(tx, blast_id)})

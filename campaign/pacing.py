@@ -82,9 +82,14 @@ class Pace:
         if unused > 0 and self._settings.rate:
             self._buckets.take("all", -unused, rate=self._settings.rate, must=True)
 
+    @property
+    def minds_domains(self) -> bool:
+        """True while a domain may have a limit: always, or because one asked for less."""
+        return self._lane is Lane.BULK and bool(self._settings.domain_rate or self._slowed)
+
     def postponed(self, addresses: Mapping[int, str]) -> dict[int, datetime]:
         """Those of a batch of bulk messages (id: address) whose domain has had its share, and when to look again."""
-        if self._lane is Lane.URGENT or (self._settings.domain_rate == 0 and not self._slowed):
+        if not self.minds_domains:
             return {}
         now, found = self._runtime.clock(), {}
         domains = {message_id: domain_of(address) for message_id, address in addresses.items()}

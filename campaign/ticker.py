@@ -36,7 +36,7 @@ def jobs(runtime: Runtime) -> Mapping[str, Job]:
     return {
         "count_signatures": Job(timedelta(seconds=runtime.settings.count_interval), counting.count_signatures),
         "look_at_blasts": Job(timedelta(seconds=1), blast_running.look),
-        "recover_leases": Job(timedelta(seconds=10), recovering.recover),
+        "recover_leases": Job(timedelta(seconds=3), recovering.recover),
         "watch_lanes": Job(timedelta(seconds=10), alerts.watch),
         "note_minutes": Job(timedelta(seconds=15), hours.note),
         "expire_signatures": Job(timedelta(minutes=10), upkeep.expire_signatures),

@@ -7,6 +7,7 @@ import click
 from campaign import __version__
 from campaign.cli.account import account
 from campaign.cli.db import db
+from campaign.cli.drill import drill
 from campaign.cli.keys import keys
 from campaign.cli.lane import lane
 from campaign.cli.messages import messages
@@ -46,6 +47,7 @@ for command in (
     messages,
     update,
     seed,
+    drill,
 ):
     countersign.add_command(command)
 

@@ -52,7 +52,7 @@ def _show(
     slug: str, blast_id: int, *, when: When | None = None, problems: forms.Problems = forms.NO_PROBLEMS
 ) -> Response:
     petition_id = visitor.petition_id()
-    report = blast_reports.report(runtime(), blast_id, petition_id)
+    report = blast_reports.report(runtime(), blast_id, petition_id, language())
     if report.stage not in BEFORE:
         return _report(slug, report)
     findings = preflight.check(runtime(), previewer(), blast_id, petition_id)
@@ -162,7 +162,7 @@ def _check_moment(planned: Scheduled) -> None:
 
 
 def _moment(slug: str, blast_id: int, when: When, planned: Scheduled, local: datetime) -> Response:
-    report = blast_reports.report(runtime(), blast_id, visitor.petition_id())
+    report = blast_reports.report(runtime(), blast_id, visitor.petition_id(), language())
     both = [
         (name, blasts.plan_moment(local, when.zone, second=name == "second").moment) for name in ("first", "second")
     ]

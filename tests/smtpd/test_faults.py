@@ -5,6 +5,7 @@ import smtplib
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,32 @@ def test_faults_are_limited_by_recipient_domain_times_and_after() -> None:
                 codes.append(error.smtp_code)
 
     assert codes == [550, 450, 250, 451, 250]
+
+
+def test_a_late_answer_comes_after_its_time_and_what_was_pipelined_waits_for_it() -> None:
+    with FaultServer(Script(faults=(Fault("accepted", "slow 0.3 250 2.0.0 Ok: at last"),))) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+            answers = client.makefile("rb")
+            client.sendall(b"EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n")
+            while not answers.readline().startswith(b"354"):
+                pass
+            begun = time.monotonic()
+            client.sendall(MESSAGE + b".\r\nNOOP\r\n")
+            said = [answers.readline() for _ in range(2)]
+
+        assert time.monotonic() - begun >= 0.3
+        assert said == [b"250 2.0.0 Ok: at last\r\n", b"250 2.0.0 Ok\r\n"]
+
+
+def test_the_port_of_a_client_is_known_while_its_connection_is_open() -> None:
+    with FaultServer() as server:
+        with smtp(server.port) as client:
+            client.noop()
+
+            assert [dialogue.peer_port for dialogue in server.dialogues] == [client.sock.getsockname()[1]]
+            client.sock.close()
+            client.file.close()
+        until(lambda: server.dialogues[0].peer_port is None)
 
 
 def test_the_same_seed_gives_the_same_faults() -> None:

@@ -390,3 +390,30 @@ def test_a_published_update_stands_on_the_petitions_page(desk: Desk):
     assert "Set-Cookie" not in update.headers
     assert desk.client.get(f"/p/{SLUG}/updates/999").status_code == 404
     assert desk.client.get(f"/p/{SLUG}/updates/99999999999999").status_code == 404
+
+
+def test_what_is_wrong_with_an_update_is_said_once_on_top(desk: Desk):
+    answer = desk.post("/updates/new", request_key=key_of(desk.get("/updates/new").text), **TYPED | {"en-subject": ""})
+
+    assert answer.status_code == 422
+    assert text_of(answer).count("There is a problem") == 1
+
+
+def test_both_hours_of_a_doubled_one_are_shown_in_utc(desk: Desk):
+    blast_id = draft(desk)
+
+    page = text_of(desk.post(f"/updates/{blast_id}/schedule", date="2027-10-31", time="02:30", zone="Europe/Berlin"))
+
+    assert "31 Oct 2027, 00:30 UTC" in page
+    assert "31 Oct 2027, 01:30 UTC" in page
+    assert "UTC in UTC" not in page
+
+
+def test_the_list_names_an_update_in_the_language_of_who_looks(desk: Desk):
+    texts = {"de": BlastText("Neues: {{count}}", "Hallo"), "en": BlastText("News: {{count}}", "Hello")}
+    blasts.save_draft(desk.world.runtime, desk.petition_id, texts, by=desk.olga, request_key="two")
+
+    pages = [text_of(desk.get(f"/updates?lang={locale}")) for locale in ("en", "de")]
+
+    assert ["News: 0" in pages[0], "Neues: 0" in pages[1]] == [True, True]
+    assert "{{count}}" not in pages[0] + pages[1]
