@@ -7,6 +7,7 @@ import click
 from campaign import __version__
 from campaign.cli.account import account
 from campaign.cli.db import db
+from campaign.cli.faults import faults
 from campaign.cli.keys import keys
 from campaign.cli.lane import lane
 from campaign.cli.messages import messages
@@ -36,6 +37,7 @@ for command in (
     web,
     worker,
     mailserver,
+    faults,
     db,
     keys,
     account,
