@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from campaign.buckets import Buckets, open_buckets
-from campaign.domain.pace import SLICE, SLOWED, Slowness
+from campaign.domain.pace import LONGEST_WAIT, SLICE, SLOWED, Slowness
 from campaign.domain.states import Lane
 from campaign.runtime import Runtime
 from campaign.store import paces
@@ -81,7 +81,7 @@ class Pace:
                 continue
             left[domain] -= 1
             if left[domain] < 0:
-                found[message_id] = now + timedelta(seconds=-left[domain] / rate)
+                found[message_id] = now + min(timedelta(seconds=-left[domain] / rate), LONGEST_WAIT)
         return found
 
     def left_today(self, tx: Transaction, wanted: int) -> int:
