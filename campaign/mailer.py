@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 from campaign import addresses
 from campaign.config import ROOT, Settings
-from campaign.confirming import code_for, token_for
+from campaign.confirming import code_for
 from campaign.domain.names import RuleError
 from campaign.domain.states import MessageKind
 from campaign.errors import CountersignError, MailTemplateError, MailValueError
 from campaign.letters import CONTEXTS, NOT_ABOUT_A_PETITION, Letter, Materials
 from campaign.mail.addresses import WireAddress, wire_address
-from campaign.mail.compiled import CompiledMail
+from campaign.mail.compiled import CompiledMail, LinkMaker, OwnLink
 from campaign.mail.compose import Composer, ListIdentity, Sender
 from campaign.mail.dkim import Signer, load_key
 from campaign.mail.kinds import KINDS
@@ -45,7 +45,7 @@ class Recipient:
     address_key: bytes = field(repr=False)
 
 
-_Maker = Callable[[Claimed, Materials, Recipient], str]
+_Maker = Callable[[Claimed, Materials, Recipient], str | OwnLink]
 
 
 def load_signer(settings: Settings) -> Signer | None:
@@ -76,15 +76,18 @@ class Mailer:
         # Of one batch: which compiled form a blast has in a language.
         self._batch: tuple[Materials | None, dict[tuple[int, str | None], CompiledMail]] = (None, {})
         self._names = Names.by(runtime)
-        # As preferences.manage_token and unsubscribe_token make them.
+        # The tokens of confirming and preferences.
         self._manage_token = runtime.tokens.issuer(Purpose.MANAGE)
         self._unsubscribe_token = runtime.tokens.issuer(Purpose.UNSUBSCRIBE)
-        self._links = {page: f"{runtime.settings.base_url}/{page}/" for page in ("c", "me", "u")}
+        self._confirm_token = runtime.tokens.issuer(Purpose.CONFIRM)
+        base = runtime.settings.base_url
+        self._confirm_link, self._manage_link = LinkMaker(f"{base}/c/"), LinkMaker(f"{base}/me/")
+        self._unsubscribe_link = LinkMaker(f"{base}/u/")
         # A value is made only for mails that show it.
         self._makers: dict[str, _Maker] = {
             "name": lambda _message, _materials, recipient: recipient.name,
             "link_confirm": lambda message, _materials, _recipient: self._confirm(message),
-            "link_deny": lambda message, _materials, _recipient: f"{self._confirm(message)}/decline",
+            "link_deny": lambda message, _materials, _recipient: self._deny(message),
             "code": lambda message, _materials, _recipient: self._code(message),
             "link_manage": lambda message, _materials, _recipient: self._manage(message),
             "link_unsubscribe": lambda message, _materials, _recipient: self._unsubscribe(message),
@@ -115,7 +118,7 @@ class Mailer:
 
     def _recipient(self, name: str, typed: str) -> Recipient:
         try:
-            canonical = addresses.parse(typed, gmail_rules=self.runtime.settings.gmail_rules).canonical
+            canonical = addresses.canonical(typed, gmail_rules=self.runtime.settings.gmail_rules)
         except RuleError as broken:
             # It passed the rules of the day when it was typed.
             raise MailValueError({"address": broken.code}) from None
@@ -151,14 +154,17 @@ class Mailer:
         )
         return Envelope(message.id, sender, recipient.wire.address, data, utf8=recipient.wire.utf8)
 
-    def _confirm(self, message: Claimed) -> str:
-        return self._links["c"] + token_for(self.runtime, message.signature_id or 0, message.nonce or b"")
+    def _confirm(self, message: Claimed) -> str | OwnLink:
+        return self._confirm_link(self._confirm_token(message.signature_id or 0, message.nonce or b""))
 
-    def _manage(self, message: Claimed) -> str:
-        return self._links["me"] + self._manage_token(message.signature_id or 0, message.nonce or b"")
+    def _deny(self, message: Claimed) -> str | OwnLink:
+        return self._confirm_link(self._confirm_token(message.signature_id or 0, message.nonce or b"") + b"/decline")
 
-    def _unsubscribe(self, message: Claimed) -> str:
-        return self._links["u"] + self._unsubscribe_token(message.signature_id or 0)
+    def _manage(self, message: Claimed) -> str | OwnLink:
+        return self._manage_link(self._manage_token(message.signature_id or 0, message.nonce or b""))
+
+    def _unsubscribe(self, message: Claimed) -> str | OwnLink:
+        return self._unsubscribe_link(self._unsubscribe_token(message.signature_id or 0))
 
     def _sign_in(self, message: Claimed, materials: Materials) -> str:
         return materials.links.get(message.id, f"{self.runtime.settings.base_url}/sign-in")

@@ -9,7 +9,6 @@ from campaign.errors import CountersignError
 from campaign.letters import Materials, gather
 from campaign.mail.transport import Envelope
 from campaign.mailer import Mailer, NoAddressError, Recipient
-from campaign.pacing import domain_of
 from campaign.runtime import Runtime
 from campaign.settling import Handed
 from campaign.store import strikes, suppressions
@@ -62,7 +61,7 @@ def prepare(runtime: Runtime, mailer: Mailer, claimed: Sequence[Claimed]) -> Pre
         found = _recipient(mailer, message, materials)
         if isinstance(found, Recipient):
             recipients[message.id] = found
-            made.handed[message.id] = Handed(message, found.address_key, domain_of(found.wire.address))
+            made.handed[message.id] = Handed(message, found.address_key, found.wire.address)
         else:
             made.ended[message.id] = found
             made.handed[message.id] = Handed(message, b"")

@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from itsdangerous import BadSignature, Signer
 
-from campaign.config import Key
 from campaign.errors import TokenRefusedError
+from campaign.spelling import Key
 from campaign.vault import Mac, derive
 
 REFUSED = "this link does not work (any more)"
@@ -63,10 +63,10 @@ class Issuer:
 
     mac: Mac
 
-    def __call__(self, row_id: int, nonce: bytes = b"") -> str:
-        """A token for one row."""
+    def __call__(self, row_id: int, nonce: bytes = b"") -> bytes:
+        """A token for one row, in ASCII."""
         payload = _encode(row_id.to_bytes(ROW, "big") + nonce)
-        return (payload + b"." + _encode(self.mac(payload))).decode("ascii")
+        return payload + b"." + _encode(self.mac(payload))
 
 
 class Tokens:
@@ -84,7 +84,7 @@ class Tokens:
 
     def issue(self, purpose: Purpose, row_id: int, nonce: bytes = b"") -> str:
         """A token for one row; the same input gives the same token, so that a retried mail is the same mail."""
-        return self.issuer(purpose)(row_id, nonce)
+        return self.issuer(purpose)(row_id, nonce).decode("ascii")
 
     def issuer(self, purpose: Purpose) -> "Issuer":
         """:meth:`issue` for one purpose: for whoever makes many."""

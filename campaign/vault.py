@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from campaign.config import Key
 from campaign.errors import CountersignError
+from campaign.spelling import Key
 
 NONCE = 12
 INDEX = 16

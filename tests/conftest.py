@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.kit import browsers
+from tests.kit import browsers, sharing
 from tests.kit import engines as kit
 from tests.kit.worlds import World, make_world
 
@@ -36,6 +36,11 @@ def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
         yield
     finally:
         browsers.PROGRAM.make_room(nextitem)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> sharing.Scheduling:
+    return sharing.make_scheduler(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -32,8 +32,30 @@ MAX_VALUE: Final = 1000
 _SPECIAL = re.compile("[&<>\"']")
 """What is written otherwise in HTML."""
 
-_PLAIN_LINK = re.compile(rf"https?://[A-Za-z0-9_.:~/-]{{1,{MAX_LINK - 8}}}")
+_PLAIN_LINK = re.compile(rb"https?://[A-Za-z0-9_.:~/-]+")
 """Nearly all our links: what they are made of is written the same in text, in HTML and in a header."""
+
+
+class OwnLink(bytes):
+    """A link to our own site that needs no second look: made by :class:`LinkMaker` alone."""
+
+    __slots__ = ()
+
+
+class LinkMaker:
+    """Makes links to one page of our site from tokens: checked once, for there are three in every mail.
+
+    Args:
+        base: the base URL with the page's path, ending in a slash.
+    """
+
+    def __init__(self, base: str) -> None:
+        self._base = base.encode()
+        self._is_plain = _PLAIN_LINK.fullmatch(self._base) is not None
+
+    def __call__(self, token: bytes) -> OwnLink | str:
+        """The link with a token (letters, digits, ``-``, ``_``, dots); an unusual base URL is for others to check."""
+        return OwnLink(self._base + token) if self._is_plain else (self._base + token).decode()
 
 
 @dataclass(frozen=True)
@@ -65,12 +87,12 @@ class CompiledMail:
 
     def fill(
         self,
-        values: Mapping[str, str],
+        values: Mapping[str, str | OwnLink],
         *,
         to: str | WireAddress,
         message_id: str,
         date: datetime,
-        list_unsubscribe: str | None = None,
+        list_unsubscribe: str | OwnLink | None = None,
         signer: Signer | None = None,
     ) -> WireBytes:
         """The whole message for one recipient, with CRLF line ends, signed if a ``signer`` is given.
@@ -97,7 +119,7 @@ class CompiledMail:
         return WireBytes(b"".join((seals, personal, self.head, b"\r\n", body)))
 
     def _personal_headers(
-        self, to: str | WireAddress, message_id: str, date: datetime, list_unsubscribe: str | None
+        self, to: str | WireAddress, message_id: str, date: datetime, list_unsubscribe: str | OwnLink | None
     ) -> bytes:
         recipient = to if isinstance(to, WireAddress) else wire_address(to)
         personal = b"To: %b\r\n%b%b" % (
@@ -109,23 +131,24 @@ class CompiledMail:
             raise MailValueError({"list_unsubscribe": "missing" if self.needs_list_unsubscribe else "unexpected"})
         if list_unsubscribe is None:
             return personal
-        if not self._is_plain_link(list_unsubscribe):
+        if not isinstance(list_unsubscribe, OwnLink):
             self._check_link("list_unsubscribe", list_unsubscribe)
+            list_unsubscribe = OwnLink(list_unsubscribe.encode())
         # One line whatever its length: a fold or an encoded word would end one-click unsubscribing.
-        return personal + b"List-Unsubscribe: <%b>\r\n" % list_unsubscribe.encode()
+        return personal + b"List-Unsubscribe: <%b>\r\n" % list_unsubscribe
 
-    def _filled_body(self, values: Mapping[str, str]) -> bytes:
+    def _filled_body(self, values: Mapping[str, str | OwnLink]) -> bytes:
         encoded: list[bytes] = []
         for name in self.names:
             try:
                 value = values[name]
             except KeyError:
                 raise MailValueError({name: "missing"}) from None
+            if isinstance(value, OwnLink):
+                in_text = encode_link(value)
+                encoded += (in_text, in_text)
+                continue
             if name.startswith("link_"):
-                if self._is_plain_link(value):
-                    in_text = encode_link(value.encode("ascii"))
-                    encoded += (in_text, in_text)
-                    continue
                 self._check_link(name, value)
             elif not value.isprintable():
                 _refuse_controls(name, value)
@@ -137,11 +160,6 @@ class CompiledMail:
         pieces = list(self.body)
         pieces[1::2] = [encoded[place] for place in self.places]
         return b"".join(pieces)
-
-    def _is_plain_link(self, link: str) -> bool:
-        """True for a short link to our own site that is written the same everywhere; False: look closer."""
-        end = len(self.base_url)
-        return link.startswith(self.base_url) and link[end : end + 1] == "/" and bool(_PLAIN_LINK.fullmatch(link))
 
     def _check_link(self, name: str, link: str) -> None:
         """Links lead to our own site only (so also: no script, no other scheme), in plain characters."""

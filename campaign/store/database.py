@@ -17,6 +17,7 @@ from sqlalchemy.sql.elements import TextClause
 
 from campaign.domain.states import Lane
 from campaign.errors import StoreUnavailableError
+from campaign.store.clock import SharedClock
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ RETRY_STATES = frozenset({"40001", "40P01"})
 """Serialisation failure and deadlock: the server rolled back and asks for another try."""
 
 ATTEMPTS = 4
+
+LINK_TIMEOUT = 20_000
+"""Milliseconds without an acknowledgement by the database's host after which a connection counts as lost."""
 
 Nudge = Callable[[frozenset[Lane]], None]
 
@@ -68,10 +72,13 @@ def no_nudge(_lanes: frozenset[Lane]) -> None:
 
 
 class Store:
-    """The database: hands transactions to units of work."""
+    """The database: hands transactions to units of work. ``clock`` tells its time."""
 
-    def __init__(self, url: str, *, nudge: Nudge = no_nudge, pool_size: int = 5) -> None:
+    def __init__(
+        self, url: str, *, nudge: Nudge = no_nudge, pool_size: int = 5, clock: SharedClock | None = None
+    ) -> None:
         self.nudge = nudge
+        self.clock = clock or SharedClock()
         self.engine = open_engine(url, pool_size=pool_size)
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
@@ -100,6 +107,7 @@ class Store:
 
     def _once(self, work: Callable[[Transaction], T]) -> tuple[T, set[Lane]]:
         with self.engine.connect() as connection:
+            self._compare_clocks(connection)
             try:
                 transaction = Transaction(connection)
                 result = work(transaction)
@@ -125,6 +133,7 @@ class Store:
         """
         try:
             with self.engine.connect() as pooled:
+                self._compare_clocks(pooled)
                 raw: Any = pooled.connection.driver_connection
                 raw.autocommit = True
                 try:
@@ -137,6 +146,11 @@ class Store:
         except (psycopg.Error, DBAPIError, PoolTimeoutError) as error:
             log.info("the express way is not free: %s", getattr(error, "sqlstate", None) or type(error).__name__)
             return None
+
+    def _compare_clocks(self, connection: Connection) -> None:
+        if self.clock.is_due:
+            self.clock.compare(lambda: connection.execute(text("select clock_timestamp()")).scalar_one())
+            connection.rollback()
 
     def is_alive(self) -> bool:
         """True if the database answers now."""
@@ -167,6 +181,11 @@ def open_engine(url: str, *, pool_size: int = 5) -> Engine:
         target,
         connect_args={
             "connect_timeout": 3,
+            # A host whose link was cut learns of it in seconds, not after the quarter of an hour that TCP would try.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": LINK_TIMEOUT,
             "application_name": "countersign",
             # A lost client must not hold its locks; a runaway query must not hold a worker.
             "options": "-c idle_in_transaction_session_timeout=60000 -c statement_timeout=120000 -c timezone=UTC",

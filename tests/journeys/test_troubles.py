@@ -15,7 +15,7 @@ from tests.kit.installation import Answer, Installation
 from tests.kit.waiting import frozen, until
 from tests.usecases.test_canaries import DOMAIN, NAME, dump, found_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("journeys")]
+pytestmark = pytest.mark.browser
 
 LONG = 90.0
 """Seconds for programs to start again on a busy machine."""

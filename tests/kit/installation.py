@@ -20,11 +20,12 @@ from urllib.parse import urlencode, urlsplit
 import psutil
 
 from campaign import config
-from campaign.config import ROOT, VARIABLES, Settings
+from campaign.config import ROOT, Settings
 from campaign.engines import ports
 from campaign.engines.attach import attach
 from campaign.runtime import Runtime, build
 from campaign.store.database import Transaction
+from campaign.variables import VARIABLES
 from tests.kit.waiting import until
 
 LOOPBACK = "127.0.0.1"

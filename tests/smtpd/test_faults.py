@@ -80,15 +80,6 @@ def test_a_fault_can_meet_each_recipient_once() -> None:
     assert codes == [450, 450, 250, 250]
 
 
-def test_an_answer_can_come_late() -> None:
-    with FaultServer(Script(faults=(Fault("rcpt", "slow 0.3 250 2.1.5 Ok"),))) as server, smtp(server.port) as client:
-        begun = time.monotonic()
-        codes = codes_of(client, "a@one.test")
-
-    assert codes == [250]
-    assert time.monotonic() - begun >= 0.3
-
-
 def test_a_fault_can_begin_above_a_rate_of_one_domain() -> None:
     fault = Fault("rcpt", "450 4.7.28 Slow down", above=5)
     with FaultServer(Script(faults=(fault,))) as server, smtp(server.port) as client:
@@ -111,6 +102,32 @@ def test_every_mix_is_a_script_and_those_with_a_domain_are_in_the_realistic_one(
     domains = {fault.domain for fault in realistic(seed=1).faults}
     assert mix.domain is None or mix.domain in domains
     assert None not in domains
+
+
+def test_a_late_answer_comes_after_its_time_and_what_was_pipelined_waits_for_it() -> None:
+    with FaultServer(Script(faults=(Fault("accepted", "slow 0.3 250 2.0.0 Ok: at last"),))) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+            answers = client.makefile("rb")
+            client.sendall(b"EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n")
+            while not answers.readline().startswith(b"354"):
+                pass
+            begun = time.monotonic()
+            client.sendall(MESSAGE + b".\r\nNOOP\r\n")
+            said = [answers.readline() for _ in range(2)]
+
+        assert time.monotonic() - begun >= 0.3
+        assert said == [b"250 2.0.0 Ok: at last\r\n", b"250 2.0.0 Ok\r\n"]
+
+
+def test_the_port_of_a_client_is_known_while_its_connection_is_open() -> None:
+    with FaultServer() as server:
+        with smtp(server.port) as client:
+            client.noop()
+
+            assert [dialogue.peer_port for dialogue in server.dialogues] == [client.sock.getsockname()[1]]
+            client.sock.close()
+            client.file.close()
+        until(lambda: server.dialogues[0].peer_port is None)
 
 
 def test_the_same_seed_gives_the_same_faults() -> None:

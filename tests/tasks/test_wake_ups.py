@@ -11,6 +11,7 @@ from redis import Redis
 
 from campaign import ticker
 from campaign.broker import TIMEOUT, client_url
+from campaign.cli import serve
 from campaign.domain.states import Lane
 from campaign.engines import redis as embedded_redis
 from campaign.mail.memory import MemoryTransport
@@ -223,6 +224,23 @@ def test_every_job_runs_twice_without_harm(world):
     assert world.sql("select count from petition") == [(1,)]
     assert world.sql("select count(*) from message where kind = 'reminder'") == [(1,)]
     assert world.sql("select count(*) from periodic_job where finished_at is null") == [(0,)]
+
+
+def test_upkeep_goes_before_bulk_mail_however_much_of_it_waits(app):
+    for _ in range(5):
+        assert nudge_lane(app, Lane.BULK)
+    assert enqueue_job(app, "count_signatures")
+    taken = []
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        # As a worker does it: the queues in the order of its command line, one message at a time.
+        app.amqp.queues.select(serve.QUEUES["bulk"].split(","))
+        consumer = app.amqp.TaskConsumer(channel, queues=list(app.amqp.queues.consume_from.values()))
+        consumer.register_callback(lambda _, message: taken.append(message.headers["task"]))
+        consumer.qos(prefetch_count=1)
+        with consumer:
+            connection.drain_events(timeout=5)
+
+    assert taken == ["upkeep.run_job"]
 
 
 def test_an_unknown_queue_is_an_error(app):

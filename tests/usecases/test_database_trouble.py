@@ -119,6 +119,28 @@ def test_connections_that_the_server_cut_are_replaced_unseen(world):
     assert world.sql("select count(*) from signature") == [(1,)]
 
 
+CUT_AT_COMMIT = """
+    create temp table cut (n int);
+    create function pg_temp.cut() returns trigger language plpgsql as
+        'begin perform pg_terminate_backend(pg_backend_pid()); return null; end';
+    create constraint trigger cut after insert on cut deferrable initially deferred
+        for each row execute function pg_temp.cut();
+    insert into cut values (1)"""
+
+
+def test_work_whose_commit_may_have_arrived_is_not_done_a_second_time(world):
+    runs = []
+
+    def work(tx):
+        runs.append("run")
+        tx.connection.exec_driver_sql(CUT_AT_COMMIT)
+
+    with pytest.raises(StoreUnavailableError, match="while saving"):
+        world.runtime.store.transact(work)
+
+    assert runs == ["run"]
+
+
 def test_two_units_of_work_that_deadlock_both_succeed(world):
     world.petition("one")
     world.petition("other")

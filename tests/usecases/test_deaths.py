@@ -218,6 +218,7 @@ def test_a_row_that_kills_three_workers_is_quarantined_and_takes_no_neighbour_wi
             os.close(claimed.journal._file)  # noqa: SLF001 - the kernel does this when a process dies
             recover(world.runtime)
         else:
+            claimed._prepare(batch)  # noqa: SLF001
             claimed._send(batch, deadline=2**62, tally=Tally())  # noqa: SLF001
             claimed.close()
 
