@@ -12,6 +12,7 @@ import pytest
 from campaign.cli.serve import worker_arguments, worker_environment
 from campaign.domain.states import Lane
 from campaign.recovering import journal_folder, recover
+from campaign.smtpd.faults import Fault
 from tasks.app import make_app
 from tasks.nudging import nudge_lane
 from tests.kit.engines import ROOT
@@ -127,7 +128,8 @@ def test_f23_a_task_that_is_handed_out_twice_sends_each_mail_once(stage):
 
 
 def test_f53_sigterm_during_a_blast_finishes_what_is_on_the_wire_and_releases_the_rest(stage):
-    scene = stage(settings={"rate": "20", "bulk_processes": "1"})
+    # A batch takes longer than it may stay on the wire, so that there is something to give back.
+    scene = stage(Fault("accepted", "slow 0.2 250 2.0.0 Ok, slowly"), settings={"bulk_processes": "1"})
     scene.blast(200)
     settings = scene.world.runtime.settings
     app = make_app(settings)
