@@ -92,6 +92,12 @@ lane = Table(
     Column("troubled_at", MOMENT),
     Column("last_answer", Text),
     Column("last_answer_at", MOMENT),
+    # Refusals for our own sake since the last acceptance, and keyed hashes of the receivers that said so.
+    Column("refusals", SmallInteger, nullable=False, server_default="0"),
+    Column("refused_by", ARRAY(LargeBinary), nullable=False, server_default="{}"),
+    # When a receiver alone did, and was held; admins are told.
+    Column("refused_at", MOMENT),
+    Column("refused_answer", Text),
 )
 
 account = Table(
@@ -443,7 +449,7 @@ suppression = Table(
 slow_domain = Table(
     "slow_domain",
     metadata,
-    # Keyed hash of a recipient domain that asked for less mail; rows live for 35 minutes.
+    # Keyed hash of a recipient domain that asked for less mail; rows live for 65 minutes.
     Column("key", LargeBinary, primary_key=True),
     Column("factor", REAL, nullable=False),
     Column("since", MOMENT, nullable=False),
@@ -548,5 +554,7 @@ alert = Table(
     Column("told_at", MOMENT, nullable=False),
     Column("ended_at", MOMENT),
     Column("reason", Text, nullable=False, server_default=""),
-    UniqueConstraint("cause", "lane"),
+    # The blast that paused by itself, if it is about one.
+    Column("blast_id", ForeignKey("blast.id", ondelete="CASCADE")),
+    UniqueConstraint("cause", "lane", "blast_id", postgresql_nulls_not_distinct=True),
 )
