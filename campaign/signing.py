@@ -50,8 +50,12 @@ class Requested:
 
 
 def form_stamp(runtime: Runtime, slug: str, text_version_id: int) -> str:
-    """A signed stamp for the form of a petition: which text was shown, and when."""
-    return runtime.tokens.sign_text(Purpose.STAMP, f"{slug} {text_version_id} {int(runtime.clock().timestamp())}")
+    """A signed stamp for the form of a petition: which text was shown, and in which minute.
+
+    No finer, so that the page of a quiet petition stays the same for a minute and browsers need not fetch it again.
+    """
+    minute = int(runtime.clock().timestamp()) // 60 * 60
+    return runtime.tokens.sign_text(Purpose.STAMP, f"{slug} {text_version_id} {minute}")
 
 
 def read_stamp(runtime: Runtime, slug: str, stamp: str) -> int:
