@@ -88,7 +88,7 @@ def sign_again(slug: str) -> Response:
 @allow(Access.PUBLIC)
 def sign(slug: str) -> Response:
     """Take a signature; the answer is the same for new, waiting, confirmed and suppressed addresses."""
-    switch_to(url_for("public.petition", slug=slug))
+    switch_to(request.path.removesuffix("/sign"))
     if forms.from_elsewhere(current_app.config["OWN_ORIGINS"]):
         return _petition_page(slug, notice=_("This form was sent from another site. Please sign here."), status=403)
     form = forms.sign_form()
