@@ -23,10 +23,10 @@ install:
 run: install
 	@exec $(BIN)/countersign up $(ARGS)
 
-# More than four processes gain nothing: they share one database server. One of them takes all journeys, which share
-# one installation.
+# More than four processes gain nothing: they share one database server. Tests that share one installation run in one of
+# them (tests/kit/sharing.py).
 test: install
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
 
 check: install
 	$(BIN)/ruff check .

@@ -108,7 +108,11 @@ def send(runtime: Runtime, made: Installation, frozen: Frozen, *, how: str, proc
     before = database_seconds(runtime)
     begin = runtime.clock()
     runtime.store.transact(lambda tx: lanes.resume(tx, Lane.BULK))
-    reports = [json.loads(sender.communicate("go\n")[0].splitlines()[-1]) for sender in senders]
+    for sender in senders:
+        assert sender.stdin is not None
+        sender.stdin.write("go\n")
+        sender.stdin.flush()
+    reports = [json.loads(sender.communicate()[0].splitlines()[-1]) for sender in senders]
     seconds = float(str(query(
         runtime,
         f"select extract(epoch from max(settled_at) - timestamptz '{begin.isoformat()}') from message"

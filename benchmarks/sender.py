@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from campaign import config
 from campaign.config import Settings
-from campaign.delivery import Deliverer
+from campaign.delivery import Deliverer, calm_collector
 from campaign.domain.states import Lane
 from campaign.mail.dkim import DkimKey, Signer, load_key
 from campaign.mailer import Mailer
@@ -52,6 +52,7 @@ def main(how: str, blast_id: int) -> None:
     runtime = build(unsigned, pool_size=3)
     mailer = Mailer(runtime, signer=signer)
     deliverer = Deliverer(runtime, Lane.BULK, mailer=mailer, transport=open_transport(settings, Lane.BULK))
+    calm_collector()
     print("ready", flush=True)
     sys.stdin.readline()
     before = resource.getrusage(resource.RUSAGE_SELF)

@@ -1,17 +1,22 @@
 """Reports of blasts: the equation of the ledger, reasons, rate and finish time, all from the rows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from campaign import petitions
 from campaign.domain.blast import Blast, BlastStage
 from campaign.domain.states import OPEN_STATES, MessageState
 from campaign.errors import NotFoundError
+from campaign.merging import merged_line, shared_values
+from campaign.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.store import blasts as rows
+from campaign.store import progress
 from campaign.store.database import Transaction
 
-RATE_WINDOW = timedelta(seconds=60)
+NEVER = 3e9
+"""Seconds: a century is as good as never, and a date beyond the calendar is an error."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +26,14 @@ class Report:
     blast: Blast
     stage: BlastStage
     subject: str
+    """In the reader's language if it is written in it, with its merge tags filled in."""
     states: Mapping[MessageState, int]
-    reasons: tuple[tuple[str, str, int], ...]
-    rate: float
+    rate: float = 0.0
     """Accepted per second over the last minute."""
-    first_at: datetime | None
-    last_at: datetime | None
-    finish_at: datetime | None
+    reasons: tuple[tuple[str, str, int], ...] = ()
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    finish_at: datetime | None = None
 
     @property
     def planned(self) -> int:
@@ -40,8 +46,14 @@ class Report:
         return sum(self.states.get(state, 0) for state in OPEN_STATES)
 
 
-def report(runtime: Runtime, blast_id: int, petition_id: int) -> Report:
+def report(runtime: Runtime, blast_id: int, petition_id: int, locale: str = "") -> Report:
     """The equation of P6 with reasons, rate and finish time, all from the rows.
+
+    Args:
+        runtime: the runtime.
+        blast_id: which blast.
+        petition_id: of this petition.
+        locale: the language to name it in; the petition's own if not given.
 
     Raises:
         NotFoundError: it is not a blast of this petition.
@@ -52,33 +64,54 @@ def report(runtime: Runtime, blast_id: int, petition_id: int) -> Report:
         blast = rows.by_id(tx, blast_id)
         if blast is None or blast.petition_id != petition_id:
             raise NotFoundError("there is no such update")
-        return _report(tx, blast, now)
+        [brief] = _brief(runtime, tx, [blast], locale)
+        return _whole(tx, brief, now)
 
     return runtime.store.transact(work)
 
 
-def reports(runtime: Runtime, petition_id: int) -> list[Report]:
-    """The reports of all blasts of a petition, newest first."""
-    now = runtime.clock()
-    return runtime.store.transact(lambda tx: [_report(tx, blast, now) for blast in rows.of_petition(tx, petition_id)])
+def reports(runtime: Runtime, petition_id: int, locale: str = "") -> list[Report]:
+    """All blasts of a petition, newest first: stage and equation, for a list."""
+    return runtime.store.transact(lambda tx: _brief(runtime, tx, rows.of_petition(tx, petition_id), locale))
 
 
-def running(runtime: Runtime) -> list[Report]:
-    """Scheduled, held and unfinished blasts of all petitions, for the monitor."""
-    now = runtime.clock()
-    return runtime.store.transact(lambda tx: [_report(tx, blast, now) for blast in rows.unfinished(tx)])
+def _brief(runtime: Runtime, tx: Transaction, blasts: list[Blast], locale: str) -> list[Report]:
+    if not blasts:
+        return []
+    states = progress.states(tx, [blast.id for blast in blasts])
+    opened = petitions.by_id(runtime, tx, blasts[0].petition_id)
+    return [
+        Report(
+            blast=blast, stage=blast.stage(open_rows=_open(states.get(blast.id, {}))),
+            subject=_subject(runtime, opened, blast, rows.texts(tx, blast.id), locale), states=states.get(blast.id, {}),
+        )
+        for blast in blasts
+    ]  # fmt: skip
 
 
-def _report(tx: Transaction, blast: Blast, now: datetime) -> Report:
-    states = {MessageState(state): number for state, number in rows.equation(tx, blast.id).items()}
-    rate = rows.accepted_between(tx, blast.id, since=now - RATE_WINDOW) / RATE_WINDOW.total_seconds()
-    first_at, last_at = rows.times(tx, blast.id)
-    still = sum(states.get(state, 0) for state in OPEN_STATES)
-    texts = rows.texts(tx, blast.id)
-    return Report(
-        blast=blast, stage=blast.stage(open_rows=still), subject=next(iter(texts.values()))[0] if texts else "",
-        states=states, reasons=tuple(rows.reasons(tx, blast.id)), rate=rate, first_at=first_at, last_at=last_at,
-        finish_at=now + timedelta(seconds=still / rate) if rate and still else None,
+def _open(states: Mapping[MessageState, int]) -> int:
+    return sum(states.get(state, 0) for state in OPEN_STATES)
+
+
+def _subject(
+    runtime: Runtime, opened: Opened, blast: Blast, texts: Mapping[str, tuple[str, str, str]], locale: str
+) -> str:
+    shown = next((code for code in (locale, opened.petition.default_locale, *texts) if code in texts), None)
+    if shown is None:
+        return ""
+    return merged_line(texts[shown][0], shared_values(runtime, opened, blast, shown, name=""))
+
+
+def _whole(tx: Transaction, brief: Report, now: datetime) -> Report:
+    begun = brief.blast.started_at
+    if begun is None:
+        return brief
+    rate = progress.rates_of(tx, now).get(brief.blast.id, 0.0)
+    return replace(
+        brief, rate=rate, reasons=tuple(rows.reasons(tx, brief.blast.id, now=now)),
+        first_at=rows.first_accepted_at(tx, brief.blast.id, since=begun),
+        last_at=rows.last_accepted_at(tx, brief.blast.id, since=begun),
+        finish_at=now + timedelta(seconds=min(brief.open / rate, NEVER)) if rate and brief.open else None,
     )  # fmt: skip
 
 

@@ -58,18 +58,28 @@ def freeze(runtime: Runtime, *, seconds: float = 20.0) -> int:
 
 
 def look(runtime: Runtime) -> int:
-    """The periodic look: start what is due and freeze audiences."""
+    """The periodic look: start what is due, freeze audiences, and cancel what cancelled blasts have left."""
     start_due(runtime)
+    cancel_left(runtime)
     return freeze(runtime)
 
 
-def cancel_open(runtime: Runtime, blast_id: int) -> int:
-    """Cancel the planned messages of a cancelled blast, in slices; running it again is harmless."""
+def cancel_slice(runtime: Runtime, blast_id: int) -> int:
+    """Cancel the next planned messages of a cancelled blast; returns how many. Running it again is harmless."""
+    return runtime.store.transact(lambda tx: rows.cancel_messages(tx, blast_id, limit=FIRST_SLICE, now=runtime.clock()))
+
+
+def cancel_left(runtime: Runtime, *, seconds: float = 20.0) -> int:
+    """Cancel what cancelled blasts still have planned; returns how many.
+
+    That is what a large blast had beyond its first slice, what a process that died in between left behind, and what a
+    worker held while the blast was cancelled and the mail server then put off.
+    """
+    until = runtime.clock() + timedelta(seconds=seconds)
     total = 0
-    while True:
-        done = runtime.store.transact(
-            lambda tx: rows.cancel_messages(tx, blast_id, limit=FIRST_SLICE, now=runtime.clock())
-        )
-        total += done
-        if done < FIRST_SLICE:
-            return total
+    for blast_id in runtime.store.transact(rows.cancelled_with_rest):
+        done = FIRST_SLICE
+        while done == FIRST_SLICE and runtime.clock() < until:
+            done = cancel_slice(runtime, blast_id)
+            total += done
+    return total

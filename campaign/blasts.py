@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from campaign.accounts import Account
-from campaign.blast_running import cancel_open
+from campaign.blast_running import cancel_slice
 from campaign.config import LANGUAGES
 from campaign.domain import merge_tags
-from campaign.domain.blast import UNDO, Audience, Blast, BlastKind, BlastText
+from campaign.domain.blast import FIRST_SLICE, UNDO, Audience, Blast, BlastKind, BlastStage, BlastText
 from campaign.domain.schedule import Scheduled, moment_of
-from campaign.domain.states import Lane, MessageKind
+from campaign.domain.states import OPEN_STATES, Lane, MessageKind
 from campaign.domain.texts import has_controls
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.markdown import MAX_BODY, to_html
 from campaign.runtime import Runtime
 from campaign.store import audit as audit_rows
 from campaign.store import blasts as rows
+from campaign.store import missing as missing_rows
 from campaign.store import outbox
 from campaign.store.database import Transaction
 
@@ -166,7 +167,8 @@ def get(runtime: Runtime, blast_id: int, petition_id: int) -> tuple[Blast, dict[
 def audience_counts(runtime: Runtime, petition_id: int, audience: Audience) -> dict[str, int]:
     """How many people would get a blast now (``eligible``), and why others would not.
 
-    Keys: eligible, outside (of the chosen countries or languages), no_updates, erased, pending, ended.
+    Keys: eligible, suppressed (bounced or complained), outside (of the chosen countries or languages), no_updates,
+    erased, pending, ended.
     """
     now = runtime.clock()
     return runtime.store.transact(lambda tx: rows.audience_counts(tx, petition_id, audience, now=now))
@@ -239,7 +241,7 @@ def _schedule(
 def _audit(tx: Transaction, action: str, blast: Blast, by: Account | None, detail: Mapping[str, object]) -> None:
     audit_rows.add(
         tx, action=action, subject="blast", subject_id=blast.id, petition_id=blast.petition_id,
-        account_id=by.id if by else None, detail=detail,
+        account_id=by.id if by else None, actor="system" if by else "cli", detail=detail,
     )  # fmt: skip
 
 
@@ -275,7 +277,7 @@ def unschedule(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account
     _press(runtime, blast_id, petition_id, action="blast.unschedule", by=by, refused="this update has started")
 
 
-def pause(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) -> None:
+def pause(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | None) -> None:
     """Hold a running blast: workers claim no more of it, within seconds.
 
     Raises:
@@ -285,7 +287,7 @@ def pause(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) -> 
     _press(runtime, blast_id, petition_id, action="blast.pause", by=by, refused="this update is not being sent")
 
 
-def resume(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) -> None:
+def resume(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | None) -> None:
     """Let a paused blast go on where it stood.
 
     Raises:
@@ -295,33 +297,55 @@ def resume(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) ->
     _press(runtime, blast_id, petition_id, action="blast.resume", by=by, refused="this update is not paused")
 
 
-def cancel(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) -> None:
+def cancel(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | None) -> None:
     """End a blast for good; what was not handed over is cancelled, and the rows say so.
+
+    A first slice of the rows at once, the others by the periodic look within seconds: nobody claims any of them.
 
     Raises:
         NotFoundError: it is not a blast of this petition.
         ConflictError: it was cancelled before.
     """
     _press(runtime, blast_id, petition_id, action="blast.cancel", by=by, refused="this update was cancelled already")
-    cancel_open(runtime, blast_id)
+    cancel_slice(runtime, blast_id)
 
 
-def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) -> int:
-    """Plan the rejected messages of a blast once more; returns how many. What is uncertain stays a person's choice.
+def missing(runtime: Runtime, blast_id: int) -> int:
+    """How many people did not get a blast and could still get it: see :func:`send_missing`."""
+    return runtime.store.transact(lambda tx: missing_rows.count(tx, blast_id))
+
+
+def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | None) -> int:
+    """Send a blast to those who did not get it: refused, expired or cancelled with it; returns how many are planned.
+
+    Never to whom it was accepted for, or may have been (uncertain stays a person's choice); nor to whoever withdrew,
+    unsubscribed or is suppressed. A cancelled blast goes on. Pressing twice changes nothing more.
 
     Raises:
         NotFoundError: it is not a blast of this petition.
+        ConflictError: it has not started.
     """
     now = runtime.clock()
 
-    def work(tx: Transaction) -> int:
+    def begin(tx: Transaction) -> None:
         blast = _of_petition(tx, blast_id, petition_id, lock=True)
-        planned = rows.plan_missing(tx, blast_id, now=now)
-        tx.nudge(Lane.BULK)
-        _audit(tx, "blast.send_missing", blast, by, {"messages": planned})
-        return planned
+        if blast.started_at is None:
+            raise ConflictError("this update has not started")
+        still = sum(rows.equation(tx, blast_id).get(state, 0) for state in OPEN_STATES)
+        if blast.stage(open_rows=still) in {BlastStage.FINISHED, BlastStage.CANCELLED}:
+            missing_rows.reopen(tx, blast_id)
+        _audit(tx, "blast.send_missing", blast, by, {"messages": missing_rows.count(tx, blast_id)})
 
-    return runtime.store.transact(work)
+    def work(tx: Transaction) -> int:
+        tx.nudge(Lane.BULK)
+        return missing_rows.plan(tx, blast_id, limit=FIRST_SLICE, now=now)
+
+    runtime.store.transact(begin)
+    total = done = runtime.store.transact(work)
+    while done == FIRST_SLICE:
+        done = runtime.store.transact(work)
+        total += done
+    return total
 
 
 def send_test(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) -> None:

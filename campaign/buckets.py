@@ -6,6 +6,7 @@ domain was slowed and how much went today, is in the database.
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from redis import Redis
@@ -40,22 +41,26 @@ return taken
 class Buckets(Protocol):
     """Shared allowances by name."""
 
-    def take(self, name: str, wanted: int, *, rate: float, must: bool = False) -> int:
-        """Take up to ``wanted`` from the bucket ``name``, which fills with ``rate`` a second; how many may go."""
+    def take(self, name: str, wanted: int, *, rate: float, must: bool = False, slice_: float = SLICE) -> int:
+        """Take up to ``wanted`` from the bucket ``name``, which fills with ``rate`` a second; how many may go.
+
+        It holds what comes in ``slice_`` seconds.
+        """
 
 
 class LocalBuckets:
     """Buckets of one process: tests, and a site without Redis. ``share`` is its part of each rate."""
 
-    def __init__(self, *, share: float = 1.0) -> None:
+    def __init__(self, *, share: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._share = share
+        self._clock = clock
         self._buckets: dict[str, Bucket] = {}
 
-    def take(self, name: str, wanted: int, *, rate: float, must: bool = False) -> int:
+    def take(self, name: str, wanted: int, *, rate: float, must: bool = False, slice_: float = SLICE) -> int:
         """See :class:`Buckets`."""
-        now = time.monotonic()
+        now = self._clock()
         known = self._buckets.get(name, Bucket(0.0, now))
-        taken, self._buckets[name] = known.take(wanted, rate=rate * self._share, now=now, must=must)
+        taken, self._buckets[name] = known.take(wanted, rate=rate * self._share, now=now, must=must, slice_=slice_)
         return taken
 
 
@@ -71,13 +76,13 @@ class SharedBuckets:
         )
         self._script = self._client.register_script(_TAKE)
 
-    def take(self, name: str, wanted: int, *, rate: float, must: bool = False) -> int:
+    def take(self, name: str, wanted: int, *, rate: float, must: bool = False, slice_: float = SLICE) -> int:
         """See :class:`Buckets`."""
         if time.monotonic() >= self._quiet_until:
             try:
                 return int(
                     self._script(
-                        keys=[f"{self._prefix}pace:{name}"], args=[wanted, rate, max(1.0, rate * SLICE), int(must)]
+                        keys=[f"{self._prefix}pace:{name}"], args=[wanted, rate, max(1.0, rate * slice_), int(must)]
                     )
                 )
             except (RedisError, OSError) as problem:
@@ -85,7 +90,7 @@ class SharedBuckets:
                     "redis does not answer; each process keeps its share of the pace: %s", type(problem).__name__
                 )
                 self._quiet_until = time.monotonic() + QUIET
-        return self._local.take(name, wanted, rate=rate, must=must)
+        return self._local.take(name, wanted, rate=rate, must=must, slice_=slice_)
 
 
 def open_buckets(settings: Settings) -> Buckets:

@@ -6,24 +6,24 @@ from dataclasses import dataclass, field
 
 from campaign import addresses
 from campaign.config import ROOT, Settings
-from campaign.confirming import code_for, token_for
+from campaign.confirming import code_for
 from campaign.domain.names import RuleError
 from campaign.domain.states import MessageKind
 from campaign.errors import CountersignError, MailTemplateError, MailValueError
 from campaign.letters import CONTEXTS, NOT_ABOUT_A_PETITION, Letter, Materials
 from campaign.mail.addresses import WireAddress, wire_address
-from campaign.mail.compiled import CompiledMail
+from campaign.mail.compiled import CompiledMail, LinkMaker, OwnLink
 from campaign.mail.compose import Composer, ListIdentity, Sender
 from campaign.mail.dkim import Signer, load_key
 from campaign.mail.kinds import KINDS
 from campaign.mail.slots import Slots
 from campaign.mail.transport import Envelope
 from campaign.petitions import Opened
-from campaign.preferences import manage_token, unsubscribe_token
-from campaign.return_path import return_address
+from campaign.return_path import Names
 from campaign.runtime import Runtime
 from campaign.store import signatures
 from campaign.store.ledger import Claimed
+from campaign.tokens import Purpose
 from campaign.vault import keyed_hash
 
 COUNT_LIFE = 10.0
@@ -36,7 +36,7 @@ class NoAddressError(CountersignError):
     """Raised when the recipient's address was erased; the message ends, nothing is wrong."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen: one is made per message
 class Recipient:
     """Where a message goes, in clear; lives only while it is composed."""
 
@@ -45,7 +45,7 @@ class Recipient:
     address_key: bytes = field(repr=False)
 
 
-_Maker = Callable[[Claimed, Materials, Recipient], str]
+_Maker = Callable[[Claimed, Materials, Recipient], str | OwnLink]
 
 
 def load_signer(settings: Settings) -> Signer | None:
@@ -73,11 +73,21 @@ class Mailer:
         self.signer = signer if signer is not None else load_signer(runtime.settings)
         self.composer = Composer(ROOT / "templates" / "email")
         self._compiled: dict[tuple[object, ...], tuple[float, CompiledMail]] = {}
+        # Of one batch: which compiled form a blast has in a language.
+        self._batch: tuple[Materials | None, dict[tuple[int, str | None], CompiledMail]] = (None, {})
+        self._names = Names.by(runtime)
+        # The tokens of confirming and preferences.
+        self._manage_token = runtime.tokens.issuer(Purpose.MANAGE)
+        self._unsubscribe_token = runtime.tokens.issuer(Purpose.UNSUBSCRIBE)
+        self._confirm_token = runtime.tokens.issuer(Purpose.CONFIRM)
+        base = runtime.settings.base_url
+        self._confirm_link, self._manage_link = LinkMaker(f"{base}/c/"), LinkMaker(f"{base}/me/")
+        self._unsubscribe_link = LinkMaker(f"{base}/u/")
         # A value is made only for mails that show it.
         self._makers: dict[str, _Maker] = {
             "name": lambda _message, _materials, recipient: recipient.name,
             "link_confirm": lambda message, _materials, _recipient: self._confirm(message),
-            "link_deny": lambda message, _materials, _recipient: f"{self._confirm(message)}/decline",
+            "link_deny": lambda message, _materials, _recipient: self._deny(message),
             "code": lambda message, _materials, _recipient: self._code(message),
             "link_manage": lambda message, _materials, _recipient: self._manage(message),
             "link_unsubscribe": lambda message, _materials, _recipient: self._unsubscribe(message),
@@ -108,7 +118,7 @@ class Mailer:
 
     def _recipient(self, name: str, typed: str) -> Recipient:
         try:
-            canonical = addresses.parse(typed, gmail_rules=self.runtime.settings.gmail_rules).canonical
+            canonical = addresses.canonical(typed, gmail_rules=self.runtime.settings.gmail_rules)
         except RuleError as broken:
             # It passed the rules of the day when it was typed.
             raise MailValueError({"address": broken.code}) from None
@@ -128,35 +138,33 @@ class Mailer:
         Raises:
             CountersignError: the message can't be rendered; it alone fails.
         """
-        compiled = compiled or self.compiled(message, materials)
-        settings, secrets = self.runtime.settings, self.runtime.secrets
-        digest = keyed_hash(secrets.message_id, str(message.id)).hex()
-        values = self._values(compiled, message, materials, recipient)
-        one_click = self._unsubscribe(message) if compiled.needs_list_unsubscribe else None
+        compiled = compiled or self._compiled_in_batch(message, materials)
+        message_id, sender = self._names.of(message.id)
+        values = {name: self._makers[name](message, materials, recipient) for name in compiled.names}
+        one_click = None
+        if compiled.needs_list_unsubscribe:
+            one_click = values.get("link_unsubscribe") or self._unsubscribe(message)
         data = compiled.fill(
             values,
             to=recipient.wire,
-            message_id=f"<{digest}@{settings.mail_domain}>",
+            message_id=message_id,
             date=self.runtime.clock(),
             list_unsubscribe=one_click,
             signer=self.signer,
         )
-        sender = return_address(secrets.return_address, message.id, settings.return_domain)
         return Envelope(message.id, sender, recipient.wire.address, data, utf8=recipient.wire.utf8)
 
-    def _values(
-        self, compiled: CompiledMail, message: Claimed, materials: Materials, recipient: Recipient
-    ) -> dict[str, str]:
-        return {name: self._makers[name](message, materials, recipient) for name in compiled.names}
+    def _confirm(self, message: Claimed) -> str | OwnLink:
+        return self._confirm_link(self._confirm_token(message.signature_id or 0, message.nonce or b""))
 
-    def _confirm(self, message: Claimed) -> str:
-        return self._link("c", token_for(self.runtime, message.signature_id or 0, message.nonce or b""))
+    def _deny(self, message: Claimed) -> str | OwnLink:
+        return self._confirm_link(self._confirm_token(message.signature_id or 0, message.nonce or b"") + b"/decline")
 
-    def _manage(self, message: Claimed) -> str:
-        return self._link("me", manage_token(self.runtime, message.signature_id or 0, message.nonce or b""))
+    def _manage(self, message: Claimed) -> str | OwnLink:
+        return self._manage_link(self._manage_token(message.signature_id or 0, message.nonce or b""))
 
-    def _unsubscribe(self, message: Claimed) -> str:
-        return self._link("u", unsubscribe_token(self.runtime, message.signature_id or 0))
+    def _unsubscribe(self, message: Claimed) -> str | OwnLink:
+        return self._unsubscribe_link(self._unsubscribe_token(message.signature_id or 0))
 
     def _sign_in(self, message: Claimed, materials: Materials) -> str:
         return materials.links.get(message.id, f"{self.runtime.settings.base_url}/sign-in")
@@ -164,8 +172,18 @@ class Mailer:
     def _code(self, message: Claimed) -> str:
         return code_for(self.runtime, message.signature_id or 0, message.nonce or b"")
 
-    def _link(self, page: str, token: str) -> str:
-        return f"{self.runtime.settings.base_url}/{page}/{token}"
+    def _compiled_in_batch(self, message: Claimed, materials: Materials) -> CompiledMail:
+        if message.blast_id is None:
+            return self.compiled(message, materials)
+        batch, known = self._batch
+        if batch is not materials:
+            known = {}
+            self._batch = (materials, known)
+        # Within a batch the blast and the language say it all, for a blast has one kind and one petition.
+        compiled = known.get((message.blast_id, message.locale))
+        if compiled is None:
+            compiled = known[message.blast_id, message.locale] = self.compiled(message, materials)
+        return compiled
 
     def compiled(self, message: Claimed, materials: Materials) -> CompiledMail:
         """The compiled form of a message's kind, petition, blast and language; made once and used for many.

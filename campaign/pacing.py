@@ -2,13 +2,12 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from campaign.buckets import Buckets, open_buckets
-from campaign.domain.pace import SLICE, SLOWED, Slowness
+from campaign.domain.pace import DOMAIN_SLICE, RECOVERY, SLICE, SLOWED, Slowness
 from campaign.domain.states import Lane
-from campaign.mail.transport import Envelope
 from campaign.runtime import Runtime
 from campaign.store import paces
 from campaign.store.database import Transaction
@@ -28,6 +27,25 @@ def domain_key(runtime: Runtime, domain: str) -> bytes:
     return keyed_hash(runtime.secrets.address, f"domain.{domain}")
 
 
+class RelayPace:
+    """The rate of each relay, over all workers; see :class:`campaign.mail.relays.Gate`.
+
+    Urgent mail is charged and never held.
+    """
+
+    def __init__(self, lane: Lane, buckets: Buckets) -> None:
+        self._must = lane is Lane.URGENT
+        self._buckets = buckets
+
+    def enter(self, relay: str, rate: float) -> bool:
+        """True if a mail may go to the relay now."""
+        return self._buckets.take(f"relay:{relay}", 1, rate=rate, must=self._must) == 1
+
+    def leave(self, relay: str, rate: float) -> None:
+        """Give back one that was not needed."""
+        self._buckets.take(f"relay:{relay}", -1, rate=rate, must=True)
+
+
 class Pace:
     """The limits as one worker sees them; belongs to one deliverer."""
 
@@ -37,6 +55,7 @@ class Pace:
         self._settings = runtime.settings
         self._buckets = buckets or open_buckets(runtime.settings)
         self._slowed: dict[bytes, Slowness] = {}
+        self._slots: dict[str, datetime] = {}
         self._looked_at = float("-inf")
 
     def allow(self, wanted: int, *, until: float, stopping: Callable[[], bool] = lambda: False) -> int:
@@ -63,27 +82,45 @@ class Pace:
         if unused > 0 and self._settings.rate:
             self._buckets.take("all", -unused, rate=self._settings.rate, must=True)
 
-    def postponed(self, envelopes: Sequence[Envelope]) -> dict[int, datetime]:
-        """Those bulk messages whose domain has had its share for now, and when to look at each again."""
-        if self._lane is Lane.URGENT or (self._settings.domain_rate == 0 and not self._slowed):
+    @property
+    def minds_domains(self) -> bool:
+        """True while a domain may have a limit: always, or because one asked for less."""
+        return self._lane is Lane.BULK and bool(self._settings.domain_rate or self._slowed)
+
+    def postponed(self, addresses: Mapping[int, str]) -> dict[int, datetime]:
+        """Those of a batch of bulk messages (id: address) whose domain has had its share, and when to look again."""
+        if not self.minds_domains:
             return {}
         now, found = self._runtime.clock(), {}
-        numbers = Counter(domain_of(envelope.rcpt_to) for envelope in envelopes)
+        domains = {message_id: domain_of(address) for message_id, address in addresses.items()}
+        numbers = Counter(domains.values())
         rates = {domain: self._rate_of(domain, now) for domain in numbers}
         left = {
-            domain: self._buckets.take(f"domain:{domain_key(self._runtime, domain).hex()}", number, rate=rate)
+            domain: self._buckets.take(
+                f"domain:{domain_key(self._runtime, domain).hex()}", number, rate=rate, slice_=DOMAIN_SLICE
+            )
             for domain, number in numbers.items()
             if (rate := rates[domain]) is not None
         }
-        for envelope in envelopes:
-            domain = domain_of(envelope.rcpt_to)
+        for message_id, domain in domains.items():
             rate = rates[domain]
             if rate is None:
                 continue
             left[domain] -= 1
             if left[domain] < 0:
-                found[envelope.id] = now + timedelta(seconds=-left[domain] / rate)
+                found[message_id] = self._slot(domain, rate, now)
         return found
+
+    def _slot(self, domain: str, rate: float, now: datetime) -> datetime:
+        """When to look again at a message over its domain's rate: one after the other, batch after batch.
+
+        No later than a slowed domain recovers: beyond that, a second row of them begins.
+        """
+        last = self._slots.get(domain, now)
+        if not now <= last < now + RECOVERY:
+            last = now
+        self._slots[domain] = last + timedelta(seconds=1 / rate)
+        return self._slots[domain]
 
     def left_today(self, tx: Transaction, wanted: int) -> int:
         """How many of ``wanted`` bulk mails the day's cap leaves; exact, for claims wait for each other here."""

@@ -1,7 +1,7 @@
-"""Preparing: from claimed rows to envelopes; who may not be mailed, or can't be, ends here, alone."""
+"""Preparing: from claimed rows to recipients and envelopes; who may not be mailed, or can't be, ends here, alone."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from campaign.domain.states import MessageKind
@@ -9,7 +9,6 @@ from campaign.errors import CountersignError
 from campaign.letters import Materials, gather
 from campaign.mail.transport import Envelope
 from campaign.mailer import Mailer, NoAddressError, Recipient
-from campaign.pacing import domain_of
 from campaign.runtime import Runtime
 from campaign.settling import Handed
 from campaign.store import strikes, suppressions
@@ -24,28 +23,45 @@ NEVER_BLOCKED = frozenset({"unsubscribe", "erased"})
 
 @dataclass
 class Prepared:
-    """Claimed messages, sorted into those that can go and those that end here; ``handed`` are both."""
+    """Claimed messages, sorted into those that can go and those that end here; ``handed`` are both.
 
-    envelopes: list[Envelope] = field(default_factory=list)
+    The letters are not composed yet: :meth:`envelopes` does that one by one, as the wire takes them.
+    """
+
+    mailer: Mailer
+    materials: Materials
+    letters: dict[int, tuple[Claimed, Recipient]] = field(default_factory=dict)
     handed: dict[int, Handed] = field(default_factory=dict)
     ended: dict[int, Settlement] = field(default_factory=dict)
     struck: frozenset[bytes] = frozenset()
 
+    def envelopes(self) -> Iterator[Envelope]:
+        """Compose; a letter that can't be composed ends instead, alone."""
+        for message, recipient in self.letters.values():
+            try:
+                yield self.mailer.compose(message, self.materials, recipient)
+            except CountersignError as error:
+                self.ended[message.id] = _not_rendered(message, error)
+
+    def keep(self, allowed: Container[int]) -> None:
+        """Drop the letters that may not go."""
+        self.letters = {id_: letter for id_, letter in self.letters.items() if id_ in allowed}
+
 
 def prepare(runtime: Runtime, mailer: Mailer, claimed: Sequence[Claimed]) -> Prepared:
-    """Open the addresses, look at the suppressions, compose.
+    """Open the addresses and look at the suppressions.
 
     Raises:
         StoreUnavailableError: the database does not answer.
     """
     materials = runtime.store.transact(lambda tx: gather(runtime, tx, claimed))
-    made = Prepared()
+    made = Prepared(mailer, materials)
     recipients: dict[int, Recipient] = {}
     for message in claimed:
         found = _recipient(mailer, message, materials)
         if isinstance(found, Recipient):
             recipients[message.id] = found
-            made.handed[message.id] = Handed(message, found.address_key, domain_of(found.wire.address))
+            made.handed[message.id] = Handed(message, found.address_key, found.wire.address)
         else:
             made.ended[message.id] = found
             made.handed[message.id] = Handed(message, b"")
@@ -57,9 +73,15 @@ def prepare(runtime: Runtime, mailer: Mailer, claimed: Sequence[Claimed]) -> Pre
     barred, struck = runtime.store.transact(look)
     made.struck = frozenset(struck)
     for message in claimed:
-        if message.id in recipients:
-            reasons = barred.get(recipients[message.id].address_key, [])
-            _compose(made, mailer, message, materials, recipient=recipients[message.id], barred=reasons)
+        recipient = recipients.get(message.id)
+        if recipient is None:
+            continue
+        known = barred.get(recipient.address_key)
+        reason = None if known is None else _bar(message, known)
+        if reason is None:
+            made.letters[message.id] = (message, recipient)
+        else:
+            made.ended[message.id] = Settlement(message.id, "suppressed", reason=reason)
     return made
 
 
@@ -70,20 +92,6 @@ def _recipient(mailer: Mailer, message: Claimed, materials: Materials) -> Recipi
         return Settlement(message.id, "suppressed", reason="erased")
     except CountersignError as error:
         return _not_rendered(message, error)
-
-
-def _compose(
-    made: Prepared, mailer: Mailer, message: Claimed, materials: Materials, *, recipient: Recipient,
-    barred: list[tuple[int | None, str]],
-) -> None:  # fmt: skip
-    reason = _bar(message, barred)
-    if reason is not None:
-        made.ended[message.id] = Settlement(message.id, "suppressed", reason=reason)
-        return
-    try:
-        made.envelopes.append(mailer.compose(message, materials, recipient))
-    except CountersignError as error:
-        made.ended[message.id] = _not_rendered(message, error)
 
 
 def _not_rendered(message: Claimed, error: CountersignError) -> Settlement:

@@ -21,11 +21,20 @@ def recover(runtime: Runtime) -> int:
     Returns:
         How many messages were settled or planned again.
     """
+    return settle_journals(runtime) + runtime.store.transact(partial(_expire_leases, runtime))
+
+
+def settle_journals(runtime: Runtime) -> int:
+    """Settle what dead workers of this host left, by their journals, which no other host can read.
+
+    Returns:
+        How many messages were settled or planned again.
+    """
     changed = 0
     for legacy in legacies(journal_folder(runtime)):
         changed += runtime.store.transact(partial(_settle_legacy, runtime, legacy=legacy))
         legacy.path.unlink(missing_ok=True)
-    return changed + runtime.store.transact(partial(_expire_leases, runtime))
+    return changed
 
 
 def _settle_legacy(runtime: Runtime, tx: Transaction, legacy: Legacy) -> int:

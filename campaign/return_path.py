@@ -1,47 +1,59 @@
-"""Signed return addresses (VERP): a bounce tells by itself which message it is about, and nobody can forge one."""
+"""What a message is called outside: its Message-ID, and a signed return address (VERP).
 
-import base64
-import binascii
+A bounce tells by its address which message it is about, and nobody can forge one. Both come from one keyed hash of the
+row's id, so that they are the same on each attempt and tell nothing; they share no byte of it.
+"""
+
 import hmac
 import re
+from dataclasses import dataclass
 
-from campaign.vault import keyed_hash
+from campaign.runtime import Runtime
+from campaign.vault import Mac
 
+ROW = 6
+"""Bytes of a message's id."""
+ID = 16
+"""Bytes of the hash in a Message-ID."""
 MAC = 10
-_SHAPE = re.compile(r"b-([a-z2-7]{10})-([a-z2-7]{16})@", re.IGNORECASE)
+"""Bytes of the hash in a return address."""
+
+_SHAPE = re.compile(rf"b-([0-9a-f]{{{2 * ROW}}})-([0-9a-f]{{{2 * MAC}}})@", re.IGNORECASE)
 
 
-def _mac(secret: bytes, message_id: int) -> bytes:
-    return keyed_hash(secret, f"return.{message_id}")[:MAC]
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Names messages for one installation.
 
+    ``mail_domain`` is that of From and Message-ID, ``return_domain`` that of the envelope sender.
+    """
 
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
-_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
-"""Ten bits at a time: the standard library's encoder takes four times as long."""
+    mac: Mac
+    mail_domain: str
+    return_domain: str
 
+    @classmethod
+    def by(cls, runtime: Runtime) -> "Names":
+        """The names that an installation gives."""
+        settings = runtime.settings
+        return cls(Mac(runtime.secrets.message_id), settings.mail_domain, settings.return_domain)
 
-def _text(raw: bytes) -> str:
-    """Base 32 in lower case, without padding (RFC 4648 section 6)."""
-    digits = -(-len(raw) * 8 // 5)
-    whole = digits + digits % 2
-    number = int.from_bytes(raw, "big") << (whole * 5 - len(raw) * 8)
-    return "".join([_PAIRS[number >> shift & 1023] for shift in range(whole * 5 - 10, -1, -10)])[:digits]
+    def of(self, message_id: int) -> tuple[str, str]:
+        """The Message-ID with its angle brackets, and the MAIL FROM.
 
+        Hexadecimal in lower case, for some servers fold the local part.
+        """
+        digest = self.mac(b"message.%d" % message_id).hex()
+        return (
+            f"<{digest[: 2 * ID]}@{self.mail_domain}>",
+            f"b-{message_id:012x}-{digest[2 * ID : 2 * (ID + MAC)]}@{self.return_domain}",
+        )
 
-def return_address(secret: bytes, message_id: int, domain: str) -> str:
-    """The MAIL FROM of a message: lower case only, for some servers fold the local part."""
-    return f"b-{_text(message_id.to_bytes(6, 'big'))}-{_text(_mac(secret, message_id))}@{domain}"
-
-
-def message_of(secret: bytes, address: str) -> int | None:
-    """The message a return address belongs to; None if we did not sign it."""
-    found = _SHAPE.match(address.strip())
-    if found is None:
-        return None
-    try:
-        row = base64.b32decode(found[1].upper() + "======")
-        mac = base64.b32decode(found[2].upper())
-    except binascii.Error:
-        return None
-    message_id = int.from_bytes(row, "big")
-    return message_id if hmac.compare_digest(mac, _mac(secret, message_id)) else None
+    def message_of(self, address: str) -> int | None:
+        """The message a return address belongs to; None if we did not sign it."""
+        found = _SHAPE.match(address.strip())
+        if found is None:
+            return None
+        message_id = int(found[1], 16)
+        signature = self.mac(b"message.%d" % message_id)[ID : ID + MAC]
+        return message_id if hmac.compare_digest(bytes.fromhex(found[2]), signature) else None

@@ -26,7 +26,6 @@ class Secrets:
     address: bytes = field(repr=False)
     code: bytes = field(repr=False)
     message_id: bytes = field(repr=False)
-    return_address: bytes = field(repr=False)
     handles: DataKey = field(repr=False)
 
     @classmethod
@@ -37,7 +36,6 @@ class Secrets:
             address=derive(secret, "address"),
             code=derive(secret, "code"),
             message_id=derive(secret, "message-id"),
-            return_address=derive(secret, "return-address"),
             handles=DataKey.of(derive(secret, "handles")),
         )
 
@@ -73,7 +71,7 @@ def build(
     settings: Settings,
     *,
     nudge: Nudge = no_nudge,
-    clock: Callable[[], datetime] = now,
+    clock: Callable[[], datetime] | None = None,
     pool_size: int = 5,
 ) -> Runtime:
     """Wire a runtime for checked settings that name a database and keys.
@@ -81,7 +79,7 @@ def build(
     Args:
         settings: from :func:`campaign.config.load`.
         nudge: called with the lanes that have new work, after the commit.
-        clock: gives the present moment; tests hand in their own.
+        clock: gives the present moment; the database's, so that all hosts agree, unless tests hand in their own.
         pool_size: database connections kept open.
 
     Raises:
@@ -100,7 +98,7 @@ def build(
             secrets=Secrets.of(vault.unwrap(found.stable, STABLE_PLACE)),
             accounts=vault.unwrap(found.accounts, ACCOUNT_PLACE),
             epoch=found.epoch,
-            clock=clock,
+            clock=clock or store.clock,
         )
     except CountersignError:
         store.close()

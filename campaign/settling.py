@@ -13,7 +13,7 @@ from campaign.domain.pace import is_sign
 from campaign.domain.states import Lane
 from campaign.errors import SessionFailedError
 from campaign.mail.transport import Blame, Outcome, Phase, Result
-from campaign.pacing import domain_key
+from campaign.pacing import domain_key, domain_of
 from campaign.runtime import Runtime
 from campaign.store import lanes, ledger, paces, strikes, suppressions
 from campaign.store.database import Transaction
@@ -31,13 +31,18 @@ SESSION_PHASES = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.START
 """Where no message was named yet: its attempt does not count."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made per message
 class Handed:
     """A message that the transport was given, and the keyed hash of its recipient's address."""
 
     message: Claimed
     address_key: bytes = field(repr=False)
-    domain: str = field(default="", repr=False)
+    address: str = field(default="", repr=False)
+
+    @property
+    def domain(self) -> str:
+        """The recipient's domain; empty if the address could not be opened."""
+        return domain_of(self.address)
 
 
 @dataclass(eq=False)
@@ -67,14 +72,15 @@ class Round:
         return [
             outcome
             for outcome in self.outcomes.values()
-            if not (outcome.result is Result.TEMPORARY and outcome.phase in SESSION_PHASES)
+            if outcome.result is not Result.TEMPORARY or outcome.phase not in SESSION_PHASES
         ]
 
     @property
     def untouched(self) -> list[int]:
         """What certainly did not reach the server, through no fault of the message."""
-        judged = {outcome.id for outcome in self.judged}
-        return sorted(self.handed.keys() - judged - self.unanswered - self.ended.keys() - self.postponed.keys())
+        left = self.handed.keys() - self.ended.keys() - self.postponed.keys() - self.unanswered
+        left.difference_update(outcome.id for outcome in self.judged)
+        return sorted(left)
 
     @property
     def unanswered(self) -> set[int]:
@@ -106,6 +112,11 @@ def record(runtime: Runtime, tx: Transaction, this: Round, *, lane: Lane, owner_
 
 def settlement(message: Claimed, outcome: Outcome, *, now: datetime, chance: float) -> Settlement:
     """How one message goes on after an outcome."""
+    if outcome.result is Result.ACCEPTED:
+        return Settlement(
+            message.id, "accepted", reason=outcome.text[:200] or None, phase="dot", reply_code=outcome.code,
+            enhanced=outcome.enhanced,
+        )  # fmt: skip
     state, reason, due_at = str(outcome.result), outcome.text[:200] or None, None
     ours = outcome.result is Result.PERMANENT and outcome.blame in {Blame.US, Blame.SERVER}
     if outcome.result is Result.TEMPORARY or ours:
@@ -124,7 +135,11 @@ def settlement(message: Claimed, outcome: Outcome, *, now: datetime, chance: flo
 def _slow_domains(this: Round) -> list[str]:
     """Domains that ask for less: more than one answer in ten, so that greylisting a newcomer slows nobody."""
     judged = this.judged
-    asked = [this.handed[item.id].domain for item in judged if is_sign(item.code, item.enhanced)]
+    asked = [
+        this.handed[item.id].domain
+        for item in judged
+        if item.result is not Result.ACCEPTED and is_sign(item.code, item.enhanced)
+    ]
     if not asked:
         return []
     numbers = Counter(this.handed[item.id].domain for item in judged)
@@ -132,8 +147,8 @@ def _slow_domains(this: Round) -> list[str]:
 
 
 def _note_addresses(tx: Transaction, this: Round, settlements: Iterable[Settlement], now: datetime) -> None:
-    relieved = {this.handed[message_id].address_key for message_id in this.accepted} & this.struck
-    if relieved:
+    if this.struck:
+        relieved = {this.handed[message_id].address_key for message_id in this.accepted} & this.struck
         strikes.clear(tx, sorted(relieved))
     for item in settlements:
         if item.state == "rejected" and this.outcomes[item.message_id].blame is not Blame.US:

@@ -36,7 +36,7 @@ def jobs(runtime: Runtime) -> Mapping[str, Job]:
     return {
         "count_signatures": Job(timedelta(seconds=runtime.settings.count_interval), counting.count_signatures),
         "look_at_blasts": Job(timedelta(seconds=1), blast_running.look),
-        "recover_leases": Job(timedelta(seconds=10), recovering.recover),
+        "recover_leases": Job(timedelta(seconds=3), recovering.recover),
         "watch_lanes": Job(timedelta(seconds=10), alerts.watch),
         "note_minutes": Job(timedelta(seconds=15), hours.note),
         "expire_signatures": Job(timedelta(minutes=10), upkeep.expire_signatures),
@@ -120,9 +120,11 @@ class Ticker:
                 log.warning("tick: %s", error)
 
     def tick(self) -> None:
-        """One look: heartbeat, due jobs, due mail."""
+        """One look: heartbeat, journals left here by the dead, due jobs, due mail."""
         if self._ticks % BEAT_EVERY == 0:
             self.beat()
+            # The periodic job may run on any host; the journals of this one are here alone.
+            recovering.settle_journals(self.runtime)
         self._ticks += 1
         now = self.runtime.clock()
         schedule = {name: job.every for name, job in jobs(self.runtime).items()}

@@ -9,12 +9,13 @@ from celery import Celery, current_app, signals
 from campaign import config
 from campaign.buckets import open_buckets
 from campaign.config import Settings
-from campaign.delivery import Deliverer
+from campaign.delivery import Deliverer, calm_collector
 from campaign.domain.states import Lane
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.mail.relays import Relay, RelayTransport
 from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mailer import Mailer
+from campaign.pacing import RelayPace
 from campaign.runtime import Runtime, build
 from campaign.ticker import Ticker
 from tasks.nudging import Nudger, enqueue_job, nudge_lane
@@ -31,11 +32,7 @@ def open_transport(settings: Settings, lane: Lane) -> RelayTransport:
     )
     if lane is Lane.URGENT:
         relays = tuple(replace(relay, connections=min(relay.connections, URGENT_CONNECTIONS)) for relay in relays)
-    buckets = open_buckets(settings)
-    return RelayTransport(
-        [Relay.of(relay) for relay in relays],
-        admit=lambda name, rate: buckets.take(f"relay:{name}", 1, rate=rate) == 1,
-    )
+    return RelayTransport([Relay.of(relay) for relay in relays], gate=RelayPace(lane, open_buckets(settings)))
 
 
 class Process:
@@ -49,13 +46,14 @@ class Process:
         self.deliverer = self._deliverer(lane)
         self._spare: Deliverer | None = None
         self._spare_lock = threading.Lock()
+        self._drain_lock = threading.Lock()
         self.ticker = Ticker(
             self.runtime,
             lane=lane,
             enqueue_job=lambda name: enqueue_job(app, name),
             nudge=lambda which: nudge_lane(app, which),
             drain=self._drain_without_queue,
-            beat=self.deliverer.beat,
+            beat=self.beat,
         )
 
     def _deliverer(self, lane: Lane) -> Deliverer:
@@ -64,8 +62,25 @@ class Process:
 
     def drain(self) -> None:
         """Send what is due in the lane of this process; wake it again if the time box ended first."""
-        if self.deliverer.drain().more:
+        with self._drain_lock:
+            more = self.deliverer.drain().more
+        if more:
             nudge_lane(self.app, self.lane)
+
+    def beat(self) -> None:
+        """The heartbeat; what ended while the database was away is recorded now, whether or not mail is due.
+
+        Without that a process to which no wake-up comes would let its leases run out, and its mail become uncertain.
+        """
+        self.deliverer.beat()
+        if self._drain_lock.acquire(blocking=False):
+            try:
+                self.deliverer.settle()
+            finally:
+                self._drain_lock.release()
+        # Only the ticker's own thread, which is the one that beats, drains the spare.
+        if self._spare is not None:
+            self._spare.settle()
 
     def _drain_without_queue(self) -> None:
         # The ticker's own thread sends; it must not share a connection with the task that may be running.
@@ -108,6 +123,7 @@ class _Holder:
                 log.critical("this worker can't begin: %s", error)
                 self._ended.wait(10)
             else:
+                calm_collector()
                 self._process.ticker.start()
                 self._opened.set()
                 return

@@ -3,16 +3,20 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from tests.kit import browsers
+from tests.kit import browsers, sharing
 from tests.kit import engines as kit
 from tests.kit.worlds import World, make_world
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 engines = kit.engines
 database_url = kit.database_url
 redis_url = kit.redis_url
 redis_prefix = kit.redis_prefix
-# One for all folders: two of Playwright's sessions in one process do not get along.
 chromium = browsers.chromium
 visitor = browsers.visitor
 
@@ -24,6 +28,19 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node) -> None:
     kit.share(node)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        browsers.PROGRAM.make_room(nextitem)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> sharing.Scheduling:
+    return sharing.make_scheduler(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

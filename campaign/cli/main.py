@@ -7,6 +7,7 @@ import click
 from campaign import __version__
 from campaign.cli.account import account
 from campaign.cli.db import db
+from campaign.cli.drill import drill
 from campaign.cli.keys import keys
 from campaign.cli.lane import lane
 from campaign.cli.messages import messages
@@ -15,6 +16,7 @@ from campaign.cli.petition import petition
 from campaign.cli.seed import seed
 from campaign.cli.serve import mailserver, web, worker
 from campaign.cli.up import up
+from campaign.cli.update import update
 from campaign.errors import CountersignError
 
 FAILURE = 1
@@ -43,7 +45,9 @@ for command in (
     monitor,
     lane,
     messages,
+    update,
     seed,
+    drill,
 ):
     countersign.add_command(command)
 

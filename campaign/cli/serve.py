@@ -14,8 +14,12 @@ from campaign.config import ROOT, Settings, child_environment, export
 from campaign.engines.attach import attach
 from campaign.smtpd.mailbox import serve
 
-QUEUES = {"urgent": "urgent", "bulk": "bulk,upkeep"}
-"""What the worker of a lane listens to: upkeep is short and can wait a second behind bulk mail, never before urgent."""
+QUEUES = {"urgent": "urgent", "bulk": "upkeep,bulk"}
+"""What the worker of a lane listens to, the first before the second (queue_order_strategy "priority").
+
+Upkeep is short and comes first: while a large update is sent, the queue of bulk mail is never empty, and behind it
+nothing would be counted, recovered or started for as long as that takes.
+"""
 
 STOP_WITHIN = 25
 """Seconds a web process may take to answer what it has begun; the supervisor waits longer."""

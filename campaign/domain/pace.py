@@ -6,6 +6,9 @@ from datetime import date, datetime, timedelta
 SLICE = 0.25
 """Seconds whose worth of mail may go at once: short, so that a rate means what it says within each second."""
 
+DOMAIN_SLICE = 1.25
+"""The same for one recipient domain: its mail waits in the table, and is looked at each second, or a little later."""
+
 SLOWED = 60.0
 """Mails a second to a domain that has no limit of its own, before it is slowed for the first time."""
 
@@ -24,7 +27,9 @@ class Bucket:
     left: float
     at: float
 
-    def take(self, wanted: int, *, rate: float, now: float, must: bool = False) -> "tuple[int, Bucket]":
+    def take(
+        self, wanted: int, *, rate: float, now: float, must: bool = False, slice_: float = SLICE
+    ) -> "tuple[int, Bucket]":
         """Take up to ``wanted`` mails; how many may go, and the bucket afterwards.
 
         Args:
@@ -32,8 +37,9 @@ class Bucket:
             rate: mails a second.
             now: seconds of the clock of ``at``.
             must: all of them go (urgent mail never waits), and others wait for it.
+            slice_: seconds whose worth the bucket holds.
         """
-        filled = min(max(1.0, rate * SLICE), self.left + max(0.0, now - self.at) * rate)
+        filled = min(max(1.0, rate * slice_), self.left + max(0.0, now - self.at) * rate)
         taken = wanted if must else max(0, min(wanted, int(filled)))
         return taken, Bucket(filled - taken, now)
 
@@ -77,5 +83,9 @@ class WarmUp:
 
 
 def is_sign(code: int | None, enhanced: str | None) -> bool:
-    """True if an answer asks for less mail: 421, or a temporary refusal for policy (RFC 3463 section 3.8)."""
-    return code == 421 or (enhanced or "").startswith("4.7.")
+    """True if an answer asks for less mail: 421, a temporary refusal for policy (RFC 3463 section 3.8), or 454.
+
+    454 is how Amazon SES says that its sending rate was passed. It is about a message here: outcomes of STARTTLS and
+    AUTH, where RFC 3207 and RFC 4954 use it, are never asked about.
+    """
+    return code in {421, 454} or (enhanced or "").startswith("4.7.")

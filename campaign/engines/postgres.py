@@ -4,6 +4,7 @@ Its Python interface opens the permissions of parent folders when root calls it;
 listens on a unix socket in a folder of mode 0700 and on nothing else: whoever may enter the folder is trusted.
 """
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -32,6 +33,11 @@ _OPTIONS = {
     "listen_addresses": "",  # no TCP: no port can clash, and nobody else can knock
     "max_connections": "100",
     "shared_buffers": "256MB",
+    # A checkpoint each 15 minutes at most: each makes PostgreSQL write whole pages anew.
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    # Our statements are short; compiling them takes longer than running them.
+    "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
     # Logs hold no personal data: neither the statement that failed nor the values it names.
@@ -136,6 +142,23 @@ def stop(settings: Settings, *, hurry: bool = False) -> None:
         if result.returncode == 0 or not _is_alive(server):
             return
     raise EngineError(f"PostgreSQL does not stop: {result.stdout.strip()}")
+
+
+def kill(settings: Settings) -> None:
+    """End the server of ``settings.data`` with SIGKILL, if it is running, and wait until it is gone: for drills.
+
+    Its helpers notice by themselves; the next start replays the log.
+    """
+    server = _find(settings.data)
+    while _is_alive(server) and (pid := _postmaster(server)) is not None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).kill()
+        time.sleep(0.02)
+
+
+def log(settings: Settings) -> Path:
+    """Return the server's log."""
+    return _find(settings.data).log
 
 
 def cluster(settings: Settings) -> Path:

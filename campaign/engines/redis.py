@@ -93,6 +93,14 @@ def stop(settings: Settings, *, hurry: bool = False) -> None:
         time.sleep(0.02)
 
 
+def kill(settings: Settings) -> None:
+    """End the server of ``settings.data`` with SIGKILL, if it is running, and wait until it is gone: for drills."""
+    server = _find(settings.data)
+    while (process := _process(server)) is not None:
+        process.kill()
+        time.sleep(0.02)
+
+
 def _find(data: Path) -> _Server:
     data = data.resolve()
     return _Server(data / "redis", places.sockets(data) / "redis.sock", places.logs(data) / "redis.log")

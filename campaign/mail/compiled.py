@@ -17,7 +17,7 @@ from campaign.errors import MailValueError
 from campaign.mail import headers
 from campaign.mail.addresses import WireAddress, wire_address
 from campaign.mail.dkim import Signer
-from campaign.mail.quoted_printable import encode_value
+from campaign.mail.quoted_printable import encode_link, encode_value
 from campaign.mail.wire import WireBytes
 
 BOUNDARY: Final = "=_countersign"
@@ -31,6 +31,31 @@ MAX_VALUE: Final = 1000
 
 _SPECIAL = re.compile("[&<>\"']")
 """What is written otherwise in HTML."""
+
+_PLAIN_LINK = re.compile(rb"https?://[A-Za-z0-9_.:~/-]+")
+"""Nearly all our links: what they are made of is written the same in text, in HTML and in a header."""
+
+
+class OwnLink(bytes):
+    """A link to our own site that needs no second look: made by :class:`LinkMaker` alone."""
+
+    __slots__ = ()
+
+
+class LinkMaker:
+    """Makes links to one page of our site from tokens: checked once, for there are three in every mail.
+
+    Args:
+        base: the base URL with the page's path, ending in a slash.
+    """
+
+    def __init__(self, base: str) -> None:
+        self._base = base.encode()
+        self._is_plain = _PLAIN_LINK.fullmatch(self._base) is not None
+
+    def __call__(self, token: bytes) -> OwnLink | str:
+        """The link with a token (letters, digits, ``-``, ``_``, dots); an unusual base URL is for others to check."""
+        return OwnLink(self._base + token) if self._is_plain else (self._base + token).decode()
 
 
 @dataclass(frozen=True)
@@ -62,12 +87,12 @@ class CompiledMail:
 
     def fill(
         self,
-        values: Mapping[str, str],
+        values: Mapping[str, str | OwnLink],
         *,
         to: str | WireAddress,
         message_id: str,
         date: datetime,
-        list_unsubscribe: str | None = None,
+        list_unsubscribe: str | OwnLink | None = None,
         signer: Signer | None = None,
     ) -> WireBytes:
         """The whole message for one recipient, with CRLF line ends, signed if a ``signer`` is given.
@@ -94,7 +119,7 @@ class CompiledMail:
         return WireBytes(b"".join((seals, personal, self.head, b"\r\n", body)))
 
     def _personal_headers(
-        self, to: str | WireAddress, message_id: str, date: datetime, list_unsubscribe: str | None
+        self, to: str | WireAddress, message_id: str, date: datetime, list_unsubscribe: str | OwnLink | None
     ) -> bytes:
         recipient = to if isinstance(to, WireAddress) else wire_address(to)
         personal = b"To: %b\r\n%b%b" % (
@@ -106,17 +131,23 @@ class CompiledMail:
             raise MailValueError({"list_unsubscribe": "missing" if self.needs_list_unsubscribe else "unexpected"})
         if list_unsubscribe is None:
             return personal
-        self._check_link("list_unsubscribe", list_unsubscribe)
+        if not isinstance(list_unsubscribe, OwnLink):
+            self._check_link("list_unsubscribe", list_unsubscribe)
+            list_unsubscribe = OwnLink(list_unsubscribe.encode())
         # One line whatever its length: a fold or an encoded word would end one-click unsubscribing.
-        return personal + b"List-Unsubscribe: <%b>\r\n" % list_unsubscribe.encode()
+        return personal + b"List-Unsubscribe: <%b>\r\n" % list_unsubscribe
 
-    def _filled_body(self, values: Mapping[str, str]) -> bytes:
+    def _filled_body(self, values: Mapping[str, str | OwnLink]) -> bytes:
         encoded: list[bytes] = []
         for name in self.names:
             try:
                 value = values[name]
             except KeyError:
                 raise MailValueError({name: "missing"}) from None
+            if isinstance(value, OwnLink):
+                in_text = encode_link(value)
+                encoded += (in_text, in_text)
+                continue
             if name.startswith("link_"):
                 self._check_link(name, value)
             elif not value.isprintable():
@@ -143,13 +174,12 @@ class CompiledMail:
 _PERSONAL: Final = ("to", "date", "message-id", "list-unsubscribe")
 
 
+_FIELD: Final = re.compile(rb"(^|\r\n)([A-Za-z-]+): ")
+
+
 def _relaxed(personal: bytes) -> bytes:
     """The relaxed form of the personal headers: we make them with one blank after the colon, none doubled or last."""
-    relaxed = []
-    for line in personal.split(b"\r\n")[:-1]:
-        name, _, value = line.partition(b": ")
-        relaxed.append(b"%b:%b\r\n" % (name.lower(), value))
-    return b"".join(relaxed)
+    return _FIELD.sub(lambda found: found[1] + found[2].lower() + b":", personal)
 
 
 def _refuse_controls(name: str, value: str) -> None:

@@ -19,7 +19,7 @@ from campaign.mail.transport import Phase
 
 READ: Final = selectors.EVENT_READ
 WRITE: Final = selectors.EVENT_WRITE
-_CHUNK: Final = 65536
+_CHUNK: Final = 8192
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}
 
 Handler = Callable[[Reply], None]

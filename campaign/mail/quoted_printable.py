@@ -35,6 +35,19 @@ def encode_value(value: str) -> bytes:
     return encoded.replace(b"\n", b"\r\n")
 
 
+def encode_link(raw: bytes) -> bytes:
+    """As :func:`encode_value` for a link without blanks and controls, which is nearly always its own encoding.
+
+    Longer than a line, it is soft-broken at fixed places.
+    """
+    if b"=" in raw or raw.startswith(b"."):
+        return encode_value(raw.decode("ascii"))
+    if len(raw) <= LINE:
+        return raw
+    broken = b"=\r\n".join([raw[start : start + LINE] for start in range(0, len(raw), LINE)])
+    return encode_value(raw.decode("ascii")) if b"\n." in broken else broken
+
+
 def encode_line(raw: bytes, *, ends_line: bool) -> bytes:
     """Encode one line, slowly and exactly.
 

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from campaign.errors import SessionFailedError
 from campaign.mail.smtp import SmtpTransport
@@ -20,8 +20,21 @@ LONGEST_REST: Final = 300.0
 
 _SESSION: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH})
 
-Admit = Callable[[str, float], bool]
-"""Asks a shared bucket for one mail: the relay's name and its rate a second; False: not yet."""
+PATIENCE: Final = 2.0
+"""Seconds to wait for relays whose rate is used up; what is left then is the caller's to offer again."""
+
+_TURN: Final = 0.02
+"""Seconds between two looks at relays whose rate is used up."""
+
+
+class Gate(Protocol):
+    """Keeps the rate of each relay, over all workers."""
+
+    def enter(self, relay: str, rate: float) -> bool:
+        """Ask for one mail to a relay with so many mails a second; False: not yet."""
+
+    def leave(self, relay: str, rate: float) -> None:
+        """Give one back that was not needed."""
 
 
 @dataclass
@@ -42,9 +55,10 @@ class Relay:
         name = f"{settings.host}:{settings.port}"
         return cls(name, SmtpTransport(settings), weight=settings.weight, rate=settings.rate)
 
-    def failed(self, now: float) -> None:
-        """It gave no session: let it rest, longer each time."""
-        self.rests_until = now + min(LONGEST_REST, FIRST_REST * 2.0 ** min(self.failures, 10))
+    def failed(self, now: float, *, permanent: bool) -> None:
+        """It gave no session: let it rest, longer each time, and longest if it refuses us (no lock-out loop)."""
+        rest = LONGEST_REST if permanent else min(LONGEST_REST, FIRST_REST * 2.0 ** min(self.failures, 10))
+        self.rests_until = now + rest
         self.failures += 1
 
     def worked(self) -> None:
@@ -55,39 +69,74 @@ class Relay:
 class RelayTransport:
     """See :class:`~campaign.mail.transport.Transport`. Each batch goes to one relay, in turn by weight.
 
-    A message is offered to another relay only if the first certainly never heard of it. The lane fails only when every
-    relay has.
+    What is over the rate of that relay goes to the others, but not to those without weight. A message is offered to
+    another relay only if the first certainly never heard of it. The lane fails only when every relay has.
     """
 
     def __init__(
-        self, relays: Sequence[Relay], *, admit: Admit | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        relays: Sequence[Relay],
+        *,
+        gate: Gate | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        patience: float = PATIENCE,
     ) -> None:
         self._relays = relays
-        self._admit = admit
+        self._gate = gate
         self._clock = clock
+        self._patience = patience
 
     def deliver(self, envelopes: Iterable[Envelope], *, on_submit: OnSubmit, on_outcome: OnOutcome) -> None:
-        """See :class:`~campaign.mail.transport.Transport`."""
+        """See :class:`~campaign.mail.transport.Transport`. It may return before all was taken: see :data:`PATIENCE`."""
+        if len(self._relays) == 1 and not (self._gate and self._relays[0].rate):
+            self._relays[0].transport.deliver(envelopes, on_submit=on_submit, on_outcome=on_outcome)
+            return
         work = _Work(iter(envelopes), on_outcome)
+        until = self._clock() + self._patience
+        relays = self._in_order()
         failure: SessionFailedError | None = None
-        for relay in self._in_order():
-            try:
-                relay.transport.deliver(work.feed(relay, self._admit), on_submit=on_submit, on_outcome=work.noted)
-            except SessionFailedError as error:
-                log.warning("relay %s: %s", relay.name, error)
-                relay.failed(self._clock())
+        while relays and not work.is_done:
+            failures, held = self._pass(relays, work, on_submit)
+            for error in failures:
                 # A person is needed only if no relay would mend by itself.
                 failure = error if failure is None or failure.permanent else failure
-                continue
-            finally:
-                work.unfinished()
-            if work.used:
-                relay.worked()
-            if not work.returned:
-                return
+            if held and self._clock() <= until:
+                time.sleep(_TURN)
+            elif not failures:
+                break
         work.give_up()
-        if failure is not None:
+        if failure is not None and not relays:
             raise failure
+
+    def _pass(self, relays: list[Relay], work: "_Work", on_submit: OnSubmit) -> tuple[list[SessionFailedError], bool]:
+        """Offer the work to each relay, best first; those that fail are taken out, and told, and whether one is held.
+
+        Relays without weight get their turn when no other is left.
+        """
+        failures, held = [], False
+        for relay in [relay for relay in relays if relay.weight] or list(relays):
+            error = self._offer(relay, work, on_submit)
+            if error is not None:
+                relays.remove(relay)
+                failures.append(error)
+            if work.is_done:
+                break
+            held = held or work.is_held
+        return failures, held
+
+    def _offer(self, relay: Relay, work: "_Work", on_submit: OnSubmit) -> SessionFailedError | None:
+        """Let one relay send what it may; returns why it gave no session."""
+        try:
+            relay.transport.deliver(work.feed(relay, self._gate), on_submit=on_submit, on_outcome=work.noted)
+        except SessionFailedError as error:
+            log.warning("relay %s: %s", relay.name, error)
+            relay.failed(self._clock(), permanent=error.permanent)
+            return error
+        finally:
+            work.unfinished()
+        if work.used:
+            relay.worked()
+        return None
 
     def close(self) -> None:
         """End kept connections politely."""
@@ -104,7 +153,7 @@ class RelayTransport:
         # Smooth weighted turns: the richest goes, and pays for all.
         for relay in awake:
             relay.credit += relay.weight
-        awake.sort(key=lambda relay: -relay.credit)
+        awake.sort(key=lambda relay: (relay.weight == 0, -relay.credit))
         awake[0].credit -= sum(relay.weight for relay in awake)
         return awake
 
@@ -117,23 +166,31 @@ class _Work:
         self._on_outcome = on_outcome
         self._taken: dict[int, Envelope] = {}
         self._last: dict[int, Outcome] = {}
-        self.returned: deque[Envelope] = deque()
+        self._returned: deque[Envelope] = deque()
+        self._exhausted = False
         self.used = False
+        self.is_held = False
 
-    def feed(self, relay: Relay, admit: Admit | None) -> Iterator[Envelope]:
-        """What the relay is to send, as fast as its rate allows."""
-        self.used = False
-        again = len(self.returned)
+    @property
+    def is_done(self) -> bool:
+        """True if everything was taken and nothing came back."""
+        return self._exhausted and not self._returned
+
+    def feed(self, relay: Relay, gate: Gate | None) -> Iterator[Envelope]:
+        """What the relay is to send, until its rate is used up."""
+        self.used, self.is_held = False, False
+        again = len(self._returned)
         while True:
-            if again:
-                envelope, again = self.returned.popleft(), again - 1
-            else:
-                following = next(self._envelopes, None)
-                if following is None:
-                    return
-                envelope = following
-            while admit is not None and relay.rate and not admit(relay.name, relay.rate):
-                time.sleep(min(0.05, 1 / relay.rate))
+            if gate is not None and relay.rate and not gate.enter(relay.name, relay.rate):
+                self.is_held = True
+                return
+            envelope = self._returned.popleft() if again else next(self._envelopes, None)
+            again = max(0, again - 1)
+            if envelope is None:
+                self._exhausted = True
+                if gate is not None and relay.rate:
+                    gate.leave(relay.name, relay.rate)
+                return
             self._taken[envelope.id] = envelope
             yield envelope
 
@@ -141,7 +198,7 @@ class _Work:
         """Pass an outcome on, unless the message never came to a session: then another relay may have it."""
         envelope = self._taken.pop(outcome.id, None)
         if envelope is not None and outcome.result is Result.TEMPORARY and outcome.phase in _SESSION:
-            self.returned.append(envelope)
+            self._returned.append(envelope)
             self._last[outcome.id] = outcome
             return
         self.used = True
@@ -153,5 +210,5 @@ class _Work:
 
     def give_up(self) -> None:
         """No relay was left: what each said last is what became of the message."""
-        while self.returned:
-            self._on_outcome(self._last[self.returned.popleft().id])
+        while self._returned:
+            self._on_outcome(self._last[self._returned.popleft().id])

@@ -30,13 +30,18 @@ class Reply:
     @property
     def enhanced(self) -> str | None:
         """The enhanced status code such as 5.1.1, if there is one of the same class as the code."""
-        found = _ENHANCED.match(self.lines[0])
-        return found[1] if found and found[1][0] == str(self.code)[0] else None
+        return enhanced_code(self.code, self.lines[0])
 
     @property
     def text(self) -> str:
         """All lines as one, without addresses and control characters, cut."""
         return scrubbed(" ".join(self.lines))
+
+
+def enhanced_code(code: int, text: str) -> str | None:
+    """The enhanced status code that a reply's text begins with (RFC 2034), if it is of the same class as ``code``."""
+    found = _ENHANCED.match(text)
+    return found[1] if found and found[1][0] == str(code)[0] else None
 
 
 class ReplyReader:

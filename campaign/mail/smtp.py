@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from campaign.errors import MailValueError, SessionFailedError
-from campaign.mail.addresses import is_wire_address
+from campaign.mail.addresses import are_wire_addresses, is_wire_address
 from campaign.mail.session import Session, Transfer
 from campaign.mail.smtp_settings import Security, SmtpSettings
 from campaign.mail.transport import Blame, Envelope, OnOutcome, OnSubmit, Outcome, Phase, Result
@@ -231,9 +231,10 @@ class _Delivery:
 
 
 def _checked(envelope: Envelope) -> Transfer:
-    if envelope.mail_from and not is_wire_address(envelope.mail_from, utf8=envelope.utf8):
-        raise MailValueError({"mail_from": "address"})
-    if not is_wire_address(envelope.rcpt_to, utf8=envelope.utf8):
-        raise MailValueError({"rcpt_to": "address"})
+    if not are_wire_addresses(envelope.mail_from, envelope.rcpt_to):
+        if envelope.mail_from and not is_wire_address(envelope.mail_from, utf8=envelope.utf8):
+            raise MailValueError({"mail_from": "address"})
+        if not is_wire_address(envelope.rcpt_to, utf8=envelope.utf8):
+            raise MailValueError({"rcpt_to": "address"})
     data = wire_data(envelope.data)
     return Transfer(envelope, data, data.isascii())

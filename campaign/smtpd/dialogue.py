@@ -29,8 +29,16 @@ class Break(StrEnum):
     """In answer to DATA: say 354 and read nothing of what comes, so that the wire fills up."""
 
 
-Answer = bytes | Break
-"""A whole reply with its CRLF, or a break."""
+@dataclass(frozen=True)
+class Late:
+    """A whole reply that is said after a while; what the client sends meanwhile waits."""
+
+    seconds: float
+    reply: bytes
+
+
+Answer = bytes | Break | Late
+"""A whole reply with its CRLF, at once or late, or a break."""
 
 
 @dataclass
@@ -70,9 +78,12 @@ class Dialogue(asyncio.Protocol):
         self._in_data = False
         self._searched = 0
         self._stopped = False
+        self._waiting = False
         self._login: list[str] | None = None
         self._transport: asyncio.Transport | None = None
         self._upgrade: asyncio.Task[None] | None = None
+        self.peer_port: int | None = None
+        """The client's TCP port while the connection is open, whatever is or is not said on it."""
         self._verbs = {
             b"EHLO": self._ehlo,
             b"HELO": self._ehlo,
@@ -90,6 +101,7 @@ class Dialogue(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet."""
         self._transport = cast("asyncio.Transport", transport)
+        self.peer_port = self._transport.get_extra_info("peername")[1]
         self._say(self._rules.answer("banner", self._transaction, "") or b"220 countersign.test ESMTP\r\n")
 
     def abort(self) -> None:
@@ -100,6 +112,7 @@ class Dialogue(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         """Forget what was not finished."""
         self._stopped = True
+        self.peer_port = None
 
     def data_received(self, data: bytes) -> None:
         """Take bytes as they come; commands may be pipelined (RFC 2920)."""
@@ -110,8 +123,9 @@ class Dialogue(asyncio.Protocol):
         if self._upgrade is not None:
             # The first bytes under TLS can come before we hold the encrypted transport to answer on.
             return
-        while not self._stopped and self._buffer and (self._take_message() if self._in_data else self._take_command()):
-            pass
+        while not (self._stopped or self._waiting) and self._buffer:
+            if not (self._take_message() if self._in_data else self._take_command()):
+                break
 
     def _take_command(self) -> bool:
         end = self._buffer.find(b"\n")
@@ -157,10 +171,18 @@ class Dialogue(asyncio.Protocol):
     def _say(self, answer: Answer) -> None:
         if isinstance(answer, Break):
             self._break(answer)
+        elif isinstance(answer, Late):
+            self._waiting = True
+            asyncio.get_running_loop().call_later(answer.seconds, self._say_at_last, answer.reply)
         elif self._transport is not None and not self._transport.is_closing():
             self._transport.write(answer)
             if answer.startswith(b"421"):
                 self._break(Break.DROP)
+
+    def _say_at_last(self, reply: bytes) -> None:
+        self._waiting = False
+        self._say(reply)
+        self._work()
 
     def _break(self, how: Break) -> None:
         self._stopped = True

@@ -20,12 +20,13 @@ from typing import Any, Final, Self, TextIO
 from campaign.errors import SettingsError
 from campaign.smtpd import running
 from campaign.smtpd.certificates import Authority, Certificate
-from campaign.smtpd.dialogue import EXTENSIONS, Answer, Break, Rules, Transaction
+from campaign.smtpd.dialogue import EXTENSIONS, Answer, Break, Late, Rules, Transaction
 
 PHASES: Final = ("banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "dot", "accepted")
 """``dot`` happens instead of accepting; ``accepted`` after it was counted, in place of the 250."""
 
 GARBAGE: Final = "garbage"
+_REPLY = re.compile(r"(?:slow (\d+(?:\.\d+)?) )?([2-5]\d\d[ -].*)", re.DOTALL)
 _MESSAGE_ID = re.compile(rb"(?im)^Message-ID:[ \t]*(<[^>\r\n]*>)")
 
 
@@ -33,9 +34,10 @@ _MESSAGE_ID = re.compile(rb"(?im)^Message-ID:[ \t]*(<[^>\r\n]*>)")
 class Fault:
     """One thing that goes wrong.
 
-    ``does`` is a reply such as ``450 4.2.0 Later``, or ``drop``, ``hang``, ``stall``, ``garbage``. ``recipient`` and
-    ``domain`` limit it (phases from rcpt on); ``odds`` is the chance that it happens when it could; ``times`` how often
-    at most, ``after`` how many chances pass first.
+    ``does`` is a reply such as ``450 4.2.0 Later``, at once or, as in ``slow 2.5 250 2.0.0 Ok``, after some seconds; or
+    ``drop``, ``hang``, ``stall``, ``garbage``. ``recipient`` and ``domain`` limit it (phases from rcpt
+    on); ``odds`` is the chance that it happens when it could; ``times`` how often at most, ``after`` how many chances
+    pass first.
     """
 
     phase: str
@@ -49,7 +51,7 @@ class Fault:
     def __post_init__(self) -> None:
         if self.phase not in PHASES:
             raise SettingsError([f"a fault has no phase {self.phase}; it is one of {', '.join(PHASES)}"])
-        if self.does not in {*Break, GARBAGE} and not re.match(r"[2-5]\d\d[ -]", self.does):
+        if self.does not in {*Break, GARBAGE} and not _REPLY.fullmatch(self.does):
             raise SettingsError([f"a fault can't do {self.does!r}"])
 
 
@@ -209,7 +211,9 @@ def _answer(does: str) -> Answer:
         return b"\x00\x01HTTP/1.1 400 Bad Request\r\n\r\n<html>\r\n"
     if does in set(Break):
         return Break(does)
-    return does.encode().rstrip(b"\r\n") + b"\r\n"
+    found = _REPLY.fullmatch(does)
+    reply = (found[2] if found else does).encode().rstrip(b"\r\n") + b"\r\n"
+    return Late(float(found[1]), reply) if found and found[1] else reply
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -225,11 +225,27 @@ def cancel_messages(tx: Transaction, blast_id: int, *, limit: int, now: datetime
     return tx.execute(
         text("""
         with doomed as (
-            select id from message where blast_id = :id and state = 'planned' limit :limit for update skip locked)
+            select m.id from message m join blast b on b.id = m.blast_id
+            where m.blast_id = :id and m.state = 'planned' and b.cancelled_at is not null
+            limit :limit for update of m skip locked)
         update message m set state = 'cancelled', settled_at = :now, reason = 'blast_cancelled'
         from doomed where m.id = doomed.id"""),
         id=blast_id, limit=limit, now=now,
     ).rowcount  # fmt: skip
+
+
+def cancelled_with_rest(tx: Transaction) -> list[int]:
+    """Cancelled blasts that have planned messages left: one probe of ix_message_blast_state for each."""
+    return list(
+        tx.execute(
+            text("""
+            select b.id from blast b
+            where b.cancelled_at is not null and b.started_at is not null and (
+                select true from message m where m.blast_id = b.id and m.state = 'planned'
+                order by m.blast_id, m.state limit 1)
+            order by b.id""")
+        ).scalars()
+    )
 
 
 def freezing(tx: Transaction) -> list[int]:
@@ -289,10 +305,19 @@ def freeze_slice(tx: Transaction, blast_id: int, *, limit: int, now: datetime) -
 
 
 def audience_counts(tx: Transaction, petition_id: int, audience: Audience, *, now: datetime) -> dict[str, int]:
-    """How many signers would get a blast now, and why the others would not."""
+    """How many signers would get a blast now, and why the others would not.
+
+    Suppressed are those whose own mail came back or was complained about. Who is suppressed for mail of another
+    petition is found when the mail is claimed: addresses of different petitions can't be joined.
+    """
     row = tx.execute(
         text(f"""
-        select count(*) filter (where {ELIGIBLE}) as eligible,
+        with barred as (
+            select distinct m.signature_id as id from suppression p join message m on m.id = p.message_id
+            where p.lifted_at is null and (p.petition_id is null or p.petition_id = :petition_id)
+                and m.petition_id = :petition_id and m.signature_id is not null)
+        select count(*) filter (where {ELIGIBLE} and b.id is null) as eligible,
+            count(*) filter (where {ELIGIBLE} and b.id is not null) as suppressed,
             count(*) filter (where s.state = 'confirmed' and s.address is not null and s.wants_updates
                 and not ({ELIGIBLE})) as outside,
             count(*) filter (where s.state = 'confirmed' and s.address is not null and not s.wants_updates)
@@ -300,63 +325,53 @@ def audience_counts(tx: Transaction, petition_id: int, audience: Audience, *, no
             count(*) filter (where s.state = 'confirmed' and s.address is null) as erased,
             count(*) filter (where s.state = 'pending') as pending,
             count(*) filter (where s.state in ('withdrawn', 'removed')) as ended
-        from signature s where s.petition_id = :petition_id"""),
+        from signature s left join barred b on b.id = s.id where s.petition_id = :petition_id"""),
         petition_id=petition_id, before=now, countries=list(audience.countries), locales=list(audience.locales),
     ).one()  # fmt: skip
     return dict(row._asdict())
 
 
-def equation(tx: Transaction, blast_id: int) -> dict[str, int]:
-    """The messages of a blast by state: P6 says that they add up to what was planned."""
-    rows = tx.execute(text("select state, count(*) as n from message where blast_id = :id group by state"), id=blast_id)
-    return {row.state: row.n for row in rows}
+def reasons(tx: Transaction, blast_id: int, *, now: datetime, limit: int = 20) -> list[tuple[str, str, int]]:
+    """Why messages were not accepted, or not yet: state, reason and number, most frequent first.
 
-
-def reasons(tx: Transaction, blast_id: int, *, limit: int = 20) -> list[tuple[str, str, int]]:
-    """Why messages were not accepted: state, reason and number, most frequent first."""
+    What is deferred is found among the few rows that are due later (ix_message_due): while a large update is sent, the
+    rows that only wait for their turn are not read.
+    """
     rows = tx.execute(
         text("""
-        select state, coalesce(reason, '') as reason, count(*) as n from message
-        where blast_id = :id and (state in ('rejected', 'uncertain', 'suppressed', 'cancelled')
-            or (state = 'planned' and attempts > 0))
+        with kept as (
+            select cast(state as text) as state, reason from message
+            where blast_id = :id and state in ('rejected', 'uncertain', 'suppressed', 'cancelled')
+            union all
+            select cast(state as text), reason from message
+            where lane = 'bulk' and state = 'planned' and due_at > :now and attempts > 0 and blast_id = :id)
+        select state, coalesce(reason, '') as reason, count(*) as n from kept
         group by 1, 2 order by 3 desc limit :limit"""),
-        id=blast_id, limit=limit,
+        id=blast_id, now=now, limit=limit,
     )  # fmt: skip
     return [(row.state, row.reason, row.n) for row in rows]
 
 
-def accepted_between(tx: Transaction, blast_id: int, *, since: datetime) -> int:
-    """Messages of a blast accepted since a moment: the rate comes from the rows."""
-    return int(
-        tx.execute(
-            text("""
-            select count(*) from message where blast_id = :id and state = 'accepted' and settled_at > :since"""),
-            id=blast_id, since=since,
-        ).scalar_one()
-    )  # fmt: skip
+def first_accepted_at(tx: Transaction, blast_id: int, *, since: datetime) -> datetime | None:
+    """When the first message of a blast was accepted; found at once, for it is soon after the beginning."""
+    return _end_of_walk(tx, "asc", blast_id, since)
 
 
-def times(tx: Transaction, blast_id: int) -> tuple[datetime | None, datetime | None]:
-    """When the first and the last message of a blast were settled."""
-    row = tx.execute(
-        text("""
-        select min(settled_at) as first, max(settled_at) as last from message
-        where blast_id = :id and state in ('accepted', 'rejected', 'uncertain')"""),
-        id=blast_id,
-    ).one()
-    return row.first, row.last
+def last_accepted_at(tx: Transaction, blast_id: int, *, since: datetime) -> datetime | None:
+    """When the last message of a blast was accepted; found at once while it runs, later behind what came after it."""
+    return _end_of_walk(tx, "desc", blast_id, since)
 
 
-def plan_missing(tx: Transaction, blast_id: int, *, now: datetime) -> int:
-    """Plan rejected messages of a blast once more ("send to those who did not get it"); uncertain ones are not."""
-    tx.execute(text("update blast set paused_at = null, paused_reason = null where id = :id"), id=blast_id)
-    return tx.execute(
-        text("""
-        update message set state = 'planned', due_at = :now, settled_at = null, attempts = 0, planned_at = :now,
-            reason = 'sent_again'
-        where blast_id = :id and state = 'rejected'"""),
-        id=blast_id, now=now,
-    ).rowcount  # fmt: skip
+def _end_of_walk(tx: Transaction, direction: str, blast_id: int, since: datetime) -> datetime | None:
+    # By ix_message_settled, from one end until the first that is of this blast.
+    found: datetime | None = tx.execute(
+        text(f"""
+        select settled_at from message
+        where lane = 'bulk' and state = 'accepted' and settled_at >= :since and blast_id = :id
+        order by lane {direction}, settled_at {direction} limit 1"""),
+        id=blast_id, since=since,
+    ).scalar_one_or_none()  # fmt: skip
+    return found
 
 
 def reception(tx: Transaction, blast_id: int) -> Reception:

@@ -18,6 +18,7 @@ from sqlalchemy.sql.elements import TextClause
 from campaign.domain.states import Lane
 from campaign.errors import StoreUnavailableError
 from campaign.store import round_trip
+from campaign.store.clock import SharedClock
 from campaign.store.round_trip import Prepared, RefusedError
 
 T = TypeVar("T")
@@ -27,6 +28,9 @@ RETRY_STATES = frozenset({"40001", "40P01"})
 """Serialisation failure and deadlock: the server rolled back and asks for another try."""
 
 ATTEMPTS = 4
+
+LINK_TIMEOUT = 20_000
+"""Milliseconds without an acknowledgement by the database's host after which a connection counts as lost."""
 
 Nudge = Callable[[frozenset[Lane]], None]
 
@@ -70,10 +74,13 @@ def no_nudge(_lanes: frozenset[Lane]) -> None:
 
 
 class Store:
-    """The database: hands transactions to units of work."""
+    """The database: hands transactions to units of work. ``clock`` tells its time."""
 
-    def __init__(self, url: str, *, nudge: Nudge = no_nudge, pool_size: int = 5) -> None:
+    def __init__(
+        self, url: str, *, nudge: Nudge = no_nudge, pool_size: int = 5, clock: SharedClock | None = None
+    ) -> None:
         self.nudge = nudge
+        self.clock = clock or SharedClock()
         self.engine = open_engine(url, pool_size=pool_size)
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
@@ -102,6 +109,7 @@ class Store:
 
     def _once(self, work: Callable[[Transaction], T]) -> tuple[T, set[Lane]]:
         with self.engine.connect() as connection:
+            self._compare_clocks(connection)
             try:
                 transaction = Transaction(connection)
                 result = work(transaction)
@@ -126,6 +134,9 @@ class Store:
             takes the careful way, which must find out by itself whether a commit has arrived.
         """
         try:
+            if self.clock.is_due:
+                with self.engine.connect() as connection:
+                    self._compare_clocks(connection)
             pooled = self.engine.raw_connection()
         except (psycopg.Error, DBAPIError, PoolTimeoutError) as error:
             log.info("the express way is not free: %s", type(error).__name__)
@@ -148,6 +159,11 @@ class Store:
                 pooled.invalidate()
             pooled.close()
         return found
+
+    def _compare_clocks(self, connection: Connection) -> None:
+        if self.clock.is_due:
+            self.clock.compare(lambda: connection.execute(text("select clock_timestamp()")).scalar_one())
+            connection.rollback()
 
     def is_alive(self) -> bool:
         """True if the database answers now."""
@@ -178,6 +194,11 @@ def open_engine(url: str, *, pool_size: int = 5) -> Engine:
         target,
         connect_args={
             "connect_timeout": 3,
+            # A host whose link was cut learns of it in seconds, not after the quarter of an hour that TCP would try.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": LINK_TIMEOUT,
             "application_name": "countersign",
             # A lost client must not hold its locks; a runaway query must not hold a worker.
             "options": "-c idle_in_transaction_session_timeout=60000 -c statement_timeout=120000 -c timezone=UTC",

@@ -67,19 +67,23 @@ def resume(tx: Transaction, lane: Lane) -> bool:
     )
 
 
-def open_circuit(tx: Transaction, lane: Lane, *, not_before: datetime, answer: str, now: datetime) -> int:
-    """Hold a lane back because the mail server itself is in trouble; returns the troubles in a row."""
-    return int(
+def open_circuit(tx: Transaction, lane: Lane, *, not_before: datetime, answer: str, now: datetime) -> bool:
+    """Hold a lane back because the mail server itself is in trouble; False if it is held back already.
+
+    Workers, on several hosts perhaps, that meet the same trouble at the same time count as one.
+    """
+    return (
         tx.execute(
             text("""
             update lane set not_before = :not_before, troubles = least(troubles + 1, 1000), last_answer = :answer,
                 last_answer_at = :now, troubled_at = coalesce(troubled_at, :now)
-            where name = :lane returning troubles"""),
+            where name = :lane and (not_before is null or not_before <= :now)"""),
             lane=str(lane),
             not_before=not_before,
             answer=answer,
             now=now,
-        ).scalar_one()
+        ).rowcount
+        == 1
     )
 
 

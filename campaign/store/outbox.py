@@ -75,7 +75,7 @@ def has_open(tx: Transaction, signature_id: int, kind: MessageKind) -> bool:
     return bool(
         tx.execute(
             text("""
-            select exists (select 1 from message where signature_id = :id and kind = :kind
+            select exists (select 1 from message where signature_id = :id and blast_id is null and kind = :kind
                 and state in ('planned', 'claimed', 'submitting'))"""),
             id=signature_id,
             kind=str(kind),
@@ -88,7 +88,7 @@ def planned_since(tx: Transaction, signature_ids: list[int], kind: MessageKind, 
     return bool(
         tx.execute(
             text("""
-            select exists (select 1 from message where signature_id = any(:ids) and kind = :kind
+            select exists (select 1 from message where signature_id = any(:ids) and blast_id is null and kind = :kind
                 and planned_at > :since and state <> 'suppressed')"""),
             ids=signature_ids,
             kind=str(kind),
@@ -102,6 +102,13 @@ def cancel_for(tx: Transaction, signature_ids: list[int], *, reason: str, now: d
     return tx.execute(
         text("""
         update message set state = 'cancelled', settled_at = :now, reason = :reason
-        where signature_id = any(:ids) and state = 'planned'"""),
+        where state = 'planned' and id in (
+            select m.id from message m where m.signature_id = any(:ids) and m.blast_id is null
+            union all
+            select m.id from message m
+            where m.signature_id = any(:ids) and m.blast_id = any(array(
+                select b.id from blast b
+                where b.started_at is not null and b.cancelled_at is null
+                    and b.petition_id in (select s.petition_id from signature s where s.id = any(:ids)))))"""),
         ids=signature_ids, reason=reason, now=now,
     ).rowcount  # fmt: skip

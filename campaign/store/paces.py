@@ -41,7 +41,7 @@ def forget(tx: Transaction, *, now: datetime) -> int:
 
 
 def sent_since(tx: Transaction, *, since: datetime) -> int:
-    """Bulk mails that the mail server took since a moment, and those on their way to it.
+    """Bulk mails that the mail server took, or may have taken, since a moment, and those on their way to it.
 
     Whoever asks, to claim by the answer, waits for the transaction of whoever asked before.
     """
@@ -50,6 +50,7 @@ def sent_since(tx: Transaction, *, since: datetime) -> int:
         tx.execute(
             text("""
             select (select count(*) from message where lane = 'bulk' and state = 'accepted' and settled_at >= :since)
+                + (select count(*) from message where lane = 'bulk' and state = 'uncertain' and settled_at >= :since)
                 + (select count(*) from message where lane = 'bulk' and state in ('claimed', 'submitting'))"""),
             since=since,
         ).scalar_one()

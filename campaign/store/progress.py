@@ -3,7 +3,7 @@
 The states come from ix_message_blast_state (blast_id, state), the rate from the last minute of ix_message_settled.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
@@ -22,10 +22,10 @@ def unfinished(tx: Transaction, *, now: datetime) -> tuple[BlastLook, ...]:
     found = blasts.unfinished(tx)
     if not found:
         return ()
-    states, rates = _states(tx, [blast.id for blast in found]), _rates(tx, now)
+    by_state, rates = states(tx, [blast.id for blast in found]), rates_of(tx, now)
     slugs = _slugs(tx, [blast.petition_id for blast in found])
     looks = [
-        _look(blast, slugs[blast.petition_id], states.get(blast.id, {}), rates.get(blast.id, 0.0)) for blast in found
+        _look(blast, slugs[blast.petition_id], by_state.get(blast.id, {}), rates.get(blast.id, 0.0)) for blast in found
     ]
     return tuple(sorted(looks, key=lambda look: look.started_at is None))
 
@@ -40,7 +40,8 @@ def _look(blast: Blast, slug: str, states: Mapping[MessageState, int], rate: flo
     )  # fmt: skip
 
 
-def _states(tx: Transaction, blast_ids: list[int]) -> dict[int, dict[MessageState, int]]:
+def states(tx: Transaction, blast_ids: Sequence[int]) -> dict[int, dict[MessageState, int]]:
+    """The messages of blasts by state: P6 says that they add up to what was planned."""
     found: dict[int, dict[MessageState, int]] = {}
     # Blast by blast and state by state: each is a short walk along the index, where one GROUP BY reads the table.
     rows = tx.execute(
@@ -51,14 +52,15 @@ def _states(tx: Transaction, blast_ids: list[int]) -> dict[int, dict[MessageStat
         cross join lateral (
             select count(*) as messages from message where blast_id = b.blast_id and state = s.state) as m
         where m.messages > 0"""),
-        ids=blast_ids,
+        ids=list(blast_ids),
     )
     for row in rows:
         found.setdefault(row.blast_id, {})[MessageState(row.state)] = row.messages
     return found
 
 
-def _rates(tx: Transaction, now: datetime) -> dict[int, float]:
+def rates_of(tx: Transaction, now: datetime) -> dict[int, float]:
+    """Messages accepted per second over the last minute, by blast."""
     rows = tx.execute(
         text("""
         select blast_id, count(*) as messages, min(settled_at) as first_at from message

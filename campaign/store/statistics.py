@@ -29,7 +29,8 @@ def funnel(tx: Transaction, petition_id: int, *, since: datetime) -> Funnel:
         with asked as (
             select s.requested_at, s.confirmed_at,
                 (select min(m.settled_at) from message m
-                 where m.signature_id = s.id and m.kind in ('confirmation', 'reminder') and m.state = 'accepted')
+                 where m.signature_id = s.id and m.blast_id is null
+                    and m.kind in ('confirmation', 'reminder') and m.state = 'accepted')
                 as accepted_at
             from signature s where s.petition_id = :id and s.requested_at >= :since)
         select count(*) as asked,

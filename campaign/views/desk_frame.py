@@ -95,5 +95,5 @@ def notice(done: str) -> str:
         "paused": _("Paused. Within five seconds no further mail leaves."),
         "resumed": _("Resumed. The update goes on where it stood."),
         "cancelled": _("Cancelled. Nobody else gets this update."),
-        "again": _("Sent again to those the mail server had rejected."),
+        "again": _("On its way to those who did not get it."),
     }.get(done, "")

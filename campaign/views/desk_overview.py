@@ -44,7 +44,7 @@ def show(slug: str) -> Response:
     return desk_frame.desk_page(
         "overview.html", slug, "overview", span=span, spans=list(Span), chart=drawn(numbers.buckets, span),
         funnel=numbers.funnel, milestones=milestones.list_of(runtime(), petition_id),
-        ahead=[found for found in blast_reports.reports(runtime(), petition_id) if found.stage in AHEAD],
+        ahead=[found for found in blast_reports.reports(runtime(), petition_id, language()) if found.stage in AHEAD],
         done=desk_frame.notice(forms.asked("done")), retention=runtime().settings.retention_days,
         address=f"{runtime().settings.base_url}/p/{slug}",
     )  # fmt: skip

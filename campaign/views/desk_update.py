@@ -52,7 +52,7 @@ def _show(
     slug: str, blast_id: int, *, when: When | None = None, problems: forms.Problems = forms.NO_PROBLEMS
 ) -> Response:
     petition_id = visitor.petition_id()
-    report = blast_reports.report(runtime(), blast_id, petition_id)
+    report = blast_reports.report(runtime(), blast_id, petition_id, language())
     if report.stage not in BEFORE:
         return _report(slug, report)
     findings = preflight.check(runtime(), previewer(), blast_id, petition_id)
@@ -99,10 +99,16 @@ def _report(slug: str, report: Report) -> Response:
     return desk_frame.desk_page(
         "update_report.html", slug, "updates", report=report, blast=report.blast, stage=str(report.stage),
         settled=settled, reasons=reasons, moving=report.stage in MOVING,
-        rate_words=_rate(report.rate), rejected=report.states.get(MessageState.REJECTED, 0),
+        rate_words=_rate(report.rate), missing=_missing(report),
         finish=_clock(report.finish_at),
         done=desk_frame.notice(forms.asked("done")),
     )  # fmt: skip
+
+
+def _missing(report: Report) -> int:
+    if not report.states.keys() & {MessageState.REJECTED, MessageState.CANCELLED}:
+        return 0
+    return blasts.missing(runtime(), report.blast.id)
 
 
 def _rate(per_second: float) -> str:
@@ -156,7 +162,7 @@ def _check_moment(planned: Scheduled) -> None:
 
 
 def _moment(slug: str, blast_id: int, when: When, planned: Scheduled, local: datetime) -> Response:
-    report = blast_reports.report(runtime(), blast_id, visitor.petition_id())
+    report = blast_reports.report(runtime(), blast_id, visitor.petition_id(), language())
     both = [
         (name, blasts.plan_moment(local, when.zone, second=name == "second").moment) for name in ("first", "second")
     ]

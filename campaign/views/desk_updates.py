@@ -51,7 +51,7 @@ class Editing:
 def index(slug: str) -> Response:
     """All updates and announcements, newest first."""
     return desk_frame.desk_page(
-        "updates.html", slug, "updates", reports=blast_reports.reports(runtime(), visitor.petition_id()),
+        "updates.html", slug, "updates", reports=blast_reports.reports(runtime(), visitor.petition_id(), language()),
         done=desk_frame.notice(forms.asked("done")),
     )  # fmt: skip
 

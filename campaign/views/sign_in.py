@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, current_app, redirect, request, url_for
 
 from campaign import accounts
+from campaign.accounts import Session
 from campaign.config import ROOT
 from campaign.errors import InvalidInputError, TokenRefusedError
 from campaign.views import forms, visitor
@@ -16,9 +17,12 @@ from campaign.views.rendering import switch_to
 pages = Blueprint("sign_in", __name__, template_folder=str(ROOT / "templates"))
 
 
-def home() -> str:
-    """Where the desk begins. There is no ``next``: nobody can be sent elsewhere by a prepared link."""
-    return url_for("desk.index")
+def home(session: Session | None) -> str:
+    """Where an account begins: an admin at the monitor, an organiser at the desk.
+
+    There is no ``next``: nobody can be sent elsewhere by a prepared link.
+    """
+    return url_for("admin.index" if session is not None and session.account.is_admin else "desk.index")
 
 
 def _from_elsewhere() -> bool:
@@ -29,8 +33,9 @@ def _from_elsewhere() -> bool:
 @allow(Access.PUBLIC)
 def page() -> Response:
     """Ask for the address of an account; whoever is signed in goes on to the desk."""
-    if accounts.session(runtime(), visitor.cookie()) is not None:
-        return keep_private(current_app.make_response(redirect(home(), 303)))
+    session = accounts.session(runtime(), visitor.cookie())
+    if session is not None:
+        return keep_private(current_app.make_response(redirect(home(session), 303)))
     return _form(signed_out="signed-out" in request.args)
 
 
@@ -84,7 +89,8 @@ def enter(token: str) -> Response:
         return _refused()
     if before := visitor.cookie():
         accounts.sign_out(runtime(), before)
-    return visitor.set_cookie(current_app.make_response(redirect(home(), 303)), value)
+    begin = home(accounts.session(runtime(), value))
+    return visitor.set_cookie(current_app.make_response(redirect(begin, 303)), value)
 
 
 def _refused() -> Response:

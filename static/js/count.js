@@ -8,15 +8,22 @@ if (tally) {
   const figure = tally.querySelector("[data-figure]");
   const goal = tally.querySelector("[data-goal]");
   const said = tally.querySelector("[data-said]");
+  const aim = tally.querySelector("[data-ahead]");
   const bar = tally.querySelector("progress");
   let last = bar.value;
   let pause = 5000;
 
+  // Puts a number, which keeps its element, into another sentence.
+  const reword = (place, sentence, number) => {
+    const [before, after = ""] = sentence.split("{n}");
+    place.replaceChildren(before, number, after);
+  };
+
   const show = (now) => {
     if (said && plurals.select(now.count) !== plurals.select(last)) {
-      const [before, after = ""] = tally.dataset[plurals.select(now.count) === "one" ? "one" : "other"].split("{n}");
-      said.replaceChildren(before, figure, after);
+      reword(said, tally.dataset[plurals.select(now.count) === "one" ? "one" : "other"], figure);
     }
+    if (aim) reword(aim, now.count < now.goal ? aim.dataset.ahead : aim.dataset.reached, goal);
     last = now.count;
     figure.textContent = numbers.format(now.count);
     if (goal) goal.textContent = numbers.format(now.goal);

@@ -31,6 +31,7 @@ class Desk:
     live: Live
     olga: Account
     petition_id: int
+    signature_id: int
     blasts: dict[str, int] = field(default_factory=dict)
 
     def enter(self, visitor: Visitor) -> None:
@@ -49,8 +50,9 @@ class Desk:
         one = f"/updates/{self.blasts['draft']}"
         inside = {
             "overview": "", "overview-30d": "?span=30d", "text": "/text", "text-new": "/text?text=de",
-            "settings": "/settings", "people": "/people", "signatures": "/signatures", "signature": "/signatures/1",
-            "none": "/signatures?state=expired", "updates": "/updates", "update-new": "/updates/new", "draft": one,
+            "settings": "/settings", "people": "/people", "signatures": "/signatures",
+            "signature": f"/signatures/{self.signature_id}", "none": "/signatures?state=expired",
+            "updates": "/updates", "update-new": "/updates/new", "draft": one,
             "edit": f"{one}/edit", "preview": f"{one}/preview", "preview-ur": f"{one}/preview?text=ur",
             "scheduled": f"/updates/{self.blasts['scheduled']}", "soon": f"/updates/{self.blasts['soon']}",
             "finished": f"/updates/{self.blasts['finished']}", "paused": f"/updates/{self.blasts['paused']}",
@@ -62,12 +64,13 @@ class Desk:
         } | {name: self.path(rest) for name, rest in inside.items()}  # fmt: skip
 
 
-def _sign(live: Live, petition_id: int) -> None:
+def _sign(live: Live, petition_id: int) -> int:
+    """Signatures of two days; the last one's id."""
     world = live.world
     world.clock.now -= timedelta(hours=30)
     for number in range(14):
         name = f"{NAMES[number % len(NAMES)]} {chr(97 + number)}"
-        world.signature(
+        signature_id = world.signature(
             SLUG, f"signer{number}@example.org", name=name, confirmed=number % 4 > 0, wants_updates=number % 3 > 0,
             country=("DE", "PK", "AU")[number % 3], show_name=True, reason="I live by the river.",
         )  # fmt: skip
@@ -77,6 +80,7 @@ def _sign(live: Live, petition_id: int) -> None:
         id=petition_id,
     )
     world.count(SLUG)
+    return signature_id
 
 
 @pytest.fixture
@@ -90,8 +94,8 @@ def desk(live: Live) -> Desk:
     petition_id = petitions.by_slug(runtime, SLUG).petition.id
     for account in (olga, omid):
         world.read(lambda tx, account=account: account_rows.add_member(tx, petition_id, account.id))
-    _sign(live, petition_id)
-    made = Desk(live, olga, petition_id)
+    signature_id = _sign(live, petition_id)
+    made = Desk(live, olga, petition_id, signature_id)
     world.read(lambda tx: workers.add(tx, host="here", pid=1, lane=Lane.BULK))
     for name in ("finished", "paused"):
         made.blasts[name] = made.draft(name)

@@ -150,7 +150,7 @@ def test_the_page_refreshes_itself_but_not_where_somebody_works(night: Night, vi
 
     lanes.resume(night.live.world.runtime, Lane.BULK, by=night.ada)
 
-    expect(page.locator(".verdict-sentence")).not_to_contain_text("The provider is being changed", timeout=15_000)
+    expect(page.locator(".verdict-sentence")).not_to_contain_text("The provider is being changed")
     expect(page.get_by_label("Why, for whoever looks next").first).to_have_value("half a sen")
     assert any("/admin" in url for url in requests)
 

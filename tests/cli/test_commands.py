@@ -137,7 +137,7 @@ def test_an_upgrade_of_a_present_database_changes_nothing(command, database_url)
     assert out.startswith("The database is at ")
 
 
-@pytest.mark.parametrize(("lane", "queues", "processes"), [("urgent", "urgent", "3"), ("bulk", "bulk,upkeep", "5")])
+@pytest.mark.parametrize(("lane", "queues", "processes"), [("urgent", "urgent", "3"), ("bulk", "upkeep,bulk", "5")])
 def test_a_worker_listens_to_the_queues_of_its_lane(lane, queues, processes):
     settings = config.load({"COUNTERSIGN_URGENT_PROCESSES": "3", "COUNTERSIGN_BULK_PROCESSES": "5"})
 

@@ -69,6 +69,7 @@ def test_warming_up_doubles_each_day():
 
 def test_only_answers_that_ask_for_less_are_signs():
     assert is_sign(421, None)
+    assert is_sign(454, None)
     assert is_sign(450, "4.7.28")
     assert not is_sign(450, "4.2.2")
     assert not is_sign(550, "5.7.1")

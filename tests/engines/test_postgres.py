@@ -166,3 +166,17 @@ def test_root_refuses_a_copied_data_folder(settings, tmp_path):
 
     with pytest.raises(EngineError, match="is a copy of"):
         unprivileged.home(copy.data)
+
+
+def test_a_server_that_was_killed_for_a_drill_comes_back_with_what_was_committed(settings):
+    url = postgres.start(settings)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
+
+    postgres.kill(settings)
+    postgres.kill(settings)
+
+    assert not postgres.is_running(settings)
+    assert postgres.live_url(settings) is None
+    assert ask(postgres.start(settings), "SELECT number FROM kept") == (42,)
+    assert "database system was not properly shut down" in postgres.log(settings).read_text()

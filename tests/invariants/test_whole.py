@@ -7,7 +7,7 @@ import string
 import pytest
 from celery import current_app
 
-from campaign import broker, config, letters
+from campaign import broker, config, letters, variables
 from campaign.cli.serve import QUEUES as CONSUMED
 from campaign.domain.states import Lane, MessageKind
 from campaign.i18n import translations
@@ -168,14 +168,14 @@ def documented():
 def test_the_table_of_settings_says_what_the_code_says():
     expected = [
         (variable.name, f"`{variable.default}`" if variable.default else "–", variable.about.replace("|", "\\|"))
-        for variable in config.VARIABLES.values()
+        for variable in variables.VARIABLES.values()
     ]
 
     assert documented() == expected
 
 
 def test_every_field_of_the_settings_has_a_variable():
-    assert set(config.Settings.__dataclass_fields__) == set(config.VARIABLES)
+    assert set(config.Settings.__dataclass_fields__) == set(variables.VARIABLES)
 
 
 def test_secrets_do_not_show_when_settings_are_printed(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from tests.kit.installation import OF_PETITION, Answer, Installation
 from tests.kit.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("journeys")]
+pytestmark = pytest.mark.browser
 
 HANDLE = re.compile(rb'name="handle" value="[^"]*"')
 MASKED = re.compile(rb'<strong class="ltr">[^<]*</strong>')

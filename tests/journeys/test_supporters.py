@@ -13,7 +13,7 @@ from tests.kit.browsers import Visitor
 from tests.kit.installation import OF_PETITION, Installation
 from tests.kit.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("journeys")]
+pytestmark = pytest.mark.browser
 
 NAMES = {"en": "Grace O’Neill", "de": "Jürgen Müßig", "fa": "زهرا احمدی", "ur": "زہرا حسینی"}
 COUNTED = 15.0

@@ -11,11 +11,11 @@ from redis import Redis
 
 from campaign.broker import client_url
 from campaign.engines import postgres
-from tests.kit.installation import Answer, Installation, frozen
-from tests.kit.waiting import until
+from tests.kit.installation import Answer, Installation
+from tests.kit.waiting import frozen, until
 from tests.usecases.test_canaries import DOMAIN, NAME, dump, found_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("journeys")]
+pytestmark = pytest.mark.browser
 
 LONG = 90.0
 """Seconds for programs to start again on a busy machine."""
@@ -56,7 +56,7 @@ def test_a_signature_is_taken_while_redis_is_dead_and_its_mail_goes(site: Instal
 
     site.mail("after@redis.test", "confirmation", seconds=LONG)
     assert answer.status == 200
-    assert took < 5
+    assert took < 15
     assert confirmations(site, "redis.test") == {"during@redis.test": 1, "after@redis.test": 1}
     assert programs(site) == before
 

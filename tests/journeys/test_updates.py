@@ -14,7 +14,7 @@ from tests.kit.browsers import Visitor
 from tests.kit.installation import OF_PETITION, Installation, Mail
 from tests.kit.waiting import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("journeys")]
+pytestmark = pytest.mark.browser
 
 LONG = 90.0
 

@@ -2,14 +2,13 @@
 
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 WHY = "no chromium on this machine: `apt-get install chromium` and run the tests again"
@@ -20,6 +19,9 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 """WCAG 2.2 AA as axe-core tags it."""
+
+PATIENCE = 45_000
+"""Milliseconds for a page to answer or to show something, on a machine that does much else."""
 
 PICTURES = os.environ.get("TEST_PICTURES", "")
 """Folder for screenshots; empty: none are taken."""
@@ -79,11 +81,17 @@ def watch(context: BrowserContext) -> Visitor:
 
 def _watched(person: Visitor) -> Visitor:
     page = person.page
-    page.set_default_timeout(20_000)
-    page.on("console", lambda message: person.complaints.append(message.text) if message.type == "error" else None)
+    page.set_default_timeout(PATIENCE)
+    page.on("console", lambda message: _note(person, message))
     page.on("pageerror", lambda error: person.complaints.append(str(error)))
     page.on("request", lambda request: person.asked.append(request.url))
     return person
+
+
+def _note(person: Visitor, message: ConsoleMessage) -> None:
+    """Keep an error of the console, with the address it is about: "404" alone helps nobody."""
+    if message.type == "error":
+        person.complaints.append(f"{message.text} [{message.location['url']}, on {person.page.url}]")
 
 
 def find_program() -> str | None:
@@ -91,15 +99,50 @@ def find_program() -> str | None:
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    program = find_program()
-    if program is None:
-        pytest.skip(WHY)
-    with sync_playwright() as playwright, warnings.catch_warnings():
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield browser
-        browser.close()
+class Program:
+    """The one browser of a test process: started when a test asks, and kept while the tests that follow ask too.
+
+    Playwright keeps an event loop running in the thread that drives it, between its calls as well; code under test that
+    runs a loop of its own would fail there. So the browser ends before the next test that has none.
+    """
+
+    def __init__(self) -> None:
+        self._playwright: Playwright | None = None
+        self._browser: Browser | None = None
+
+    def browser(self) -> Browser:
+        """The running browser; skips the test if this machine has none."""
+        if self._browser is None:
+            program = find_program()
+            if program is None:
+                pytest.skip(WHY)
+            expect.set_options(timeout=PATIENCE)
+            self._playwright = sync_playwright().start()
+            self._browser = self._playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        return self._browser
+
+    def end(self) -> None:
+        """Stop the browser and Playwright with its loop; harmless if nothing runs."""
+        browser, self._browser = self._browser, None
+        playwright, self._playwright = self._playwright, None
+        if browser is not None:
+            browser.close()
+        if playwright is not None:
+            playwright.stop()
+
+    def make_room(self, following: pytest.Item | None) -> None:
+        """End unless the test that follows has a browser too."""
+        if "chromium" not in getattr(following, "fixturenames", ()):
+            self.end()
+
+
+PROGRAM = Program()
+"""One for all folders: two of Playwright's sessions in one process do not get along."""
+
+
+@pytest.fixture
+def chromium() -> Browser:
+    return PROGRAM.browser()
 
 
 @pytest.fixture

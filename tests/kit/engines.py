@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,8 +30,8 @@ _SEEDS = "countersign_test_seeds"
 URLS = "urls.json"
 _FOLDER = pytest.StashKey[Path]()
 _LOCK = pytest.StashKey[int]()
-_children: list[subprocess.Popen[bytes]] = []
-"""Keepers started here: they outlive this process, and a forgotten Popen would warn about that."""
+_keepers: list[int] = []
+"""Process numbers of the keepers started here."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,8 @@ def end(config: pytest.Config) -> None:
         descriptor = locks.take(folder / KEEPER_LOCK, wait=60) if folder.exists() else None
         if descriptor is not None:
             os.close(descriptor)
-    for child in _children:
-        child.wait(timeout=60)
+    for keeper in _keepers:
+        os.waitpid(keeper, 0)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -105,21 +104,24 @@ def _prepare(folder: Path) -> None:
 def _run_keeper(folder: Path, wanted: list[str]) -> dict[str, str]:
     log = folder / "keeper.log"
     if not (folder / STARTED).exists():
-        with log.open("wb") as output:
-            keeper = subprocess.Popen(
-                [sys.executable, "-m", "tests.kit.keeper", str(folder), *wanted],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        _children.append(keeper)
+        keeper = _spawn([sys.executable, "-m", "tests.kit.keeper", str(folder), *wanted], log)
+        _keepers.append(keeper)
         while not (folder / STARTED).exists():
-            if keeper.poll() is not None:
+            if os.waitpid(keeper, os.WNOHANG) != (0, 0):
                 pytest.exit(f"The engines for the tests did not start:\n{log.read_text()}", returncode=3)
             time.sleep(0.02)
     return json.loads((folder / STARTED).read_text())
+
+
+def _spawn(command: list[str], log: Path) -> int:
+    """Start a process that outlives this one (for which a Popen would warn at exit); its number."""
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True)
 
 
 def _make_template(urls: dict[str, str]) -> None:
@@ -175,10 +177,17 @@ def _keep_seeds(connection: psycopg.Connection) -> None:
         connection.execute(f"COMMENT ON TABLE {_SEEDS}.s{number} IS '{table}'")
 
 
+_RESTART = """
+    SELECT setval(seqrelid, seqstart, false) FROM pg_sequence
+    WHERE NOT EXISTS (SELECT FROM pg_depend WHERE objid = seqrelid AND deptype IN ('a', 'i'))"""
+"""Sequences that belong to no column: TRUNCATE leaves them, and ids would depend on the tests before."""
+
+
 def clean(url: str) -> None:
     """Empty every table that has rows, then bring back the rows that migrations made."""
     with psycopg.connect(url) as connection:
         connection.execute("SET lock_timeout = '20s'")  # a transaction that a test left open is an error, not a hang
+        connection.execute(_RESTART)
         filled = _filled(connection, _tables(connection))
         if not filled:
             return

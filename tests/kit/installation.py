@@ -20,11 +20,12 @@ from urllib.parse import urlencode, urlsplit
 import psutil
 
 from campaign import config
-from campaign.config import ROOT, VARIABLES, Settings
+from campaign.config import ROOT, Settings
 from campaign.engines import ports
 from campaign.engines.attach import attach
 from campaign.runtime import Runtime, build
 from campaign.store.database import Transaction
+from campaign.variables import VARIABLES
 from tests.kit.waiting import until
 
 LOOPBACK = "127.0.0.1"
@@ -188,7 +189,7 @@ class Installation:
         """Run a command as in another shell; its output."""
         done = subprocess.run(
             [sys.executable, "-m", "campaign.cli", *words],
-            cwd=ROOT, env=self.environment, check=False, capture_output=True, text=True, timeout=120,
+            cwd=ROOT, env=self.environment, check=False, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -220,7 +221,7 @@ class Installation:
         """One request; redirects are not followed. A path may be a whole address of this site."""
         parts = urlsplit(path)
         target = f"{parts.path}{'?' if parts.query else ''}{parts.query}"
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=30)
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=60)
         try:
             connection.request(method, target, body, {"Host": urlsplit(self.url).netloc, **(headers or {})})
             answer = connection.getresponse()
@@ -265,7 +266,7 @@ class Installation:
         message = email.message_from_bytes(raw, policy=email.policy.default)
         return Mail(item["id"], item["to"], item["kind"], item["subject"], message)
 
-    def mail(self, to: str, kind: str, *, seconds: float = 30.0) -> Mail:
+    def mail(self, to: str, kind: str, *, seconds: float = 90.0) -> Mail:
         """The one mail of a kind to an address, when it has come."""
         until(lambda: self.mails(to=to, kind=kind), seconds=seconds)
         [mail] = self.mails(to=to, kind=kind)
@@ -275,16 +276,6 @@ class Installation:
         """Wait until no mail is on its way any more."""
         until(lambda: not self.sql("select 1 from message where state in ('planned', 'claimed', 'submitting')"
                                    " and due_at < now() + interval '1 minute' limit 1"))  # fmt: skip
-
-
-@contextmanager
-def frozen(process: psutil.Process) -> Iterator[None]:
-    """A process that stands still for a while."""
-    process.suspend()
-    try:
-        yield
-    finally:
-        process.resume()
 
 
 @contextmanager

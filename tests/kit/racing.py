@@ -10,7 +10,7 @@ def at_once(times: int, act: Callable[[int], object]) -> list[object]:
     line = threading.Barrier(times)
 
     def run(number: int) -> object:
-        line.wait(timeout=30)
+        line.wait(timeout=120)
         try:
             return act(number)
         except Exception as error:  # noqa: BLE001 - the test looks at it

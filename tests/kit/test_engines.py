@@ -29,6 +29,11 @@ def test_each_test_finds_clean_tables(database_url, time):
 
 
 @pytest.mark.parametrize("time", ["first", "second"])
+def test_ids_do_not_depend_on_the_tests_before(world, time):
+    assert world.signature(world.petition()) == 1
+
+
+@pytest.mark.parametrize("time", ["first", "second"])
 def test_each_test_finds_an_empty_redis(redis_url, redis_prefix, time):
     with Redis.from_url(client_url(redis_url)) as client:
         found = list(client.scan_iter(match=f"{redis_prefix}*"))
@@ -89,6 +94,19 @@ def test_nothing_is_left_when_a_run_is_interrupted(tmp_path, number):
 
     until(lambda: gone(server))
     until(lambda: not list(tmp_path.glob("countersign-tests-*")))
+
+
+def test_a_keeper_outlives_the_process_that_started_it_without_a_warning(tmp_path):
+    program = "from pathlib import Path; from tests.kit import engines; import sys; "
+    program += "engines._spawn(['/bin/sh', '-c', 'echo said; read nothing || sleep 1; echo done'], Path(sys.argv[1]))"
+
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, tmp_path / "log"],
+        cwd=kit.ROOT, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    until(lambda: (tmp_path / "log").exists() and (tmp_path / "log").read_text() == "said\ndone\n")
 
 
 def gone(process):

@@ -3,6 +3,7 @@
 import email
 import email.policy
 import ssl
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -19,6 +20,7 @@ from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mail.transport import Envelope, Outcome
 from campaign.smtpd.dialogue import Transaction
 from campaign.smtpd.faults import Fault, Script
+from campaign.smtpd.running import ServerThread
 
 BASE = "https://petitions.example.org"
 SENDER = Sender(
@@ -124,10 +126,18 @@ def envelope(number: int, rcpt_to: str = "", *, data: bytes = b"", utf8: bool = 
     return Envelope(number, f"bounce-{number}@example.org", rcpt_to or f"r{number}@example.net", body, utf8)
 
 
-def deliveries(port: int, *, patience: float = 5.0, **options: Any) -> Deliveries:
+def deliveries(port: int, *, patience: float = 20.0, **options: Any) -> Deliveries:
     settings = SmtpSettings(options.pop("host", "127.0.0.1"), port, "mail.example.org", **options)
     settings.deadlines.update(dict.fromkeys(settings.deadlines, patience))
     return Deliveries(SmtpTransport(settings))
+
+
+def settle(server: ServerThread) -> None:
+    """Wait until a server has done what it was told, and what that led to in the next turn of its loop."""
+    for _ in range(2):
+        turn = threading.Event()
+        server.call(turn.set)
+        turn.wait()
 
 
 def script(*faults: Fault, **options: Any) -> Script:

@@ -4,12 +4,17 @@ from collections import Counter
 
 import pytest
 
+from campaign.buckets import LocalBuckets
+from campaign.domain.states import Lane
 from campaign.errors import SessionFailedError, SettingsError
 from campaign.mail.memory import MemoryTransport
 from campaign.mail.relays import Relay, RelayTransport
 from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mail.transport import Blame, Envelope, Outcome, Phase, Result
-from campaign.smtpd.faults import FaultServer
+from campaign.pacing import RelayPace
+from campaign.smtpd.faults import Fault, FaultServer
+from tasks.process import open_transport
+from tests.kit.worlds import settings_for
 
 
 class Now:
@@ -145,16 +150,135 @@ def test_an_uncertain_message_is_never_offered_to_another_relay():
     assert second.sent == []
 
 
-def test_the_rate_of_a_relay_is_asked_for_each_message():
-    asked = []
+class Turnstile:
+    """Lets so many through to each relay, one more at each ``step``-th refusal."""
 
-    def admit(name, rate):
-        asked.append((name, rate))
-        return len(asked) % 2 == 0
+    def __init__(self, *, step=1, **free):
+        self.free = Counter(free)
+        self.step = step
+        self.refused = Counter()
 
-    deliver(RelayTransport([Relay("slow", MemoryTransport(), rate=1000.0)], admit=admit), 3)
+    def enter(self, relay, _rate):
+        if self.free[relay] > 0:
+            self.free[relay] -= 1
+            return True
+        self.refused[relay] += 1
+        self.free[relay] += self.refused[relay] % self.step == 0
+        return False
 
-    assert asked == [("slow", 1000.0)] * 6
+    def leave(self, relay, _rate):
+        self.free[relay] += 1
+
+
+def test_the_rate_of_a_relay_is_kept_for_each_message():
+    transport, gate = MemoryTransport(), Turnstile()
+
+    outcomes = deliver(RelayTransport([Relay("slow", transport, rate=1000.0)], gate=gate), 3)
+
+    assert len(outcomes) == len(transport.sent) == 3
+    assert gate.refused["slow"] == 4
+    # What was let through to find that nothing is left is given back.
+    assert gate.free["slow"] == 1
+
+
+def test_what_is_over_the_rate_of_one_relay_goes_to_the_others_at_once():
+    slow, quick, spare = MemoryTransport(), MemoryTransport(), MemoryTransport()
+    relays = [
+        Relay("slow", slow, weight=9, rate=5.0),
+        Relay("spare", spare, weight=0),
+        Relay("quick", quick, rate=5.0),
+    ]
+
+    outcomes = deliver(RelayTransport(relays, gate=Turnstile(slow=2, quick=100)), 10)
+
+    assert len(outcomes) == 10
+    assert (len(slow.sent), len(quick.sent), len(spare.sent)) == (2, 8, 0)
+
+
+def test_a_relay_whose_rate_is_used_up_for_long_leaves_the_rest_untouched():
+    items = iter(envelopes(10))
+    transport = RelayTransport(
+        [Relay("slow", MemoryTransport(), rate=0.01)], gate=Turnstile(slow=3, step=10**9), patience=0.1
+    )
+    outcomes = []
+
+    transport.deliver(items, on_submit=lambda _: None, on_outcome=outcomes.append)
+
+    assert [outcome.id for outcome in outcomes] == [0, 1, 2]
+    assert [envelope.id for envelope in items] == [3, 4, 5, 6, 7, 8, 9]
+
+
+def test_one_relay_down_and_the_other_at_its_rate_is_no_trouble_of_the_lane():
+    down, slow = MemoryTransport(failures=[failing()]), MemoryTransport()
+
+    outcomes = deliver(
+        RelayTransport(
+            [Relay("down", down, weight=9), Relay("slow", slow, rate=1.0)],
+            gate=Turnstile(slow=2, step=10**9), patience=0.1,
+        )
+    )  # fmt: skip
+
+    assert len(outcomes) == len(slow.sent) == 2
+
+
+def test_a_relay_that_refuses_our_password_is_not_asked_again_for_minutes():
+    clock, strict, other = Now(), MemoryTransport(failures=[failing(permanent=True)] * 2), MemoryTransport()
+    both = RelayTransport([Relay("strict", strict, weight=9), Relay("other", other)], clock=clock)
+    deliver(both, 1)
+
+    clock.seconds += 299
+    deliver(both, 1)
+    asked = len(strict.failures)
+    clock.seconds += 2
+    deliver(both, 1)
+
+    assert (asked, len(strict.failures)) == (1, 0)
+    assert len(other.sent) == 3
+
+
+def test_mail_that_a_person_waits_for_is_charged_to_a_relay_and_never_held():
+    buckets = LocalBuckets()
+    urgent, bulk = RelayPace(Lane.URGENT, buckets), RelayPace(Lane.BULK, buckets)
+
+    allowed = [urgent.enter("one", 1.0) for _ in range(5)]
+
+    assert allowed == [True] * 5
+    assert not bulk.enter("one", 1.0)
+
+
+def test_real_relays_share_by_weight_keep_their_connections_and_replace_one_that_ends_midway():
+    with FaultServer() as first, FaultServer() as second:
+        relays = [
+            Relay.of(SmtpSettings("127.0.0.1", first.port, "a.test", weight=2, connections=1)),
+            Relay.of(SmtpSettings("127.0.0.1", second.port, "a.test", weight=1, connections=3)),
+        ]
+        transport = RelayTransport(relays)
+        for _ in range(6):
+            deliver(transport, 20)
+        shares = len(first.rules.received), len(second.rules.received)
+        openings = first.rules.chances["banner"], second.rules.chances["banner"]
+        first.rules.add(Fault("banner", "421 4.3.2 Shutting down"))
+        first.rules.add(Fault("mail", "421 4.3.2 Shutting down"))
+        outcomes = [outcome for _ in range(3) for outcome in deliver(transport, 20)]
+        transport.close()
+
+        assert shares == (80, 40)
+        assert openings[0] == 1
+        assert openings[1] <= 3
+        assert {outcome.result for outcome in outcomes} == {Result.ACCEPTED}
+        assert len(second.rules.received) == 100
+
+
+def test_each_lane_may_have_relays_of_its_own(tmp_path):
+    with FaultServer() as quick, FaultServer() as cheap:
+        urls = f"smtp://127.0.0.1:{quick.port}?lane=urgent smtp://127.0.0.1:{cheap.port}?lane=bulk"
+        settings = settings_for("postgresql://nobody@/nothing", tmp_path, smtp_url=urls)
+        for lane, number in ((Lane.URGENT, 2), (Lane.BULK, 5)):
+            transport = open_transport(settings, lane)
+            deliver(transport, number)
+            transport.close()
+
+        assert (len(quick.rules.received), len(cheap.rules.received)) == (2, 5)
 
 
 def test_several_urls_name_several_relays_and_a_lane_keeps_its_own():

@@ -14,7 +14,7 @@ from campaign.mail.smtp_settings import Mechanism, Security, SmtpSettings
 from campaign.mail.transport import Blame, Envelope, Phase, Result
 from campaign.mail.wire import wire_data
 from campaign.smtpd.faults import FaultServer
-from tests.mail.kit import Deliveries, envelope, script
+from tests.mail.kit import Deliveries, envelope, script, settle
 
 Client = Callable[..., Deliveries]
 
@@ -77,7 +77,7 @@ def test_a_kept_connection_that_the_server_closed_costs_nothing(client: Client) 
         deliveries.send(envelope(1))
         for dialogue in first.dialogues:
             first.call(dialogue.abort)
-        time.sleep(0.05)
+        settle(first)
         deliveries.send(envelope(2))
 
         assert [outcome.result for outcome in deliveries.outcomes] == [Result.ACCEPTED] * 2

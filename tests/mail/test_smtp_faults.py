@@ -17,6 +17,9 @@ from tests.mail.kit import Deliveries, envelope, script
 
 Client = Callable[..., Deliveries]
 
+SOON = 2.0
+"""Seconds after which a silent server is given up: long for one that only shares a busy machine with other tests."""
+
 
 @contextmanager
 def refusing_port() -> Iterator[int]:
@@ -78,7 +81,7 @@ def test_f2_a_refusing_banner_fails_the_session(client: Client, reply: str, *, p
 
 def test_f3_a_hanging_banner_frees_the_worker_at_its_deadline(client: Client) -> None:
     with FaultServer(script(Fault("banner", "hang"))) as server:
-        error = failure(client(server.port, patience=0.2))
+        error = failure(client(server.port, patience=SOON))
 
     assert (error.phase, error.permanent) == ("banner", False)
 
@@ -267,7 +270,7 @@ def test_f13_a_server_that_always_drops_is_given_up_soon(client: Client, phase: 
 
 def test_f13_silence_before_data_is_temporary(client: Client) -> None:
     with FaultServer(script(Fault("rcpt", "hang", times=1))) as server:
-        deliveries = client(server.port, patience=0.3, connections=1)
+        deliveries = client(server.port, patience=SOON, connections=1)
         deliveries.send(envelope(1), envelope(2))
 
         assert summary(deliveries) == [
@@ -282,7 +285,7 @@ def test_f14_no_answer_after_the_final_dot_is_uncertain_and_never_sent_again(
     client: Client, how: str, where: str
 ) -> None:
     with FaultServer(script(Fault(where, how, after=2, times=1))) as server:
-        deliveries = client(server.port, patience=0.3, connections=1)
+        deliveries = client(server.port, patience=SOON, connections=1)
         deliveries.send(*map(envelope, range(1, 7)))
 
         assert [entry for entry in summary(deliveries) if entry[1] is not Result.ACCEPTED] == [
@@ -306,7 +309,7 @@ def test_f14_garbage_after_the_final_dot_is_uncertain(client: Client) -> None:
 def test_f14_a_final_dot_that_never_left_this_machine_is_safe_to_repeat(client: Client) -> None:
     big = envelope(1, data=b"Subject: big\r\n\r\n" + (b"x" * 70 + b"\r\n") * 200_000)
     with FaultServer(script(Fault("data", "stall"))) as server:
-        deliveries = client(server.port, patience=0.3, connections=1)
+        deliveries = client(server.port, patience=SOON, connections=1)
         deliveries.send(big)
 
     assert summary(deliveries) == [(1, Result.TEMPORARY, Phase.DATA, None)]
@@ -317,7 +320,7 @@ def test_f14_under_tls_a_message_that_began_to_leave_is_uncertain(client: Client
     big = envelope(1, data=b"Subject: big\r\n\r\n" + (b"x" * 70 + b"\r\n") * 200_000)
     with FaultServer(script(Fault("data", "stall"), certificate=Certificate.GOOD), folder=tmp_path) as server:
         deliveries = client(
-            server.port, patience=0.3, connections=1, security=Security.STARTTLS, ca_file=tmp_path / "ca.pem"
+            server.port, patience=SOON, connections=1, security=Security.STARTTLS, ca_file=tmp_path / "ca.pem"
         )
         deliveries.send(big)
 
@@ -353,7 +356,7 @@ def test_a_server_that_says_421_to_every_mail_is_given_up_soon(client: Client) -
 
 def test_one_hanging_connection_does_not_hold_up_the_others(client: Client) -> None:
     with FaultServer(script(Fault("rcpt", "hang", recipient="r7@example.net"))) as server:
-        deliveries = client(server.port, patience=1.0, connections=4)
+        deliveries = client(server.port, patience=SOON, connections=4)
         deliveries.send(*map(envelope, range(200)))
 
         assert len(server.rules.accepted) == 199

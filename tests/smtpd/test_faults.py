@@ -1,6 +1,5 @@
 """The fault server and the sink, spoken to by smtplib and as processes."""
 
-import contextlib
 import signal
 import smtplib
 import socket
@@ -15,13 +14,14 @@ from campaign.config import ROOT
 from campaign.errors import SettingsError
 from campaign.smtpd.certificates import Certificate
 from campaign.smtpd.faults import Fault, FaultServer, Script
+from tests.kit.waiting import listens, until
 from tests.mail import kit
 
 MESSAGE = b"Message-ID: <1@example.org>\r\nSubject: x\r\n\r\nHello\r\n"
 
 
 def smtp(port: int) -> smtplib.SMTP:
-    return smtplib.SMTP("127.0.0.1", port, timeout=5)
+    return smtplib.SMTP("127.0.0.1", port, timeout=30)
 
 
 def test_another_client_is_served_too() -> None:
@@ -62,6 +62,32 @@ def test_faults_are_limited_by_recipient_domain_times_and_after() -> None:
     assert codes == [550, 450, 250, 451, 250]
 
 
+def test_a_late_answer_comes_after_its_time_and_what_was_pipelined_waits_for_it() -> None:
+    with FaultServer(Script(faults=(Fault("accepted", "slow 0.3 250 2.0.0 Ok: at last"),))) as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
+            answers = client.makefile("rb")
+            client.sendall(b"EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n")
+            while not answers.readline().startswith(b"354"):
+                pass
+            begun = time.monotonic()
+            client.sendall(MESSAGE + b".\r\nNOOP\r\n")
+            said = [answers.readline() for _ in range(2)]
+
+        assert time.monotonic() - begun >= 0.3
+        assert said == [b"250 2.0.0 Ok: at last\r\n", b"250 2.0.0 Ok\r\n"]
+
+
+def test_the_port_of_a_client_is_known_while_its_connection_is_open() -> None:
+    with FaultServer() as server:
+        with smtp(server.port) as client:
+            client.noop()
+
+            assert [dialogue.peer_port for dialogue in server.dialogues] == [client.sock.getsockname()[1]]
+            client.sock.close()
+            client.file.close()
+        until(lambda: server.dialogues[0].peer_port is None)
+
+
 def test_the_same_seed_gives_the_same_faults() -> None:
     def run(seed: int) -> list[int]:
         codes = []
@@ -87,7 +113,7 @@ def test_what_is_accepted_twice_is_told() -> None:
 
 
 def test_a_bare_line_feed_does_not_end_the_data() -> None:
-    with FaultServer() as server, socket.create_connection(("127.0.0.1", server.port), timeout=5) as wire:
+    with FaultServer() as server, socket.create_connection(("127.0.0.1", server.port), timeout=30) as wire:
         wire.sendall(
             b"EHLO x\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\n"
             b"one\n.\nMAIL FROM:<evil@x.test>\r\nRCPT TO:<evil@x.test>\r\nDATA\r\ntwo\r\n.\r\nQUIT\r\n"
@@ -122,11 +148,7 @@ def test_the_process_logs_each_message_before_it_answers(tmp_path: Path) -> None
     log = tmp_path / "accepted.log"
     command = [sys.executable, "-m", "campaign.smtpd.faults", script, "--port", str(port), "--accepted", log]
     process = subprocess.Popen(command, cwd=ROOT)
-    for _ in range(100):
-        with contextlib.suppress(ConnectionRefusedError):
-            smtp(port).close()
-            break
-        time.sleep(0.05)
+    until(lambda: listens(port))
 
     with pytest.raises(smtplib.SMTPServerDisconnected), smtp(port) as client:
         client.sendmail("a@example.org", ["b@example.net"], MESSAGE)
@@ -152,4 +174,4 @@ def test_the_sink_takes_everything_and_counts(tmp_path: Path) -> None:
     assert {outcome.code for outcome in ours.outcomes} == {250}
     assert int(process.stdout.read()) == 201
     process.stdout.close()
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0

@@ -1,6 +1,5 @@
 """The local mailbox: what the server stores and the reader shows."""
 
-import contextlib
 import json
 import signal
 import smtplib
@@ -8,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -18,11 +16,12 @@ from campaign.errors import EngineError, NotFoundError
 from campaign.smtpd import mailbox as mailbox_module
 from campaign.smtpd.mailbox import Mailbox, MailboxRules
 from campaign.smtpd.running import ServerThread
+from tests.kit.waiting import listens, until
 from tests.mail import kit
 
 
 def send(port: int, *, to: list[str], data: bytes) -> None:
-    with smtplib.SMTP("127.0.0.1", port, timeout=5) as client:
+    with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
         client.sendmail("bounce@example.org", to, data)
 
 
@@ -143,14 +142,11 @@ def test_the_process_serves_until_sigterm(tmp_path: Path) -> None:
     program = "import sys; from pathlib import Path; from campaign.smtpd.mailbox import serve; "
     program += "serve(Path(sys.argv[1]), host='127.0.0.1', port=int(sys.argv[2]))"
     process = subprocess.Popen([sys.executable, "-c", program, tmp_path, str(port)], cwd=ROOT)
-    for _ in range(100):
-        with contextlib.suppress(OSError):
-            send(port, to=["a@example.net"], data=b"Subject: x\r\n\r\n")
-            break
-        time.sleep(0.05)
+    until(lambda: listens(port))
+    send(port, to=["a@example.net"], data=b"Subject: x\r\n\r\n")
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
     assert len(Mailbox(tmp_path).messages()) == 1
 
 

@@ -10,14 +10,15 @@ import pytest
 from redis import Redis
 
 from campaign import ticker
-from campaign.broker import client_url
+from campaign.broker import TIMEOUT, client_url
+from campaign.cli import serve
 from campaign.domain.states import Lane
 from campaign.engines import redis as embedded_redis
 from campaign.mail.memory import MemoryTransport
 from campaign.store import periodic
 from campaign.ticker import Ticker
 from tasks.app import make_app
-from tasks.nudging import Nudger, enqueue_job, nudge_lane
+from tasks.nudging import INTERVAL, Nudger, enqueue_job, nudge_lane
 from tasks.queues import QUEUES
 from tests.kit.racing import at_once
 from tests.kit.waiting import until
@@ -65,15 +66,24 @@ def test_a_sign_up_wakes_its_lane_by_its_name_alone(database_url, app, client, r
 def test_a_burst_of_a_thousand_nudges_is_a_handful_of_wake_ups(app, client, redis_prefix):
     nudger = Nudger(app)
 
-    begun = time.monotonic()
+    begun, worked = time.monotonic(), time.thread_time()
     for _ in range(1000):
         nudger(frozenset({Lane.URGENT}))
-    spent = time.monotonic() - begun
+    spent = time.thread_time() - worked
     until(lambda: depth(client, redis_prefix) >= 1)
     time.sleep(0.2)
+    most = 2 + (time.monotonic() - begun) / INTERVAL
 
     assert spent < 0.5
-    assert 1 <= depth(client, redis_prefix) <= 40
+    assert 1 <= depth(client, redis_prefix) <= most
+
+
+def seconds_of_sign_ups(world, slug, who, number):
+    """How long so many sign-ups take, one after the other."""
+    begun = time.monotonic()
+    for one in range(number):
+        world.sign(slug, f"{who}{one}@example.org")
+    return time.monotonic() - begun
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "redis+socket:///nowhere/redis.sock"])
@@ -81,13 +91,10 @@ def test_a_dead_redis_costs_a_sign_up_no_time_and_no_mail(database_url, tmp_path
     world = make_world(database_url, tmp_path)
     slug = world.petition()
     world.sign(slug, "warm-up@example.org")
+    usual = seconds_of_sign_ups(world, slug, "usual", 5)
     world.runtime.store.nudge = Nudger(app_on(url, tmp_path))
 
-    spent = []
-    for number in range(5):
-        begun = time.monotonic()
-        world.sign(slug, f"p{number}@example.org")
-        spent.append(time.monotonic() - begun)
+    spent = seconds_of_sign_ups(world, slug, "dead", 5)
 
     transport = MemoryTransport()
     app = app_on(url, tmp_path)
@@ -95,8 +102,8 @@ def test_a_dead_redis_costs_a_sign_up_no_time_and_no_mail(database_url, tmp_path
         world, nudge=lambda lane: nudge_lane(app, lane), enqueue_job=lambda name: enqueue_job(app, name),
         drain=world.deliverer(transport=transport).drain,
     ).tick()  # fmt: skip
-    assert sorted(spent)[2] < 0.5
-    assert len(transport.sent) == 6
+    assert spent < 3 * usual + 5 * TIMEOUT
+    assert len(transport.sent) == 11
     assert world.sql("select count(*) from periodic_job where finished_at is not null") != [(0,)]
     world.runtime.close()
 
@@ -109,13 +116,11 @@ def test_a_frozen_redis_costs_a_sign_up_no_time(database_url, tmp_path):
     world = make_world(database_url, tmp_path)
     slug = world.petition()
     world.sign(slug, "warm-up@example.org")
+    usual = seconds_of_sign_ups(world, slug, "usual", 10)
     world.runtime.store.nudge = Nudger(app_on(url, tmp_path))
     os.kill(pid, signal.SIGSTOP)
     try:
-        begun = time.monotonic()
-        for number in range(10):
-            world.sign(slug, f"p{number}@example.org")
-        spent = time.monotonic() - begun
+        spent = seconds_of_sign_ups(world, slug, "frozen", 10)
         begun = time.monotonic()
         taken = nudge_lane(app_on(url, tmp_path), Lane.URGENT)
         waited = time.monotonic() - begun
@@ -123,10 +128,11 @@ def test_a_frozen_redis_costs_a_sign_up_no_time(database_url, tmp_path):
         os.kill(pid, signal.SIGCONT)
         embedded_redis.stop(settings, hurry=True)
 
-    assert spent < 2
+    # Each one that waited for Redis would take a TIMEOUT longer.
+    assert spent < 3 * usual + 5 * TIMEOUT
     assert taken is False
-    assert waited < 15
-    assert world.sql("select count(*) from message where state = 'planned'") == [(11,)]
+    assert waited < 20 * TIMEOUT
+    assert world.sql("select count(*) from message where state = 'planned'") == [(21,)]
     world.runtime.close()
 
 
@@ -218,6 +224,23 @@ def test_every_job_runs_twice_without_harm(world):
     assert world.sql("select count from petition") == [(1,)]
     assert world.sql("select count(*) from message where kind = 'reminder'") == [(1,)]
     assert world.sql("select count(*) from periodic_job where finished_at is null") == [(0,)]
+
+
+def test_upkeep_goes_before_bulk_mail_however_much_of_it_waits(app):
+    for _ in range(5):
+        assert nudge_lane(app, Lane.BULK)
+    assert enqueue_job(app, "count_signatures")
+    taken = []
+    with app.connection_for_read() as connection, connection.channel() as channel:
+        # As a worker does it: the queues in the order of its command line, one message at a time.
+        app.amqp.queues.select(serve.QUEUES["bulk"].split(","))
+        consumer = app.amqp.TaskConsumer(channel, queues=list(app.amqp.queues.consume_from.values()))
+        consumer.register_callback(lambda _, message: taken.append(message.headers["task"]))
+        consumer.qos(prefetch_count=1)
+        with consumer:
+            connection.drain_events(timeout=5)
+
+    assert taken == ["upkeep.run_job"]
 
 
 def test_an_unknown_queue_is_an_error(app):

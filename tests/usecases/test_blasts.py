@@ -11,6 +11,7 @@ from campaign.domain.blast import Audience, BlastStage, BlastText
 from campaign.domain.states import Lane, MessageState
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.mail.memory import MemoryTransport
+from campaign.store import suppressions
 
 TEXT = {
     "en": BlastText("News of {{petition}}", "Dear {{name}},\n\n**we** met the minister.\n\n[Your page]({{own page}})")
@@ -221,3 +222,63 @@ def test_an_audience_can_be_countries_and_languages(world, petition, organiser):
     counts = blasts.audience_counts(world.runtime, petition_id, Audience(countries=("DE",)))
 
     assert (counts["eligible"], counts["outside"]) == (1, 1)
+
+
+def test_an_address_that_bounced_is_counted_out_before_the_update_is_sent(world, petition, organiser):
+    slug, petition_id = petition
+    for name in ("good", "gone"):
+        world.signature(slug, f"{name}@example.org", name=name, confirmed=True, wants_updates=True)
+    world.sql("update message set state = 'accepted', settled_at = now()")
+    [(thank_you,)] = world.sql("select max(id) from message where kind = 'thank_you'")
+    key = world.runtime.secrets.address_key("gone@example.org")
+    world.read(lambda tx: suppressions.add(tx, key, reason="bounce", petition_id=None, message_id=thank_you))
+
+    before = blasts.audience_counts(world.runtime, petition_id, Audience())
+    world.sql("update suppression set lifted_at = now()")
+    lifted = blasts.audience_counts(world.runtime, petition_id, Audience())
+
+    assert (before["eligible"], before["suppressed"], before["outside"]) == (1, 1, 0)
+    assert (lifted["eligible"], lifted["suppressed"]) == (2, 0)
+
+
+def test_a_row_that_a_worker_gave_back_after_the_cancelling_is_cancelled_by_the_next_look(world, petition, organiser):
+    slug, petition_id = petition
+    world.signature(slug, confirmed=True, wants_updates=True)
+    blast_id = draft(world, petition, organiser)
+    start(world, petition, organiser, blast_id)
+    world.sql("update message set state = 'claimed', lease_until = now() where blast_id is not null")
+    blasts.cancel(world.runtime, blast_id, petition_id, by=organiser)
+    # The mail server put it off.
+    world.sql("update message set state = 'planned', lease_until = null, attempts = 1 where blast_id is not null")
+
+    blast_running.look(world.runtime)
+
+    report = blast_reports.report(world.runtime, blast_id, petition_id)
+    assert (report.open, report.states) == (0, {MessageState.CANCELLED: 1})
+
+
+def test_a_report_names_the_update_in_the_language_of_its_reader_with_its_tags_filled_in(world, petition, organiser):
+    texts = TEXT | {"de": BlastText("Neues von {{petition}}", "Hallo")}
+    blast_id = draft(world, petition, organiser, texts=texts)
+
+    subjects = [
+        blast_reports.report(world.runtime, blast_id, petition[1], locale).subject for locale in ("en", "de", "ur", "")
+    ]
+
+    assert subjects == ["News of A petition (en)", "Neues von A petition (de)", *["News of A petition (en)"] * 2]
+
+
+def test_a_report_measures_a_young_flow_from_its_beginning_like_the_monitor(world, petition, organiser):
+    slug, petition_id = petition
+    for number in range(40):
+        world.signature(slug, f"s{number}@example.org", name=f"S {number}", confirmed=True, wants_updates=True)
+    blast_id = draft(world, petition, organiser)
+    start(world, petition, organiser, blast_id)
+    begun = world.clock()
+    world.deliverer(Lane.BULK).drain()
+    world.clock.forward(seconds=20)
+
+    report = blast_reports.report(world.runtime, blast_id, petition_id)
+
+    assert report.rate == pytest.approx(2.0)
+    assert report.first_at == report.last_at == begun

@@ -17,6 +17,9 @@ from campaign.store import migrate
 from campaign.store.database import Store
 from tests.kit.worlds import make_world, settings_for
 
+MOMENT = 20
+"""Seconds that are an answer and no hanging, on a machine that does much else; the libraries alone wait 30."""
+
 
 @pytest.fixture
 def own_server(tmp_path):
@@ -63,7 +66,7 @@ def test_a_database_that_goes_away_and_comes_back_costs_nobody_anything(own_serv
             act()
         refused.append(time.monotonic() - begun)
     assert not world.runtime.store.is_alive()
-    assert max(refused) < 4
+    assert max(refused) < MOMENT
 
     postgres.start(settings)
 
@@ -116,6 +119,28 @@ def test_connections_that_the_server_cut_are_replaced_unseen(world):
     assert world.sql("select count(*) from signature") == [(1,)]
 
 
+CUT_AT_COMMIT = """
+    create temp table cut (n int);
+    create function pg_temp.cut() returns trigger language plpgsql as
+        'begin perform pg_terminate_backend(pg_backend_pid()); return null; end';
+    create constraint trigger cut after insert on cut deferrable initially deferred
+        for each row execute function pg_temp.cut();
+    insert into cut values (1)"""
+
+
+def test_work_whose_commit_may_have_arrived_is_not_done_a_second_time(world):
+    runs = []
+
+    def work(tx):
+        runs.append("run")
+        tx.connection.exec_driver_sql(CUT_AT_COMMIT)
+
+    with pytest.raises(StoreUnavailableError, match="while saving"):
+        world.runtime.store.transact(work)
+
+    assert runs == ["run"]
+
+
 def test_two_units_of_work_that_deadlock_both_succeed(world):
     world.petition("one")
     world.petition("other")
@@ -128,7 +153,7 @@ def test_two_units_of_work_that_deadlock_both_succeed(world):
             sign = "update petition set author = author || %(name)s where slug = %(slug)s"
             tx.connection.exec_driver_sql(sign, {"name": name, "slug": first})
             if runs[name] == 1:
-                met.wait(timeout=10)
+                met.wait(timeout=60)
             tx.connection.exec_driver_sql(sign, {"name": name, "slug": second})
 
         return threading.Thread(target=world.runtime.store.transact, args=(work,))
@@ -137,7 +162,7 @@ def test_two_units_of_work_that_deadlock_both_succeed(world):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=120)
 
     assert sum(runs.values()) == 3
     authors = world.sql("select author from petition")
@@ -155,7 +180,7 @@ def test_a_serialisation_failure_is_tried_again(world):
             tx.connection.exec_driver_sql("set transaction isolation level serializable")
             [(count,)] = tx.connection.exec_driver_sql("select count from petition").all()
             if runs[name] == 1:
-                met.wait(timeout=10)
+                met.wait(timeout=60)
             tx.connection.exec_driver_sql("update petition set count = %(new)s", {"new": count + 1})
 
         return threading.Thread(target=world.runtime.store.transact, args=(work,))
@@ -164,7 +189,7 @@ def test_a_serialisation_failure_is_tried_again(world):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=120)
 
     assert sum(runs.values()) == 3
     assert world.sql("select count from petition") == [(2,)]
@@ -181,7 +206,7 @@ def test_when_every_connection_is_taken_the_answer_comes_in_seconds(world):
 
     for connection in held:
         connection.close()
-    assert waited < 7
+    assert waited < MOMENT
     assert store.transact(lambda _: "fine") == "fine"
     store.close()
 

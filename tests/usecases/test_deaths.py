@@ -28,7 +28,7 @@ def run_until_death(world, where):
     """Let a process of its own send, and die; returns its exit status."""
     folder = world.runtime.settings.data
     command = [sys.executable, "-m", "tests.kit.sending", world.runtime.settings.database_url, str(folder), where]
-    return subprocess.run(command, cwd=ROOT, check=False, timeout=60).returncode
+    return subprocess.run(command, cwd=ROOT, check=False, timeout=180).returncode
 
 
 def taken(world):
@@ -218,6 +218,7 @@ def test_a_row_that_kills_three_workers_is_quarantined_and_takes_no_neighbour_wi
             os.close(claimed.journal._file)  # noqa: SLF001 - the kernel does this when a process dies
             recover(world.runtime)
         else:
+            claimed._prepare(batch)  # noqa: SLF001
             claimed._send(batch, deadline=2**62, tally=Tally())  # noqa: SLF001
             claimed.close()
 

@@ -6,9 +6,12 @@ from itertools import pairwise
 
 import pytest
 
+from campaign import settling
+from campaign.domain.states import Lane
 from campaign.errors import SessionFailedError
 from campaign.mail.memory import MemoryTransport, accepted
 from campaign.mail.transport import Blame, Phase, Result
+from campaign.settling import Round
 from campaign.store import lanes
 from tests.kit import servers
 
@@ -132,6 +135,19 @@ def test_without_a_session_nothing_is_blamed_and_the_lane_waits_longer_each_time
     assert world.sql("select state, attempts, losses from message") == [("planned", 0, 0)]
     assert lane(world).troubles == 9
     assert lane(world).paused_at is None
+
+
+def test_workers_that_meet_the_same_outage_at_once_count_as_one(world):
+    for owner_id in range(1, 5):
+        this = Round({}, trouble=no_session())
+        world.read(
+            lambda tx, this=this, owner_id=owner_id: settling.record(
+                world.runtime, tx, this, lane=Lane.URGENT, owner_id=owner_id
+            )
+        )
+
+    assert lane(world).troubles == 1
+    assert lane(world).not_before - world.clock.now <= timedelta(seconds=6)
 
 
 def test_an_outage_does_not_push_mail_up_the_ladder(world):

@@ -315,16 +315,21 @@ def test_reasons_are_words_and_the_servers_own_are_quoted(desk: Desk):
 
     assert "The mail server said: 550 5.1.1 no <such> user" in page
     assert "The address does not exist any more" in page
-    assert "Send again to 2 who did not get it" in page
+    assert "Send to the 2 who did not get it" in page
 
 
-def test_sending_again_reaches_only_the_rejected(desk: Desk):
+def test_an_update_is_sent_to_those_who_did_not_get_it(desk: Desk):
     blast_id = draft(desk)
     run(desk, blast_id)
-    desk.world.sql("update message set state = 'rejected' where blast_id = %(id)s returning id", id=blast_id)
+    desk.post(f"/updates/{blast_id}/press", button="cancel")
+    page = text_of(desk.get(f"/updates/{blast_id}?lang=en"))
 
-    desk.post(f"/updates/{blast_id}/press", button="again")
+    answer = desk.post(f"/updates/{blast_id}/press", button="again")
     deliver(desk)
+
+    assert "Send to the 1 person who did not get it" in page
+    assert answer.location.endswith("done=again")
+    assert "who did not get it" not in text_of(desk.get(f"/updates/{blast_id}?lang=en"))
 
     assert desk.world.sql("select state from message where kind = 'update'") == [("accepted",)]
 
@@ -385,3 +390,30 @@ def test_a_published_update_stands_on_the_petitions_page(desk: Desk):
     assert "Set-Cookie" not in update.headers
     assert desk.client.get(f"/p/{SLUG}/updates/999").status_code == 404
     assert desk.client.get(f"/p/{SLUG}/updates/99999999999999").status_code == 404
+
+
+def test_what_is_wrong_with_an_update_is_said_once_on_top(desk: Desk):
+    answer = desk.post("/updates/new", request_key=key_of(desk.get("/updates/new").text), **TYPED | {"en-subject": ""})
+
+    assert answer.status_code == 422
+    assert text_of(answer).count("There is a problem") == 1
+
+
+def test_both_hours_of_a_doubled_one_are_shown_in_utc(desk: Desk):
+    blast_id = draft(desk)
+
+    page = text_of(desk.post(f"/updates/{blast_id}/schedule", date="2027-10-31", time="02:30", zone="Europe/Berlin"))
+
+    assert "31 Oct 2027, 00:30 UTC" in page
+    assert "31 Oct 2027, 01:30 UTC" in page
+    assert "UTC in UTC" not in page
+
+
+def test_the_list_names_an_update_in_the_language_of_who_looks(desk: Desk):
+    texts = {"de": BlastText("Neues: {{count}}", "Hallo"), "en": BlastText("News: {{count}}", "Hello")}
+    blasts.save_draft(desk.world.runtime, desk.petition_id, texts, by=desk.olga, request_key="two")
+
+    pages = [text_of(desk.get(f"/updates?lang={locale}")) for locale in ("en", "de")]
+
+    assert ["News: 0" in pages[0], "Neues: 0" in pages[1]] == [True, True]
+    assert "{{count}}" not in pages[0] + pages[1]

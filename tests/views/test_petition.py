@@ -1,11 +1,14 @@
+import itertools
 from dataclasses import replace
 
 import pytest
 
 from campaign import petitions
 from campaign.store.database import Store
+from campaign.views import public
+from campaign.views.brief import Brief
 from tests.views.conftest import SLUG, Site, words
-from web import create_app
+from web import BRIEF_SECONDS, create_app
 
 
 @pytest.mark.parametrize(
@@ -83,14 +86,17 @@ def test_the_count_is_small_and_cacheable(site: Site):
 
 
 def test_page_and_count_are_rendered_once_a_second(site: Site):
+    seconds = itertools.chain([0.0, 0.9], itertools.repeat(1.0))
+    site.app.extensions[public.PAGES] = Brief(BRIEF_SECONDS, lambda: next(seconds))
     site.get(f"/p/{SLUG}?lang=en")
     site.world.read(lambda tx: tx.connection.exec_driver_sql("update petition set count = 7"))
+    petitions.forget(site.runtime, SLUG)
 
     kept = words(site.get(f"/p/{SLUG}?lang=en"))
-    site.refresh()
+    fresh = words(site.get(f"/p/{SLUG}?lang=en"))
 
     assert "0 have signed." in kept
-    assert "7 have signed." in words(site.get(f"/p/{SLUG}?lang=en"))
+    assert "7 have signed." in fresh
 
 
 def test_a_draft_is_not_there(site: Site):
@@ -117,6 +123,13 @@ def test_the_list_shows_open_petitions(site: Site):
 
     assert "Clean rivers" in shown
     assert "0 have signed. Let's get to 1,000!" in shown
+
+
+def test_nobody_who_has_signed_is_asked_to_be_the_first(site: Site):
+    page = words(site.get(f"/p/{SLUG}/thanks?lang=en"))
+
+    assert "0 have signed. Let's get to 1,000!" in page
+    assert "Be the first" not in page
 
 
 def test_the_thanks_page_holds_share_links_and_a_code_to_scan(site: Site):

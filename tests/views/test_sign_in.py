@@ -206,3 +206,15 @@ def test_language_and_time_zone_are_the_visitors_own(door: Door):
     assert refused.status_code == 422
     assert account is not None
     assert (account.locale, account.time_zone) == ("de", "Europe/Berlin")
+
+
+def test_a_link_leads_an_organiser_to_the_desk_and_an_admin_to_the_monitor(door: Door):
+    ada = accounts.create(door.world.runtime, email="ada@example.org", name="Ada", role=Role.ADMIN)
+
+    landed = {
+        role: door.client.post(link_of(door.world, account_id)).headers["Location"]
+        for role, account_id in (("organiser", door.olga), ("admin", ada))
+    }
+
+    assert landed == {"organiser": "/organiser", "admin": "/admin"}
+    assert door.client.get("/sign-in").headers["Location"] == "/admin"

@@ -1,0 +1,106 @@
+"""``countersign update list|pause|resume|cancel|again``: updates that are being sent, and those who did not get one."""
+
+import json
+from collections.abc import Callable
+
+import click
+
+from campaign import blast_reports, blasts, i18n, petitions
+from campaign.blast_reports import Report
+from campaign.cli import tables
+from campaign.cli.opening import open_runtime
+from campaign.domain.states import MessageState
+
+LOCALE = "en"
+BLAST = click.argument("update_id", type=click.IntRange(1, 2**31 - 1), metavar="ID")
+
+
+@click.group()
+def update() -> None:
+    """Updates to signers: how far they are, pause, resume, cancel, and send to those who did not get one."""
+
+
+@update.command("list", epilog="Example: countersign update list our-river --json")
+@click.argument("slug")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_updates(slug: str, *, as_json: bool) -> None:
+    """List the updates of a petition, newest first."""
+    with open_runtime() as runtime:
+        petition_id = petitions.by_slug(runtime, slug, fresh=True).petition.id
+        reports = blast_reports.reports(runtime, petition_id)
+        found = [(report, blasts.missing(runtime, report.blast.id)) for report in reports]
+    if as_json:
+        click.echo(json.dumps([_plain(*each) for each in found], ensure_ascii=False, indent=2))
+        return
+    heads = ("ID", "STAGE", "PLANNED", "ACCEPTED", "OPEN", "UNCERTAIN", "DID NOT GET IT", "A SECOND", "SUBJECT")
+    for line in tables.render(heads, [_row(*each) for each in found]):
+        click.echo(line)
+
+
+def _plain(report: Report, missing: int) -> dict[str, object]:
+    return {
+        "id": report.blast.id, "stage": str(report.stage), "planned": report.planned, "open": report.open,
+        "states": {str(state): number for state, number in report.states.items()}, "missing": missing,
+        "rate": report.rate, "finish_at": report.finish_at.isoformat() if report.finish_at else None,
+        "subject": report.subject,
+    }  # fmt: skip
+
+
+def _row(report: Report, missing: int) -> tuple[str | int, ...]:
+    states = report.states
+    return (
+        report.blast.id, str(report.stage), report.planned, states.get(MessageState.ACCEPTED, 0), report.open,
+        states.get(MessageState.UNCERTAIN, 0), missing, i18n.format_rate(report.rate, LOCALE), report.subject,
+    )  # fmt: skip
+
+
+def _press(update_id: int, press: Callable[..., object]) -> object:
+    with open_runtime() as runtime:
+        return press(runtime, update_id, blast_reports.petition_of(runtime, update_id), by=None)
+
+
+@update.command(epilog="Example: countersign update pause 12")
+@BLAST
+def pause(update_id: int) -> None:
+    """Hold an update that is being sent; within five seconds no further mail of it leaves.
+
+    Exit status: 0 paused; 1 there is none, or it is not being sent.
+    """
+    _press(update_id, blasts.pause)
+    click.echo(f"Paused. Let it go on with: countersign update resume {update_id}")
+
+
+@update.command(epilog="Example: countersign update resume 12")
+@BLAST
+def resume(update_id: int) -> None:
+    """Let a paused update go on where it stood.
+
+    Exit status: 0 it goes on; 1 there is none, or it is not paused.
+    """
+    _press(update_id, blasts.resume)
+    click.echo("It goes on.")
+
+
+@update.command(epilog="Example: countersign update cancel 12")
+@BLAST
+def cancel(update_id: int) -> None:
+    """End an update: whoever has not got it yet gets none.
+
+    Exit status: 0 cancelled; 1 there is none, or it was cancelled already.
+    """
+    _press(update_id, blasts.cancel)
+    click.echo("Cancelled. What had left before can't be called back.")
+
+
+@update.command(epilog="Example: countersign update again 12")
+@BLAST
+def again(update_id: int) -> None:
+    """Send an update to those who did not get it: refused, expired, or cancelled with it.
+
+    Who unsubscribed or withdrew, or whose mailbox is gone, stays left out; what arrived or is uncertain is never sent
+    twice. A cancelled update goes on.
+
+    Exit status: 0 done, also if nobody is left; 1 there is no such update, or it has not started.
+    """
+    planned = _press(update_id, blasts.send_missing)
+    click.echo(f"On its way to {planned:,}.")

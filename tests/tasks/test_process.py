@@ -1,0 +1,62 @@
+"""A worker process: what it knows is recorded, whether or not another wake-up comes to it (F25)."""
+
+from collections import Counter
+
+import pytest
+
+from campaign.domain.states import Lane
+from campaign.engines import postgres
+from campaign.errors import StoreUnavailableError
+from campaign.smtpd.faults import FaultRules, Script
+from campaign.smtpd.running import ServerThread
+from campaign.store import migrate
+from tasks.app import make_app
+from tasks.process import Process
+from tests.kit.worlds import make_world, settings_for
+
+
+class Taking(FaultRules):
+    """Takes a message, and lets something happen before it answers."""
+
+    def __init__(self, happens):
+        super().__init__(Script())
+        self.happens = happens
+
+    def message(self, transaction, data):
+        answer = super().message(transaction, data)
+        self.happens()
+        return answer
+
+
+@pytest.fixture
+def own_server(tmp_path):
+    """A PostgreSQL of this test's own, which it may stop."""
+    settings = settings_for("postgresql://unused/", tmp_path)
+    url = postgres.start(settings)
+    migrate.upgrade(url)
+    yield settings, url
+    postgres.discard(settings)
+
+
+@pytest.mark.parametrize("without_queue", [False, True])
+def test_what_was_taken_while_the_database_went_is_recorded_by_the_next_heartbeat(own_server, tmp_path, without_queue):
+    settings, url = own_server
+    world = make_world(url, tmp_path)
+    world.signature(world.petition())
+    with ServerThread(Taking(lambda: postgres.stop(settings, hurry=True))) as server:
+        used = settings_for(url, tmp_path, redis_url="redis://127.0.0.1:1/0",
+                            smtp_url=f"smtp://127.0.0.1:{server.port}")  # fmt: skip
+        process = Process(make_app(used), used, Lane.URGENT)
+        with pytest.raises(StoreUnavailableError):
+            (process.ticker.drain if without_queue else process.drain)()
+        with pytest.raises(StoreUnavailableError):
+            process.beat()
+        postgres.start(settings)
+
+        process.beat()
+
+        assert Counter(state for (state,) in world.sql("select state from message")) == {"accepted": 1}
+        assert len(server.rules.received) == 1
+        process.ticker.start()
+        process.close()
+    world.runtime.close()
