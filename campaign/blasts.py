@@ -19,7 +19,7 @@ from campaign.runtime import Runtime
 from campaign.store import audit as audit_rows
 from campaign.store import blasts as rows
 from campaign.store import missing as missing_rows
-from campaign.store import outbox
+from campaign.store import outbox, progress
 from campaign.store.database import Transaction
 
 MAX_SUBJECT = 120
@@ -331,7 +331,7 @@ def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Accou
         blast = _of_petition(tx, blast_id, petition_id, lock=True)
         if blast.started_at is None:
             raise ConflictError("this update has not started")
-        still = sum(rows.equation(tx, blast_id).get(state, 0) for state in OPEN_STATES)
+        still = sum(progress.states(tx, [blast_id]).get(blast_id, {}).get(state, 0) for state in OPEN_STATES)
         if blast.stage(open_rows=still) in {BlastStage.FINISHED, BlastStage.CANCELLED}:
             missing_rows.reopen(tx, blast_id)
         _audit(tx, "blast.send_missing", blast, by, {"messages": missing_rows.count(tx, blast_id)})

@@ -19,11 +19,12 @@ from typing import Final
 import psutil
 
 from campaign import config
-from campaign.config import ROOT, VARIABLES, Settings, child_environment
+from campaign.config import ROOT, Settings, child_environment
 from campaign.engines import places, ports, postgres, processes, redis
 from campaign.errors import EngineError
 from campaign.keys import ensure_local_keys
 from campaign.store import migrate
+from campaign.variables import VARIABLES
 
 HOST: Final = "127.0.0.1"
 READY: Final = 120.0

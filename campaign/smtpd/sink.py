@@ -52,6 +52,9 @@ class _Wire:
     def is_closing(self) -> bool:
         return self.is_over
 
+    def get_extra_info(self, name: str) -> object:
+        return self.socket.getpeername() if name == "peername" else None
+
     def close(self) -> None:
         self.is_over = True
 
