@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 from campaign import petitions
 from campaign.domain.blast import Blast, BlastStage
-from campaign.domain.states import OPEN_STATES, MessageState
+from campaign.domain.states import OPEN_STATES, Lane, MessageState
 from campaign.errors import NotFoundError
 from campaign.merging import merged_line, shared_values
 from campaign.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.store import blasts as rows
-from campaign.store import progress
+from campaign.store import progress, rates
 from campaign.store.database import Transaction
 
 NEVER = 3e9
@@ -106,7 +106,7 @@ def _whole(tx: Transaction, brief: Report, now: datetime) -> Report:
     begun = brief.blast.started_at
     if begun is None:
         return brief
-    rate = progress.rates_of(tx, now).get(brief.blast.id, 0.0)
+    rate = rates.newest(tx, Lane.BULK, now=now).by_blast.get(brief.blast.id, 0.0)
     return replace(
         brief, rate=rate, reasons=tuple(rows.reasons(tx, brief.blast.id, now=now)),
         first_at=rows.first_accepted_at(tx, brief.blast.id, since=begun),

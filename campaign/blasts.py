@@ -19,7 +19,7 @@ from campaign.runtime import Runtime
 from campaign.store import audit as audit_rows
 from campaign.store import blasts as rows
 from campaign.store import missing as missing_rows
-from campaign.store import outbox, progress
+from campaign.store import outbox, progress, queues
 from campaign.store.database import Transaction
 
 MAX_SUBJECT = 120
@@ -260,6 +260,7 @@ def _press(runtime: Runtime, blast_id: int, petition_id: int, *, action: str, by
         }[action]()
         if not done:
             raise ConflictError(refused)
+        queues.forget_blast(tx, blast_id)
         if action == "blast.resume":
             tx.nudge(Lane.BULK)
         _audit(tx, action, blast, by, {})
@@ -335,6 +336,7 @@ def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Accou
         still = sum(states.get(state, 0) for state in OPEN_STATES)
         if blast.stage(open_rows=still) in {BlastStage.FINISHED, BlastStage.CANCELLED}:
             missing_rows.reopen(tx, blast_id)
+        queues.forget_blast(tx, blast_id)
         _audit(tx, "blast.send_missing", blast, by, {"messages": missing_rows.count(tx, blast_id)})
 
     def work(tx: Transaction) -> int:

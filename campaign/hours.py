@@ -1,10 +1,11 @@
-"""The last hour of each lane, minute by minute: noted by a periodic job, drawn by the monitor."""
+"""What the monitor does not count at each look: a job notes each minute of the lanes, and what waits in long queues."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from campaign.domain.states import Lane
+from campaign.domain.states import Lane, MessageState
 from campaign.runtime import Runtime
+from campaign.store import blasts, progress, queues, snapshot
 from campaign.store import minutes as rows
 from campaign.store.database import Transaction
 
@@ -24,6 +25,31 @@ def note(runtime: Runtime) -> int:
         return rows.note(tx, now=now, look_back=timedelta(minutes=HOUR))
 
     return runtime.store.transact(work)
+
+
+def tally(runtime: Runtime) -> int:
+    """Count the queues and blasts that are too long to be counted at each look; returns how many. It may run twice.
+
+    All in one snapshot of the database: the numbers of a blast add up (P6).
+    """
+    now = runtime.clock()
+
+    def look(tx: Transaction) -> tuple[dict[Lane, queues.Queue], dict[int, dict[MessageState, int]]]:
+        snapshot.begin(tx)
+        running = queues.long_blasts(tx, [blast.id for blast in blasts.unfinished(tx)])
+        return queues.count(tx, queues.long_lanes(tx), now=now), progress.states(tx, running)
+
+    lanes, by_blast = runtime.store.transact(look)
+
+    def keep(tx: Transaction) -> int:
+        for lane, queue in lanes.items():
+            queues.remember_queue(tx, lane, queue, at=now)
+        for blast_id, states in by_blast.items():
+            queues.remember_blast(tx, blast_id, states, at=now)
+        queues.forget_before(tx, now)
+        return len(lanes) + len(by_blast)
+
+    return runtime.store.transact(keep)
 
 
 def accepted(runtime: Runtime) -> Mapping[Lane, Minutes]:

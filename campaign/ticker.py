@@ -40,6 +40,7 @@ def jobs(runtime: Runtime) -> Mapping[str, Job]:
         "watch_blasts": Job(timedelta(seconds=10), blast_reception.watch),
         "watch_lanes": Job(timedelta(seconds=10), alerts.watch),
         "note_minutes": Job(timedelta(seconds=15), hours.note),
+        "tally_queues": Job(timedelta(seconds=15), hours.tally),
         "expire_signatures": Job(timedelta(minutes=10), upkeep.expire_signatures),
         "remind": Job(timedelta(minutes=10), upkeep.remind),
         "erase_old": Job(timedelta(hours=6), upkeep.erase_old),

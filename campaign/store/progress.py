@@ -1,20 +1,19 @@
 """How far blasts are that are scheduled, held or not finished. Counted from indexes alone, however large the ledger.
 
-The states come from ix_message_blast_state (blast_id, state), the rate from the last minute of ix_message_settled.
+The states come from ix_message_blast_state (blast_id, state), of long blasts from what a job last counted; the
+rate from the newest acceptances.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import text
 
 from campaign.domain.blast import Blast
-from campaign.domain.flow import BlastLook, rate_of
-from campaign.domain.states import OPEN_STATES, MessageState
-from campaign.store import blasts
+from campaign.domain.flow import BlastLook
+from campaign.domain.states import OPEN_STATES, Lane, MessageState
+from campaign.store import blasts, queues, rates
 from campaign.store.database import Transaction
-
-MINUTE = timedelta(seconds=60)
 
 
 def unfinished(tx: Transaction, *, now: datetime) -> tuple[BlastLook, ...]:
@@ -22,10 +21,14 @@ def unfinished(tx: Transaction, *, now: datetime) -> tuple[BlastLook, ...]:
     found = blasts.unfinished(tx)
     if not found:
         return ()
-    by_state, rates = states(tx, [blast.id for blast in found]), rates_of(tx, now)
+    ids = [blast.id for blast in found]
+    by_state = queues.remembered_blasts(tx, ids, now=now)
+    by_state |= states(tx, [blast_id for blast_id in ids if blast_id not in by_state])
+    by_blast = rates.newest(tx, Lane.BULK, now=now).by_blast
     slugs = _slugs(tx, [blast.petition_id for blast in found])
     looks = [
-        _look(blast, slugs[blast.petition_id], by_state.get(blast.id, {}), rates.get(blast.id, 0.0)) for blast in found
+        _look(blast, slugs[blast.petition_id], by_state.get(blast.id, {}), by_blast.get(blast.id, 0.0))
+        for blast in found
     ]
     return tuple(sorted(looks, key=lambda look: look.started_at is None))
 
@@ -43,6 +46,8 @@ def _look(blast: Blast, slug: str, states: Mapping[MessageState, int], rate: flo
 def states(tx: Transaction, blast_ids: Sequence[int]) -> dict[int, dict[MessageState, int]]:
     """The messages of blasts by state: P6 says that they add up to what was planned."""
     found: dict[int, dict[MessageState, int]] = {}
+    if not blast_ids:
+        return found
     # Blast by blast and state by state: each is a short walk along the index, where one GROUP BY reads the table.
     rows = tx.execute(
         text("""
@@ -57,19 +62,6 @@ def states(tx: Transaction, blast_ids: Sequence[int]) -> dict[int, dict[MessageS
     for row in rows:
         found.setdefault(row.blast_id, {})[MessageState(row.state)] = row.messages
     return found
-
-
-def rates_of(tx: Transaction, now: datetime) -> dict[int, float]:
-    """Messages accepted per second over the last minute, by blast."""
-    rows = tx.execute(
-        text("""
-        select blast_id, count(*) as messages, min(settled_at) as first_at from message
-        where lane = 'bulk' and state = 'accepted' and settled_at > :since and settled_at <= :now
-            and blast_id is not null
-        group by blast_id"""),
-        since=now - MINUTE, now=now,
-    )  # fmt: skip
-    return {row.blast_id: rate_of(row.messages, row.first_at, now) for row in rows}
 
 
 def _slugs(tx: Transaction, petition_ids: list[int]) -> dict[int, str]:

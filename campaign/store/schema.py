@@ -543,6 +543,15 @@ lane_minute = Table(
     Column("accepted", Integer, nullable=False),
 )
 
+tally = Table(
+    "tally",
+    metadata,
+    # A lane or a blast with so many rows that counting them takes long: counted by a job, read by whoever looks.
+    Column("subject", String(40), primary_key=True),
+    Column("at", MOMENT, nullable=False),
+    Column("counts", JSONB, nullable=False),
+)
+
 alert = Table(
     "alert",
     metadata,

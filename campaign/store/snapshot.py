@@ -1,17 +1,18 @@
 """What the monitor reads, each from an index, so that it stays quick with 10M messages. Counts and codes only.
 
 ================== ==========================================================================================
-waiting            ix_message_due (lane, due_at, id) of planned rows, index only
+waiting            ix_message_due (lane, due_at, id) of planned rows, index only; of long queues: tally
 held               ix_message_blast_state (blast_id, state) of the few paused blasts, index only
 scheduled/deferred ix_message_due, the part that is due later
 claimed/submitting ix_message_lease: only what is in flight is in it
-accepted           ix_message_settled (lane, settled_at) of the last minutes, index only; before: lane_minute
+accepted           ix_message_settled (lane, settled_at), a bounded number of the newest; before: lane_minute
+blasts             ix_message_blast_state; of long blasts: tally
 troubles           ix_message_trouble (state, settled_at) of uncertain and rejected rows: troubles.py
 workers            ix_worker_seen; ticks: periodic_job has a handful of rows
 ================== ==========================================================================================
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,13 +22,13 @@ from sqlalchemy import Row, text
 from campaign.domain.flow import LaneFlow, PetitionCount, Stuck, rate_of
 from campaign.domain.goals import next_goal
 from campaign.domain.states import Lane, MessageState
-from campaign.store import lanes
+from campaign.store import lanes, minutes, queues, rates
 from campaign.store.database import Transaction
 
 PETITIONS = 200
 DAY = timedelta(hours=24)
 
-_LANES = "unnest(enum_range(null::lane_name)) as l(lane)"
+MINUTE = timedelta(minutes=1)
 
 
 def begin(tx: Transaction) -> None:
@@ -39,37 +40,25 @@ def begin(tx: Transaction) -> None:
     tx.execute(text("set local jit = off"))
 
 
-@dataclass(frozen=True)
-class _Due:
-    waiting: int
-    oldest_at: datetime | None
-    held: int
-
-
 def flows(tx: Transaction, *, now: datetime) -> tuple[LaneFlow, ...]:
-    """Both lanes."""
-    blasts = _held_blasts(tx)
-    later, due = _later(tx, blasts, now), {}
-    held = _held(tx, blasts)
-    for lane, row in _due(tx, blasts, now).items():
-        # Blasts are bulk mail; what of theirs is due later is deferred, and is counted there.
-        here = max(held - later[lane].held, 0) if lane is Lane.BULK else 0
-        due[lane] = _Due(max(row.due - here, 0), row.oldest_at, here)
+    """Both lanes: what is long as it was last counted, the rest as it is."""
+    waits = queues.remembered_queues(tx, now=now)
+    waits |= queues.count(tx, [lane for lane in Lane if lane not in waits], now=now)
     in_flight, accepted, ended = _in_flight(tx), _accepted(tx, now), _ended(tx, now)
     return tuple(
         LaneFlow(
             lane=state.lane,
-            waiting=due[state.lane].waiting,
-            oldest_waiting_at=due[state.lane].oldest_at,
-            held=due[state.lane].held,
-            scheduled=later[state.lane].scheduled,
-            deferred=later[state.lane].deferred,
+            waiting=waits[state.lane].waiting,
+            oldest_waiting_at=waits[state.lane].oldest_waiting_at,
+            held=waits[state.lane].held,
+            scheduled=waits[state.lane].scheduled,
+            deferred=waits[state.lane].deferred,
             claimed=in_flight.get((state.lane, MessageState.CLAIMED), 0),
             submitting=in_flight.get((state.lane, MessageState.SUBMITTING), 0),
             accepted_1m=accepted[state.lane].in_1m,
             accepted_5m=accepted[state.lane].in_5m,
             accepted_60m=accepted[state.lane].in_60m,
-            rate=rate_of(accepted[state.lane].in_1m, accepted[state.lane].first_at, now),
+            rate=accepted[state.lane].rate,
             uncertain=ended.get((state.lane, MessageState.UNCERTAIN), 0),
             rejected_24h=ended.get((state.lane, MessageState.REJECTED), 0),
             paused_at=state.paused_at,
@@ -83,63 +72,6 @@ def flows(tx: Transaction, *, now: datetime) -> tuple[LaneFlow, ...]:
     )
 
 
-def _by_lane(rows: Sequence[Row[Any]]) -> Mapping[Lane, Row[Any]]:
-    return {Lane(row.lane): row for row in rows}
-
-
-def _held_blasts(tx: Transaction) -> list[int]:
-    return list(
-        tx.execute(
-            text("""
-            select id from blast
-            where started_at is not null and (paused_at is not null or cancelled_at is not null)""")
-        ).scalars()
-    )
-
-
-def _due(tx: Transaction, held_blasts: list[int], now: datetime) -> Mapping[Lane, Row[Any]]:
-    return _by_lane(
-        tx.execute(
-            text(f"""
-            select l.lane, d.due, o.due_at as oldest_at from {_LANES}
-            cross join lateral (
-                select count(*) as due from message m
-                where m.lane = l.lane and m.state = 'planned' and m.due_at <= :now) d
-            left join lateral (
-                select m.due_at from message m
-                where m.lane = l.lane and m.state = 'planned' and m.due_at <= :now
-                    and (m.blast_id is null or m.blast_id <> all(cast(:held as int[])))
-                order by m.due_at, m.id limit 1) o on true"""),
-            now=now,
-            held=held_blasts,
-        ).all()
-    )
-
-
-def _held(tx: Transaction, blasts: list[int]) -> int:
-    return int(
-        tx.execute(
-            text("select count(*) from message m where m.blast_id = any(:held) and m.state = 'planned'"), held=blasts
-        ).scalar_one()
-    )
-
-
-def _later(tx: Transaction, held_blasts: list[int], now: datetime) -> Mapping[Lane, Row[Any]]:
-    return _by_lane(
-        tx.execute(
-            text(f"""
-            select l.lane, s.scheduled, s.deferred, s.held from {_LANES}
-            cross join lateral (
-                select count(*) filter (where m.attempts = 0) as scheduled,
-                    count(*) filter (where m.attempts > 0) as deferred,
-                    count(*) filter (where m.blast_id = any(cast(:held as int[]))) as held
-                from message m where m.lane = l.lane and m.state = 'planned' and m.due_at > :now) s"""),
-            now=now,
-            held=held_blasts,
-        ).all()
-    )
-
-
 def _in_flight(tx: Transaction) -> dict[tuple[Lane, MessageState], int]:
     rows = tx.execute(
         text("""
@@ -149,33 +81,63 @@ def _in_flight(tx: Transaction) -> dict[tuple[Lane, MessageState], int]:
     return {(Lane(row.lane), MessageState(row.state)): row.messages for row in rows}
 
 
-def _accepted(tx: Transaction, now: datetime) -> Mapping[Lane, Row[Any]]:
-    # Minutes that are over were counted once, into lane_minute; only what came since is counted in the ledger.
-    return _by_lane(
-        tx.execute(
-            text(f"""
-            select l.lane, a.in_1m, a.first_at, a.in_5m, cast(a.fresh + n.noted as bigint) as in_60m from {_LANES}
-            cross join (
-                select case when max(minute) is null then cast(:hour as timestamptz)
-                    else least(max(minute), date_trunc('minute', cast(:five as timestamptz))) end as at
-                from lane_minute where minute > :hour) as since
-            cross join lateral (
-                select coalesce(sum(accepted), 0) as noted from lane_minute
-                where lane = l.lane and minute > :hour and minute < since.at) as n
-            cross join lateral (
-                select count(*) filter (where m.settled_at > :minute) as in_1m,
-                    min(m.settled_at) filter (where m.settled_at > :minute) as first_at,
-                    count(*) filter (where m.settled_at > :five) as in_5m,
-                    count(*) as fresh
-                from message m
-                where m.lane = l.lane and m.state = 'accepted' and m.settled_at >= since.at
-                    and m.settled_at > :hour and m.settled_at <= :now) as a"""),
-            now=now,
-            minute=now - timedelta(minutes=1),
-            five=now - timedelta(minutes=5),
-            hour=now - timedelta(minutes=60),
-        ).all()
+@dataclass(frozen=True)
+class _Accepted:
+    in_1m: int
+    in_5m: int
+    in_60m: int
+    rate: float
+
+
+def _accepted(tx: Transaction, now: datetime) -> Mapping[Lane, _Accepted]:
+    return {lane: _accepted_in(tx, lane, now) for lane in Lane}
+
+
+def _accepted_in(tx: Transaction, lane: Lane, now: datetime) -> _Accepted:
+    newest = rates.newest(tx, lane, now=now)
+    if not newest.is_cut:
+        counted = _counted(tx, lane, now)
+        return _Accepted(counted.in_1m, counted.in_5m, counted.in_60m, rate_of(counted.in_1m, counted.first_at, now))
+    # So many that they are not counted at each look: the newest give the rate, lane_minute what was before.
+    in_1m = round(newest.rate * 60)
+    noted = {
+        minute: number for (its, minute), number in minutes.accepted(tx, since=now - 61 * MINUTE).items() if its is lane
+    }
+    in_5m, in_60m = (in_1m + _within(noted, now - back * MINUTE, now - MINUTE) for back in (5, 60))
+    return _Accepted(in_1m, in_5m, in_60m, newest.rate)
+
+
+def _within(noted: Mapping[datetime, int], since: datetime, until: datetime) -> int:
+    """How many of what was noted by the minute fall between two moments; of a minute that is cut, its share."""
+    shares = (
+        number * max(min(minute + MINUTE, until) - max(minute, since), timedelta()) / MINUTE
+        for minute, number in noted.items()
     )
+    return round(sum(shares))
+
+
+def _counted(tx: Transaction, lane: Lane, now: datetime) -> Row[Any]:
+    # Minutes that are over were counted once, into lane_minute; only what came since is counted in the ledger.
+    return tx.execute(
+        text("""
+        select a.in_1m, a.first_at, a.in_5m, cast(a.fresh + n.noted as bigint) as in_60m
+        from (
+            select case when max(minute) is null then cast(:hour as timestamptz)
+                else least(max(minute), date_trunc('minute', cast(:five as timestamptz))) end as at
+            from lane_minute where minute > :hour) as since
+        cross join lateral (
+            select coalesce(sum(accepted), 0) as noted from lane_minute
+            where lane = :lane and minute > :hour and minute < since.at) as n
+        cross join lateral (
+            select count(*) filter (where m.settled_at > :minute) as in_1m,
+                min(m.settled_at) filter (where m.settled_at > :minute) as first_at,
+                count(*) filter (where m.settled_at > :five) as in_5m,
+                count(*) as fresh
+            from message m
+            where m.lane = :lane and m.state = 'accepted' and m.settled_at >= since.at
+                and m.settled_at > :hour and m.settled_at <= :now) as a"""),
+        lane=str(lane), now=now, minute=now - MINUTE, five=now - 5 * MINUTE, hour=now - 60 * MINUTE,
+    ).one()  # fmt: skip
 
 
 def _ended(tx: Transaction, now: datetime) -> dict[tuple[Lane, MessageState], int]:

@@ -85,6 +85,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "recover_leases": lazy("Settle what dead workers left"),
         "watch_lanes": lazy("Watch the lanes"),
         "note_minutes": lazy("Note the rates"),
+        "tally_queues": lazy("Count long queues"),
         "expire_signatures": lazy("Expire unconfirmed signatures"),
         "remind": lazy("Remind"),
         "erase_old": lazy("Erase what is old"),
