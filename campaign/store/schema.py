@@ -390,6 +390,9 @@ message = Table(
     Index("ix_message_account", "account_id", "kind", postgresql_where=text("account_id is not null")),
     # What a worker looks for: due rows of its lane, oldest first. Small, whatever the ledger holds.
     Index("ix_message_due", "lane", "due_at", "id", postgresql_where=text("state = 'planned'")),
+    # The same by blast: while one of them is held, the others' rows are found behind its million.
+    Index("ix_message_blast_due", "blast_id", "due_at", "id",
+          postgresql_where=text("state = 'planned' and blast_id is not null")),
     # Rows that a worker died with are claimed one by one: hardly ever any.
     Index("ix_message_suspect", "lane", "due_at", "id", postgresql_where=text("state = 'planned' and losses > 0")),
     Index("ix_message_lease", "lease_until", postgresql_where=text("state in ('claimed', 'submitting')")),
