@@ -35,6 +35,7 @@ from campaign.views import (
     desk_updates,
     headers,
     health,
+    kept,
     mailbox,
     metrics,
     preferences,
@@ -53,7 +54,7 @@ MAX_REQUEST = 64 * 1024
 """Bytes of a request: a form with every field full is under 8 KB in any script."""
 
 BRIEF_SECONDS = 1.0
-"""How long rendered pages and counts are kept: the count is up to two seconds old anyway."""
+"""How long the page after signing is kept, which differs by two words from one signer to the next."""
 
 VIEWS = (
     *(public, updates, confirm, preferences, mailbox, health, metrics, sign_in),
@@ -86,7 +87,6 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.extensions[public.PAGES] = Brief(BRIEF_SECONDS, time.monotonic)
-    app.extensions[public.COUNTS] = Brief(BRIEF_SECONDS, time.monotonic)
     current.attach(app, opening(settings) if runtime is None else current.Opening.of(runtime))
     rendering.install(app, settings)
     trouble.install(app)
@@ -100,6 +100,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     if settings.proxies:
         # X-Forwarded-Host is never believed: links come from the base URL.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)  # type: ignore[method-assign]
+    app.wsgi_app = app.extensions[kept.PLACE] = kept.Kept(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 

@@ -58,9 +58,10 @@ def measure_sending(options: argparse.Namespace) -> dict[str, Any]:
         runtime = build(made.settings)
         try:
             blasting.add_signers(runtime, made.slug, options.small)
-            found = _rounds(runtime, made, options)
             small = _one(runtime, made, key="small")
-            blasting.add_signers(runtime, made.slug, options.large - options.small)
+            blasting.add_signers(runtime, made.slug, options.round - options.small)
+            found = _rounds(runtime, made, options, size=int(small["size"]))
+            blasting.add_signers(runtime, made.slug, options.large - options.round)
             large = _one(runtime, made, key="large")
             found["sizes"] = {"small": options.small, "large": options.large}
             found["small"], found["large"] = small, large
@@ -71,13 +72,13 @@ def measure_sending(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def _rounds(runtime: Runtime, made: Installation, options: argparse.Namespace) -> dict[str, Any]:
+def _rounds(runtime: Runtime, made: Installation, options: argparse.Namespace, *, size: int) -> dict[str, Any]:
     rates: dict[str, list[float]] = {
         "smtp_source": [], "unsigned": [], "bare_signing": [], "rsa": [], "ed25519": [],
     }  # fmt: skip
     times: dict[str, list[float]] = defaultdict(list)
     for turn in range(options.rounds):
-        yard = yardsticks.smtp_source(options.small)
+        yard = yardsticks.smtp_source(options.round, size=size)
         if yard is not None:
             rates["smtp_source"].append(yard[0])
             times["smtp_source"].append(yard[1])
@@ -90,6 +91,8 @@ def _rounds(runtime: Runtime, made: Installation, options: argparse.Namespace) -
             rates[how].append(sent.rate)
             sink_us = (sink_seconds(made) - sink) / frozen.planned * 1e6
             times[how].append(sent.worker_us + sent.database_us + sink_us)
+            times[f"{how}_workers"].append(sent.worker_us)
+            times[f"{how}_database"].append(sent.database_us)
             times[f"{how}_sink"].append(sink_us)
         print("  " + "   ".join(f"{name} {found[-1]:.0f}/s" for name, found in rates.items() if found), flush=True)
     return {"rates_per_s": rates, "processor_us": times}
@@ -105,7 +108,7 @@ def sink_seconds(made: Installation) -> float:
     return 0.0
 
 
-def _one(runtime: Runtime, made: Installation, *, key: str) -> dict[str, float]:
+def _one(runtime: Runtime, made: Installation, *, key: str) -> dict[str, Any]:
     frozen = blasting.freeze(runtime, made.slug, key=key)
     sent = blasting.send(runtime, made, frozen, how="unsigned")
     print(
@@ -114,7 +117,7 @@ def _one(runtime: Runtime, made: Installation, *, key: str) -> dict[str, float]:
     )  # fmt: skip
     return {
         "expand_s": frozen.seconds, "rate_per_s": sent.rate, "worker_us": sent.worker_us,
-        "database_us": sent.database_us, "peak_mb": sent.peak_mb,
+        "database_us": sent.database_us, "peak_mb": sent.peak_mb, "size": sent.size, "shares": sent.shares,
     }  # fmt: skip
 
 
@@ -160,8 +163,10 @@ def collect(options: argparse.Namespace) -> dict[str, Any]:
             "blast_p99": sending["latency"]["blast_p99"],
         },
         "expand_1m_s": large["expand_s"] * 1_000_000 / options.large,
-        "repetitions": {"rounds": options.rounds, "idle_mails": options.mails, "obvious": options.obvious,
-                        "sign_ups_during_blast": sending["latency"]["sign_ups"]},
+        "repetitions": {
+            "rounds": options.rounds, "recipients_a_round": options.round, "idle_mails": options.mails,
+            "obvious": options.obvious, "sign_ups_during_blast": sending["latency"]["sign_ups"],
+        },
         "sizes": sending["sizes"],
         "details": {"rates_per_s": rates | web_rates, "small": small, "large": large,
                     "processor_us": sending["processor_us"], "obvious_per_s": sending["obvious"],
@@ -197,7 +202,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure all.")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--small", type=int, default=10_000, help="recipients of a small blast")
-    parser.add_argument("--large", type=int, default=50_000, help="recipients of a large blast")
+    parser.add_argument("--round", type=int, default=40_000, help="recipients of the blasts that rates come from")
+    parser.add_argument("--large", type=int, default=100_000, help="recipients of a large blast")
     parser.add_argument("--full", action="store_true", help="a large blast of a million, and more repetitions")
     parser.add_argument("--requests", type=int, default=2000, help="per page and round; a quarter of it for signing")
     parser.add_argument("--mails", type=int, default=40, help="mails on an idle site")
@@ -206,7 +212,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     if options.full:
-        options.large, options.rounds, options.requests, options.mails = 1_000_000, 5, 8000, 100
+        options.large, options.requests, options.mails = 1_000_000, 4000, 100
     result = collect(options)
     show(result)
     options.out.write_text(json.dumps(result, indent=2) + "\n")

@@ -36,12 +36,17 @@ class Frozen:
 
 @dataclass(frozen=True)
 class Sent:
-    """How a blast went: mails per second, processor time per mail in microseconds, memory of the largest process."""
+    """How a blast went: mails per second, processor time per mail in microseconds, memory of the largest process.
+
+    ``size`` is the mean of a mail in bytes, ``shares`` the part of the mails that each process sent.
+    """
 
     rate: float
     worker_us: float
     database_us: float
     peak_mb: float
+    size: int
+    shares: tuple[float, ...]
 
 
 def add_signers(runtime: Runtime, slug: str, number: int) -> None:
@@ -128,6 +133,8 @@ def send(runtime: Runtime, made: Installation, frozen: Frozen, *, how: str, proc
         worker_us=sum(report["cpu_s"] for report in reports) / frozen.planned * 1e6,
         database_us=(database_seconds(runtime) - before) / frozen.planned * 1e6,
         peak_mb=max(report["peak_mb"] for report in reports),
+        size=round(sum(report["bytes"] for report in reports) / frozen.planned),
+        shares=tuple(round(report["mails"] / frozen.planned, 2) for report in reports),
     )
 
 

@@ -14,10 +14,14 @@ from campaign import config
 from campaign.config import Settings
 from campaign.delivery import Deliverer, calm_collector
 from campaign.domain.states import Lane
+from campaign.letters import Materials
+from campaign.mail.compiled import CompiledMail
 from campaign.mail.dkim import DkimKey, Signer, load_key
-from campaign.mailer import Mailer
+from campaign.mail.transport import Envelope
+from campaign.mailer import Mailer, Recipient
 from campaign.runtime import Runtime, build
 from campaign.store.database import Transaction
+from campaign.store.ledger import Claimed
 from tasks.process import open_transport
 
 
@@ -29,6 +33,22 @@ def signer_for(settings: Settings, how: str) -> Signer | None:
     assert path is not None
     key: DkimKey = load_key(path, domain=settings.mail_domain, selector="bench")
     return Signer((key,))
+
+
+class WeighingMailer(Mailer):
+    """Knows how many bytes it has composed, so that the yardstick can send as many."""
+
+    composed = 0
+    size = 0
+
+    def compose(
+        self, message: Claimed, materials: Materials, recipient: Recipient, *, compiled: CompiledMail | None = None
+    ) -> Envelope:
+        """As the mailer does."""
+        envelope = super().compose(message, materials, recipient, compiled=compiled)
+        self.composed += 1
+        self.size += len(envelope.data)
+        return envelope
 
 
 def is_open(runtime: Runtime, blast_id: int) -> bool:
@@ -50,7 +70,7 @@ def main(how: str, blast_id: int) -> None:
     signer = signer_for(settings, how)
     unsigned = replace(settings, dkim_key_file=None, dkim_ed25519_key_file=None)
     runtime = build(unsigned, pool_size=3)
-    mailer = Mailer(runtime, signer=signer)
+    mailer = WeighingMailer(runtime, signer=signer)
     deliverer = Deliverer(runtime, Lane.BULK, mailer=mailer, transport=open_transport(settings, Lane.BULK))
     calm_collector()
     print("ready", flush=True)
@@ -64,7 +84,10 @@ def main(how: str, blast_id: int) -> None:
     deliverer.close()
     after = resource.getrusage(resource.RUSAGE_SELF)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(json.dumps({"cpu_s": used, "peak_mb": after.ru_maxrss / 1024}), flush=True)
+    print(
+        json.dumps({"cpu_s": used, "peak_mb": after.ru_maxrss / 1024, "mails": mailer.composed, "bytes": mailer.size}),
+        flush=True,
+    )
     runtime.close()
 
 

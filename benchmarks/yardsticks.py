@@ -19,19 +19,16 @@ from campaign.engines import ports
 from campaign.runtime import Runtime
 from campaign.store.database import Transaction
 
-SIZE = 6000
-"""Bytes of a message, about what an update has."""
-
 
 def tool(name: str) -> str | None:
     """One of postfix's tools, from PATH or where Debian puts it."""
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/lib/postfix/sbin")
 
 
-def smtp_source(number: int) -> tuple[float, float] | None:
+def smtp_source(number: int, *, size: int) -> tuple[float, float] | None:
     """Postfix's own load generator into its own sink: messages a second, and the processor time of both per message.
 
-    The time is in microseconds. None without the tools.
+    The time is in microseconds, ``size`` in bytes: as large as ours are. None without the tools.
     """
     source, sink = tool("smtp-source"), tool("smtp-sink")
     if source is None or sink is None:
@@ -44,7 +41,7 @@ def smtp_source(number: int) -> tuple[float, float] | None:
         time.sleep(0.3)
         begin = time.perf_counter()
         subprocess.run(
-            [source, "-s", "4", "-d", "-l", str(SIZE), "-m", str(number), "-f", "a@example.org", "-t", "b@example.org",
+            [source, "-s", "4", "-d", "-l", str(size), "-m", str(number), "-f", "a@example.org", "-t", "b@example.org",
              f"127.0.0.1:{port}"],
             check=True,
         )  # fmt: skip

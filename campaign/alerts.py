@@ -1,4 +1,4 @@
-"""Alerts: when a lane stops by itself, each admin gets one mail per cause and hour."""
+"""Alerts: when a lane stops by itself, each admin gets one mail per cause and hour; of a blast its organisers too."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from campaign.lanes import SYSTEM
 from campaign.runtime import Runtime
 from campaign.sentence import foreign
 from campaign.store import alerts as rows
-from campaign.store import lanes
+from campaign.store import blasts, lanes
 from campaign.store.database import Transaction
 from campaign.store.lanes import LaneState
 
@@ -29,6 +29,10 @@ class Cause(StrEnum):
     """The lane paused itself, because the mail server refuses our mail or our sign-in."""
     MAIL_SERVER = "mail_server"
     """The mail server has given no session for more than :data:`PATIENCE`."""
+    REFUSED = "refused"
+    """One receiver refuses our mail for our own sake and is held; the others are served."""
+    BLAST = "blast"
+    """A blast paused itself: too many rejections or complaints, or its text is refused."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,14 @@ class _Trouble:
 
 
 def watch(runtime: Runtime) -> int:
-    """Look at the lanes and tell the admins what needs a person; returns how many mails were planned.
+    """Look at lanes and blasts and tell what needs a person; returns how many mails were planned.
 
     Any number of workers may look: the row of an alert gives the turn to one of them.
     """
     now = runtime.clock()
 
     def work(tx: Transaction) -> int:
-        return sum(_watch_lane(tx, state, now) for state in lanes.all_lanes(tx))
+        return sum(_watch_lane(tx, state, now) for state in lanes.all_lanes(tx)) + _watch_blasts(tx, now)
 
     return runtime.store.transact(work)
 
@@ -65,6 +69,20 @@ def _watch_lane(tx: Transaction, state: LaneState, now: datetime) -> int:
     return planned
 
 
+def _watch_blasts(tx: Transaction, now: datetime) -> int:
+    standing = blasts.paused_by_themselves(tx)
+    rows.end_of_blasts(tx, but=[blast.id for blast in standing], now=now)
+    planned = 0
+    for blast in standing:
+        alert_id = rows.tell(
+            tx, cause=Cause.BLAST, lane=Lane.BULK, began_at=blast.paused_at or now, reason=blast.paused_reason or "",
+            now=now, quiet=None, blast_id=blast.id,
+        )  # fmt: skip
+        if alert_id is not None:
+            planned += rows.plan_mails(tx, alert_id, now=now)
+    return planned
+
+
 def _troubles(state: LaneState, now: datetime) -> Iterator[_Trouble]:
     if state.paused_at is not None and state.paused_by == SYSTEM:
         yield _Trouble(Cause.PAUSED, state.paused_at, state.paused_reason or "")
@@ -73,6 +91,8 @@ def _troubles(state: LaneState, now: datetime) -> Iterator[_Trouble]:
         since, until = state.troubled_at, state.not_before
         if now - since > PATIENCE and until - since > PATIENCE:
             yield _Trouble(Cause.MAIL_SERVER, since, state.last_answer or "")
+    if state.paused_at is None and state.refused_at is not None and now - state.refused_at < QUIET:
+        yield _Trouble(Cause.REFUSED, state.refused_at, state.refused_answer or "")
 
 
 def sentences(alert: rows.Alert, locale: str, *, zone: tzinfo) -> list[str]:
@@ -86,15 +106,34 @@ def sentences(alert: rows.Alert, locale: str, *, zone: tzinfo) -> list[str]:
     gettext = i18n.translations(locale).gettext
     began = i18n.format_datetime(alert.began_at, locale, zone=zone)
     lane = gettext("Urgent mail") if alert.lane is Lane.URGENT else gettext("Bulk mail")
-    if alert.cause == Cause.PAUSED:
-        said = [gettext("%(lane)s has paused itself at %(time)s and waits for a person.")]
-    else:
-        said = [gettext("%(lane)s waits since %(time)s: the mail server can’t be used. It is tried again by itself.")]
-    said = [sentence % {"lane": lane, "time": began} for sentence in said]
-    if alert.reason:
+    # A dictionary keeps the texts on one screen for those who translate.
+    begin = {
+        Cause.PAUSED: gettext("%(lane)s has paused itself at %(time)s and waits for a person."),
+        Cause.MAIL_SERVER: gettext(
+            "%(lane)s waits since %(time)s: the mail server can’t be used. It is tried again by itself."
+        ),
+        Cause.REFUSED: gettext(
+            "%(lane)s: at %(time)s one receiver refused mail of ours, and not because of a recipient. "
+            "What goes there waits and is tried again slowly; all other mail goes on."
+        ),
+        Cause.BLAST: gettext("An update of the petition %(petition)s paused at %(time)s and waits for a person."),
+    }[Cause(alert.cause)]
+    said = [begin % {"lane": lane, "time": began, "petition": foreign(alert.slug, locale)}]
+    if alert.cause == Cause.BLAST:
+        said.append(_why_paused(alert.reason, locale))
+    elif alert.reason:
         reason = foreign(alert.reason, locale)
         said.append(gettext("The reason: %(reason)s") % {"reason": reason})
     if alert.ended_at is not None:
         ended = i18n.format_datetime(alert.ended_at, locale, zone=zone)
         said.append(gettext("It is over since %(time)s: this mail only tells you that it happened.") % {"time": ended})
     return said
+
+
+def _why_paused(reason: str, locale: str) -> str:
+    gettext = i18n.translations(locale).gettext
+    return {
+        "rejections": gettext("It paused by itself: too many mail servers refuse it."),
+        "complaints": gettext("It paused by itself: too many readers complain about it."),
+        "content": gettext("It paused by itself: the mail server refuses its text."),
+    }[reason]

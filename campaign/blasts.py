@@ -332,7 +332,8 @@ def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Accou
         blast = _of_petition(tx, blast_id, petition_id, lock=True)
         if blast.started_at is None:
             raise ConflictError("this update has not started")
-        still = sum(progress.states(tx, [blast_id]).get(blast_id, {}).get(state, 0) for state in OPEN_STATES)
+        states = progress.states(tx, [blast_id]).get(blast_id, {})
+        still = sum(states.get(state, 0) for state in OPEN_STATES)
         if blast.stage(open_rows=still) in {BlastStage.FINISHED, BlastStage.CANCELLED}:
             missing_rows.reopen(tx, blast_id)
         queues.forget_blast(tx, blast_id)

@@ -1,6 +1,8 @@
 """The exact wording that signers agree to, in each language; a signature keeps its hash, language and time."""
 
+from functools import cache
 from typing import Literal
+from uuid import UUID
 
 from campaign.i18n import translations
 from campaign.runtime import Runtime
@@ -21,7 +23,13 @@ def wording(purpose: Purpose, locale: str) -> str:
     return gettext("Send me news about this petition by email. I can stop this at any time with one click.")
 
 
-_known: dict[tuple[str, bytes], int] = {}
+_known: dict[tuple[UUID, bytes], int] = {}
+
+
+@cache
+def _said(purpose: Purpose, locale: str) -> tuple[str, bytes]:
+    said = wording(purpose, locale)
+    return said, text_hash(purpose, locale, said)
 
 
 def consent_id(runtime: Runtime, purpose: Purpose, locale: str) -> int:
@@ -29,9 +37,8 @@ def consent_id(runtime: Runtime, purpose: Purpose, locale: str) -> int:
 
     Stored in a transaction of its own: an id that is remembered must not vanish with somebody's rollback.
     """
-    said = wording(purpose, locale)
-    digest = text_hash(purpose, locale, said)
-    key = (str(runtime.epoch), digest)
+    said, digest = _said(purpose, locale)
+    key = (runtime.epoch, digest)
     if key not in _known:
         _known[key] = runtime.store.transact(
             lambda tx: rows.consent_id(tx, purpose=purpose, locale=locale, wording=said, digest=digest)

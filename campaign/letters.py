@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from campaign import accounts, alerts
-from campaign.accounts import Account
+from campaign.accounts import Account, Role
 from campaign.domain import merge_tags
 from campaign.domain.blast import Blast
 from campaign.domain.goals import next_goal
@@ -217,8 +217,17 @@ def _admin_alert(letter: Letter) -> dict[str, Any]:
         raise NotFoundError("the message is about no alert")
     return {
         "sentences": alerts.sentences(alert, letter.locale, zone=ZoneInfo(account.time_zone)),
-        "link_monitor": f"{letter.runtime.settings.base_url}/admin?lang={letter.locale}",
+        "link_monitor": _place_of(letter, alert),
+        "is_blast": alert.blast_id is not None,
+        "is_admin": account.role is Role.ADMIN,
     }
+
+
+def _place_of(letter: Letter, alert: alert_rows.Alert) -> str:
+    base, locale = letter.runtime.settings.base_url, letter.locale
+    if alert.blast_id is None:
+        return f"{base}/admin?lang={locale}"
+    return f"{base}/organiser/p/{alert.slug}/updates/{alert.blast_id}?lang={locale}"
 
 
 CONTEXTS: Mapping[MessageKind, Callable[[Letter], Mapping[str, Any]]] = {

@@ -194,7 +194,7 @@ class Mailer:
         locale = self._locale(message, materials)
         opened = None if message.kind in NOT_ABOUT_A_PETITION else materials.petition_of(message)
         key = (
-            message.kind, locale, message.blast_id or message.about_id, message.wants_updates,
+            message.kind, locale, message.blast_id or message.about_id, message.wants_updates, message.account_id,
             None if opened is None else opened.text_for(locale).id,
         )  # fmt: skip
         known = self._compiled.get(key)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from weakref import WeakKeyDictionary
 
 from campaign.config import LANGUAGES
@@ -265,13 +266,20 @@ def check_new(new: NewPetition) -> None:
         raise InvalidInputError(problems)
 
 
-def _check_drafts(new: NewPetition, drafts: Mapping[str, Draft]) -> None:
+def _check_whole(new: NewPetition, drafts: Mapping[str, Draft]) -> None:
+    """Look at everything, so that all there is to mend is named at once."""
+    problems: dict[str, str] = {}
     if new.default_locale not in drafts:
-        raise InvalidInputError({"default_locale": "no_text"})
+        problems["default_locale"] = "no_text"
     if not drafts.keys() <= set(LANGUAGES):
-        raise InvalidInputError({"locale": "unknown"})
-    for draft in drafts.values():
-        check_draft(draft)
+        problems["locale"] = "unknown"
+    for check in (partial(check_new, new), *(partial(check_draft, draft) for draft in drafts.values())):
+        try:
+            check()
+        except InvalidInputError as error:
+            problems |= error.problems
+    if problems:
+        raise InvalidInputError(problems)
 
 
 def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft], *, owner_id: int | None = None) -> int:
@@ -286,8 +294,7 @@ def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft], *, o
     Raises:
         InvalidInputError: a field is missing, too long, or the slug is taken.
     """
-    check_new(new)
-    _check_drafts(new, drafts)
+    _check_whole(new, drafts)
     sealed = runtime.vault.new_data_key(KEY_PLACE)
 
     def work(tx: Transaction) -> int:

@@ -2,11 +2,11 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from campaign import blast_reception
+from campaign import blast_reception, refusing
 from campaign.domain.backoff import gives_up, wait_after
 from campaign.domain.bounces import Meaning, is_enough, meaning
 from campaign.domain.pace import is_sign
@@ -14,15 +14,13 @@ from campaign.domain.states import Lane
 from campaign.errors import SessionFailedError
 from campaign.mail.transport import Blame, Outcome, Phase, Result
 from campaign.pacing import domain_key, domain_of
+from campaign.refusing import Heard
 from campaign.runtime import Runtime
 from campaign.store import lanes, ledger, paces, strikes, suppressions
 from campaign.store.database import Transaction
 from campaign.store.ledger import Claimed, Settlement
 
 log = logging.getLogger(__name__)
-
-SAME_REFUSALS = 5
-"""A server that refuses so many in a row for our own sake is not asked again before an admin looked."""
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=5)
 """The circuit breaker's waits when the mail server gives no session."""
@@ -119,6 +117,7 @@ def settlement(message: Claimed, outcome: Outcome, *, now: datetime, chance: flo
         )  # fmt: skip
     state, reason, due_at = str(outcome.result), outcome.text[:200] or None, None
     ours = outcome.result is Result.PERMANENT and outcome.blame in {Blame.US, Blame.SERVER}
+    ours = ours and not is_about_text(message, outcome)
     if outcome.result is Result.TEMPORARY or ours:
         # What is our fault or the server's is tried again: the person is never blamed for it.
         state, due_at = "planned", now + wait_after(message.attempts, chance=chance)
@@ -130,6 +129,19 @@ def settlement(message: Claimed, outcome: Outcome, *, now: datetime, chance: flo
         message.id, state, reason=reason, phase=str(outcome.phase), reply_code=outcome.code,
         enhanced=outcome.enhanced, due_at=due_at,
     )  # fmt: skip
+
+
+def is_about_text(message: Claimed, outcome: Outcome) -> bool:
+    """True if a blast's own text was refused (F15): waiting helps nothing, and the blast pauses if it goes on.
+
+    A refusal for policy (5.7.x) is about the sender, and a single mail that a person asked for is never given up.
+    """
+    return (
+        message.blast_id is not None
+        and outcome.blame is Blame.US
+        and outcome.phase in {Phase.DATA, Phase.DOT}
+        and not (outcome.enhanced or "").startswith("5.7.")
+    )
 
 
 def _slow_domains(this: Round) -> list[str]:
@@ -171,11 +183,15 @@ def _note_lane(runtime: Runtime, tx: Transaction, this: Round, lane: Lane) -> No
         return
     if this.accepted:
         lanes.close_circuit(tx, lane, now=now)
-    outcomes = this.judged
-    ours = [outcome for outcome in outcomes if outcome.blame is Blame.US and outcome.result is Result.PERMANENT]
-    if len(ours) >= min(SAME_REFUSALS, max(len(outcomes), 1)):
-        answer = f"{ours[-1].code or ''} {ours[-1].text}".strip()
-        lanes.pause(tx, lane, by="system", reason=f"the mail server refuses our mail: {answer}", now=now)
+    if any(outcome.blame is Blame.US for outcome in this.outcomes.values()):
+        refusing.look(runtime, tx, lane, list(_heard(this)))
+
+
+def _heard(this: Round) -> Iterator[Heard]:
+    for outcome in this.judged:
+        held = this.handed[outcome.id]
+        if not is_about_text(held.message, outcome):
+            yield Heard(outcome, held.domain)
 
 
 def _trip(runtime: Runtime, tx: Transaction, trouble: SessionFailedError, lane: Lane) -> None:

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from io import BytesIO
 
 from campaign import addresses, allowance
 from campaign.config import LANGUAGES
@@ -17,7 +18,9 @@ from campaign.petitions import Opened, by_slug, list_live
 from campaign.runtime import Runtime
 from campaign.store import outbox, signatures, signups
 from campaign.store.database import DuplicateError, Transaction
-from campaign.tokens import NONCE, Purpose
+from campaign.tokens import NONCE as ROW_NONCE
+from campaign.tokens import Purpose
+from campaign.vault import NONCE as FIELD_NONCE
 from campaign.vault import DataKey, VaultError
 
 STAMP_LIFE = timedelta(hours=24)
@@ -50,8 +53,12 @@ class Requested:
 
 
 def form_stamp(runtime: Runtime, slug: str, text_version_id: int) -> str:
-    """A signed stamp for the form of a petition: which text was shown, and when."""
-    return runtime.tokens.sign_text(Purpose.STAMP, f"{slug} {text_version_id} {int(runtime.clock().timestamp())}")
+    """A signed stamp for the form of a petition: which text was shown, and in which minute.
+
+    No finer, so that the page of a quiet petition stays the same for a minute and browsers need not fetch it again.
+    """
+    minute = int(runtime.clock().timestamp()) // 60 * 60
+    return runtime.tokens.sign_text(Purpose.STAMP, f"{slug} {text_version_id} {minute}")
 
 
 def read_stamp(runtime: Runtime, slug: str, stamp: str) -> int:
@@ -249,9 +256,11 @@ def person_index(key: DataKey, canonical: str, name: str) -> bytes:
 def _new_row(request: _Request, signature_id: int) -> signatures.NewSignature:
     key, checked = request.opened.open_key, request.checked
     shown = request.opened.text_for(checked.locale)
+    # Drawn at once: each draw lets other threads go first, and a sign-up in a rush waits for its turn again.
+    dice = BytesIO(secrets.token_bytes(ROW_NONCE + 3 * FIELD_NONCE))
 
     def seal(column: str, text: str) -> bytes:
-        return key.seal(text, place=signatures.place(column, signature_id))
+        return key.seal(text, place=signatures.place(column, signature_id), nonce=dice.read(FIELD_NONCE))
 
     return signatures.NewSignature(
         id=signature_id,
@@ -263,7 +272,7 @@ def _new_row(request: _Request, signature_id: int) -> signatures.NewSignature:
         country=checked.country,
         show_name=checked.show_name,
         wants_updates=checked.wants_updates,
-        nonce=secrets.token_bytes(NONCE),
+        nonce=dice.read(ROW_NONCE),
         address_index=key.index(checked.address.canonical),
         person_index=person_index(key, checked.address.canonical, checked.name),
         address=seal("address", checked.address.typed),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from campaign import alerts, blast_running, counting, hours, recovering, upkeep
+from campaign import alerts, blast_reception, blast_running, counting, hours, recovering, upkeep
 from campaign.domain.states import Lane
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.runtime import Runtime
@@ -37,6 +37,7 @@ def jobs(runtime: Runtime) -> Mapping[str, Job]:
         "count_signatures": Job(timedelta(seconds=runtime.settings.count_interval), counting.count_signatures),
         "look_at_blasts": Job(timedelta(seconds=1), blast_running.look),
         "recover_leases": Job(timedelta(seconds=3), recovering.recover),
+        "watch_blasts": Job(timedelta(seconds=10), blast_reception.watch),
         "watch_lanes": Job(timedelta(seconds=10), alerts.watch),
         "note_minutes": Job(timedelta(seconds=15), hours.note),
         "tally_queues": Job(timedelta(seconds=15), hours.tally),

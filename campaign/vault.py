@@ -84,9 +84,15 @@ class DataKey:
         """Derive the field cipher and the index key from a secret of 32 bytes."""
         return cls(secret=secret, cipher=AESGCM(derive(secret, "fields")), index_key=derive(secret, "index"))
 
-    def seal(self, text: str, *, place: str) -> bytes:
-        """Encrypt a text for one place, ``table.column.row``; moved elsewhere it does not open."""
-        nonce = secrets.token_bytes(NONCE)
+    def seal(self, text: str, *, place: str, nonce: bytes = b"") -> bytes:
+        """Encrypt a text for one place, ``table.column.row``; moved elsewhere it does not open.
+
+        Args:
+            text: of any length.
+            place: where it will stand.
+            nonce: :data:`NONCE` random bytes for this text alone; drawn here if not given.
+        """
+        nonce = nonce or secrets.token_bytes(NONCE)
         return nonce + self.cipher.encrypt(nonce, text.encode(), place.encode())
 
     def open(self, blob: bytes, *, place: str) -> str:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 EXPIRES = 30
 """Seconds after which a wake-up is worthless: the ticker has looked long since."""
 
-INTERVAL = 0.02
+INTERVAL = 0.05
 """Seconds between two wake-ups of a lane from one process: a burst of sign-ups is one nudge."""
 
 COOL_DOWN = 10.0

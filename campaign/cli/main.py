@@ -8,6 +8,7 @@ from campaign import __version__
 from campaign.cli.account import account
 from campaign.cli.db import db
 from campaign.cli.drill import drill
+from campaign.cli.faults import faults
 from campaign.cli.keys import keys
 from campaign.cli.lane import lane
 from campaign.cli.messages import messages
@@ -38,6 +39,7 @@ for command in (
     web,
     worker,
     mailserver,
+    faults,
     db,
     keys,
     account,

@@ -27,8 +27,8 @@ def list_updates(slug: str, *, as_json: bool) -> None:
     """List the updates of a petition, newest first."""
     with open_runtime() as runtime:
         petition_id = petitions.by_slug(runtime, slug, fresh=True).petition.id
-        reports = blast_reports.reports(runtime, petition_id)
-        found = [(report, blasts.missing(runtime, report.blast.id)) for report in reports]
+        ids = [report.blast.id for report in blast_reports.reports(runtime, petition_id)]
+        found = [(blast_reports.report(runtime, id_, petition_id), blasts.missing(runtime, id_)) for id_ in ids]
     if as_json:
         click.echo(json.dumps([_plain(*each) for each in found], ensure_ascii=False, indent=2))
         return

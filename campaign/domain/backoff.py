@@ -27,7 +27,7 @@ def wait_after(attempts: int, *, chance: float) -> timedelta:
         chance: a random number from 0 to 1; spreads the retries by up to a fifth, so that they do not come in waves.
     """
     step = LADDER[min(max(attempts, 1), len(LADDER)) - 1]
-    return step * (1 + JITTER * (2 * chance - 1))
+    return step * (1 + JITTER * chance)
 
 
 def gives_up(attempts: int, *, age: timedelta) -> bool:

@@ -104,8 +104,15 @@ class Blast:
 REJECTED_LIMIT, REJECTED_LEAST = 0.05, 20
 """More rejected than this share, and at least so many, say that the list or the sender is bad, not single people."""
 
+SAME_REFUSALS = 5
+"""So many equal refusals of the whole text in a row, without an acceptance between them, are not about the readers."""
+
 COMPLAINED_LIMIT, COMPLAINED_LEAST = 0.003, 5
 """Gmail and Yahoo refuse senders above 0.3 % complaints; one of a few is chance."""
+
+
+SELF_PAUSED = frozenset({"rejections", "complaints", "content"})
+"""Why a blast pauses by itself while it is sent."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +122,13 @@ class Reception:
     accepted: int
     rejected: int
     complained: int
+    same_refusals: int = 0
+    """The last rejections, if the server said the same to all of them after the text and accepted none since."""
 
     def reason_to_pause(self) -> str | None:
-        """``rejections`` or ``complaints`` if a limit is passed, else None."""
+        """One of :data:`SELF_PAUSED` if a limit is passed, else None."""
+        if self.same_refusals >= SAME_REFUSALS:
+            return "content"
         if self.rejected >= REJECTED_LEAST and self.rejected > REJECTED_LIMIT * (self.accepted + self.rejected):
             return "rejections"
         if self.complained >= COMPLAINED_LEAST and self.complained > COMPLAINED_LIMIT * self.accepted:

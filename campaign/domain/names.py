@@ -28,6 +28,9 @@ _SAME_LETTERS = str.maketrans({"ي": "ی", "ى": "ی", "ك": "ک", "ہ": "ه", "
 
 
 def _clean(text: str, *, keep_lines: bool) -> str:
+    if text.isascii() and text.isprintable():
+        # Nothing to compose and nothing to take out.
+        return " ".join(text.split())
     composed = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
     kept = [
         character
@@ -45,6 +48,8 @@ def _clean(text: str, *, keep_lines: bool) -> str:
 
 
 def _looks_like_link(text: str) -> bool:
+    if text.isascii():
+        return _LINK.search(text) is not None
     # Full-width and ideographic forms are folded: mail programs make links of them too.
     return _LINK.search(unicodedata.normalize("NFKC", text).replace("。", ".")) is not None
 
@@ -85,5 +90,7 @@ def clean_reason(typed: str) -> str:
 
 def person_key(name: str) -> str:
     """The form in which two spellings of one name are the same: compatible, caseless, without marks and spaces."""
+    if name.isascii():
+        return "".join(filter(str.isalnum, name.lower()))
     folded = unicodedata.normalize("NFKD", name).casefold().translate(_SAME_LETTERS)
     return "".join(character for character in folded if unicodedata.category(character)[0] in "LN")

@@ -13,6 +13,9 @@ SLOWED = 60.0
 """Mails a second to a domain that has no limit of its own, before it is slowed for the first time."""
 
 SLOWEST = 1 / 64
+HELD = 1 / 4096
+"""A domain that refuses our mail for our own sake gets one mail a minute, and is as before after an hour."""
+
 AGAIN = timedelta(seconds=30)
 """Answers of one burst are one sign: a domain is slowed at most once in this time."""
 
@@ -59,12 +62,17 @@ class Slowness:
         """Half of the present rate, but once per burst."""
         if now - self.since < AGAIN:
             return self
-        return Slowness(max(SLOWEST, self.now(now) / 2), now)
+        return Slowness(min(self.now(now), max(SLOWEST, self.now(now) / 2)), now)
 
 
 def first_sign(now: datetime) -> Slowness:
     """The first time a domain asks for less."""
     return Slowness(0.5, now)
+
+
+def held(now: datetime) -> Slowness:
+    """A domain that refuses our mail for our own sake."""
+    return Slowness(HELD, now)
 
 
 @dataclass(frozen=True)

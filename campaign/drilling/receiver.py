@@ -1,12 +1,13 @@
 """The receiving end: the scripted fault server, with a diary of all that it saw. It counts before it answers."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from campaign.drilling.evidence import Offer, Refusal, Silence, Taken
-from campaign.smtpd.dialogue import Answer, Break, Late, Transaction
+from campaign.smtpd.dialogue import Answer, Break, Dialogue, Late, Rules, Transaction
 from campaign.smtpd.faults import Fault, FaultRules, Script
 from campaign.smtpd.running import ServerThread
 
@@ -120,17 +121,39 @@ class Diary(FaultRules):
             return list(self._silences)
 
 
+class _Noted(Dialogue):
+    """A dialogue whose client is noted while the connection is open, whatever is or is not said on it."""
+
+    def __init__(self, rules: Rules, open_ports: set[int]) -> None:
+        super().__init__(rules)
+        self._open_ports = open_ports
+        self._port = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note the client, and greet it."""
+        self._port = transport.get_extra_info("peername")[1]
+        self._open_ports.add(self._port)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Strike the client out."""
+        self._open_ports.discard(self._port)
+        super().connection_lost(error)
+
+
 class Receiver(ServerThread):
     """The server in a thread of the drill."""
 
     def __init__(self, diary: Diary) -> None:
         super().__init__(diary)
         self.diary = diary
-
-    def open_ports(self) -> set[int]:
-        """The clients' ports of all connections that are open now."""
-        return {port for dialogue in tuple(self.dialogues) if (port := dialogue.peer_port) is not None}
+        self._open_ports: set[int] = set()
 
     def open_from(self, ports: Iterable[int]) -> int:
-        """How many connections from these ports of clients are open now."""
-        return len(self.open_ports() & set(ports))
+        """How many connections from these TCP ports of clients are open now."""
+        return sum(port in self._open_ports for port in set(ports))
+
+    def _begin_dialogue(self) -> Dialogue:
+        dialogue = _Noted(self.rules, self._open_ports)
+        self.dialogues.append(dialogue)
+        return dialogue

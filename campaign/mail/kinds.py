@@ -137,6 +137,8 @@ KINDS: Mapping[str, MailKind] = {
             is_test=True,
         ),
         _urgent("sign_in", context=frozenset({"valid_minutes"}), slots=frozenset({"link_sign_in"})),
-        _urgent("admin_alert", context=frozenset({"sentences", "link_monitor"}), slots=frozenset()),
+        _urgent(
+            "admin_alert", context=frozenset({"sentences", "link_monitor", "is_blast", "is_admin"}), slots=frozenset()
+        ),
     )
 }

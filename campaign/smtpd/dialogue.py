@@ -82,8 +82,6 @@ class Dialogue(asyncio.Protocol):
         self._login: list[str] | None = None
         self._transport: asyncio.Transport | None = None
         self._upgrade: asyncio.Task[None] | None = None
-        self.peer_port: int | None = None
-        """The client's TCP port while the connection is open, whatever is or is not said on it."""
         self._verbs = {
             b"EHLO": self._ehlo,
             b"HELO": self._ehlo,
@@ -101,7 +99,6 @@ class Dialogue(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet."""
         self._transport = cast("asyncio.Transport", transport)
-        self.peer_port = self._transport.get_extra_info("peername")[1]
         self._say(self._rules.answer("banner", self._transaction, "") or b"220 countersign.test ESMTP\r\n")
 
     def abort(self) -> None:
@@ -112,7 +109,6 @@ class Dialogue(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         """Forget what was not finished."""
         self._stopped = True
-        self.peer_port = None
 
     def data_received(self, data: bytes) -> None:
         """Take bytes as they come; commands may be pipelined (RFC 2920)."""

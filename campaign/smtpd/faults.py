@@ -1,95 +1,44 @@
-"""A scripted SMTP server: faults per phase, recipient and domain, by odds and times; it counts what it accepted.
+"""A scripted SMTP server: faults per phase, recipient and domain, by odds, times and rate; it counts what it accepted.
 
-In a test it is a context manager (:class:`FaultServer`); as a process, ``python -m campaign.smtpd.faults script.json
---port 2525 --accepted accepted.log`` writes a line ``message-id recipient`` for each message that it took, before it
-answers.
+In a test it is a context manager (:class:`FaultServer`); as a process, ``countersign faults``, or without its report
+``python -m campaign.smtpd.faults script.json --port 2525 --accepted accepted.log``. The log gets a line ``message-id
+recipient`` for each message that was taken, before the answer. docs/faults.md has the table of what a fault can be.
 """
 
 import argparse
-import json
 import re
 import sys
 import threading
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Final, Self, TextIO
+from typing import Final, TextIO
 
-from campaign.errors import SettingsError
 from campaign.smtpd import running
-from campaign.smtpd.certificates import Authority, Certificate
-from campaign.smtpd.dialogue import EXTENSIONS, Answer, Break, Late, Rules, Transaction
+from campaign.smtpd.certificates import Authority
+from campaign.smtpd.dialogue import Answer, Rules, Transaction
+from campaign.smtpd.mixes import realistic
+from campaign.smtpd.script import Fault, Script
 
-PHASES: Final = ("banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "dot", "accepted")
-"""``dot`` happens instead of accepting; ``accepted`` after it was counted, in place of the 250."""
+__all__ = ["Fault", "FaultRules", "FaultServer", "Script", "realistic"]
 
-GARBAGE: Final = "garbage"
-_REPLY = re.compile(r"(?:slow (\d+(?:\.\d+)?) )?([2-5]\d\d[ -].*)", re.DOTALL)
 _MESSAGE_ID = re.compile(rb"(?im)^Message-ID:[ \t]*(<[^>\r\n]*>)")
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing that goes wrong.
-
-    ``does`` is a reply such as ``450 4.2.0 Later``, at once or, as in ``slow 2.5 250 2.0.0 Ok``, after some seconds; or
-    ``drop``, ``hang``, ``stall``, ``garbage``. ``recipient`` and ``domain`` limit it (phases from rcpt
-    on); ``odds`` is the chance that it happens when it could; ``times`` how often at most, ``after`` how many chances
-    pass first.
-    """
-
-    phase: str
-    does: str
-    recipient: str | None = None
-    domain: str | None = None
-    odds: float = 1.0
-    times: int | None = None
-    after: int = 0
-
-    def __post_init__(self) -> None:
-        if self.phase not in PHASES:
-            raise SettingsError([f"a fault has no phase {self.phase}; it is one of {', '.join(PHASES)}"])
-        if self.does not in {*Break, GARBAGE} and not _REPLY.fullmatch(self.does):
-            raise SettingsError([f"a fault can't do {self.does!r}"])
-
-
-@dataclass(frozen=True)
-class Script:
-    """What a server offers and what goes wrong. The same ``seed`` gives the same faults for the same dialogue."""
-
-    faults: tuple[Fault, ...] = ()
-    seed: int = 0
-    extensions: tuple[str, ...] = EXTENSIONS
-    certificate: Certificate | None = None
-    """Offer STARTTLS with this certificate."""
-    implicit_tls: bool = False
-    credentials: tuple[str, str] | None = None
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read a script; keys are the names of the fields.
-
-        Raises:
-            SettingsError: for names or values that no script has.
-        """
-        try:
-            found: dict[str, Any] = json.loads(text)
-            faults = tuple(Fault(**fault) for fault in found.pop("faults", ()))
-            certificate = Certificate(found.pop("certificate")) if "certificate" in found else None
-            pairs: dict[str, Any] = {
-                name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
-            }
-            return cls(faults=faults, certificate=certificate, **pairs)
-        except (TypeError, ValueError) as error:
-            raise SettingsError([f"the fault script can't be read: {error}"]) from error
+_SECOND: Final = 1.0
 
 
 class FaultRules(Rules):
-    """Answers by the script. ``accepted`` counts what it took, by Message-ID and recipient; safe to read any time."""
+    """Answers by the script. ``accepted`` counts what it took, by Message-ID and recipient; safe to read any time.
 
-    def __init__(self, script: Script, *, authority: Authority | None = None, log: TextIO | None = None) -> None:
+    ``keep`` holds the bytes of what was taken too, for tests that look at them.
+    """
+
+    def __init__(
+        self, script: Script, *, authority: Authority | None = None, log: TextIO | None = None, keep: bool = True
+    ) -> None:
         self.extensions = script.extensions
         self.credentials = script.credentials
         self.accepted: Counter[tuple[str, str]] = Counter()
@@ -97,9 +46,9 @@ class FaultRules(Rules):
         """Sender, recipient and data of each accepted message."""
         self.chances: Counter[str] = Counter()
         """How often each phase was reached."""
-        self._faults = list(script.faults)
-        self._seen = [0] * len(self._faults)
-        self._done = [0] * len(self._faults)
+        self._faults = [_Running(fault) for fault in script.faults]
+        self._arrivals: dict[str, deque[float]] = defaultdict(deque)
+        self._keep = keep
         self._random = Random(script.seed)  # noqa: S311 - a test's dice
         self._log = log
         self._lock = threading.Lock()
@@ -110,6 +59,8 @@ class FaultRules(Rules):
         """The first fault that applies, if any."""
         recipients = [argument] if phase == "rcpt" else transaction.recipients
         self.chances[phase] += 1
+        if phase == "rcpt":
+            self._note_arrival(argument)
         return self._fault(phase, recipients)
 
     def message(self, transaction: Transaction, data: bytes) -> Answer:
@@ -122,7 +73,8 @@ class FaultRules(Rules):
         with self._lock:
             for recipient in transaction.recipients:
                 self.accepted[message_id, recipient] += 1
-                self.received.append((transaction.mail_from, recipient, data))
+                if self._keep:
+                    self.received.append((transaction.mail_from, recipient, data))
                 if self._log is not None:
                     self._log.write(f"{message_id} {recipient}\n")
         if self._log is not None:
@@ -131,29 +83,67 @@ class FaultRules(Rules):
 
     def add(self, fault: Fault) -> None:
         """Let something more go wrong from now on."""
-        self._seen.append(0)
-        self._done.append(0)
-        self._faults.append(fault)
+        self._faults.append(_Running(fault))
 
     def heal(self) -> None:
-        """Nothing goes wrong any more."""
-        self._faults.clear()
+        """Nothing goes wrong any more; what went wrong stays counted."""
+        for running_fault in self._faults:
+            running_fault.healed = True
+
+    def happened(self) -> list[tuple[Fault, int]]:
+        """Each fault, and how often it happened."""
+        return [(each.fault, each.done) for each in self._faults]
 
     def repeated(self) -> dict[tuple[str, str], int]:
         """What was accepted more than once."""
-        return {key: number for key, number in self.accepted.items() if number > 1}
+        with self._lock:
+            return {key: number for key, number in self.accepted.items() if number > 1}
+
+    def _note_arrival(self, recipient: str) -> None:
+        now, arrivals = time.monotonic(), self._arrivals[_domain(recipient)]
+        arrivals.append(now)
+        while arrivals[0] <= now - _SECOND:
+            arrivals.popleft()
 
     def _fault(self, phase: str, recipients: Sequence[str]) -> Answer | None:
-        for index, fault in enumerate(self._faults):
-            if fault.phase != phase or not _concerns(fault, recipients):
-                continue
-            self._seen[index] += 1
-            spent = fault.times is not None and self._done[index] >= fault.times
-            if spent or self._seen[index] <= fault.after or self._random.random() >= fault.odds:
-                continue
-            self._done[index] += 1
-            return _answer(fault.does)
+        for each in self._faults:
+            if each.fault.phase == phase and each.applies(recipients, self._busiest(recipients), self._random):
+                return each.fault.answer()
         return None
+
+    def _busiest(self, recipients: Sequence[str]) -> int:
+        """Recipients that came within the last second for the busiest of these domains."""
+        return max((len(self._arrivals[_domain(recipient)]) for recipient in recipients), default=0)
+
+
+@dataclass
+class _Running:
+    """A fault with what it has done."""
+
+    fault: Fault
+    seen: int = 0
+    done: int = 0
+    healed: bool = False
+    by_recipient: Counter[str] = field(default_factory=Counter)
+
+    def applies(self, recipients: Sequence[str], arrivals: int, dice: Random) -> bool:
+        """True if it happens now; counts the chance, and that it was taken."""
+        fault = self.fault
+        if self.healed or not _concerns(fault, recipients):
+            return False
+        self.seen += 1
+        spent = fault.times is not None and self.done >= fault.times
+        if spent or self.seen <= fault.after or (fault.above is not None and arrivals <= fault.above):
+            return False
+        key = recipients[0] if recipients else ""
+        if fault.each is not None and self.by_recipient[key] >= fault.each:
+            return False
+        if dice.random() >= fault.odds:
+            return False
+        self.done += 1
+        if fault.each is not None:
+            self.by_recipient[key] += 1
+        return True
 
 
 class FaultServer(running.ServerThread):
@@ -171,49 +161,41 @@ class FaultServer(running.ServerThread):
         super().__init__(rules, tls=rules.tls if script.implicit_tls else None)
 
 
-PROVIDERS: Final = {
-    "gmail.test": (
-        Fault("rcpt", "550 5.1.1 The account does not exist", domain="gmail.test", odds=0.004),
-        Fault("rcpt", "452 4.2.2 The inbox is out of storage space", domain="gmail.test", odds=0.003),
-        Fault("dot", "421 4.7.28 Unusual rate of mail", domain="gmail.test", odds=0.002),
-    ),
-    "outlook.test": (
-        Fault("rcpt", "550 5.5.0 Requested action not taken: mailbox unavailable", domain="outlook.test", odds=0.006),
-        Fault("mail", "451 4.7.500 Server busy", odds=0.001),
-        Fault("dot", "drop", domain="outlook.test", odds=0.0005),
-    ),
-    "yahoo.test": (
-        Fault("rcpt", "554 5.7.9 Not accepted for policy reasons", domain="yahoo.test", odds=0.0005),
-        Fault("rcpt", "421 4.7.0 Temporarily deferred due to unexpected volume", domain="yahoo.test", odds=0.01),
-    ),
-    "small.test": (
-        Fault("rcpt", "450 4.2.0 Greylisted, try again in five minutes", domain="small.test", odds=0.3),
-        Fault("accepted", "drop", domain="small.test", odds=0.001),
-        Fault("data", "hang", domain="small.test", odds=0.0005),
-    ),
-}
-"""What large and small receivers do to a healthy sender, by domain: for rehearsals and drills."""
-
-
-def realistic(*, seed: int) -> Script:
-    """A script with all :data:`PROVIDERS`."""
-    return Script(faults=tuple(fault for faults in PROVIDERS.values() for fault in faults), seed=seed)
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].lower()
 
 
 def _concerns(fault: Fault, recipients: Sequence[str]) -> bool:
     if fault.recipient is not None and fault.recipient not in recipients:
         return False
-    return fault.domain is None or any(address.endswith(f"@{fault.domain}") for address in recipients)
+    return fault.domain is None or any(_domain(address) == fault.domain for address in recipients)
 
 
-def _answer(does: str) -> Answer:
-    if does == GARBAGE:
-        return b"\x00\x01HTTP/1.1 400 Bad Request\r\n\r\n<html>\r\n"
-    if does in set(Break):
-        return Break(does)
-    found = _REPLY.fullmatch(does)
-    reply = (found[2] if found else does).encode().rstrip(b"\r\n") + b"\r\n"
-    return Late(float(found[1]), reply) if found and found[1] else reply
+def serve(
+    script: Script, *, host: str, port: int, log: Path | None = None, ca_folder: Path | None = None,
+    on_ready: Callable[[], None] | None = None,
+) -> FaultRules:  # fmt: skip
+    """Serve until SIGTERM or SIGINT; returns the rules, which tell what happened.
+
+    Args:
+        script: what goes wrong.
+        host: the address to listen on.
+        port: the port.
+        log: a line for each message that was taken, appended before the answer.
+        ca_folder: where certificates go if the script offers TLS; ``ca.pem`` in it is what clients trust.
+        on_ready: called when the port is open.
+
+    Raises:
+        EngineError: when the port is taken.
+        OSError: when a file can't be written.
+    """
+    authority = Authority.create(ca_folder) if ca_folder is not None else None
+    with ExitStack() as opened:
+        lines = None if log is None else opened.enter_context(log.open("a", encoding="utf-8"))
+        rules = FaultRules(script, authority=authority, log=lines, keep=False)
+        tls = rules.tls if script.implicit_tls else None
+        running.run(rules, host=host, port=port, tls=tls, on_ready=on_ready)
+    return rules
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -224,9 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=2525)
     parser.add_argument("--accepted", type=Path, required=True, help="log of what was accepted; appended to")
     options = parser.parse_args(arguments)
-    with options.accepted.open("a", encoding="utf-8") as log:
-        rules = FaultRules(Script.from_json(options.script.read_text(encoding="utf-8")), log=log)
-        running.run(rules, host=options.host, port=options.port)
+    script = Script.from_json(options.script.read_text(encoding="utf-8"))
+    serve(script, host=options.host, port=options.port, log=options.accepted)
     return 0
 
 

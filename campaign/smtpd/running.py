@@ -28,27 +28,35 @@ async def listen(
         raise EngineError(f"The mail server can't listen on {host} port {port}: {reason}.") from error
 
 
-def run(rules: Rules, *, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT."""
-    asyncio.run(_run(rules, host, port))
+def run(
+    rules: Rules, *, host: str, port: int, tls: ssl.SSLContext | None = None, on_ready: Callable[[], None] | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT; ``tls`` for implicit TLS. ``on_ready`` is called when the port is open."""
+    asyncio.run(_run(rules, host, port, tls=tls, on_ready=on_ready))
 
 
-async def _run(rules: Rules, host: str, port: int) -> None:
+async def _run(
+    rules: Rules, host: str, port: int, *, tls: ssl.SSLContext | None, on_ready: Callable[[], None] | None
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = await listen(lambda: Dialogue(rules), host=host, port=port)
+    server = await listen(lambda: Dialogue(rules, encrypted=tls is not None), host=host, port=port, tls=tls)
+    if on_ready is not None:
+        on_ready()
     await stop.wait()
     server.close()
 
 
 class ServerThread:
-    """A server in a thread, as a context manager; ``port`` is known inside."""
+    """A server in a thread, as a context manager; ``port`` is known inside, 0 takes a free one."""
 
-    def __init__(self, rules: Rules, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, rules: Rules, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.rules = rules
         self.host = host
-        self.port = 0
+        self.port = port
         self._tls = tls
         self.dialogues: list[Dialogue] = []
         self._loop = asyncio.new_event_loop()
@@ -76,7 +84,7 @@ class ServerThread:
         self._loop.call_soon_threadsafe(action)
 
     async def _main(self) -> None:
-        server = await listen(self._begin_dialogue, host=self.host, port=0, tls=self._tls)
+        server = await listen(self._begin_dialogue, host=self.host, port=self.port, tls=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stop.wait()

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
-from campaign.domain.blast import Audience, Blast, BlastKind, Reception
+from campaign.domain.blast import SELF_PAUSED, Audience, Blast, BlastKind
 from campaign.store.database import Transaction
 
 _COLUMNS = """b.id, b.petition_id, b.kind, b.send_at, b.time_zone, b.max_lateness, b.audience, b.threshold,
@@ -93,6 +93,17 @@ def unfinished(tx: Transaction) -> list[Blast]:
                 where m.blast_id = b.id and m.state in ('planned', 'claimed', 'submitting')
                 order by m.blast_id, m.state limit 1))))
         order by coalesce(b.started_at, b.send_at)""")
+    )
+    return [_blast(row) for row in rows]
+
+
+def paused_by_themselves(tx: Transaction) -> list[Blast]:
+    """Blasts that a limit has paused and nobody has let go on or ended."""
+    rows = tx.execute(
+        text(f"""
+        select {_COLUMNS} from blast b
+        where b.paused_at is not null and b.cancelled_at is null and b.paused_reason = any(:reasons) order by b.id"""),
+        reasons=sorted(SELF_PAUSED),
     )
     return [_blast(row) for row in rows]
 
@@ -372,27 +383,3 @@ def _end_of_walk(tx: Transaction, direction: str, blast_id: int, since: datetime
         id=blast_id, since=since,
     ).scalar_one_or_none()  # fmt: skip
     return found
-
-
-def reception(tx: Transaction, blast_id: int) -> Reception:
-    """How a blast was received since a person last let it go on; of the accepted, no more than matter are counted."""
-    row = tx.execute(
-        text("""
-        with since as (
-            select coalesce(max(at), '-infinity') as at from audit_entry
-            where action = 'blast.resume' and subject = 'blast' and subject_id = :id),
-        rejected as (
-            select count(*) as n from message m, since
-            where m.blast_id = :id and m.state = 'rejected' and m.settled_at > since.at),
-        complained as (
-            select count(*) as n from delivery_event e join message m on m.id = e.message_id, since
-            where m.blast_id = :id and e.kind = 'complained' and e.received_at > since.at)
-        select r.n as rejected, c.n as complained,
-            (select count(*) from (
-                select 1 from message m, since
-                where m.blast_id = :id and m.state = 'accepted' and m.settled_at > since.at
-                limit 20 * r.n + 1000 * c.n) few) as accepted
-        from rejected r, complained c"""),
-        id=blast_id,
-    ).one()  # fmt: skip
-    return Reception(accepted=row.accepted, rejected=row.rejected, complained=row.complained)

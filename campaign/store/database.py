@@ -17,7 +17,9 @@ from sqlalchemy.sql.elements import TextClause
 
 from campaign.domain.states import Lane
 from campaign.errors import StoreUnavailableError
+from campaign.store import round_trip
 from campaign.store.clock import SharedClock
+from campaign.store.round_trip import Prepared, RefusedError
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -122,30 +124,41 @@ class Store:
                 raise StoreUnavailableError("the database was lost while saving; please try again") from error
             return result, transaction.lanes
 
-    def express(self, statements: Sequence[tuple[str, Mapping[str, object]]]) -> object:
-        """Send statements in one round trip, as one implicit transaction; the first value of the last one.
+    def express(self, statements: Sequence[Prepared], values: Mapping[str, object]) -> bytes | None:
+        """Run prepared statements in one round trip, as one implicit transaction; the first value of the last one.
 
-        For the few places where a person waits and nothing is decided in between. The statements are psycopg's.
+        For the few places where a person waits and nothing is decided in between.
 
         Returns:
             None if the transaction was rolled back (a constraint, a deadlock) or the database was lost: the caller
             takes the careful way, which must find out by itself whether a commit has arrived.
         """
         try:
-            with self.engine.connect() as pooled:
-                self._compare_clocks(pooled)
-                raw: Any = pooled.connection.driver_connection
-                raw.autocommit = True
-                try:
-                    with raw.pipeline():
-                        cursors = [raw.execute(statement, values) for statement, values in statements]
-                    return cursors[-1].fetchone()[0]
-                finally:
-                    if not raw.closed:
-                        raw.autocommit = False
+            if self.clock.is_due:
+                with self.engine.connect() as connection:
+                    self._compare_clocks(connection)
+            pooled = self.engine.raw_connection()
         except (psycopg.Error, DBAPIError, PoolTimeoutError) as error:
-            log.info("the express way is not free: %s", getattr(error, "sqlstate", None) or type(error).__name__)
+            log.info("the express way is not free: %s", type(error).__name__)
             return None
+        is_whole = False
+        try:
+            raw: Any = pooled.driver_connection
+            found = round_trip.run(raw, pooled.info.setdefault("prepared", set()), statements, values)
+            is_whole = True
+        except RefusedError as error:
+            is_whole = True
+            log.info("the express way is not free: %s", error.sqlstate)
+            return None
+        except psycopg.Error as error:
+            log.info("the express way is not free: %s", type(error).__name__)
+            return None
+        finally:
+            if not is_whole:
+                # In the middle of a talk: such a connection is nobody's any more.
+                pooled.invalidate()
+            pooled.close()
+        return found
 
     def _compare_clocks(self, connection: Connection) -> None:
         if self.clock.is_due:

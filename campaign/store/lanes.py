@@ -1,5 +1,6 @@
 """Lanes: paused by people or by trouble, and what the mail server last said."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +24,9 @@ class LaneState:
     last_answer_at: datetime | None
     troubled_at: datetime | None = None
     """When the present row of failures of the mail server began."""
+    refused_at: datetime | None = None
+    """When a receiver last refused mail for our own sake, and was held."""
+    refused_answer: str | None = None
 
 
 def all_lanes(tx: Transaction) -> list[LaneState]:
@@ -30,7 +34,7 @@ def all_lanes(tx: Transaction) -> list[LaneState]:
     rows = tx.execute(
         text("""
         select name, paused_at, paused_by, paused_reason, not_before, troubles, last_answer, last_answer_at,
-            troubled_at
+            troubled_at, refused_at, refused_answer
         from lane order by name""")
     )
     return [LaneState(Lane(row[0]), *tuple(row)[1:]) for row in rows]
@@ -59,7 +63,7 @@ def resume(tx: Transaction, lane: Lane) -> bool:
         tx.execute(
             text("""
             update lane set paused_at = null, paused_by = null, paused_reason = null, not_before = null, troubles = 0,
-                troubled_at = null
+                troubled_at = null, refusals = 0, refused_by = '{}'
             where name = :lane and (paused_at is not null or not_before is not null)"""),
             lane=str(lane),
         ).rowcount
@@ -92,8 +96,8 @@ def close_circuit(tx: Transaction, lane: Lane, *, now: datetime) -> None:
     tx.execute(
         text("""
         update lane set not_before = null, troubles = 0, troubled_at = null, last_answer = null,
-            last_answer_at = :now
-        where name = :lane and (troubles > 0 or not_before is not null)"""),
+            last_answer_at = :now, refusals = 0, refused_by = '{}'
+        where name = :lane and (troubles > 0 or not_before is not null or refusals > 0)"""),
         lane=str(lane),
         now=now,
     )
@@ -102,3 +106,37 @@ def close_circuit(tx: Transaction, lane: Lane, *, now: datetime) -> None:
 def troubles(tx: Transaction, lane: Lane) -> int:
     """Failures of the mail server in a row, as a whole, not of single messages."""
     return int(tx.execute(text("select troubles from lane where name = :lane"), lane=str(lane)).scalar_one())
+
+
+def refused(tx: Transaction, lane: Lane, *, number: int, receivers: Collection[bytes]) -> tuple[int, frozenset[bytes]]:
+    """Count refusals for our own sake; returns those since the last acceptance, and by which receivers."""
+    row = tx.execute(
+        text("""
+        update lane set refusals = least(refusals + :number, 1000), refused_by = (
+            select array_agg(key order by key) from (
+                select unnest(refused_by) as key union select unnest(cast(:keys as bytea[])) limit 100) as known)
+        where name = :lane returning refusals, refused_by"""),
+        lane=str(lane), number=number, keys=sorted(receivers),
+    ).one()  # fmt: skip
+    return row.refusals, frozenset(bytes(key) for key in row.refused_by)
+
+
+def note_refusal(tx: Transaction, lane: Lane, *, answer: str, now: datetime) -> None:
+    """Note that a receiver refuses mail for our own sake and is held, for the admins to be told."""
+    tx.execute(
+        text("update lane set refused_at = :now, refused_answer = :answer where name = :lane"),
+        lane=str(lane), now=now, answer=answer,
+    )  # fmt: skip
+
+
+def took_mail(tx: Transaction, *, since: datetime) -> bool:
+    """True if a mail server accepted mail of ours since a moment, in whichever lane."""
+    return bool(
+        tx.execute(
+            text("""
+            select exists (
+                select 1 from message
+                where lane = any(enum_range(null::lane_name)) and state = 'accepted' and settled_at >= :since)"""),
+            since=since,
+        ).scalar_one()
+    )  # fmt: skip

@@ -58,6 +58,56 @@ _WANTED = """(m.signature_id is null or (s.address is not null
 """Consent: who withdrew, unsubscribed or was erased gets nothing any more."""
 
 
+_OPEN_LANE = """not exists (
+        select 1 from lane l where l.name = :lane and (l.paused_at is not null or l.not_before > :now))"""
+
+_DUE = f"""due as (
+    select m.id, m.signature_id from message m
+    where m.lane = :lane and m.state = 'planned' and m.due_at <= :now and m.losses = 0 and {_OPEN_LANE}
+        and (m.blast_id is null or m.blast_id in (
+            select b.id from blast b where b.paused_at is null and b.cancelled_at is null))
+    order by m.due_at, m.id limit :limit
+    for update of m skip locked)"""
+_DUE_SUSPECTS = _DUE.replace("m.losses = 0", "m.losses > 0")
+
+_WAITING = """recursive waiting as (
+    (select m.blast_id from message m where m.state = 'planned' and m.blast_id is not null order by m.blast_id limit 1)
+    union all
+    select (select m.blast_id from message m where m.state = 'planned' and m.blast_id > w.blast_id
+        order by m.blast_id limit 1)
+    from waiting w where w.blast_id is not null)"""
+"""The blasts that have planned messages: one step of the index for each, however many messages it has."""
+
+_DUE_BESIDE_HELD = f"""{_WAITING},
+going as (
+    select b.id, first.due_at from waiting w join blast b on b.id = w.blast_id
+    cross join lateral (
+        select m.due_at from message m where m.blast_id = b.id and m.state = 'planned'
+        order by m.due_at, m.id limit 1) first
+    where b.paused_at is null and b.cancelled_at is null and first.due_at <= :now and {_OPEN_LANE}
+    order by first.due_at),
+due as (
+    select m.id, m.signature_id from going cross join lateral (
+        select m.id, m.signature_id from message m
+        where m.blast_id = going.id and m.state = 'planned' and m.due_at <= :now and m.losses = 0
+        order by m.due_at, m.id limit :limit
+        for update of m skip locked) m
+    limit :limit)"""
+
+
+def _is_any_held(tx: Transaction) -> bool:
+    """True if a blast that is paused or cancelled still has planned messages."""
+    return bool(
+        tx.execute(
+            text(f"""
+            with {_WAITING}
+            select exists (
+                select 1 from waiting w join blast b on b.id = w.blast_id
+                where b.paused_at is not null or b.cancelled_at is not null)""")
+        ).scalar_one()
+    )
+
+
 def claim(
     tx: Transaction, lane: Lane, *, owner_id: int, limit: int, lease_until: datetime, now: datetime,
     suspects: bool = False, at_once: bool = False,
@@ -68,20 +118,13 @@ def claim(
     worker died with instead of the others: claimed alone, a poisonous row takes no neighbour into quarantine.
     ``at_once`` looks at consent too and marks what may go as about to reach the wire, which saves a step per message
     where they are many and go within seconds; the rest is claimed, for :func:`leave_out`.
+
+    While a blast is held, its rows stand in front and might be a million: then the others are looked up by blast.
     """
+    due = _DUE_SUSPECTS if suspects else _DUE_BESIDE_HELD if lane is Lane.BULK and _is_any_held(tx) else _DUE
     rows = tx.execute(
         text(f"""
-        with due as (
-            select m.id, m.signature_id from message m
-            where m.lane = :lane and m.state = 'planned' and m.due_at <= :now
-                and m.losses {"> 0" if suspects else "= 0"}
-                and not exists (
-                    select 1 from lane l where l.name = :lane and (l.paused_at is not null or l.not_before > :now))
-                and (m.blast_id is null or m.blast_id in (
-                    select b.id from blast b where b.paused_at is null and b.cancelled_at is null))
-            order by m.due_at, m.id limit :limit
-            for update of m skip locked),
-        taken as (
+        with {due}, taken as (
             update message m set owner_id = :owner_id, lease_until = :lease_until, attempts = m.attempts + 1,
                 state = case when :at_once and {_WANTED} then cast('submitting' as message_state) else 'claimed' end
             from due left join signature s on s.id = due.signature_id

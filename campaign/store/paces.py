@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from campaign.domain.pace import RECOVERY, SLOWEST, Slowness, first_sign
+from campaign.domain.pace import HELD, RECOVERY, Slowness, first_sign, held
 from campaign.store.database import Transaction
 
 
@@ -15,9 +15,9 @@ def slowed(tx: Transaction, *, now: datetime) -> dict[bytes, Slowness]:
     return {bytes(row.key): Slowness(row.factor, row.since) for row in rows}
 
 
-_LONGEST = RECOVERY * 7
-"""After this even the slowest domain has recovered: 1/64 doubled six times."""
-assert 2**6 * SLOWEST == 1  # noqa: S101 - the two numbers belong together
+_LONGEST = RECOVERY * 13
+"""After this even a held domain has recovered: 1/4096 doubled twelve times."""
+assert 2**12 * HELD == 1  # noqa: S101 - the two numbers belong together
 
 
 def slow_down(tx: Transaction, keys: Sequence[bytes], *, now: datetime) -> None:
@@ -26,13 +26,22 @@ def slow_down(tx: Transaction, keys: Sequence[bytes], *, now: datetime) -> None:
         row = tx.execute(
             text("select factor, since from slow_domain where key = :key for update"), key=key
         ).one_or_none()
-        slower = first_sign(now) if row is None else Slowness(row.factor, row.since).asked_again(now)
-        tx.execute(
-            text("""
-            insert into slow_domain (key, factor, since) values (:key, :factor, :since)
-            on conflict (key) do update set factor = excluded.factor, since = excluded.since"""),
-            key=key, factor=slower.factor, since=slower.since,
-        )  # fmt: skip
+        _store(tx, key, first_sign(now) if row is None else Slowness(row.factor, row.since).asked_again(now))
+
+
+def hold(tx: Transaction, keys: Sequence[bytes], *, now: datetime) -> None:
+    """Hold domains that refuse our mail for our own sake."""
+    for key in sorted(keys):
+        _store(tx, key, held(now))
+
+
+def _store(tx: Transaction, key: bytes, slower: Slowness) -> None:
+    tx.execute(
+        text("""
+        insert into slow_domain (key, factor, since) values (:key, :factor, :since)
+        on conflict (key) do update set factor = excluded.factor, since = excluded.since"""),
+        key=key, factor=slower.factor, since=slower.since,
+    )  # fmt: skip
 
 
 def forget(tx: Transaction, *, now: datetime) -> int:

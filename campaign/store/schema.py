@@ -92,6 +92,12 @@ lane = Table(
     Column("troubled_at", MOMENT),
     Column("last_answer", Text),
     Column("last_answer_at", MOMENT),
+    # Refusals for our own sake since the last acceptance, and keyed hashes of the receivers that said so.
+    Column("refusals", SmallInteger, nullable=False, server_default="0"),
+    Column("refused_by", ARRAY(LargeBinary), nullable=False, server_default="{}"),
+    # When a receiver alone did, and was held; admins are told.
+    Column("refused_at", MOMENT),
+    Column("refused_answer", Text),
 )
 
 account = Table(
@@ -346,7 +352,7 @@ message = Table(
     # Wide columns first, so that no padding is stored: 10M rows of this table fit in 2 GB with its indexes.
     Column("id", BigInteger, Identity(), primary_key=True),
     # Signatures, petitions and blasts are never deleted (a person is erased in place), and a million rows are planned
-    # from rows that are read in the same statement: foreign keys here would cost more than the rows (ADR 15).
+    # from rows that are read in the same statement: foreign keys here would cost more than the rows (ADR 16).
     Column("signature_id", BigInteger),
     Column("planned_at", MOMENT, nullable=False, server_default=func.now()),
     # Not before; the only due time there is. Celery never holds an eta.
@@ -384,6 +390,9 @@ message = Table(
     Index("ix_message_account", "account_id", "kind", postgresql_where=text("account_id is not null")),
     # What a worker looks for: due rows of its lane, oldest first. Small, whatever the ledger holds.
     Index("ix_message_due", "lane", "due_at", "id", postgresql_where=text("state = 'planned'")),
+    # The same by blast: while one of them is held, the others' rows are found behind its million.
+    Index("ix_message_blast_due", "blast_id", "due_at", "id",
+          postgresql_where=text("state = 'planned' and blast_id is not null")),
     # Rows that a worker died with are claimed one by one: hardly ever any.
     Index("ix_message_suspect", "lane", "due_at", "id", postgresql_where=text("state = 'planned' and losses > 0")),
     Index("ix_message_lease", "lease_until", postgresql_where=text("state in ('claimed', 'submitting')")),
@@ -443,7 +452,7 @@ suppression = Table(
 slow_domain = Table(
     "slow_domain",
     metadata,
-    # Keyed hash of a recipient domain that asked for less mail; rows live for 35 minutes.
+    # Keyed hash of a recipient domain that asked for less mail; rows live for 65 minutes.
     Column("key", LargeBinary, primary_key=True),
     Column("factor", REAL, nullable=False),
     Column("since", MOMENT, nullable=False),
@@ -557,5 +566,7 @@ alert = Table(
     Column("told_at", MOMENT, nullable=False),
     Column("ended_at", MOMENT),
     Column("reason", Text, nullable=False, server_default=""),
-    UniqueConstraint("cause", "lane"),
+    # The blast that paused by itself, if it is about one.
+    Column("blast_id", ForeignKey("blast.id", ondelete="CASCADE")),
+    UniqueConstraint("cause", "lane", "blast_id", postgresql_nulls_not_distinct=True),
 )

@@ -10,34 +10,43 @@ from dataclasses import dataclass
 from campaign.domain.allowance import DAY, HOUR, MONTH, NETWORK_PER_HOUR
 from campaign.domain.states import Lane
 from campaign.store.database import Store
+from campaign.store.round_trip import Prepared
 from campaign.store.signatures import NewSignature
 
-_LOCK = "select pg_advisory_xact_lock(key) from unnest(%(keys)s::bigint[]) as key"
+_LOCK = Prepared(
+    "signup_lock",
+    "select pg_advisory_xact_lock(key) from unnest(array[%(mailbox_lock)s::bigint, %(network_lock)s::bigint]) as key",
+)
 
-_STORE = """
+_STORE = Prepared(
+    "signup_store",
+    """
     with free as (
         select 1 where not exists (
-                select 1 from signature where petition_id = %(petition_id)s and address_index = %(address_index)s
-                    and state in ('pending', 'confirmed'))
-            and not exists (select 1 from mail_allowance where key = %(mailbox)s and slot_at > %(month_ago)s)
-            and (select count(*) from mail_allowance where key = %(network)s and slot_at > %(hour_ago)s)
-                < %(per_hour)s),
+                select 1 from signature where petition_id = %(petition_id)s::int
+                    and address_index = %(address_index)s::bytea and state in ('pending', 'confirmed'))
+            and not exists (
+                select 1 from mail_allowance where key = %(mailbox)s::bytea and slot_at > %(month_ago)s::timestamptz)
+            and (select count(*) from mail_allowance
+                where key = %(network)s::bytea and slot_at > %(hour_ago)s::timestamptz) < %(per_hour)s::int),
     stored as (
         insert into signature (id, petition_id, text_version_id, consent_id, updates_consent_id, state, locale, country,
             show_name, wants_updates, nonce, address_index, person_index, address, name, reason, requested_at)
-        select %(id)s::bigint, %(petition_id)s, %(text_version_id)s, %(consent_id)s, %(updates_consent_id)s, 'pending',
-            %(locale)s, %(country)s, %(show_name)s, %(wants_updates)s, %(nonce)s::bytea, %(address_index)s::bytea,
-            %(person_index)s::bytea, %(address)s::bytea, %(name)s::bytea, %(reason)s::bytea,
-            %(requested_at)s::timestamptz
+        select %(id)s::bigint, %(petition_id)s, %(text_version_id)s::int, %(consent_id)s::int,
+            %(updates_consent_id)s::int, 'pending', %(locale)s::text, %(country)s::text, %(show_name)s::boolean,
+            %(wants_updates)s::boolean, %(nonce)s::bytea, %(address_index)s, %(person_index)s::bytea,
+            %(address)s::bytea, %(name)s::bytea, %(reason)s::bytea, %(requested_at)s::timestamptz
         from free returning id, petition_id, requested_at),
     granted as (
         insert into mail_allowance (key, slot_at, expires_at)
-        select o.key, %(requested_at)s::timestamptz, o.expires_at
-        from unnest(%(grant_keys)s::bytea[], %(grant_ends)s::timestamptz[]) as o(key, expires_at), free),
+        select o.key, %(requested_at)s, o.expires_at
+        from (values (%(mailbox)s, %(mailbox_until)s::timestamptz), (%(network)s, %(network_until)s::timestamptz))
+            as o(key, expires_at), free),
     planned as (
         insert into message (kind, lane, due_at, planned_at, signature_id, petition_id)
         select 'confirmation', 'urgent', requested_at, requested_at, id, petition_id from stored returning id)
-    select count(*) from planned"""
+    select count(*) from planned""",
+)
 
 
 @dataclass(frozen=True)
@@ -62,12 +71,12 @@ def store(database: Store, new: NewSignature, keys: Keys) -> bool:
         "month_ago": now - MONTH,
         "hour_ago": now - HOUR,
         "per_hour": NETWORK_PER_HOUR,
-        "grant_keys": [keys.mailbox, keys.network],
-        "grant_ends": [now + MONTH, now + DAY + HOUR],
+        "mailbox_until": now + MONTH,
+        "network_until": now + DAY + HOUR,
+        "mailbox_lock": int.from_bytes(keys.mailbox[:8], "big", signed=True),
+        "network_lock": int.from_bytes(keys.network[:8], "big", signed=True),
     }
-    locks = [int.from_bytes(key[:8], "big", signed=True) for key in (keys.mailbox, keys.network)]
-    found = database.express([(_LOCK, {"keys": locks}), (_STORE, values)])
-    if found != 1:
+    if database.express((_LOCK, _STORE), values) != b"1":
         return False
     database.nudge(frozenset({Lane.URGENT}))
     return True

@@ -121,6 +121,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "organiser": lazy("A person paused it."),
         "rejections": lazy("It paused by itself: too many mail servers refuse it."),
         "complaints": lazy("It paused by itself: too many readers complain about it."),
+        "content": lazy("It paused by itself: the mail server refuses its text."),
         "suppressed: bounce": lazy("The address is suppressed: nobody is there."),
         "suppressed: complaint": lazy("The address is suppressed: its owner complained."),
         "suppressed: unsubscribe": lazy("The address is suppressed: unsubscribed."),

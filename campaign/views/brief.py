@@ -1,6 +1,7 @@
 """A very short memory for rendered bytes: in a rush a page is rendered once a second, not once per reader."""
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -9,24 +10,36 @@ ROOM = 512
 """Entries kept; pages of one process number petitions times languages, so this is a bound against abuse only."""
 
 
+@dataclass
+class _Kept(Generic[Value]):
+    value: Value
+    renew_at: float
+    ends_at: float
+
+
 class Brief(Generic[Value]):
-    """Keeps values for a moment. Two threads may make the same value at once; the later one stays, both are right."""
+    """Keeps values for a moment. While one thread makes a value anew, others get the last one, for as long again.
+
+    Where there is no last one, two threads may make the same value at once; the later one stays, both are right.
+    """
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._seconds = seconds
         self._clock = clock
-        self._kept: dict[Hashable, tuple[float, Value]] = {}
+        self._kept: dict[Hashable, _Kept[Value]] = {}
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value kept for a key, made anew once it is too old. Errors of ``make`` are not kept."""
         now = self._clock()
         kept = self._kept.get(key)
-        if kept is not None and now < kept[0]:
-            return kept[1]
+        if kept is not None:
+            if now < kept.renew_at:
+                return kept.value
+            kept.renew_at = kept.ends_at
         value = make()
         if len(self._kept) >= ROOM:
             self.clear()
-        self._kept[key] = (now + self._seconds, value)
+        self._kept[key] = _Kept(value, now + self._seconds, now + 2 * self._seconds)
         return value
 
     def clear(self) -> None:

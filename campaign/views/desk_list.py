@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 
 from campaign import petition_editing, petitions
 from campaign.config import LANGUAGES, ROOT
-from campaign.drafts import MAX_TITLE, Draft, check_draft
+from campaign.drafts import MAX_TITLE, Draft
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.views import desk_forms, forms, visitor
@@ -56,20 +56,10 @@ def create() -> Response:
         slug=slug, author=form["author"], on_behalf_of=form["on_behalf_of"], sender_name=form["sender_name"],
         default_locale=locale,
     )  # fmt: skip
-    problems: dict[str, str] = {}
     try:
-        # Both are looked at, so that everything to mend is named at once.
-        check_draft(draft)
+        petitions.create(runtime(), whole, {locale: draft}, owner_id=visitor.account().id)
     except InvalidInputError as error:
-        problems |= error.problems
-    try:
-        petitions.check_new(whole)
-        if not problems:
-            petitions.create(runtime(), whole, {locale: draft}, owner_id=visitor.account().id)
-    except InvalidInputError as error:
-        problems |= error.problems
-    if problems:
-        return _form(form, desk_forms.worded(problems))
+        return _form(form, desk_forms.worded(error.problems))
     return visitor.see_other("desk_overview.show", slug=slug, done="created")
 
 

@@ -69,13 +69,14 @@ def asked(name: str) -> str:
 
 def sign_form() -> SignForm:
     """The sign form as it was typed."""
+    sent = request.form
     return SignForm(
-        name=typed("name"),
-        email=typed("email"),
-        country=typed("country"),
-        reason=typed("reason"),
-        show_name="show_name" in request.form,
-        wants_updates="wants_updates" in request.form,
+        name=sent.get("name", ""),
+        email=sent.get("email", ""),
+        country=sent.get("country", ""),
+        reason=sent.get("reason", ""),
+        show_name="show_name" in sent,
+        wants_updates="wants_updates" in sent,
         locale=language(),
     )
 

@@ -20,6 +20,11 @@ def _preferred(header: str) -> str:
     return LANGUAGES[0]
 
 
+def among(wanted: str, header: str) -> str:
+    """The language of an answer: the one that the address names, if it is ours, else by the Accept-Language header."""
+    return wanted if wanted in LANGUAGES else _preferred(header)
+
+
 def asked_for() -> str | None:
     """The language named in the address, if it is one of ours."""
     wanted = request.args.get("lang", "")
@@ -29,7 +34,7 @@ def asked_for() -> str | None:
 def language() -> str:
     """The language of this answer."""
     if "language" not in g:
-        g.language = asked_for() or _preferred(request.headers.get("Accept-Language", ""))
+        g.language = among(request.args.get("lang", ""), request.headers.get("Accept-Language", ""))
     chosen: str = g.language
     return chosen
 

@@ -14,20 +14,18 @@ from campaign.views.access import Access, allow
 from campaign.views.brief import Brief
 from campaign.views.current import runtime
 from campaign.views.headers import keep_private
+from campaign.views.kept import for_everybody
 from campaign.views.language import gettext as _
 from campaign.views.language import language
 from campaign.views.rendering import link, page, qr_code, switch_to
 
 pages = Blueprint("public", __name__)
 
-FRESH = "public, max-age=1"
-"""The page and the count may be kept for a second by anyone: in a rush one answer serves all who ask in that second."""
-
 SHOWN_UPDATES = 5
 """Updates listed on a petition's page, the newest."""
 
 PAGES = "brief pages"
-COUNTS = "brief counts"
+"""Key in Flask's ``extensions`` of the short memory for what differs by a few words from one signer to the next."""
 
 
 def petition_address(slug: str) -> str:
@@ -35,34 +33,21 @@ def petition_address(slug: str) -> str:
     return f"{runtime().settings.base_url}{url_for('public.petition', slug=slug)}"
 
 
-def brief(name: str) -> Brief[bytes]:
-    """One of the application's short memories of rendered bytes."""
-    memory: Brief[bytes] = current_app.extensions[name]
-    return memory
-
-
 @pages.get("/")
 @allow(Access.PUBLIC)
 def home() -> Response:
     """The list of open petitions."""
-
-    def render() -> bytes:
-        return page("home.html", petitions=petitions.list_live(runtime(), language())).get_data()
-
-    return _fresh(brief(PAGES).get(("home", language()), render))
+    switch_to(request.path)
+    shown = page("home.html", petitions=petitions.list_live(runtime(), language()))
+    return for_everybody(shown.get_data(), "text/html")
 
 
 @pages.get("/p/<slug>")
 @allow(Access.PUBLIC)
 def petition(slug: str) -> Response:
-    """A petition with its form; the rendered bytes are kept for a second."""
-    return _fresh(brief(PAGES).get((slug, language()), lambda: _petition_page(slug).get_data()))
-
-
-def _fresh(body: bytes) -> Response:
-    response = current_app.response_class(body, mimetype="text/html")
-    response.headers["Cache-Control"] = FRESH
-    return response
+    """A petition with its form; nothing in it is about the reader."""
+    switch_to(request.path)
+    return for_everybody(_petition_page(slug).get_data(), "text/html")
 
 
 def _petition_page(
@@ -103,7 +88,7 @@ def sign_again(slug: str) -> Response:
 @allow(Access.PUBLIC)
 def sign(slug: str) -> Response:
     """Take a signature; the answer is the same for new, waiting, confirmed and suppressed addresses."""
-    switch_to(url_for("public.petition", slug=slug))
+    switch_to(request.path.removesuffix("/sign"))
     if forms.from_elsewhere(current_app.config["OWN_ORIGINS"]):
         return _petition_page(slug, notice=_("This form was sent from another site. Please sign here."), status=403)
     form = forms.sign_form()
@@ -136,7 +121,8 @@ HANDLE, MASKED = (f"slot-{secrets.token_hex(16)}" for _slot in range(2))
 
 def _inbox_bytes(slug: str, *, handle: str, masked: str) -> bytes:
     # Only these two differ from one signer to the next, so the rest is rendered once a second and not per signature.
-    kept = brief(PAGES).get(("inbox", slug, language()), lambda: inbox(slug, handle=HANDLE, masked=MASKED).get_data())
+    memory: Brief[bytes] = current_app.extensions[PAGES]
+    kept = memory.get((slug, language()), lambda: inbox(slug, handle=HANDLE, masked=MASKED).get_data())
     return kept.replace(HANDLE.encode(), str(escape(handle)).encode()).replace(
         MASKED.encode(), str(escape(masked)).encode()
     )
@@ -171,16 +157,9 @@ def inbox(slug: str, *, handle: str, masked: str, problems: forms.Problems = for
 @allow(Access.PUBLIC)
 def count(slug: str) -> Response:
     """The public count and the goal; cacheable for a second, with an ETag."""
-
-    def render() -> bytes:
-        now = petitions.count(runtime(), slug)
-        return jsonify(count=now.count, goal=now.goal).get_data()
-
-    response = current_app.response_class(brief(COUNTS).get(slug, render), mimetype="application/json")
-    response.headers["Cache-Control"] = FRESH
+    now = petitions.count(runtime(), slug)
+    response = for_everybody(jsonify(count=now.count, goal=now.goal).get_data(), "application/json")
     response.headers["Access-Control-Allow-Origin"] = "*"
-    response.add_etag()
-    response.make_conditional(request)
     return response
 
 

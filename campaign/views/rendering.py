@@ -82,13 +82,19 @@ def mail_link(address: str) -> Markup:
 
 def language_links() -> list[tuple[str, str, str]]:
     """Code, own name and address of this page for each language."""
-    path = g.get("switch_path") or request.path
-    kept = {name: value for name, value in request.args.items() if name != "lang"} if path == request.path else {}
+    path = g.get("switch_path")
+    if path is None:
+        path, kept = request.path, {name: value for name, value in request.args.items() if name != "lang"}
+    else:
+        kept = {}
     return [(code, i18n.LANGUAGE_NAMES[code], f"{path}?{urlencode({**kept, 'lang': code})}") for code in LANGUAGES]
 
 
 def switch_to(path: str) -> None:
-    """Where the language switch leads, for an answer whose own address can't be opened by a link."""
+    """Where the language switch leads, for an answer whose own address can't be opened by a link.
+
+    Also for an answer that is the same for everybody: what else stood in the address of one reader is not for others.
+    """
     g.switch_path = path
 
 

@@ -67,6 +67,8 @@ def test_every_problem_is_named_at_once_in_a_sentence(world, shell):
     assert "--slug: use 1 to 80 small letters" in ran.err
     assert "--author: say who asks" in ran.err
     assert "--goal: choose a number" in ran.err
+    assert "--title: give a title" in ran.err
+    assert "--body-file: there is no text in it" in ran.err
     assert world.sql("select count(*) from petition") == [(0,)]
 
 

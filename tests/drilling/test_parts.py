@@ -62,7 +62,7 @@ def test_open_connections_are_counted_by_the_ports_of_their_clients():
 
             assert receiver.open_from({port, 1}) == 1
             assert receiver.open_from({1}) == 0
-        until(lambda: receiver.open_ports() == set())
+        until(lambda: receiver.open_from({port}) == 0)
 
 
 def test_only_a_long_drill_meets_servers_that_hang_for_a_minute():

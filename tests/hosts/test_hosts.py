@@ -14,8 +14,6 @@ from tests.kit.centre import centre, runtime_settings
 from tests.kit.waiting import until
 from tests.kit.worlds import World
 
-pytestmark = pytest.mark.xdist_group("hosts")
-
 NUMBER = 2000
 RATE = {"COUNTERSIGN_RATE": "400"}
 """Over all hosts, so that a blast takes long enough for something to happen in its middle."""

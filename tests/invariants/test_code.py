@@ -1,6 +1,7 @@
 """What holds for the source as a whole: layers, sizes, imports, errors."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,15 @@ def test_nothing_is_left_to_do_in_the_code(path: Path, tree):
     words = ("TODO", "FIXME", "XXX", "NotImplementedError", "/work/", "/home/")
 
     assert [word for word in words if word in path.read_text()] == []
+
+
+def test_no_signature_petition_or_blast_is_ever_deleted():
+    """Messages name them without a foreign key (ADR 16)."""
+    statement = re.compile(r"(?:delete\s+from|truncate(?:\s+table)?)\s+(?:signature|petition|blast)\b", re.IGNORECASE)
+
+    found = [name(path) for path in SOURCES if statement.search(path.read_text())]
+
+    assert found == []
 
 
 def test_imports_run_one_way():

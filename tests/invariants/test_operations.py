@@ -11,7 +11,9 @@ from tests.kit.commands import Shell
 from tests.kit.engines import ROOT
 
 TEXT = (ROOT / "docs" / "operations.md").read_text()
-COMMAND = re.compile(r"countersign ((?:db|keys|lane|messages|account|monitor|web|worker|mailserver)(?: [a-z][a-z-]*)?)")
+COMMAND = re.compile(
+    r"countersign ((?:db|keys|lane|messages|account|monitor|web|worker|mailserver|faults)(?: [a-z][a-z-]*)?)"
+)
 
 
 def test_every_sentence_of_the_monitor_says_what_to_do():

@@ -22,7 +22,7 @@ from campaign.config import ROOT
 from campaign.domain.blast import BlastKind
 from campaign.domain.states import Lane
 from campaign.runtime import Runtime
-from campaign.store import blasts, lanes
+from campaign.store import blasts, lanes, progress
 from campaign.store import database as db
 from tests.kit.centre import LOOPBACK, Centre
 from tests.kit.stamps import StampingServer
@@ -266,7 +266,7 @@ def open_lane(runtime: Runtime) -> None:
 
 
 def states(runtime: Runtime, blast_id: int) -> dict[str, int]:
-    return runtime.store.transact(lambda tx: blasts.equation(tx, blast_id))
+    return runtime.store.transact(lambda tx: dict(progress.states(tx, [blast_id]).get(blast_id, {})))
 
 
 def is_done(runtime: Runtime, blast_id: int) -> bool:

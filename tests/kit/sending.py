@@ -16,13 +16,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from campaign.delivery import Deliverer
 from campaign.domain.states import Lane
 from campaign.mail.memory import accepted
 from campaign.mail.transport import Envelope, OnOutcome, OnSubmit
 from campaign.mailer import Mailer
 from campaign.runtime import build
-from tests.kit.worlds import Clock, settings_for
+from tests.kit.worlds import Clock, PatientDeliverer, settings_for
 
 
 def die() -> None:
@@ -72,7 +71,7 @@ def main(url: str, folder: Path, where: str) -> None:
     runtime = build(settings_for(url, folder), clock=Clock())
     mailer = DeadlyMailer(runtime) if step == "render" else Mailer(runtime)
     transport = DeadlyTransport(folder / "server.log", step, int(number or 0))
-    deliverer = Deliverer(runtime, Lane.URGENT, mailer=mailer, transport=transport)
+    deliverer = PatientDeliverer(runtime, Lane.URGENT, mailer=mailer, transport=transport)
     deliverer.drain()
     deliverer.close()
     runtime.close()

@@ -58,6 +58,8 @@ CONTEXT: dict[str, Any] = {
     "valid_minutes": 15,
     "sentences": ("The bulk lane is paused.", "550 5.7.1 was said 12 times."),
     "link_monitor": f"{BASE}/admin",
+    "is_blast": False,
+    "is_admin": True,
 }
 VALUES = {
     "name": "Zahra O'Hara-Müller",

@@ -14,6 +14,7 @@ from campaign.config import ROOT
 from campaign.errors import SettingsError
 from campaign.smtpd.certificates import Certificate
 from campaign.smtpd.faults import Fault, FaultServer, Script
+from campaign.smtpd.mixes import MIXES, realistic, script_of
 from tests.kit.waiting import listens, until
 from tests.mail import kit
 
@@ -62,6 +63,47 @@ def test_faults_are_limited_by_recipient_domain_times_and_after() -> None:
     assert codes == [550, 450, 250, 451, 250]
 
 
+def codes_of(client: smtplib.SMTP, *recipients: str) -> list[int]:
+    codes = []
+    for recipient in recipients:
+        client.ehlo_or_helo_if_needed()
+        client.mail("a@example.org")
+        codes.append(client.rcpt(recipient)[0])
+        client.rset()
+    return codes
+
+
+def test_a_fault_can_meet_each_recipient_once() -> None:
+    with FaultServer(Script(faults=(Fault("rcpt", "450 4.2.0 Later", each=1),))) as server, smtp(server.port) as client:
+        codes = codes_of(client, "a@one.test", "b@one.test", "a@one.test", "b@one.test")
+
+    assert codes == [450, 450, 250, 250]
+
+
+def test_a_fault_can_begin_above_a_rate_of_one_domain() -> None:
+    fault = Fault("rcpt", "450 4.7.28 Slow down", above=5)
+    with FaultServer(Script(faults=(fault,))) as server, smtp(server.port) as client:
+        codes = codes_of(client, *["a@one.test"] * 7, "a@other.test")
+        time.sleep(1.05)
+        later = codes_of(client, "a@one.test")
+        happened = server.rules.happened()
+
+    assert codes == [250] * 5 + [450] * 2 + [250]
+    assert later == [250]
+    assert happened == [(fault, 2)]
+
+
+@pytest.mark.parametrize("name", MIXES)
+def test_every_mix_is_a_script_and_those_with_a_domain_are_in_the_realistic_one(name: str) -> None:
+    mix = MIXES[name]
+
+    assert script_of(name, seed=1).faults == mix.faults
+    assert mix.faults
+    domains = {fault.domain for fault in realistic(seed=1).faults}
+    assert mix.domain is None or mix.domain in domains
+    assert None not in domains
+
+
 def test_a_late_answer_comes_after_its_time_and_what_was_pipelined_waits_for_it() -> None:
     with FaultServer(Script(faults=(Fault("accepted", "slow 0.3 250 2.0.0 Ok: at last"),))) as server:
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
@@ -75,17 +117,6 @@ def test_a_late_answer_comes_after_its_time_and_what_was_pipelined_waits_for_it(
 
         assert time.monotonic() - begun >= 0.3
         assert said == [b"250 2.0.0 Ok: at last\r\n", b"250 2.0.0 Ok\r\n"]
-
-
-def test_the_port_of_a_client_is_known_while_its_connection_is_open() -> None:
-    with FaultServer() as server:
-        with smtp(server.port) as client:
-            client.noop()
-
-            assert [dialogue.peer_port for dialogue in server.dialogues] == [client.sock.getsockname()[1]]
-            client.sock.close()
-            client.file.close()
-        until(lambda: server.dialogues[0].peer_port is None)
 
 
 def test_the_same_seed_gives_the_same_faults() -> None:
@@ -128,6 +159,7 @@ def test_a_bare_line_feed_does_not_end_the_data() -> None:
     "text",
     [
         "[]",
+        "3",
         '{"faults": [{"phase": "lunch", "does": "drop"}]}',
         '{"faults": [{"phase": "rcpt", "does": "explode"}]}',
         '{"nonsense": 1}',

@@ -12,6 +12,7 @@ from campaign.runtime import build
 from campaign.store import ledger
 from campaign.store.clock import SharedClock, own_time
 from campaign.store.database import Store
+from campaign.store.round_trip import Prepared
 from tests.kit.worlds import World, settings_for
 
 NOON = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
@@ -91,7 +92,7 @@ def test_the_express_way_looks_at_the_clock_too(database_url):
     clock = off_by(MINUTES)
     store = Store(database_url, clock=clock)
 
-    assert store.express([("select 1", {})]) == 1
+    assert store.express([Prepared("test_one", "select 1")], {}) == b"1"
 
     assert abs((clock() - own_time()).total_seconds()) < 1
     store.close()

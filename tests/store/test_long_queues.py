@@ -8,7 +8,7 @@ from campaign import accounts, blast_running, blasts, hours, monitor
 from campaign.accounts import Role
 from campaign.domain.blast import BlastText
 from campaign.domain.states import Lane
-from campaign.store import queues, rates
+from campaign.store import ledger, queues, rates
 from tests.store.test_plans import indexes_used
 
 LONG = queues.MANY + 1
@@ -46,6 +46,12 @@ def add(world, number, *, first):
         """,
         first=first, number=number,
     )  # fmt: skip
+
+
+def vacuum(world):
+    """What PostgreSQL does by itself after so many changes: indexes can then be read without their table."""
+    with world.runtime.store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("vacuum (analyze) message")
 
 
 def bulk(snapshot):
@@ -125,10 +131,49 @@ def test_the_monitor_reads_no_large_table_whole(world, blast):
         "update message set state = 'accepted', settled_at = due_at - signature_id * interval '1 ms' "
         "where signature_id > 4000000"
     )
-    world.sql("analyze message")
+    vacuum(world)
     hours.tally(world.runtime)
 
     indexes, whole = indexes_used(world, lambda: monitor.take(world.runtime))
 
     assert whole == set()
     assert indexes >= {"ix_message_settled", "ix_message_lease"}
+
+
+def test_a_held_blast_holds_up_no_other_however_long_its_queue_is(world, blast, olga):
+    blast_id, petition_id = blast
+    other = blasts.save_draft(world.runtime, petition_id, {"en": BlastText("More", "Hi")}, by=olga, request_key="two")
+    blasts.send_now(world.runtime, other, petition_id, by=olga)
+    world.clock.forward(seconds=31)
+    blast_running.look(world.runtime)
+    blasts.pause(world.runtime, blast_id, petition_id, by=olga)
+    world.sql("analyze message")
+    rows = []
+
+    def act():
+        now = world.runtime.clock()
+        rows.extend(
+            world.read(
+                lambda tx: ledger.claim(
+                    tx, Lane.BULK, owner_id=1, limit=500, lease_until=now + timedelta(minutes=2), now=now, at_once=True
+                )
+            )
+        )
+
+    indexes, _ = indexes_used(world, act)
+
+    assert [row.blast_id for row in rows] == [other]
+    assert "ix_message_blast_due" in indexes
+    assert "ix_message_due" not in indexes
+
+
+def test_when_every_blast_is_held_nothing_is_claimed(world, blast, olga):
+    blast_id, petition_id = blast
+    blasts.pause(world.runtime, blast_id, petition_id, by=olga)
+
+    now = world.runtime.clock()
+    rows = world.read(
+        lambda tx: ledger.claim(tx, Lane.BULK, owner_id=1, limit=9, lease_until=now, now=now, at_once=True)
+    )
+
+    assert rows == []

@@ -1,9 +1,14 @@
 """Strangers can't make us flood a mailbox, nor a network keep others from being served (F36, F37)."""
 
+import ipaddress
 from collections import Counter
 from datetime import timedelta
 
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from campaign import confirming, preferences, signing
+from campaign.allowance import network_prefix
 from campaign.domain.states import SignatureState
 from campaign.mail.memory import MemoryTransport
 from campaign.upkeep import forget, remind
@@ -201,3 +206,23 @@ def test_fifty_strangers_names_at_a_mailbox_do_not_hide_the_person_who_owns_it(w
     assert own != signed
     assert world.state(own) is SignatureState.CONFIRMED
     assert world.sql("select count(*) from signature") == [(51,)]
+
+
+@given(
+    st.one_of(st.ip_addresses().map(str), st.from_regex(r"[0-9]{1,4}(\.[0-9]{1,4}){0,4}", fullmatch=True), st.text())
+)
+@example("010.1.2.3")
+@example("::ffff:10.1.2.3")
+@example("10.1.2.3 ")
+@example("10.1.2\x00.3")
+def test_a_network_is_found_in_any_spelling_of_an_address(address):
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        parsed = None
+    if parsed is not None:
+        parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+        length = 24 if parsed.version == 4 else 56
+        parsed = str(ipaddress.ip_network(f"{parsed}/{length}", strict=False))
+
+    assert network_prefix(address) == parsed

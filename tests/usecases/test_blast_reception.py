@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign import blast_running
-from campaign.delivery import Deliverer
 from campaign.domain.blast import Reception
 from campaign.domain.states import Lane
 from campaign.mail.memory import MemoryTransport, accepted
 from campaign.mailer import Mailer
 from campaign.store import blasts
 from tests.kit import servers
+from tests.kit.worlds import PatientDeliverer
 
 REFUSAL = servers.refusing(550, "5.2.2")
 
@@ -38,7 +38,7 @@ def blast(world):
 
 def send(world, script, *, batch):
     transport = MemoryTransport(script=script)
-    deliverer = Deliverer(world.runtime, Lane.BULK, mailer=Mailer(world.runtime), transport=transport)
+    deliverer = PatientDeliverer(world.runtime, Lane.BULK, mailer=Mailer(world.runtime), transport=transport)
     deliverer._limit = batch  # noqa: SLF001 - smaller batches than the first
     deliverer.drain()
     deliverer.close()

@@ -3,12 +3,12 @@
 import pytest
 
 from campaign import addresses, confirming, petitions, preferences, upkeep
-from campaign.delivery import Deliverer
 from campaign.domain.states import Lane, MessageKind, SignatureState
 from campaign.errors import ConflictError, TokenRefusedError
 from campaign.mail.memory import MemoryTransport, accepted
 from campaign.mailer import Mailer
 from tests.kit import servers
+from tests.kit.worlds import PatientDeliverer
 
 
 def send(world, script=accepted):
@@ -54,7 +54,7 @@ def test_who_leaves_between_claim_and_wire_gets_nothing(world, way):
                 end(world, signed)
             return envelope
 
-    Deliverer(world.runtime, Lane.URGENT, mailer=Slow(world.runtime), transport=transport).drain()
+    PatientDeliverer(world.runtime, Lane.URGENT, mailer=Slow(world.runtime), transport=transport).drain()
 
     assert transport.sent == []
     assert ("thank_you", "suppressed", reason) in messages(world)

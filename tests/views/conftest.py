@@ -106,7 +106,7 @@ class Site:
     def refresh(self) -> None:
         """Forget what the process remembers for a second, as if it had passed."""
         petitions.forget(self.runtime, SLUG)
-        for memory in ("brief pages", "brief counts"):
+        for memory in ("brief pages", "kept answers"):
             self.app.extensions[memory].clear()
 
 

@@ -1,0 +1,74 @@
+"""Refusing: what refusals for our own sake mean (F8, F11): a lane stops for a person, or one receiver waits."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from campaign.domain.refusals import PROOF, InARow, is_share, receiver
+from campaign.domain.states import Lane
+from campaign.mail.transport import Blame, Outcome, Phase, Result
+from campaign.pacing import domain_key
+from campaign.runtime import Runtime
+from campaign.store import lanes, paces
+from campaign.store.database import Transaction
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the mail server said about a message, and the domain of its recipient."""
+
+    outcome: Outcome
+    domain: str = field(repr=False)
+
+    @property
+    def is_refusal(self) -> bool:
+        """True if the message was refused for our own sake, by the server and not by our own finding."""
+        return (
+            self.outcome.result is Result.PERMANENT and self.outcome.blame is Blame.US and self.outcome.code is not None
+        )
+
+
+def look(runtime: Runtime, tx: Transaction, lane: Lane, heard: Sequence[Heard]) -> None:
+    """Judge one round: the outcomes in the order they came, but what concerns a blast's own text.
+
+    To be called in the transaction that records them, after the circuit was closed for what was accepted.
+    """
+    last = max((n for n, each in enumerate(heard, 1) if each.outcome.result is Result.ACCEPTED), default=0)
+    tail = [each for each in heard[last:] if each.is_refusal]
+    if tail and _stop(runtime, tx, lane, tail):
+        return
+    _hold_domains(runtime, tx, lane, heard)
+
+
+def _stop(runtime: Runtime, tx: Transaction, lane: Lane, tail: Sequence[Heard]) -> bool:
+    now = runtime.clock()
+    receivers = {domain_key(runtime, receiver(each.domain)) for each in tail}
+    number, keys = lanes.refused(tx, lane, number=len(tail), receivers=receivers)
+    # MAIL names no recipient yet: what is refused there can only be ours, such as a password that is missing.
+    ours = any(each.outcome.phase is Phase.MAIL for each in tail)
+    proven = lanes.took_mail(tx, since=now - PROOF)
+    if not (ours or InARow(number, keys).needs_a_person(proven=proven)):
+        return False
+    lanes.pause(tx, lane, by="system", reason=f"the mail server refuses our mail: {_answer(tail[-1].outcome)}", now=now)
+    return True
+
+
+def _hold_domains(runtime: Runtime, tx: Transaction, lane: Lane, heard: Sequence[Heard]) -> None:
+    refused = [each for each in heard if each.is_refusal and each.outcome.phase is not Phase.MAIL]
+    judged = Counter(each.domain for each in heard)
+    held = [name for name, number in Counter(each.domain for each in refused).items() if is_share(number, judged[name])]
+    if not held:
+        return
+    now = runtime.clock()
+    paces.hold(tx, [domain_key(runtime, name) for name in held], now=now)
+    answer = _answer(next(each.outcome for each in reversed(refused) if each.domain in held))
+    lanes.note_refusal(tx, lane, answer=answer, now=now)
+    # Not the answer: it may name the domain.
+    log.warning("lane %s: %d receivers refuse our mail for our own sake and are held", lane, len(held))
+
+
+def _answer(outcome: Outcome) -> str:
+    return f"{outcome.code or ''} {outcome.text}".strip()[:150]

@@ -1,0 +1,53 @@
+"""How blasts are received: rejections and complaints, as far as a person has not let the blast go on since."""
+
+from sqlalchemy import text
+
+from campaign.domain.blast import SAME_REFUSALS, Reception
+from campaign.store.database import Transaction
+
+
+def of_blast(tx: Transaction, blast_id: int) -> Reception:
+    """How a blast was received since a person last let it go on; of the accepted, no more than matter are counted."""
+    row = tx.execute(
+        text("""
+        with since as (
+            select coalesce(max(at), '-infinity') as at from audit_entry
+            where action = 'blast.resume' and subject = 'blast' and subject_id = :id),
+        rejected as (
+            select count(*) as n from message m, since
+            where m.blast_id = :id and m.state = 'rejected' and m.settled_at > since.at),
+        complained as (
+            select count(*) as n from delivery_event e join message m on m.id = e.message_id, since
+            where m.blast_id = :id and e.kind = 'complained' and e.received_at > since.at),
+        last as (
+            select m.settled_at, m.phase, m.reply_code, m.enhanced from message m, since
+            where m.blast_id = :id and m.state = 'rejected' and m.settled_at > since.at
+            order by m.settled_at desc, m.id desc limit :same)
+        select r.n as rejected, c.n as complained,
+            (select case when count(distinct (l.reply_code, l.enhanced)) = 1 and min(l.reply_code) >= 500
+                    and bool_and(l.phase in ('data', 'dot')) and not exists (
+                        select 1 from message m where m.blast_id = :id and m.state = 'accepted'
+                            and m.settled_at >= min(l.settled_at))
+                then count(*) else 0 end from last l) as same_refusals,
+            (select count(*) from (
+                select 1 from message m, since
+                where m.blast_id = :id and m.state = 'accepted' and m.settled_at > since.at
+                limit 20 * r.n + 1000 * c.n) few) as accepted
+        from rejected r, complained c"""),
+        id=blast_id, same=SAME_REFUSALS,
+    ).one()  # fmt: skip
+    return Reception(
+        accepted=row.accepted, rejected=row.rejected, complained=row.complained, same_refusals=row.same_refusals
+    )
+
+
+def complained_of(tx: Transaction) -> list[int]:
+    """Running blasts that complaints came in about which nobody has dealt with yet."""
+    rows = tx.execute(
+        text("""
+        select distinct b.id from delivery_event e
+        join message m on m.id = e.message_id join blast b on b.id = m.blast_id
+        where e.applied_at is null and e.kind = 'complained' and b.paused_at is null and b.cancelled_at is null
+        order by 1""")
+    )
+    return list(rows.scalars())

@@ -1,0 +1,296 @@
+"""Which guard each fault test watches: the guard is taken out of a copy of the code, and the test must fail.
+
+``python -m tests.faults.guards`` tries them all (some minutes), ``… F11 F14`` some, ``… --table`` prints the table of
+docs/faults.md. Exit status: 0 each test failed without its guard; 1 one did not, or a guard is not where it was.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from campaign import config
+from campaign.config import ROOT
+from campaign.engines import postgres, redis
+
+PATIENCE = 900.0
+"""Seconds after which a run is given up, which proves nothing."""
+
+NOTICED = "noticed"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """One guard: where it is, what replaces it, and the test that must notice."""
+
+    fault: str
+    words: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+GUARDS = (
+    Guard(
+        "F1", "the circuit of a lane stays open for longer each time", "campaign/settling.py",
+        "not_before=now + spread", "not_before=now", "test_f1_an_open_circuit_is_not_knocked_at",
+    ),
+    Guard(
+        "F2", "a 5xx banner is for a person, a 4xx passes", "campaign/mail/opening.py",
+        "lasting = reply.code // 100 != 4 if permanent is None else permanent", "lasting = False",
+        "test_f2_a_banner_of_554_pauses_the_lane_and_one_alert_says_so",
+    ),
+    Guard(
+        "F3", "each phase has a deadline", "campaign/mail/connection.py",
+        "time.monotonic() + self.settings.deadlines[phase]", "time.monotonic() + 40",
+        "test_f3_a_banner_that_hangs_frees_the_worker_at_its_deadline",
+    ),
+    Guard(
+        "F4", "what is no reply ends the session and is no verdict", "campaign/mail/connection.py",
+        "self._lose(self.phase, str(error))", "self._lose(self.phase, str(error), permanent=True)",
+        "test_f4_a_garbage_banner_is_as_a_server_that_is_away",
+    ),
+    Guard(
+        "F5", "STARTTLS that is not offered is refused", "campaign/mail/opening.py",
+        'self._refuse(Phase.STARTTLS, "it does not offer STARTTLS, and mail is not sent in clear text")',
+        "self._on_ready(self._capabilities)",
+        "test_f5_without_tls_nothing_is_sent_in_clear_text_and_the_lane_waits_for_a_person",
+    ),
+    Guard(
+        "F6", "certificates and host names are checked", "campaign/mail/smtp_settings.py",
+        "context = ssl.create_default_context()", "context = ssl._create_unverified_context()",
+        "test_f6_a_bad_certificate_is_refused_and_one_alert_says_so",
+    ),
+    Guard(
+        "F7", "a session that will fail again pauses the lane", "campaign/settling.py", "if trouble.permanent:",
+        "if not trouble:", "test_f7_a_wrong_password_is_tried_once_and_the_lane_waits_for_a_person",
+    ),
+    Guard(
+        "F8", "what is refused at MAIL is ours", "campaign/refusing.py",
+        "ours = any(each.outcome.phase is Phase.MAIL for each in tail)", "ours = False",
+        "test_f8_530_at_mail_is_a_wrong_configuration_and_pauses_the_lane",
+    ),
+    Guard(
+        "F9", "a deferred row waits for its step of the ladder", "campaign/settling.py",
+        "now + wait_after(message.attempts, chance=chance)", "now",
+        "test_f9_greylisting_defers_that_row_for_5_to_15_minutes_and_the_others_go_on",
+    ),
+    Guard(
+        "F10", "an address that is gone is suppressed", "campaign/settling.py",
+        "if is_enough(kind, days, now.date()):", "if not kind:",
+        "test_f10_an_address_that_does_not_exist_is_suppressed_and_never_tried_again",
+    ),
+    Guard(
+        "F11", "5.7.x is our fault", "campaign/mail/replies.py", '"7": Blame.US,', '"7": Blame.RECIPIENT,',
+        "test_f11_when_the_first_mails_are_refused_for_our_sake_the_lane_stops_and_one_alert_tells",
+    ),
+    Guard(
+        "F11", "several receivers in a row stop the lane", "campaign/domain/refusals.py",
+        "return self.number >= ENOUGH and len(self.receivers) >= SEVERAL", "return False",
+        "test_f11_when_several_receivers_refuse_in_a_row_the_lane_stops",
+    ),
+    Guard(
+        "F11", "one receiver alone stops nobody else", "campaign/domain/refusals.py",
+        "self.number >= ENOUGH and len(self.receivers) >= SEVERAL", "self.number >= ENOUGH",
+        "test_f11_one_receiver_that_refuses_all_its_mail_stops_no_mail_of_others",
+    ),
+    Guard(
+        "F11", "a receiver that refuses is held", "campaign/refusing.py",
+        "paces.hold(tx, [domain_key(runtime, name) for name in held], now=now)", "pass",
+        "test_f11_bulk_mail_to_a_receiver_that_refuses_is_held_and_the_rest_goes_out",
+    ),
+    Guard(
+        "F12", "a domain that asks for less is slowed", "campaign/settling.py", "if signs := _slow_domains(this):",
+        "if signs := _slow_domains(this)[:0]:", "test_f12_421_at_rcpt_requeues_and_slows_that_domain_alone",
+    ),
+    Guard(
+        "F13", "what was not submitted is safe to repeat", "campaign/mail/session.py", "self.crew.give_back(transfer)",
+        "self._settle(transfer, Result.UNCERTAIN, phase, text=text, to_blame=Blame.SERVER)",
+        "test_f13_a_connection_lost_before_data_costs_no_mail_and_makes_no_second_copy",
+    ),
+    Guard(
+        "F14", "silence after the final dot is uncertain", "campaign/mail/session.py",
+        "(Result.TEMPORARY, Phase.DATA) if submitted_is_safe else (Result.UNCERTAIN, Phase.DOT)",
+        "(Result.TEMPORARY, Phase.DATA)",
+        "test_f14_no_answer_after_the_final_dot_is_uncertain_and_never_sent_again",
+    ),
+    Guard(
+        "F15", "a blast's refused text is rejected, not repeated for days", "campaign/settling.py",
+        "ours = ours and not is_about_text(message, outcome)", "ours = ours and True",
+        "test_f15_a_final_dot_answered_5xx_rejects_that_mail_of_a_blast_and_blames_nobody",
+    ),
+    Guard(
+        "F15", "the same refusal five times in a row pauses the blast", "campaign/domain/blast.py",
+        "if self.same_refusals >= SAME_REFUSALS:", "if self.same_refusals >= 10 * SAME_REFUSALS:",
+        "test_f15_the_same_5xx_five_times_in_a_row_pauses_the_blast_and_tells_its_organiser",
+    ),
+    Guard(
+        "F18", "an expired lease gives the row back", "campaign/store/ledger.py",
+        "where m.state = 'claimed' and m.lease_until < :now",
+        "where m.state = 'claimed' and m.lease_until < :now and false",
+        "test_f18_without_a_journal_the_lease_gives_the_row_back_and_not_before_its_time",
+    ),
+    Guard(
+        "F19", "the journal remembers what was acknowledged", "campaign/journal.py",
+        'if message_id in self.accepted:\n            return "accepted"',
+        'if message_id in self.accepted:\n            return "planned"',
+        "test_f19_a_worker_killed_after_the_server_took_a_mail_makes_no_second_copy",
+    ),
+    Guard(
+        "F20", "a Redis that is away costs a wake-up, not an error", "tasks/nudging.py",
+        "except (OperationalError, RedisError, OSError) as error:", "except ZeroDivisionError as error:",
+        "test_f20_while_redis_is_down_the_page_is_2xx_the_row_is_stored_and_the_mail_goes",
+    ),
+    Guard(
+        "F21", "the ticker finds due mail in the database", "campaign/ticker.py",
+        "if self.runtime.store.transact(lambda tx: ledger.has_due(",
+        "if not self and self.runtime.store.transact(lambda tx: ledger.has_due(",
+        "test_f21_what_a_flushed_redis_forgot_is_said_again_and_nothing_is_lost_or_doubled",
+    ),
+    Guard(
+        "F23", "what a worker holds is not claimed again", "campaign/store/ledger.py",
+        "where m.lane = :lane and m.state = 'planned' and m.due_at <= :now\n                and m.losses",
+        "where m.lane = :lane and m.state in ('planned', 'submitting') and m.due_at <= :now\n                "
+        "and m.losses",
+        "test_f23_the_second_copy_of_a_wake_up_finds_nothing_to_claim_while_the_first_is_at_work",
+    ),
+    Guard(
+        "F24", "a blast that started is not due", "campaign/store/blasts.py",
+        "where b.send_at <= :now and b.started_at is null and b.cancelled_at",
+        "where b.send_at <= :now and b.cancelled_at",
+        "test_f24_two_schedulers_start_a_blast_once",
+    ),
+    Guard(
+        "F25", "a lost database is a named error: 503 and another look", "campaign/store/database.py",
+        'raise StoreUnavailableError("the database does not answer; please try again in a minute") from error', "raise",
+        "test_f25_while_the_database_is_away_pages_say_so_workers_wait_and_afterwards_all_goes",
+    ),
+    Guard(
+        "F26", "what the database asks to repeat is repeated", "campaign/store/database.py",
+        'RETRY_STATES = frozenset({"40001", "40P01"})', "RETRY_STATES = frozenset({''})",
+        "test_f26_a_transaction_that_the_database_refuses_is_tried_again_and_nothing_is_doubled",
+    ),
+    Guard(
+        "F30", "a paused or cancelled blast is not claimed", "campaign/store/ledger.py",
+        "select b.id from blast b where b.paused_at is null and b.cancelled_at is null))\n            order by",
+        "select b.id from blast b))\n            order by",
+        "test_f30_no_new_recipient_five_seconds_after_pause_and_all_the_rest_after_resume",
+    ),
+    Guard(
+        "F30", "the text of a blast that started is frozen", "campaign/blasts.py",
+        "if blast.started_at is not None or blast.cancelled_at is not None:\n        raise ConflictError",
+        "if blast.cancelled_at is not None:\n        raise ConflictError",
+        "test_f30_the_text_of_a_running_blast_can_not_be_changed",
+    ),
+    Guard(
+        "F49", "rejections are looked at as they are recorded", "campaign/settling.py",
+        "blast_reception.look(tx, blasts - {0}, now=now)", "blast_reception.look(tx, blasts - blasts, now=now)",
+        "test_f49_too_many_rejections_pause_the_blast_and_organiser_and_admin_are_told_once",
+    ),
+    Guard(
+        "F49", "complaints are looked at by the ticker", "campaign/blast_reception.py",
+        "look(tx, receptions.complained_of(tx), now=now)", "look(tx, receptions.complained_of(tx)[:0], now=now)",
+        "test_f49_too_many_complaints_in_mid_blast_pause_it_and_it_sends_no_more",
+    ),
+    Guard(
+        "F49", "organiser and admin are told", "campaign/alerts.py", "+ _watch_blasts(tx, now)", "",
+        "test_f49_too_many_rejections_pause_the_blast_and_organiser_and_admin_are_told_once",
+    ),
+    Guard(
+        "F50", "one row that can't be rendered ends alone", "campaign/preparing.py",
+        "return _not_rendered(message, error)", "raise",
+        "test_f50_a_row_that_can_not_be_rendered_fails_alone_and_the_rest_go_on",
+    ),
+    Guard(
+        "F53", "what did not come to the wire is given back", "campaign/settling.py",
+        "if untouched := this.untouched:", "if untouched := this.untouched[:0]:",
+        "test_f53_sigterm_during_a_blast_finishes_what_is_on_the_wire_and_releases_the_rest",
+    ),
+)  # fmt: skip
+
+
+def table() -> list[str]:
+    """The rows of docs/faults.md."""
+    return [f"| {each.fault} | {each.words} | `{each.file}` | `{each.test}` |" for each in GUARDS]
+
+
+def main(arguments: list[str]) -> int:
+    """Take out each guard in turn."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.guards", description="Take out guards, run tests.")
+    parser.add_argument("faults", nargs="*", help="such as F11; all, if none is given")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at the same time")
+    parser.add_argument("--table", action="store_true", help="print the table of docs/faults.md")
+    options = parser.parse_args(arguments)
+    if options.table:
+        sys.stdout.write("".join(f"{line}\n" for line in table()))
+        return 0
+    chosen = [each for each in GUARDS if not options.faults or each.fault in options.faults]
+    with tempfile.TemporaryDirectory(prefix="cs-guards-") as folder, _engines(Path(folder)) as engines:
+        copies = [Path(folder) / str(number) for number in range(len(chosen))]
+        with ThreadPoolExecutor(options.jobs) as pool:
+            verdicts = list(pool.map(lambda pair: _try(*pair, engines), zip(chosen, copies, strict=True)))
+    return 0 if all(verdict == NOTICED for verdict in verdicts) else 1
+
+
+@contextmanager
+def _engines(folder: Path) -> Iterator[dict[str, str]]:
+    """One PostgreSQL and one Redis for all runs, as the tests' environment names them."""
+    settings = config.load({"COUNTERSIGN_DATA": str(folder / "engines")})
+    try:
+        yield {
+            "TEST_DATABASE_URL": postgres.start(settings, durable=False),
+            "TEST_REDIS_URL": redis.start(settings, durable=False),
+        }
+    finally:
+        redis.stop(settings, hurry=True)
+        postgres.discard(settings)
+
+
+def _try(guard: Guard, copy: Path, engines: Mapping[str, str]) -> str:
+    verdict = _verdict(guard, copy, engines)
+    shutil.rmtree(copy, ignore_errors=True)
+    sys.stdout.write(f"{guard.fault:4} {verdict:12} {guard.words}\n")
+    sys.stdout.flush()
+    return verdict
+
+
+def _verdict(guard: Guard, copy: Path, engines: Mapping[str, str]) -> str:
+    _copy_to(copy)
+    file = copy / guard.file
+    text = file.read_text(encoding="utf-8")
+    if text.count(guard.old) != 1:
+        return "NOT FOUND"
+    file.write_text(text.replace(guard.old, guard.new), encoding="utf-8")
+    command = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/faults", "-k", guard.test]
+    try:
+        ended = subprocess.run(
+            [sys.executable, *command], cwd=copy, env=os.environ | engines | {"PYTHONDONTWRITEBYTECODE": "1"},
+            timeout=PATIENCE, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return "TIMED OUT"
+    # A copy that does not even run is no proof.
+    if ended.returncode == 1 and "\nFAILED tests/faults/" in ended.stdout:
+        return NOTICED
+    return {0: "NOT NOTICED", 5: "NO TEST"}.get(ended.returncode, "ERROR")
+
+
+def _copy_to(copy: Path) -> None:
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    for name in filter(None, names.split("\0")):
+        target = copy / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).exists():
+            target.write_bytes((ROOT / name).read_bytes())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
