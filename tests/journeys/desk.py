@@ -24,13 +24,15 @@ class Staff:
     site: Installation
     visitor: Visitor
     inspector: Inspector
+    home = "/organiser"
+    """Where a sign-in link leads."""
 
     def enter(self, link: str) -> None:
         """Sign in with a link: it opens a page with one button."""
         self.visitor.open(link)
         self._look("sign in")
         self.visitor.follow("main form button")
-        assert self.visitor.page.url == f"{self.site.url}/organiser"
+        assert self.visitor.page.url == f"{self.site.url}{self.home}"
         self._look("desk")
 
     def _look(self, name: str) -> None:
@@ -101,6 +103,8 @@ class Organiser(Staff):
 @dataclass
 class Admin(Staff):
     """Somebody who looks after the queues."""
+
+    home = "/admin"
 
     def pause(self, lane: str, why: str) -> None:
         """Pause a lane, saying why."""
