@@ -37,7 +37,7 @@ class Desk:
     def enter(self, visitor: Visitor) -> None:
         link = accounts.sign_in_link(self.live.world.runtime, self.olga.id)
         visitor.open(link).get_by_role("button").last.click()
-        visitor.page.wait_for_url("**/organiser")
+        visitor.page.wait_for_url("**/admin")
 
     def path(self, rest: str = "") -> str:
         return f"{self.live.url}/organiser/p/{SLUG}{rest}"

@@ -40,7 +40,7 @@ class Night:
         """Sign in by a one-time link."""
         person.open(accounts.sign_in_link(self.live.world.runtime, self.ada.id))
         person.page.get_by_role("button").last.click()
-        person.page.wait_for_url("**/organiser")
+        person.page.wait_for_url("**/admin")
         return person
 
     def open(self, person: Visitor, path: str, lang: str = "en") -> Page:
