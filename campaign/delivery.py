@@ -12,10 +12,11 @@ from datetime import timedelta
 
 from campaign import settling
 from campaign.buckets import Buckets
+from campaign.domain.blast import SAME_REFUSALS
 from campaign.domain.states import Lane
 from campaign.errors import SessionFailedError, StoreUnavailableError
 from campaign.journal import Journal
-from campaign.mail.transport import Envelope, Outcome, Result, Transport
+from campaign.mail.transport import Blame, Envelope, Outcome, Result, Transport
 from campaign.mailer import Mailer
 from campaign.pacing import Pace
 from campaign.preparing import prepare
@@ -269,10 +270,12 @@ class Deliverer:
     def _submit(self, batch: _Batch, until: float) -> None:
         this = batch.round
         journal, outcomes, submitted = self.journal, this.outcomes, this.submitted
+        refused = 0
 
         def feed() -> Iterator[Envelope]:
             for envelope in batch.envelopes:
-                if self.stopping or time.monotonic() > until:
+                # What is refused for our own sake again and again is looked at before the rest goes the same way.
+                if self.stopping or time.monotonic() > until or refused >= SAME_REFUSALS:
                     return
                 yield envelope
 
@@ -281,11 +284,14 @@ class Deliverer:
             submitted.add(message_id)
 
         def noted(outcome: Outcome) -> None:
+            nonlocal refused
             outcomes[outcome.id] = outcome
             if outcome.result is Result.ACCEPTED:
                 journal.accept(outcome.id)
+                refused = 0
             elif outcome.result is not Result.UNCERTAIN:
                 journal.refuse(outcome.id)
+                refused += outcome.result is Result.PERMANENT and outcome.blame is Blame.US
 
         try:
             self.transport.deliver(feed(), on_submit=submitting, on_outcome=noted)

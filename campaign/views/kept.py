@@ -162,7 +162,7 @@ def _joined(pieces: Iterable[bytes]) -> list[bytes]:
 
 
 def _written(_data: bytes) -> object:
-    raise NotImplementedError("an application of today returns its answer and writes nothing (PEP 3333)")
+    raise RuntimeError("an application of today returns its answer and writes nothing (PEP 3333)")
 
 
 @lru_cache(maxsize=512)

@@ -126,7 +126,7 @@ def test_the_rate_of_a_fast_flow_is_measured_on_its_newest_mails(world, blast):
 
 
 def test_the_monitor_reads_no_large_table_whole(world, blast):
-    add(world, LONG, first=4_000_000)
+    add(world, 4 * LONG, first=4_000_000)
     world.sql(
         "update message set state = 'accepted', settled_at = due_at - signature_id * interval '1 ms' "
         "where signature_id > 4000000"
