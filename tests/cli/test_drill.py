@@ -77,7 +77,7 @@ def test_an_interrupted_drill_leaves_nothing(folder, number):
     )  # fmt: skip
     try:
         for line in process.stderr:
-            if line.startswith("Starting the web server"):
+            if line.startswith("Starting"):
                 break
         until(lambda: any("celery" in " ".join(child.cmdline()) for child in left_over(folder)), seconds=120)
         process.send_signal(number)
