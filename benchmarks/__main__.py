@@ -124,7 +124,7 @@ def _one(runtime: Runtime, made: Installation, *, key: str) -> dict[str, Any]:
 def measure_web(options: argparse.Namespace) -> tuple[dict[str, float], float, dict[str, list[float]]]:
     """Pages and signing against a bare view; and the way of one mail when nothing else goes on."""
     with FaultServer() as server, installation(smtp_port=server.port) as made:
-        rates = web.throughput(made, rounds=options.rounds, requests=options.requests)
+        rates = web.throughput(made, rounds=options.rounds, requests=options.requests).rates
         web.runtime_clear(made)
         times = sorted(web.idle_latency(made, server, count=options.mails))
     medians = {name: statistics.median(found) for name, found in rates.items()}
