@@ -55,6 +55,7 @@ class Axe:
 
     def strike(self, strike: Strike) -> Fallen:
         """Carry out one strike; what it ended is started again a moment later."""
+        self.revive()
         if strike.blow in ON_WORKERS:
             return self._strike_worker(strike)
         server = "redis" if strike.blow in _ON_REDIS else "postgres"
@@ -67,14 +68,28 @@ class Axe:
             self._start_later(server, strike.rest, lambda: start(self._site.settings))
         return Fallen(strike.blow, at, 0, frozenset({"urgent", "bulk"}))
 
+    def revive(self) -> None:
+        """Start workers again that gave up by themselves, as a supervisor does.
+
+        Celery's master ends when all its processes die before it is ready.
+        """
+        for slot, worker in self._site.workers.items():
+            pending = self._pending.get(slot.name)
+            if worker.pid is None and (pending is None or pending.done()):
+                self._await(slot.name)
+                self._start_later(slot.name, 0.5, lambda worker=worker: self._site.start(worker))  # type: ignore[misc]
+
     def finish(self) -> None:
-        """Wait until all that was ended runs again.
+        """Wait until all that was ended runs again; :meth:`revive` goes on with what may still give up.
 
         Raises:
             EngineError: a server does not start again.
         """
         for name in list(self._pending):
             self._await(name)
+
+    def close(self) -> None:
+        """Start nothing any more."""
         self._starters.shutdown()
 
     def _start_later(self, name: str, rest: float, start: Callable[[], object]) -> None:
@@ -125,6 +140,7 @@ class Axe:
         turned = slots[first:] + slots[:first]
         deadline = time.monotonic() + READY
         while time.monotonic() < deadline:
+            self.revive()
             for slot, worker in turned:
                 if worker.children():
                     self._await(slot.name)

@@ -170,6 +170,7 @@ class _Drill:
             settled = self._settle()
             self._last_look()
         finally:
+            self._axe.close()
             self._agenda.end()
             self._watcher.stop()
         if self._agenda.errors:
@@ -224,6 +225,7 @@ class _Drill:
         patience = SETTLING + self._plan.order.recipients / 40
         deadline, calm = time.monotonic() + patience, 0
         while time.monotonic() < deadline:
+            self._axe.revive()
             left = self._left()
             self._say(f"Settling: {left} still open; {self._progress()}")
             calm = calm + 1 if left == 0 and self._agenda.is_idle else 0
