@@ -174,7 +174,7 @@ def test_the_desk_and_the_monitor_work_without_javascript(
     person = Organiser(site, plain, Unseen(site.url), slug)
     queues = Admin(site, plain, Unseen(site.url))
 
-    person.enter(site.countersign("account", "sign-in-link", "ada@desk.test").strip())
+    queues.enter(site.countersign("account", "sign-in-link", "ada@desk.test").strip())
     person.edit("de", title="Eine Bitte", addressed_to="Der Rat", body="Bitte.")
     path = person.write({"en": TEXTS["en"], "fa": TEXTS["fa"]})
     person.schedule_soon(path)
