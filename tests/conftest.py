@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from campaign.engines import postgres
+from campaign.store import migrate
 from tests.kit import browsers, sharing
 from tests.kit import engines as kit
-from tests.kit.worlds import World, make_world
+from tests.kit.worlds import World, make_world, settings_for
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -57,3 +59,13 @@ def world(database_url: str, tmp_path) -> Iterator[World]:
     made = make_world(database_url, tmp_path)
     yield made
     made.runtime.close()
+
+
+@pytest.fixture
+def own_server(tmp_path):
+    """A PostgreSQL of this test's own, which it may stop."""
+    settings = settings_for("postgresql://unused/", tmp_path)
+    url = postgres.start(settings)
+    migrate.upgrade(url)
+    yield settings, url
+    postgres.discard(settings)

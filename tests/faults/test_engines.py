@@ -13,7 +13,6 @@ from campaign.engines import postgres
 from campaign.engines import redis as embedded_redis
 from campaign.errors import StoreUnavailableError
 from campaign.smtpd.faults import FaultServer
-from campaign.store import migrate
 from campaign.ticker import Ticker
 from tasks.app import make_app
 from tasks.nudging import Nudger, enqueue_job, nudge_lane
@@ -101,18 +100,8 @@ def forget(redis, prefix):
         redis.delete(key)
 
 
-@pytest.fixture
-def own_database(tmp_path):
-    """A PostgreSQL of this test's own, which it may stop."""
-    settings = settings_for("postgresql://unused/", tmp_path)
-    url = postgres.start(settings)
-    migrate.upgrade(url)
-    yield settings, url
-    postgres.discard(settings)
-
-
-def test_f25_while_the_database_is_away_pages_say_so_workers_wait_and_afterwards_all_goes(own_database, tmp_path):
-    settings, url = own_database
+def test_f25_while_the_database_is_away_pages_say_so_workers_wait_and_afterwards_all_goes(own_server, tmp_path):
+    settings, url = own_server
     with FaultServer() as server:
         world = make_world(url, tmp_path, smtp_url=f"smtp://127.0.0.1:{server.port}")
         client = create_app(runtime=world.runtime).test_client()

@@ -6,7 +6,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.mail.quoted_printable import encode_literal, encode_value
+from campaign.mail.quoted_printable import encode_link, encode_literal, encode_value
 
 LINE = st.text(
     st.one_of(st.sampled_from(" .=\t-aé"), st.characters(codec="utf-8", exclude_categories=["Cc"])), max_size=200
@@ -29,6 +29,14 @@ def test_a_value_is_read_back_as_it_was(value: str) -> None:
     encoded = encode_value(value)
 
     assert quopri.decodestring(encoded).decode() == value
+    assert in_normal_form(encoded + b"=\r\n")
+
+
+@given(st.from_regex(r"https?://[A-Za-z0-9_.:~/=-]{0,300}", fullmatch=True))
+def test_a_link_is_read_back_as_it_was(link: str) -> None:
+    encoded = encode_link(link.encode())
+
+    assert quopri.decodestring(encoded).decode() == link
     assert in_normal_form(encoded + b"=\r\n")
 
 

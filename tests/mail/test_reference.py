@@ -17,6 +17,7 @@ from campaign import i18n
 from campaign.config import LANGUAGES, ROOT
 from campaign.errors import MailValueError
 from campaign.mail import compose, templates
+from campaign.mail.compiled import LinkMaker, OwnLink
 from campaign.mail.kinds import KINDS
 from tests.mail import kit
 
@@ -113,6 +114,28 @@ def test_the_filled_mail_reads_as_the_slow_one(kind: str, locale: str, name: str
     assert kit.part(fast, "plain") == kit.part(reference, "plain")
     assert Events(kit.part(fast, "html")).seen == Events(kit.part(reference, "html")).seen
     assert not fast.defects
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kind=st.sampled_from(sorted(KINDS)), locale=st.sampled_from(LANGUAGES), name=NAMES,
+    token=st.from_regex(r"[A-Za-z0-9_.-]{1,200}", fullmatch=True),
+)  # fmt: skip
+def test_a_link_made_by_our_own_maker_reads_as_one_that_was_checked(kind: str, locale: str, name: str, token: str):
+    checked = values_of(name, token)
+    make = LinkMaker(f"{kit.BASE}/x/")
+    made = {key: make(token.encode()) if key.startswith("link_") else value for key, value in checked.items()}
+    one_click = {"list_unsubscribe": make(token.encode())} if COMPILED[kind, locale].needs_list_unsubscribe else {}
+
+    checked_click = {"list_unsubscribe": checked["link_unsubscribe"]} if one_click else {}
+    fast = kit.fill(COMPILED[kind, locale], values=made, **one_click)
+    looked_at = kit.fill(COMPILED[kind, locale], values=checked, **checked_click)
+
+    assert all(type(value) is OwnLink for key, value in made.items() if key.startswith("link_"))
+    assert kit.parse(fast).items() == kit.parse(looked_at).items()
+    for part in ("plain", "html"):
+        assert kit.part(kit.parse(fast), part) == kit.part(kit.parse(looked_at), part)
+    assert all(len(line) <= 76 for line in fast.partition(b"\r\n\r\n")[2].split(b"\r\n"))
 
 
 @settings(max_examples=400, deadline=None)

@@ -9,7 +9,6 @@ from campaign.engines import postgres
 from campaign.errors import StoreUnavailableError
 from campaign.smtpd.faults import FaultRules, Script
 from campaign.smtpd.running import ServerThread
-from campaign.store import migrate
 from tasks.app import make_app
 from tasks.process import Process
 from tests.kit.worlds import make_world, settings_for
@@ -26,16 +25,6 @@ class Taking(FaultRules):
         answer = super().message(transaction, data)
         self.happens()
         return answer
-
-
-@pytest.fixture
-def own_server(tmp_path):
-    """A PostgreSQL of this test's own, which it may stop."""
-    settings = settings_for("postgresql://unused/", tmp_path)
-    url = postgres.start(settings)
-    migrate.upgrade(url)
-    yield settings, url
-    postgres.discard(settings)
 
 
 @pytest.mark.parametrize("without_queue", [False, True])

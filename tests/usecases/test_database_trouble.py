@@ -13,22 +13,11 @@ from campaign.engines import postgres
 from campaign.errors import StoreUnavailableError
 from campaign.mail.memory import MemoryTransport, accepted
 from campaign.recovering import recover
-from campaign.store import migrate
 from campaign.store.database import Store
-from tests.kit.worlds import make_world, settings_for
+from tests.kit.worlds import make_world
 
 MOMENT = 20
 """Seconds that are an answer and no hanging, on a machine that does much else; the libraries alone wait 30."""
-
-
-@pytest.fixture
-def own_server(tmp_path):
-    """A PostgreSQL of this test's own, which it may stop."""
-    settings = settings_for("postgresql://unused/", tmp_path)
-    url = postgres.start(settings)
-    migrate.upgrade(url)
-    yield settings, url
-    postgres.discard(settings)
 
 
 def states(world):
