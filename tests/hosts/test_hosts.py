@@ -1,8 +1,10 @@
 """Several hosts share the work: processes of their own, PostgreSQL and Redis by URL, nothing else in common."""
 
 import itertools
+import subprocess
 import time
 import warnings
+from contextlib import closing
 
 import pytest
 
@@ -168,7 +170,7 @@ def test_a_link_that_is_cut_and_mended_in_mid_blast_repeats_nothing_and_loses_no
     with kit.links(2) as cables, centre(*(link.address for link in cables)) as made:
         runtime = build(runtime_settings(made, tmp_path / "desk"))
         world = World(runtime, runtime.clock)
-        with kit.hosts_behind(made, tmp_path, cables) as two:
+        with closing(runtime), kit.hosts_behind(made, tmp_path, cables) as two:
             anna, bert = two
             blast_id = begin(world, two)
             in_the_middle(two)
@@ -180,9 +182,26 @@ def test_a_link_that_is_cut_and_mended_in_mid_blast_repeats_nothing_and_loses_no
             cables[0].mend()
             settled = finish(world, blast_id)
             arrived = kit.arrived(two)
-        runtime.close()
 
     assert alone > 0
     assert settled.get("accepted", 0) + settled.get("uncertain", 0) == NUMBER
     assert set(arrived.values()) == {1}
     assert len(arrived) >= settled["accepted"]
+
+
+def test_what_a_killed_test_left_does_not_stand_in_the_way_of_the_next(tmp_path):
+    """A cable that stays when its test is killed has the address the next one would take."""
+    if (why := kit.why_no_networks()) is not None:
+        warnings.warn(pytest.PytestWarning(f"not tested, what killed tests leave: {why}"), stacklevel=1)
+        pytest.skip(why)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left = kit.Link(1, ended.pid)
+    left.make()
+
+    with kit.links(2) as cables:
+        answers = [subprocess.run([*("ip", "netns", "exec", link.space), "true"], check=False) for link in cables]
+
+        assert len({link.address for link in cables}) == 2
+        assert all(answer.returncode == 0 for answer in answers)
+        assert left.space not in kit.spaces()

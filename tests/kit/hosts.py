@@ -4,7 +4,9 @@ What they share they know by URL. Where the machine allows it (root on Linux), e
 network with one link to the centre that a test may cut.
 """
 
+import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -133,11 +135,35 @@ def why_no_networks() -> str | None:
     name = f"cs-try-{os.getpid()}"
     if not _works("ip", "netns", "add", name):
         return "this machine does not allow `ip netns add`"
-    works = _works("ip", "link", "add", "cst0", "type", "veth", "peer", "name", "cst1")
+    cable = f"try{os.getpid()}"
+    works = _works("ip", "link", "add", cable, "type", "veth", "peer", "name", cable, "netns", name)
     if works:
-        _works("ip", "link", "delete", "cst0")
+        _works("ip", "link", "delete", cable)
     _works("ip", "netns", "delete", name)
     return None if works else "this machine does not allow virtual links (veth)"
+
+
+SPACE = re.compile(r"cs-(?P<pid>\d+)-(?P<number>\d+)")
+"""The name of a network: whose it is, and which one."""
+
+
+def clear_away() -> None:
+    """Remove the networks of tests that were killed: two cables with one address lead the second host nowhere."""
+    for space in spaces():
+        match = SPACE.fullmatch(space)
+        if match and not psutil.pid_exists(int(match["pid"])):
+            Link(int(match["number"]), int(match["pid"])).remove()
+
+
+def spaces() -> set[str]:
+    """The names of the networks of this machine."""
+    listed = subprocess.run(("ip", "netns", "list"), check=True, capture_output=True, text=True, timeout=20)
+    return {line.split()[0] for line in listed.stdout.splitlines() if line.strip()}
+
+
+def _taken() -> set[str]:
+    """The addresses that this machine has."""
+    return {entry.address for entries in psutil.net_if_addrs().values() for entry in entries}
 
 
 @dataclass(frozen=True)
@@ -145,14 +171,15 @@ class Link:
     """A network of its own and the one cable that leads to the centre. RFC 2544 set these addresses aside for tests."""
 
     number: int
+    pid: int = field(default_factory=os.getpid)
 
     @property
     def space(self) -> str:
-        return f"cs-{os.getpid()}-{self.number}"
+        return f"cs-{self.pid}-{self.number}"
 
     @property
     def centre_end(self) -> str:
-        return f"at{os.getpid()}n{self.number}"
+        return f"at{self.pid}n{self.number}"
 
     @property
     def address(self) -> str:
@@ -190,8 +217,11 @@ def _run(*command: str) -> None:
 @contextmanager
 def links(number: int) -> Iterator[list[Link]]:
     """So many networks, each with a link to here."""
+    clear_away()
+    taken = _taken()
+    free = (link for link in map(Link, itertools.count(1)) if link.address not in taken)
     with ExitStack() as stack:
-        made = [Link(index + 1) for index in range(number)]
+        made = list(itertools.islice(free, number))
         for link in made:
             stack.callback(link.remove)
             link.make()
