@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from sqlalchemy import text
 
@@ -137,13 +138,20 @@ def milestones(tx: Transaction) -> list[tuple[int, int, str, int | None, int]]:
     return [tuple(row) for row in rows]
 
 
+SLOW_FOR: Final = 10.0
+"""Seconds after which a drill lets a domain that asked for less mail have as much as before."""
+
+
 def hurry(tx: Transaction, *, lanes: Sequence[str]) -> int:
     """Let deferred messages of some lanes, and the lanes themselves, try again now: nobody waits out a back-off here.
+
+    Nor the hour that a domain may take to be as fast as before: it is slow for :data:`SLOW_FOR`.
 
     Returns:
         How many messages were brought forward.
     """
     tx.execute(text("update lane set not_before = null where cast(name as text) = any(:lanes)"), lanes=list(lanes))
+    tx.execute(text("delete from slow_domain where since < now() - make_interval(secs => :limit)"), limit=SLOW_FOR)
     return tx.execute(
         text("""
         update message set due_at = now()

@@ -1,11 +1,13 @@
 """Error pages: the same calm design for every trouble, a plain sentence, never a traceback."""
 
 import logging
+import urllib.parse
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, redirect, request
+from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from campaign.errors import AlreadySignedError, ConflictError, NotFoundError, StoreUnavailableError, TokenRefusedError
@@ -68,10 +70,26 @@ def _http(error: HTTPException) -> Response:
     if status < 400:
         # Redirects that routing itself raises.
         return error.get_response()  # type: ignore[return-value]  # werkzeug's type, which Flask accepts
+    if status == 404 and (better := _without_slash()) is not None:
+        return redirect(better, 308)  # type: ignore[return-value]  # werkzeug's type, which Flask accepts
     answer = error_page(status)
     if status == 405:
         answer.headers["Allow"] = error.get_response().headers.get("Allow", "")
     return answer
+
+
+def _without_slash() -> str | None:
+    """The address that was meant, if only a slash too many stands at its end, as mail programs and people add them."""
+    path, adapter = request.path.removesuffix("/"), request_ctx.url_adapter
+    if path == request.path or request.method not in {"GET", "HEAD"} or adapter is None:
+        return None
+    try:
+        adapter.match(path, method="GET")
+    except HTTPException:
+        # No such page either, or (after slashes in its middle) a redirect of its own: nothing to lead anybody to.
+        return None
+    query = request.query_string.decode("ascii", "replace")
+    return urllib.parse.quote(request.script_root + path) + (f"?{query}" if query else "")
 
 
 def _unavailable(error: StoreUnavailableError) -> Response:

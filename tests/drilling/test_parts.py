@@ -2,6 +2,7 @@
 
 import smtplib
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from redis import Redis
@@ -15,6 +16,7 @@ from campaign.drilling.plan import Blow
 from campaign.drilling.receiver import FAULTS, Diary, Receiver, script
 from campaign.drilling.watching import Look, recovery
 from campaign.smtpd.faults import Fault, Script
+from campaign.store import drills, paces
 from tests.kit.waiting import until
 
 MESSAGE = b"Message-ID: <1@example.org>\r\nSubject: x\r\n\r\nHello\r\n"
@@ -156,6 +158,18 @@ def test_what_nobody_saw_recover_has_not_recovered():
 
 
 # --- The agenda ---
+
+
+def test_nobody_waits_out_a_slow_domain_in_a_drill(world):
+    """An hour at one mail a second is no fault, but no drill has the time."""
+    now = datetime.now(UTC)
+    for key, seconds in ((b"just now", drills.SLOW_FOR / 2), (b"a while ago", drills.SLOW_FOR * 2)):
+        since = now - timedelta(seconds=seconds)
+        world.runtime.store.transact(lambda tx, key=key, since=since: paces.hold(tx, [key], now=since))
+
+    world.runtime.store.transact(lambda tx: drills.hurry(tx, lanes=("bulk",)))
+
+    assert world.sql("select key from slow_domain") == [(b"just now",)]
 
 
 def test_an_agenda_does_things_at_their_moments_and_what_they_put_on_it():

@@ -194,3 +194,31 @@ def test_without_the_database_pages_say_so_plainly(site: Site):
         assert answer.headers["Retry-After"] == "30"
         assert "Nothing was stored." in words(answer)
     assert client.get("/healthz").status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        (f"/p/{SLUG}/", f"/p/{SLUG}"),
+        (f"/p/{SLUG}/?lang=fa&x=%2F", f"/p/{SLUG}?lang=fa&x=%2F"),
+        (f"/p/{SLUG}/count.json/", f"/p/{SLUG}/count.json"),
+        ("/privacy/", "/privacy"),
+    ],
+)
+def test_a_slash_too_many_leads_to_the_page_that_was_meant(site: Site, asked: str, meant: str):
+    answer = site.get(asked)
+
+    assert (answer.status_code, answer.location) == (308, meant)
+
+
+@pytest.mark.parametrize("asked", ["/nothing/", "//evil.example/", f"//evil.example/p/{SLUG}/", f"/p/{SLUG}//", "//"])
+def test_a_slash_too_many_leads_nowhere_else(site: Site, asked: str):
+    answer = site.get("/", environ_overrides={"PATH_INFO": asked})
+
+    # Routing merges slashes by itself, within this site.
+    assert answer.status_code in {200, 404} or answer.location.startswith("http://localhost/p/")
+    assert "evil" not in (answer.location or "")
+
+
+def test_nothing_that_is_sent_follows_a_slash_too_many(site: Site):
+    assert site.post(f"/p/{SLUG}/sign/", data={}).status_code == 404
