@@ -15,8 +15,9 @@ from campaign.domain.states import MessageKind
 from campaign.errors import NotFoundError
 from campaign.i18n import format_number
 from campaign.mail.slots import Slots
-from campaign.markdown import to_html, to_text
+from campaign.markdown import to_html
 from campaign.petitions import Opened, by_id
+from campaign.plaintext import to_text
 from campaign.runtime import Runtime
 from campaign.store import accounts as account_rows
 from campaign.store import alerts as alert_rows
@@ -169,8 +170,8 @@ def _blast_body(letter: Letter) -> tuple[str, str, str]:
         letter.locale, letter.opened.petition.default_locale
     )
     tokens = set(letter.slots.tokens().values())
-    html = to_html(_merged(letter, markdown, escape=True), own_links=tokens)
-    return _merged(letter, subject, escape=False), html, to_text(_merged(letter, markdown, escape=False))
+    merged = _merged(letter, markdown, escape=True)
+    return _merged(letter, subject, escape=False), to_html(merged, own_links=tokens), to_text(merged, own_links=tokens)
 
 
 def _author(letter: Letter) -> str:

@@ -16,7 +16,7 @@ SCHEMES: Final = {"http", "https", "mailto"}
 MAX_BODY: Final = 100_000
 """Characters of Markdown; the HTML of a mail must stay under 100 KB (Gmail clips above)."""
 
-_PARSER: Final = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable("image")
+PARSER: Final = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable("image")
 
 
 def to_html(markdown: str, *, own_links: Collection[str] = ()) -> str:
@@ -30,11 +30,9 @@ def to_html(markdown: str, *, own_links: Collection[str] = ()) -> str:
     """
 
     def keep_link(tag: str, name: str, value: str) -> str | None:
-        if tag == "a" and name == "href" and value not in own_links and urlsplit(value).scheme not in SCHEMES:
-            return None
-        return value
+        return value if tag != "a" or name != "href" or keeps_link(value, own_links) else None
 
-    rendered = _PARSER.render(markdown).replace("<h1>", "<h2>").replace("</h1>", "</h2>")
+    rendered = PARSER.render(markdown).replace("<h1>", "<h2>").replace("</h1>", "</h2>")
     return nh3.clean(
         rendered,
         tags=TAGS,
@@ -45,6 +43,6 @@ def to_html(markdown: str, *, own_links: Collection[str] = ()) -> str:
     ).strip()
 
 
-def to_text(markdown: str) -> str:
-    """The text part of a mail: Markdown is readable as it is; only line ends are settled."""
-    return markdown.replace("\r\n", "\n").strip()
+def keeps_link(target: str, own_links: Collection[str]) -> bool:
+    """True if a link may lead there; of others only the words stay."""
+    return target in own_links or urlsplit(target).scheme in SCHEMES
