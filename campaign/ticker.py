@@ -8,19 +8,22 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from campaign import alerts, blast_reception, blast_running, counting, hours, recovering, upkeep
 from campaign.domain.states import Lane
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.runtime import Runtime
-from campaign.store import ledger, periodic
+from campaign.store import ledger, periodic, workers
 
 log = logging.getLogger(__name__)
 
 INTERVAL = 1.0
 BEAT_EVERY = 5
 AFTER_BREAK = 5
+
+KEEPER_SEEN = timedelta(seconds=30)
+"""A worker for bulk mail and upkeep that was not heard of for so long is not there."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +32,21 @@ class Job:
 
     every: timedelta
     run: Callable[[Runtime], object]
+    vital: bool = False
+    """So short, and so needed, that an urgent worker does it while no worker for upkeep is alive."""
 
 
 def jobs(runtime: Runtime) -> Mapping[str, Job]:
     """The schedule, on one screen."""
+    count_every = timedelta(seconds=runtime.settings.count_interval)
     return {
-        "count_signatures": Job(timedelta(seconds=runtime.settings.count_interval), counting.count_signatures),
+        "count_signatures": Job(count_every, counting.count_signatures, vital=True),
         "look_at_blasts": Job(timedelta(seconds=1), blast_running.look),
-        "recover_leases": Job(timedelta(seconds=3), recovering.recover),
+        "recover_leases": Job(timedelta(seconds=3), recovering.recover, vital=True),
         "watch_blasts": Job(timedelta(seconds=10), blast_reception.watch),
-        "watch_lanes": Job(timedelta(seconds=10), alerts.watch),
-        "note_minutes": Job(timedelta(seconds=15), hours.note),
-        "tally_queues": Job(timedelta(seconds=15), hours.tally),
+        "watch_lanes": Job(timedelta(seconds=10), alerts.watch, vital=True),
+        "note_minutes": Job(timedelta(seconds=15), hours.note, vital=True),
+        "tally_queues": Job(timedelta(seconds=15), hours.tally, vital=True),
         "expire_signatures": Job(timedelta(minutes=10), upkeep.expire_signatures),
         "remind": Job(timedelta(minutes=10), upkeep.remind),
         "erase_old": Job(timedelta(hours=6), upkeep.erase_old),
@@ -128,10 +134,19 @@ class Ticker:
             # The periodic job may run on any host; the journals of this one are here alone.
             recovering.settle_journals(self.runtime)
         self._ticks += 1
-        now = self.runtime.clock()
-        schedule = {name: job.every for name, job in jobs(self.runtime).items()}
-        for name in self.runtime.store.transact(lambda tx: periodic.claim_due(tx, schedule, now=now)):
-            if not self.enqueue_job(name):
+        now, known = self.runtime.clock(), jobs(self.runtime)
+        schedule = {name: job.every for name, job in known.items()}
+        due = self.runtime.store.transact(lambda tx: periodic.claim_due(tx, schedule, now=now))
+        alone = bool(due) and self._is_alone(now)
+        for name in due:
+            if (alone and known[name].vital) or not self.enqueue_job(name):
                 run_job(self.runtime, name)
         if self.runtime.store.transact(lambda tx: ledger.has_due(tx, self.lane, now=now)) and not self.nudge(self.lane):
             self.drain()
+
+    def _is_alone(self, now: datetime) -> bool:
+        """True in an urgent worker while nobody takes upkeep from the queue: what the dead held would wait with it."""
+        if self.lane is Lane.BULK:
+            return False
+        alive = self.runtime.store.transact(lambda tx: workers.alive(tx, since=now - KEEPER_SEEN))
+        return not any(worker.lane is Lane.BULK for worker in alive)

@@ -15,7 +15,7 @@ from campaign.cli import serve
 from campaign.domain.states import Lane
 from campaign.engines import redis as embedded_redis
 from campaign.mail.memory import MemoryTransport
-from campaign.store import periodic
+from campaign.store import periodic, workers
 from campaign.ticker import Ticker
 from tasks.app import make_app
 from tasks.nudging import INTERVAL, Nudger, enqueue_job, nudge_lane
@@ -202,6 +202,7 @@ def test_of_twenty_tickers_one_starts_each_job(world):
 def test_a_job_is_due_again_after_its_interval_and_not_before(world):
     started = []
     tick = ticker_of(world, enqueue_job=lambda name: bool(started.append(name)) or True).tick
+    keeper(world)
     tick()
     everything = len(started)
     started.clear()
@@ -213,6 +214,31 @@ def test_a_job_is_due_again_after_its_interval_and_not_before(world):
     assert set(started) == {
         name for name, job in ticker.jobs(world.runtime).items() if job.every <= timedelta(seconds=2)
     }
+
+
+def keeper(world):
+    """A worker for bulk mail and upkeep that was heard of just now."""
+    worker_id = world.read(lambda tx: workers.add(tx, host="h", pid=1, lane=Lane.BULK))
+    world.read(lambda tx: workers.seen(tx, worker_id, now=world.clock.now))
+
+
+def test_while_no_worker_for_upkeep_is_alive_an_urgent_one_counts_and_settles_what_the_dead_held(world):
+    world.signature(world.petition(), confirmed=True)
+    enqueued = []
+    tick = ticker_of(world, enqueue_job=lambda name: bool(enqueued.append(name)) or True).tick
+    keeper(world)
+    tick()
+    with_keeper, in_time = list(enqueued), world.sql("select count from petition")
+    enqueued.clear()
+
+    world.clock.forward(seconds=60)
+    tick()
+
+    done = {name for (name,) in world.sql("select name from periodic_job where finished_at is not null")}
+    assert done == {"count_signatures", "recover_leases", "watch_lanes", "note_minutes", "tally_queues"}
+    assert done < set(with_keeper)
+    assert not done & set(enqueued)
+    assert (in_time, world.sql("select count from petition")) == ([(0,)], [(1,)])
 
 
 def test_every_job_runs_twice_without_harm(world):
