@@ -35,6 +35,7 @@ from campaign.views import (
     desk_updates,
     headers,
     health,
+    inbox,
     kept,
     mailbox,
     metrics,
@@ -47,6 +48,8 @@ from campaign.views import (
     visitor,
 )
 from campaign.views.brief import Brief
+from campaign.views.even_time import EvenTime
+from campaign.views.plain_sign_ups import PlainSignUps
 from tasks.app import make_app
 from tasks.nudging import Nudger
 
@@ -86,8 +89,10 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
         OWN_ORIGINS=own_origins(settings),
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
-    app.extensions[public.PAGES] = Brief(BRIEF_SECONDS, time.monotonic)
-    current.attach(app, opening(settings) if runtime is None else current.Opening.of(runtime))
+    pages: Brief[inbox.InboxPage] = Brief(BRIEF_SECONDS, time.monotonic)
+    app.extensions[inbox.PAGES] = pages
+    opened = opening(settings) if runtime is None else current.Opening.of(runtime)
+    current.attach(app, opened)
     rendering.install(app, settings)
     trouble.install(app)
     headers.install(app, settings)
@@ -97,6 +102,10 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     app.before_request(access.guard)
     for views in VIEWS:
         app.register_blueprint(views.pages)
+    app.wsgi_app = PlainSignUps(  # type: ignore[method-assign]
+        app.wsgi_app, runtime=opened.runtime, own_origins=own_origins(settings), pages=pages
+    )
+    app.wsgi_app = EvenTime(app.wsgi_app)  # type: ignore[method-assign]
     if settings.proxies:
         # X-Forwarded-Host is never believed: links come from the base URL.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)  # type: ignore[method-assign]

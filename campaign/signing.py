@@ -150,11 +150,39 @@ def request_signature(
         InvalidInputError: with a code per field.
         StoreUnavailableError: nothing was stored.
     """
+    request = _checked_request(runtime, slug, form, network, text_version_id)
+
+    def work(tx: Transaction) -> None:
+        _store(tx, request)
+
+    if not (express and _express(runtime, request)):
+        _carefully(runtime, work)
+    return _requested(runtime, request)
+
+
+def request_plainly(
+    runtime: Runtime, slug: str, form: SignForm, *, network: str | None, text_version_id: int
+) -> Requested | None:
+    """As :func:`request_signature`, but only what its express way can do.
+
+    Returns:
+        None if nothing was stored, and the careful way must decide.
+
+    Raises:
+        NotFoundError, ConflictError, InvalidInputError, StoreUnavailableError: as :func:`request_signature`.
+    """
+    request = _checked_request(runtime, slug, form, network, text_version_id)
+    return _requested(runtime, request) if _express(runtime, request) else None
+
+
+def _checked_request(
+    runtime: Runtime, slug: str, form: SignForm, network: str | None, text_version_id: int | None
+) -> "_Request":
     opened = by_slug(runtime, slug)
     if opened.petition.state is not PetitionState.LIVE:
         raise ConflictError("this petition is closed")
     checked = check(runtime, form)
-    request = _Request(
+    return _Request(
         opened=opened,
         checked=checked,
         whose=allowance.origin(runtime, checked.address.canonical, network),
@@ -165,12 +193,10 @@ def request_signature(
         now=runtime.clock(),
     )
 
-    def work(tx: Transaction) -> None:
-        _store(tx, request)
 
-    if not (express and _express(runtime, request)):
-        _carefully(runtime, work)
-    return Requested(checked.address.masked, seal_handle(runtime, opened.petition.id, checked.address.canonical))
+def _requested(runtime: Runtime, request: "_Request") -> Requested:
+    address = request.checked.address
+    return Requested(address.masked, seal_handle(runtime, request.opened.petition.id, address.canonical))
 
 
 def _express(runtime: Runtime, request: "_Request") -> bool:

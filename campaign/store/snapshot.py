@@ -34,8 +34,8 @@ MINUTE = timedelta(minutes=1)
 def begin(tx: Transaction) -> None:
     """Let all that follows in this transaction see one moment; nothing can be changed.
 
-    PostgreSQL would compile these queries when millions of rows wait, which takes longer than running them. And it can't
-    know that only short lanes are asked for, so at times it would read the whole ledger instead of the index.
+    PostgreSQL would compile these queries when millions of rows wait, which takes longer than running them. And it
+    can't know that only short lanes are asked for, so at times it would read the whole ledger instead of the index.
     """
     tx.execute(text("set transaction isolation level repeatable read, read only"))
     tx.execute(text("set local jit = off"))

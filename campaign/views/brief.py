@@ -42,6 +42,11 @@ class Brief(Generic[Value]):
         self._kept[key] = _Kept(value, now + self._seconds, now + 2 * self._seconds)
         return value
 
+    def fresh(self, key: Hashable) -> Value | None:
+        """The value kept for a key, if it need not be made anew yet."""
+        kept = self._kept.get(key)
+        return kept.value if kept is not None and self._clock() < kept.renew_at else None
+
     def clear(self) -> None:
         """Forget everything at once."""
         self._kept.clear()

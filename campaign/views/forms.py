@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flask import request
 
 from campaign.signing import SignForm
-from campaign.views.language import gettext, language, lazy
+from campaign.views.language import gettext, lazy
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "name": {
@@ -67,9 +67,8 @@ def asked(name: str) -> str:
     return request.args.get(name, "")
 
 
-def sign_form() -> SignForm:
-    """The sign form as it was typed."""
-    sent = request.form
+def sign_form(sent: Mapping[str, str], locale: str) -> SignForm:
+    """The sign form as it was typed, of the fields that were sent."""
     return SignForm(
         name=sent.get("name", ""),
         email=sent.get("email", ""),
@@ -77,7 +76,7 @@ def sign_form() -> SignForm:
         reason=sent.get("reason", ""),
         show_name="show_name" in sent,
         wants_updates="wants_updates" in sent,
-        locale=language(),
+        locale=locale,
     )
 
 
@@ -104,8 +103,11 @@ def from_elsewhere(own_origins: frozenset[str]) -> bool:
     Stands in for a session token on pages that set no cookie: Sec-Fetch-Site where the browser sends it, else Origin.
     A program that sends neither is no victim of another site.
     """
-    site = request.headers.get("Sec-Fetch-Site")
+    return is_foreign(request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin"), own_origins)
+
+
+def is_foreign(site: str | None, origin: str | None, own_origins: frozenset[str]) -> bool:
+    """The rule of :func:`from_elsewhere` for the values of the two headers."""
     if site is not None:
         return site not in {"same-origin", "none"}
-    origin = request.headers.get("Origin")
     return origin is not None and origin not in own_origins

@@ -94,7 +94,7 @@ class Kept:
         key = (
             environ.get("HTTP_HOST"),
             environ.get("PATH_INFO", ""),
-            among(_wanted(environ.get("QUERY_STRING", "")), environ.get("HTTP_ACCEPT_LANGUAGE", "")),
+            among(wanted_language(environ.get("QUERY_STRING", "")), environ.get("HTTP_ACCEPT_LANGUAGE", "")),
         )
         answer = self._answers.get(key)
         if answer is None:
@@ -166,7 +166,7 @@ def _written(_data: bytes) -> object:
 
 
 @lru_cache(maxsize=512)
-def _wanted(query: str) -> str:
+def wanted_language(query: str) -> str:
     """What the query says of the language, as Flask reads it: the first of several."""
     if "=" not in query:
         return ""

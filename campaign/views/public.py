@@ -1,9 +1,6 @@
 """Pages that everybody sees: the list, a petition, its form, count, thanks, QR code, privacy."""
 
-import secrets
-
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
-from markupsafe import escape
 
 from campaign import consents, countries, petitions, signing, updates
 from campaign.domain.names import MAX_REASON
@@ -14,6 +11,7 @@ from campaign.views.access import Access, allow
 from campaign.views.brief import Brief
 from campaign.views.current import runtime
 from campaign.views.headers import keep_private
+from campaign.views.inbox import HANDLE, MASKED, PAGES, InboxPage
 from campaign.views.kept import for_everybody
 from campaign.views.language import gettext as _
 from campaign.views.language import language
@@ -23,9 +21,6 @@ pages = Blueprint("public", __name__)
 
 SHOWN_UPDATES = 5
 """Updates listed on a petition's page, the newest."""
-
-PAGES = "brief pages"
-"""Key in Flask's ``extensions`` of the short memory for what differs by a few words from one signer to the next."""
 
 
 def petition_address(slug: str) -> str:
@@ -91,7 +86,7 @@ def sign(slug: str) -> Response:
     switch_to(request.path.removesuffix("/sign"))
     if forms.from_elsewhere(current_app.config["OWN_ORIGINS"]):
         return _petition_page(slug, notice=_("This form was sent from another site. Please sign here."), status=403)
-    form = forms.sign_form()
+    form = forms.sign_form(request.form, language())
     try:
         asked = _pretend(slug, form) if forms.typed("website") else _ask(slug, form)
     except ConflictError:
@@ -99,8 +94,7 @@ def sign(slug: str) -> Response:
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
         return _petition_page(slug, form, notice=problems.pop("stamp", ""), problems=problems, status=422)
-    body = _inbox_bytes(slug, handle=asked.handle, masked=asked.masked_address)
-    return current_app.response_class(body, mimetype="text/html")
+    return current_app.response_class(_inbox_page(slug).filled(asked), mimetype="text/html")
 
 
 def _ask(slug: str, form: signing.SignForm) -> signing.Requested:
@@ -115,17 +109,10 @@ def _pretend(slug: str, form: signing.SignForm) -> signing.Requested:
     return signing.Requested(address.masked, signing.seal_handle(runtime(), petition_id, address.canonical))
 
 
-HANDLE, MASKED = (f"slot-{secrets.token_hex(16)}" for _slot in range(2))
-"""Where the handle and the masked address go in the kept page; nobody can guess them, so no text can hold them."""
-
-
-def _inbox_bytes(slug: str, *, handle: str, masked: str) -> bytes:
-    # Only these two differ from one signer to the next, so the rest is rendered once a second and not per signature.
-    memory: Brief[bytes] = current_app.extensions[PAGES]
-    kept = memory.get((slug, language()), lambda: inbox(slug, handle=HANDLE, masked=MASKED).get_data())
-    return kept.replace(HANDLE.encode(), str(escape(handle)).encode()).replace(
-        MASKED.encode(), str(escape(masked)).encode()
-    )
+def _inbox_page(slug: str) -> InboxPage:
+    # Rendered once a second and not per signature.
+    memory: Brief[InboxPage] = current_app.extensions[PAGES]
+    return memory.get((slug, language()), lambda: InboxPage(inbox(slug, handle=HANDLE, masked=MASKED).get_data()))
 
 
 def title_of(slug: str) -> str:
