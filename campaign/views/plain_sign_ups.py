@@ -84,7 +84,7 @@ class PlainSignUps:
 
     def _take(self, environ: WSGIEnvironment, slug: str, language: str) -> signing.Requested | None:
         """Store a plain sign-up; None if it is not plain, and nothing was stored."""
-        fields = _fields(environ)
+        fields = fields_of(environ)
         if fields is None or fields.get("website"):
             return None
         site, origin = environ.get("HTTP_SEC_FETCH_SITE"), environ.get("HTTP_ORIGIN")
@@ -113,7 +113,7 @@ class PlainSignUps:
         return self._application(environ, begin)
 
 
-def _fields(environ: WSGIEnvironment) -> Mapping[str, str] | None:
+def fields_of(environ: WSGIEnvironment) -> Mapping[str, str] | None:
     """The fields of a form, the first value of each, as Flask reads them; None if that may not be all there is to it.
 
     The body can be read once more afterwards.
