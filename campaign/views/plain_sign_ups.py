@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
 from typing import Final
 from urllib.parse import parse_qsl
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.types import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
 from campaign import signing
 from campaign.errors import CountersignError
@@ -121,8 +121,10 @@ def fields_of(environ: WSGIEnvironment) -> Mapping[str, str] | None:
     length = environ.get("CONTENT_LENGTH", "")
     if environ.get("CONTENT_TYPE", "") != FORM_TYPE or not length.isdecimal() or int(length) > LONGEST:
         return None
-    body = environ["wsgi.input"].read(int(length))
+    body = _read(environ["wsgi.input"], int(length))
     environ["wsgi.input"] = BytesIO(body)
+    if len(body) < int(length):
+        return None
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict")
     except ValueError:
@@ -131,3 +133,12 @@ def fields_of(environ: WSGIEnvironment) -> Mapping[str, str] | None:
     for name, value in pairs:
         fields.setdefault(name, value)
     return fields
+
+
+def _read(stream: InputStream, length: int) -> bytes:
+    """So many bytes, in however many pieces they come; fewer if the visitor hung up."""
+    pieces: list[bytes] = []
+    while length and (piece := stream.read(length)):
+        pieces.append(piece)
+        length -= len(piece)
+    return b"".join(pieces)

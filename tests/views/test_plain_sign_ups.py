@@ -254,3 +254,25 @@ def test_an_unusual_request_is_not_touched(more):
 
     assert fields_of(environ) is None
     assert environ["wsgi.input"].read() == b"name=x"
+
+
+class Drops(BytesIO):
+    """A body that comes in small pieces, as over a slow line."""
+
+    def read(self, size=-1):
+        return super().read(min(size, 7) if size >= 0 else 7)
+
+
+def test_a_body_that_comes_in_pieces_is_read_whole():
+    body = b"name=Zahra+Ahmadi&email=zahra%40example.org"
+    environ = environ_of(body, **{"wsgi.input": Drops(body)})
+
+    assert fields_of(environ) == {"name": "Zahra Ahmadi", "email": "zahra@example.org"}
+    assert environ["wsgi.input"].read() == body
+
+
+def test_a_body_that_breaks_off_is_left_to_flask():
+    environ = environ_of(b"name=Zah", CONTENT_LENGTH="40")
+
+    assert fields_of(environ) is None
+    assert environ["wsgi.input"].read() == b"name=Zah"
