@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from campaign.domain.blast import SELF_PAUSED, Audience, Blast, BlastKind
-from campaign.store.database import Transaction
+from campaign.store.database import DuplicateError, Transaction
 
 _COLUMNS = """b.id, b.petition_id, b.kind, b.send_at, b.time_zone, b.max_lateness, b.audience, b.threshold,
     b.count_at_start, b.created_by, b.created_at, b.scheduled_at, b.started_at, b.frozen_at, b.paused_at,
@@ -301,18 +301,29 @@ def freeze_slice(tx: Transaction, blast_id: int, *, limit: int, now: datetime) -
     if upto is None:
         tx.execute(text("update blast set frozen_at = :now where id = :id"), id=blast_id, now=now)
         return Slice(0, done=True)
-    planned = tx.execute(
-        text(f"""
+    planned = _plan(
+        tx, kind=row.kind, due_at=now, id=blast_id, petition_id=row.petition_id, after=row.frozen_until, upto=upto,
+        before=row.started_at, countries=row.audience.get("countries", []), locales=row.audience.get("locales", []),
+    )  # fmt: skip
+    tx.execute(text("update blast set frozen_until = :upto where id = :id"), id=blast_id, upto=upto)
+    return Slice(planned, done=False)
+
+
+def _plan(tx: Transaction, **slice_: object) -> int:
+    """Plan the messages of a slice; returns how many are new."""
+    insert = f"""
         insert into message (kind, lane, due_at, signature_id, petition_id, blast_id)
         select cast(:kind as message_kind), 'bulk', :due_at, s.id, s.petition_id, :id from signature s
         where s.petition_id = :petition_id and s.id > :after and s.id <= :upto and {ELIGIBLE}
-        order by s.id
-        on conflict (blast_id, signature_id) where blast_id is not null do nothing"""),
-        kind=row.kind, due_at=now, id=blast_id, petition_id=row.petition_id, after=row.frozen_until, upto=upto,
-        before=row.started_at, countries=row.audience.get("countries", []), locales=row.audience.get("locales", []),
-    ).rowcount  # fmt: skip
-    tx.execute(text("update blast set frozen_until = :upto where id = :id"), id=blast_id, upto=upto)
-    return Slice(planned, done=False)
+        order by s.id"""
+    try:
+        # To look for doubles beforehand takes a quarter of the time; and there are none, for the checkpoint moves with
+        # the rows.
+        with tx.savepoint():
+            return tx.execute(text(insert), **slice_).rowcount
+    except DuplicateError:
+        careful = f"{insert} on conflict (blast_id, signature_id) where blast_id is not null do nothing"
+        return tx.execute(text(careful), **slice_).rowcount
 
 
 def audience_counts(tx: Transaction, petition_id: int, audience: Audience, *, now: datetime) -> dict[str, int]:
