@@ -1,5 +1,6 @@
 """Words of the monitor for what the database calls by codes, and moments in the reader's own time zone."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -131,6 +132,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 """Words by kind of code. A code without words is shown as it is."""
 
 
+_ENHANCED = re.compile(r"\A[245]\.\d{1,3}\.\d{1,3}[ -]+(?=\S)")
+
+
 def word(kind: str, code: object) -> str:
     """A code in words."""
     known = WORDS[kind].get(str(code))
@@ -138,12 +142,15 @@ def word(kind: str, code: object) -> str:
 
 
 def reason(code: str | None) -> Markup:
-    """A reason in words; the mail server's own words are shown as they are, left to right."""
+    """A reason in words; the mail server's own words are shown as they are, left to right.
+
+    But for the code of RFC 3463 that they begin with: it stands beside them already.
+    """
     if not code:
         return Markup("")
     if code in WORDS["reason"]:
         return Markup("{}").format(gettext(WORDS["reason"][code]))
-    return Markup('<bdi class="ltr server-words" lang="en">{}</bdi>').format(code)
+    return Markup('<bdi class="ltr server-words" lang="en">{}</bdi>').format(_ENHANCED.sub("", code))
 
 
 def person(who: str) -> str:

@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 from campaign import accounts, blast_running, blasts, hours, lanes, monitor
 from campaign.domain.blast import BlastText
 from campaign.domain.states import Lane
+from campaign.views import admin_words
 from tests.kit import ledgers, nights
 from tests.kit.nights import Night
 from tests.kit.worlds import make_world
@@ -335,3 +336,17 @@ def test_metrics_open_to_another_machine_with_the_token(database_url, tmp_path):
     assert statuses == [401, 401, 200]
     assert client.get("/metrics").status_code == 200
     world.runtime.close()
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("4.2.0 Greylisted", "Greylisted"),
+        ("5.7.1-Message refused", "Message refused"),
+        ("5.1.1", "5.1.1"),
+        ("queue 4.2.0 full", "queue 4.2.0 full"),
+        ("<script>", "&lt;script&gt;"),
+    ],
+)
+def test_the_code_that_stands_beside_a_server_s_words_is_not_said_twice(told: str, shown: str):
+    assert admin_words.reason(told) == f'<bdi class="ltr server-words" lang="en">{shown}</bdi>'
