@@ -94,7 +94,6 @@ def _marks(node: SyntaxTreeNode) -> Iterator[str]:
 
 
 def _indented(text: str, first: str, others: str) -> str:
-    """Lines behind a mark; empty ones stay empty, but for a mark that says something."""
-    lines = text.split("\n")
-    return "\n".join((first if not at else others) + line if line else (others.strip() if at else first.rstrip())
-                     for at, line in enumerate(lines))  # fmt: skip
+    """Lines behind a mark on the first, and another on the rest; no line ends in a blank."""
+    begin, *rest = text.split("\n")
+    return "\n".join([(first + begin).rstrip(), *((others + line).rstrip() for line in rest)])

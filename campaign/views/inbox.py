@@ -15,6 +15,10 @@ PAGES: Final = "brief pages"
 """Key in Flask's ``extensions`` of the short memory of these pages, by slug and language."""
 
 
+CAREFULLY: Final = "countersign.carefully"
+"""Key in the environment of a request whose express way was tried before Flask, and was not free."""
+
+
 @dataclass(frozen=True)
 class InboxPage:
     """The page, rendered with :data:`HANDLE` and :data:`MASKED`."""

@@ -9,14 +9,12 @@ the query (marks of campaigns and of other sites) must not show in it.
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Response, current_app, request
 from werkzeug.http import parse_etags
 
-from campaign.views.language import among
+from campaign.views.language import among, wanted
 
 FRESH = "public, max-age=1"
 """Cache-Control of an answer that anyone may keep for a second: one answer serves all who ask in that second."""
@@ -94,7 +92,7 @@ class Kept:
         key = (
             environ.get("HTTP_HOST"),
             environ.get("PATH_INFO", ""),
-            among(wanted_language(environ.get("QUERY_STRING", "")), environ.get("HTTP_ACCEPT_LANGUAGE", "")),
+            among(wanted(environ.get("QUERY_STRING", "")), environ.get("HTTP_ACCEPT_LANGUAGE", "")),
         )
         answer = self._answers.get(key)
         if answer is None:
@@ -163,11 +161,3 @@ def _joined(pieces: Iterable[bytes]) -> list[bytes]:
 
 def _written(_data: bytes) -> object:
     raise RuntimeError("an application of today returns its answer and writes nothing (PEP 3333)")
-
-
-@lru_cache(maxsize=512)
-def wanted_language(query: str) -> str:
-    """What the query says of the language, as Flask reads it: the first of several."""
-    if "=" not in query:
-        return ""
-    return next((value for name, value in parse_qsl(query, keep_blank_values=True) if name == "lang"), "")

@@ -1,6 +1,7 @@
 """The language of an answer: ``?lang=``, else that of the signature a token belongs to, else the browser's."""
 
 from functools import lru_cache
+from urllib.parse import parse_qsl
 
 from flask import g, request
 from werkzeug.datastructures import LanguageAccept
@@ -20,15 +21,23 @@ def _preferred(header: str) -> str:
     return LANGUAGES[0]
 
 
-def among(wanted: str, header: str) -> str:
+@lru_cache(maxsize=512)
+def wanted(query: str) -> str:
+    """What the query says of the language, as Flask reads it: the first of several."""
+    if "=" not in query:
+        return ""
+    return next((value for name, value in parse_qsl(query, keep_blank_values=True) if name == "lang"), "")
+
+
+def among(named: str, header: str) -> str:
     """The language of an answer: the one that the address names, if it is ours, else by the Accept-Language header."""
-    return wanted if wanted in LANGUAGES else _preferred(header)
+    return named if named in LANGUAGES else _preferred(header)
 
 
 def asked_for() -> str | None:
     """The language named in the address, if it is one of ours."""
-    wanted = request.args.get("lang", "")
-    return wanted if wanted in LANGUAGES else None
+    named = request.args.get("lang", "")
+    return named if named in LANGUAGES else None
 
 
 def language() -> str:

@@ -19,9 +19,8 @@ from campaign.errors import CountersignError
 from campaign.runtime import Runtime
 from campaign.views import forms
 from campaign.views.brief import Brief
-from campaign.views.inbox import InboxPage
-from campaign.views.kept import wanted_language
-from campaign.views.language import among
+from campaign.views.inbox import CAREFULLY, InboxPage
+from campaign.views.language import among, wanted
 
 LONGEST: Final = 16 * 1024
 """Bytes of a form; with every field full it is under 8 KB in any script."""
@@ -70,7 +69,7 @@ class PlainSignUps:
         if environ["REQUEST_METHOD"] != "POST" or (found := _PATH.fullmatch(environ.get("PATH_INFO", ""))) is None:
             return self._application(environ, start_response)
         language = among(
-            wanted_language(environ.get("QUERY_STRING", "")), environ.get("HTTP_ACCEPT_LANGUAGE", "")
+            wanted(environ.get("QUERY_STRING", "")), environ.get("HTTP_ACCEPT_LANGUAGE", "")
         )  # fmt: skip
         key = (environ.get("HTTP_HOST", ""), found[1], language)
         headers = self._known.get(key)
@@ -93,13 +92,15 @@ class PlainSignUps:
         try:
             runtime = self._runtime()
             shown = signing.read_stamp(runtime, slug, fields.get("stamp", ""))
-            return signing.request_plainly(
+            asked = signing.request_plainly(
                 runtime, slug, forms.sign_form(fields, language), network=environ.get("REMOTE_ADDR"),
                 text_version_id=shown,
             )  # fmt: skip
         except CountersignError:
             # Flask's part finds the same once more, and has the words and the page for it.
             return None
+        environ[CAREFULLY] = asked is None
+        return asked
 
     def _ask(self, key: _Key, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def begin(status: str, headers: _Headers, *error: object) -> Callable[[bytes], object]:

@@ -11,7 +11,7 @@ from campaign.views.access import Access, allow
 from campaign.views.brief import Brief
 from campaign.views.current import runtime
 from campaign.views.headers import keep_private
-from campaign.views.inbox import HANDLE, MASKED, PAGES, InboxPage
+from campaign.views.inbox import CAREFULLY, HANDLE, MASKED, PAGES, InboxPage
 from campaign.views.kept import for_everybody
 from campaign.views.language import gettext as _
 from campaign.views.language import language
@@ -99,7 +99,10 @@ def sign(slug: str) -> Response:
 
 def _ask(slug: str, form: signing.SignForm) -> signing.Requested:
     shown = signing.read_stamp(runtime(), slug, forms.typed("stamp"))
-    return signing.request_signature(runtime(), slug, form, network=request.remote_addr, text_version_id=shown)
+    return signing.request_signature(
+        runtime(), slug, form, network=request.remote_addr, text_version_id=shown,
+        express=not request.environ.get(CAREFULLY),
+    )  # fmt: skip
 
 
 def _pretend(slug: str, form: signing.SignForm) -> signing.Requested:
