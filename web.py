@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from campaign import config
-from campaign.config import LOCAL_HOSTS, Settings
 from campaign.errors import StoreUnavailableError
 from campaign.runtime import Runtime, build
+from campaign.settings import Settings, load_settings
+from campaign.variables import LOCAL_HOSTS
 from campaign.views import (
     access,
     admin,
@@ -34,7 +34,6 @@ from campaign.views import (
     desk_update,
     desk_updates,
     headers,
-    health,
     inbox,
     kept,
     mailbox,
@@ -47,6 +46,7 @@ from campaign.views import (
     updates,
     visitor,
 )
+from campaign.views import health as views_health
 from campaign.views.brief import Brief
 from campaign.views.even_time import EvenTime
 from campaign.views.plain_sign_ups import PlainSignUps
@@ -60,7 +60,7 @@ BRIEF_SECONDS = 1.0
 """How long the page after signing is kept, which differs by two words from one signer to the next."""
 
 VIEWS = (
-    *(public, updates, confirm, preferences, mailbox, health, metrics, sign_in),
+    *(public, updates, confirm, preferences, mailbox, views_health, metrics, sign_in),
     *(desk_list, desk_overview, desk_text, desk_settings, desk_people, desk_signatures, desk_updates, desk_update),
     *(desk_previews, desk_account),
     *(admin, admin_messages, admin_petitions, admin_accounts, admin_suppressions, admin_audit),
@@ -78,7 +78,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     Raises:
         SettingsError: the environment has missing or wrong variables.
     """
-    settings = runtime.settings if runtime is not None else settings or config.load()
+    settings = runtime.settings if runtime is not None else settings or load_settings()
     app = trouble.Site("countersign", static_folder=str(rendering.STATIC), template_folder=str(rendering.TEMPLATES))
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_REQUEST,

@@ -1,6 +1,6 @@
 """The Celery app, nothing more: ``celery -A worker worker -Q urgent``."""
 
-from campaign import config
+from campaign.settings import load_settings
 from tasks.app import make_app
 
-app = make_app(config.load())
+app = make_app(load_settings())

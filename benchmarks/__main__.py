@@ -16,8 +16,8 @@ import psutil
 
 from benchmarks import blasting, under_load, web, yardsticks
 from benchmarks.installation import Installation, installation
-from campaign.config import ROOT
 from campaign.runtime import Runtime, build
+from campaign.settings import ROOT
 from campaign.smtpd.faults import FaultServer
 
 RESULTS = ROOT / "benchmarks" / "results.json"

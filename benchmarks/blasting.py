@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil
 
 from benchmarks.installation import Installation
-from campaign import blast_running, config, seeding
-from campaign.config import ROOT
+from campaign import blast_running, seeding
 from campaign.domain.blast import BlastKind
-from campaign.domain.states import Lane
 from campaign.markdown import to_html
 from campaign.petitions import by_slug
 from campaign.runtime import Runtime
+from campaign.settings import ROOT, child_environment
+from campaign.states import Lane
 from campaign.store import blasts, lanes
 from campaign.store.database import Transaction
 
@@ -103,7 +103,7 @@ def send(runtime: Runtime, made: Installation, frozen: Frozen, *, how: str, proc
     senders = [
         subprocess.Popen(
             [sys.executable, "-m", "benchmarks.sender", how, str(frozen.blast_id)], cwd=ROOT, text=True,
-            env=config.child_environment(made.settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env=child_environment(made.settings), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )
         for _ in range(processes)
     ]  # fmt: skip

@@ -7,7 +7,7 @@ like to its clients, with next to no work for this machine's processors.
 import asyncio
 import sys
 
-from campaign.smtpd import running
+from campaign.smtpd import running as smtpd_running
 from campaign.smtpd.dialogue import Answer, Dialogue, Rules, Transaction
 
 
@@ -48,7 +48,7 @@ class FarDialogue(Dialogue):
 async def main(latency: float, most: float) -> None:
     """Serve until the process ends."""
     rules = FarRules(most=most)
-    server = await running.listen(lambda: FarDialogue(rules, latency=latency), host="127.0.0.1", port=0)
+    server = await smtpd_running.listen(lambda: FarDialogue(rules, latency=latency), host="127.0.0.1", port=0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from benchmarks import blasting
 from benchmarks.__main__ import machine
 from benchmarks.installation import installation
-from campaign.config import ROOT
 from campaign.runtime import build
+from campaign.settings import ROOT
 
 RESULTS = ROOT / "benchmarks" / "hosts.json"
 LATENCY, MOST = 0.02, 600

@@ -6,19 +6,17 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from campaign import config
-from campaign.config import ROOT, Settings
 from campaign.engines import ports, postgres, redis
 from campaign.example import SLUG, create_example
 from campaign.keys import ensure_local_keys
 from campaign.runtime import build
+from campaign.settings import ROOT, Settings, child_environment, load_settings
 from campaign.store import migrate
 
 
@@ -34,7 +32,7 @@ class Installation:
         """Start a child with these settings in its environment; its log goes to the data folder."""
         log = (self.settings.data / f"child-{len(self.children)}.log").open("wb")
         child = subprocess.Popen(
-            [sys.executable, *command], cwd=ROOT, env=config.child_environment(self.settings),
+            [sys.executable, *command], cwd=ROOT, env=child_environment(self.settings),
             stdout=log, stderr=log,
         )  # fmt: skip
         self.children.append(child)
@@ -69,7 +67,7 @@ def installation(*, smtp_port: int, **overrides: str) -> Iterator[Installation]:
     """An installation with the example petition; everything is removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="countersign-bench-"))
     port = ports.find_free("127.0.0.1")
-    settings = config.load(
+    settings = load_settings(
         {},
         data=str(folder), port=str(port), smtp_url=f"smtp://127.0.0.1:{smtp_port}", log_level="warning", proxies="1",
         **overrides,

@@ -19,15 +19,16 @@ import dkim
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from campaign.config import ROOT
 from campaign.mail.compiled import CompiledMail
 from campaign.mail.compose import Composer, ListIdentity, Sender
 from campaign.mail.dkim import DkimKey, Signer
 from campaign.mail.smtp import SmtpTransport
 from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mail.transport import Envelope, Outcome
+from campaign.settings import ROOT
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 
 BASE = "https://petitions.example.org"
 DATE = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

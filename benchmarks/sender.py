@@ -10,16 +10,15 @@ import sys
 import time
 from dataclasses import replace
 
-from campaign import config
-from campaign.config import Settings
 from campaign.delivery import Deliverer, calm_collector
-from campaign.domain.states import Lane
 from campaign.letters import Materials
 from campaign.mail.compiled import CompiledMail
 from campaign.mail.dkim import DkimKey, Signer, load_key
 from campaign.mail.transport import Envelope
 from campaign.mailer import Mailer, Recipient
 from campaign.runtime import Runtime, build
+from campaign.settings import Settings, load_settings
+from campaign.states import Lane
 from campaign.store.database import Transaction
 from campaign.store.ledger import Claimed
 from tasks.process import open_transport
@@ -66,7 +65,7 @@ def is_open(runtime: Runtime, blast_id: int) -> bool:
 
 def main(how: str, blast_id: int) -> None:
     """See the module."""
-    settings = config.load()
+    settings = load_settings()
     signer = signer_for(settings, how)
     unsigned = replace(settings, dkim_key_file=None, dkim_ed25519_key_file=None)
     runtime = build(unsigned, pool_size=3)

@@ -10,7 +10,6 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ from pathlib import Path
 import psutil
 
 from benchmarks.installation import Installation, installation, wait_for
-from campaign.config import ROOT
 from campaign.engines import ports
 from campaign.runtime import build
+from campaign.settings import ROOT
 from campaign.smtpd.faults import FaultServer
 
 RESULTS = ROOT / "benchmarks" / "web.json"

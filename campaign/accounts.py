@@ -8,15 +8,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from campaign import addresses, allowance
-from campaign.config import LANGUAGES
 from campaign.domain.names import RuleError, clean_name
-from campaign.domain.schedule import zone_names
-from campaign.domain.states import Lane, MessageKind
 from campaign.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError, TokenRefusedError
+from campaign.i18n import zone_names
 from campaign.runtime import Runtime
-from campaign.store import accounts as rows
-from campaign.store import allowances, outbox
-from campaign.store import audit as audit_rows
+from campaign.settings import LANGUAGES
+from campaign.states import Lane, MessageKind
+from campaign.store import accounts, allowances, audit, outbox
 from campaign.store.database import DuplicateError, Transaction
 from campaign.store.petitions import by_slug as petition_by_slug
 from campaign.tokens import NONCE, REFUSED, Purpose
@@ -69,7 +67,7 @@ def _place(column: str, account_id: int) -> str:
     return f"account.{column}.{account_id}"
 
 
-def in_clear(runtime: Runtime, stored: rows.StoredAccount) -> Account:
+def in_clear(runtime: Runtime, stored: accounts.StoredAccount) -> Account:
     """A stored account with its name and address decrypted."""
     return Account(
         id=stored.id,
@@ -105,14 +103,14 @@ def create(runtime: Runtime, *, email: str, name: str, role: Role, locale: str =
         raise InvalidInputError({"locale": "unknown"})
 
     def work(tx: Transaction) -> int:
-        account_id = rows.next_id(tx)
+        account_id = accounts.next_id(tx)
         key = runtime.accounts
-        rows.add(
+        accounts.add(
             tx, account_id, address_index=key.index(address.canonical),
             address=key.seal(address.typed, place=_place("address", account_id)),
             name=key.seal(clean, place=_place("name", account_id)), role=str(role), locale=locale,
         )  # fmt: skip
-        audit_rows.add(
+        audit.add(
             tx, action="account.create", subject="account", subject_id=account_id, account_id=by, actor="cli",
             detail={"role": str(role)},
         )  # fmt: skip
@@ -127,19 +125,19 @@ def create(runtime: Runtime, *, email: str, name: str, role: Role, locale: str =
 def find(runtime: Runtime, email: str) -> Account | None:
     """The account of an address, if there is one."""
     index = runtime.accounts.index(_address(email).canonical)
-    stored = runtime.store.transact(lambda tx: rows.by_index(tx, index))
+    stored = runtime.store.transact(lambda tx: accounts.by_index(tx, index))
     return None if stored is None else in_clear(runtime, stored)
 
 
 def list_all(runtime: Runtime) -> list[Account]:
     """Every account, for admins."""
-    return [in_clear(runtime, stored) for stored in runtime.store.transact(rows.all_accounts)]
+    return [in_clear(runtime, stored) for stored in runtime.store.transact(accounts.all_accounts)]
 
 
 def organisers(runtime: Runtime) -> dict[int, list[Account]]:
     """Who organises each petition, for admins; petitions without anybody are not there."""
     found: dict[int, list[Account]] = {}
-    for petition_id, stored in runtime.store.transact(rows.memberships):
+    for petition_id, stored in runtime.store.transact(accounts.memberships):
         found.setdefault(petition_id, []).append(in_clear(runtime, stored))
     return found
 
@@ -153,12 +151,12 @@ def sign_in_link(runtime: Runtime, account_id: int, *, life: timedelta = PRINTED
     now = runtime.clock()
 
     def work(tx: Transaction) -> tuple[int, bytes]:
-        stored = rows.by_id(tx, account_id)
+        stored = accounts.by_id(tx, account_id)
         if stored is None or stored.disabled_at is not None:
             raise NotFoundError("there is no such account, or it is disabled")
         nonce = secrets.token_bytes(NONCE)
-        audit_rows.add(tx, action="account.sign_in_link", subject="account", subject_id=account_id, actor="cli")
-        return rows.add_link(tx, account_id, nonce=nonce, expires_at=now + life, message_id=None), nonce
+        audit.add(tx, action="account.sign_in_link", subject="account", subject_id=account_id, actor="cli")
+        return accounts.add_link(tx, account_id, nonce=nonce, expires_at=now + life, message_id=None), nonce
 
     link_id, nonce = runtime.store.transact(work)
     return link_address(runtime, link_id, nonce)
@@ -187,16 +185,16 @@ def request_sign_in(runtime: Runtime, email: str, *, network: str | None) -> str
         for key, limit in ((whose.mailbox, SIGN_INS_PER_HOUR), (whose.network, SIGN_INS_PER_NETWORK)):
             if key is None:
                 continue
-            allowances.lock(tx, [key])
+            allowances.lock_keys(tx, [key])
             if len(allowances.slots(tx, {key: now - hour})[key]) >= limit:
                 return
-            allowances.add(tx, [allowances.Grant(key, now, hour)])
-        stored = rows.by_index(tx, runtime.accounts.index(address.canonical))
+            allowances.add_grants(tx, [allowances.Grant(key, now, hour)])
+        stored = accounts.by_index(tx, runtime.accounts.index(address.canonical))
         if stored is None or stored.disabled_at is not None:
             return
         plan = outbox.Plan(kind=MessageKind.SIGN_IN, lane=Lane.URGENT, due_at=now, account_id=stored.id)
         message_id = outbox.add(tx, plan)
-        rows.add_link(
+        accounts.add_link(
             tx, stored.id, nonce=secrets.token_bytes(NONCE), expires_at=now + LINK_LIFE, message_id=message_id
         )
 
@@ -213,9 +211,9 @@ def look_up_link(runtime: Runtime, token: str) -> None:
     runtime.store.transact(lambda tx: _link(runtime, tx, token))
 
 
-def _link(runtime: Runtime, tx: Transaction, token: str) -> rows.Link:
+def _link(runtime: Runtime, tx: Transaction, token: str) -> accounts.Link:
     claim = runtime.tokens.read(Purpose.SIGN_IN, token)
-    link = rows.link(tx, claim.row_id)
+    link = accounts.link(tx, claim.row_id)
     works = (
         link is not None
         and link.used_at is None
@@ -237,15 +235,15 @@ def sign_in(runtime: Runtime, token: str) -> str:
 
     def work(tx: Transaction) -> None:
         link = _link(runtime, tx, token)
-        stored = rows.by_id(tx, link.account_id)
+        stored = accounts.by_id(tx, link.account_id)
         if stored is None or stored.disabled_at is not None:
             raise TokenRefusedError(REFUSED)
-        rows.use_link(tx, link.id, now=now)
-        rows.add_session(
+        accounts.use_link(tx, link.id, now=now)
+        accounts.add_session(
             tx, key=_session_key(value), account_id=stored.id, csrf=secrets.token_bytes(32), now=now,
             expires_at=now + SESSION_LIFE,
         )  # fmt: skip
-        audit_rows.add(tx, action="account.sign_in", subject="account", subject_id=stored.id, account_id=stored.id)
+        audit.add(tx, action="account.sign_in", subject="account", subject_id=stored.id, account_id=stored.id)
 
     runtime.store.transact(work)
     return value
@@ -260,7 +258,9 @@ def session(runtime: Runtime, cookie: str | None) -> Session | None:
     if not cookie or len(cookie) > 100:
         return None
     now = runtime.clock()
-    found = runtime.store.transact(lambda tx: rows.session(tx, _session_key(cookie), now=now, idle_since=now - IDLE))
+    found = runtime.store.transact(
+        lambda tx: accounts.session(tx, _session_key(cookie), now=now, idle_since=now - IDLE)
+    )
     if found is None:
         return None
     return Session(in_clear(runtime, found[0]), found[1].hex())
@@ -268,7 +268,7 @@ def session(runtime: Runtime, cookie: str | None) -> Session | None:
 
 def sign_out(runtime: Runtime, cookie: str) -> None:
     """End a session; repeating it is harmless."""
-    runtime.store.transact(lambda tx: rows.end_session(tx, _session_key(cookie)))
+    runtime.store.transact(lambda tx: accounts.end_session(tx, _session_key(cookie)))
 
 
 def set_role(runtime: Runtime, account_id: int, role: Role, *, by: Account) -> None:
@@ -282,8 +282,8 @@ def set_role(runtime: Runtime, account_id: int, role: Role, *, by: Account) -> N
         raise ConflictError("another admin must change your own role")
 
     def work(tx: Transaction) -> None:
-        rows.set_role(tx, account_id, str(role))
-        audit_rows.add(
+        accounts.set_role(tx, account_id, str(role))
+        audit.add(
             tx, action="account.set_role", subject="account", subject_id=account_id, account_id=by.id,
             detail={"role": str(role)},
         )  # fmt: skip
@@ -303,9 +303,9 @@ def set_disabled(runtime: Runtime, account_id: int, *, disabled: bool, by: Accou
         raise ConflictError("another admin must disable your own account")
 
     def work(tx: Transaction) -> None:
-        rows.set_disabled(tx, account_id, runtime.clock() if disabled else None)
+        accounts.set_disabled(tx, account_id, runtime.clock() if disabled else None)
         action = "account.disable" if disabled else "account.enable"
-        audit_rows.add(tx, action=action, subject="account", subject_id=account_id, account_id=by.id)
+        audit.add(tx, action=action, subject="account", subject_id=account_id, account_id=by.id)
 
     runtime.store.transact(work)
 
@@ -325,7 +325,7 @@ def set_preferences(runtime: Runtime, account: Account, *, locale: str, time_zon
         raise InvalidInputError({"locale": "unknown"})
     if time_zone not in zone_names():
         raise InvalidInputError({"time_zone": "unknown"})
-    runtime.store.transact(lambda tx: rows.set_preferences(tx, account.id, locale=locale, time_zone=time_zone))
+    runtime.store.transact(lambda tx: accounts.set_preferences(tx, account.id, locale=locale, time_zone=time_zone))
 
 
 def may_organise(runtime: Runtime, account: Account, slug: str) -> int:
@@ -339,7 +339,7 @@ def may_organise(runtime: Runtime, account: Account, slug: str) -> int:
         stored = petition_by_slug(tx, slug)
         if stored is None:
             raise NotFoundError("there is no such petition")
-        if not account.is_admin and stored.petition.id not in rows.petition_ids(tx, account.id):
+        if not account.is_admin and stored.petition.id not in accounts.petition_ids(tx, account.id):
             raise NotFoundError("there is no such petition")
         return stored.petition.id
 
@@ -361,7 +361,7 @@ def members(runtime: Runtime, slug: str, *, by: Account) -> list[Member]:
         NotFoundError: the petition is not the actor's.
     """
     petition_id = may_organise(runtime, by, slug)
-    found = runtime.store.transact(lambda tx: rows.members(tx, petition_id))
+    found = runtime.store.transact(lambda tx: accounts.members(tx, petition_id))
     return [Member(in_clear(runtime, stored), role) for stored, role in found]
 
 
@@ -378,8 +378,8 @@ def share(runtime: Runtime, slug: str, email: str, *, by: Account) -> None:
         raise InvalidInputError({"email": "no_account"})
 
     def work(tx: Transaction) -> None:
-        rows.add_member(tx, petition_id, found.id)
-        audit_rows.add(
+        accounts.add_member(tx, petition_id, found.id)
+        audit.add(
             tx, action="petition.share", subject="petition", subject_id=petition_id, account_id=by.id,
             detail={"member": found.id},
         )  # fmt: skip
@@ -397,10 +397,10 @@ def unshare(runtime: Runtime, slug: str, account_id: int, *, by: Account) -> Non
     petition_id = may_organise(runtime, by, slug)
 
     def work(tx: Transaction) -> None:
-        if len(rows.members(tx, petition_id)) <= 1:
+        if len(accounts.members(tx, petition_id)) <= 1:
             raise ConflictError("a petition needs at least one organiser")
-        rows.remove_member(tx, petition_id, account_id)
-        audit_rows.add(
+        accounts.remove_member(tx, petition_id, account_id)
+        audit.add(
             tx, action="petition.unshare", subject="petition", subject_id=petition_id, account_id=by.id,
             detail={"member": account_id},
         )  # fmt: skip

@@ -6,12 +6,11 @@ from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from campaign import i18n
-from campaign.domain.states import Lane
 from campaign.lanes import SYSTEM
 from campaign.runtime import Runtime
 from campaign.sentence import foreign
-from campaign.store import alerts as rows
-from campaign.store import blasts, lanes
+from campaign.states import Lane
+from campaign.store import alerts, blasts, lanes
 from campaign.store.database import Transaction
 from campaign.store.lanes import LaneState
 
@@ -57,29 +56,29 @@ def watch(runtime: Runtime) -> int:
 
 def _watch_lane(tx: Transaction, state: LaneState, now: datetime) -> int:
     troubles = list(_troubles(state, now))
-    rows.end(tx, state.lane, but=[trouble.cause for trouble in troubles], now=now)
+    alerts.end(tx, state.lane, but=[trouble.cause for trouble in troubles], now=now)
     planned = 0
     for trouble in troubles:
-        alert_id = rows.tell(
+        alert_id = alerts.tell(
             tx, cause=trouble.cause, lane=state.lane, began_at=trouble.began_at, reason=trouble.reason, now=now,
             quiet=QUIET,
         )  # fmt: skip
         if alert_id is not None:
-            planned += rows.plan_mails(tx, alert_id, now=now)
+            planned += alerts.plan_mails(tx, alert_id, now=now)
     return planned
 
 
 def _watch_blasts(tx: Transaction, now: datetime) -> int:
     standing = blasts.paused_by_themselves(tx)
-    rows.end_of_blasts(tx, but=[blast.id for blast in standing], now=now)
+    alerts.end_of_blasts(tx, but=[blast.id for blast in standing], now=now)
     planned = 0
     for blast in standing:
-        alert_id = rows.tell(
+        alert_id = alerts.tell(
             tx, cause=Cause.BLAST, lane=Lane.BULK, began_at=blast.paused_at or now, reason=blast.paused_reason or "",
             now=now, quiet=None, blast_id=blast.id,
         )  # fmt: skip
         if alert_id is not None:
-            planned += rows.plan_mails(tx, alert_id, now=now)
+            planned += alerts.plan_mails(tx, alert_id, now=now)
     return planned
 
 
@@ -95,7 +94,7 @@ def _troubles(state: LaneState, now: datetime) -> Iterator[_Trouble]:
         yield _Trouble(Cause.REFUSED, state.refused_at, state.refused_answer or "")
 
 
-def sentences(alert: rows.Alert, locale: str, *, zone: tzinfo) -> list[str]:
+def sentences(alert: alerts.Alert, locale: str, *, zone: tzinfo) -> list[str]:
     """What the mail says: what happened since when, what the mail server said, and whether it is over meanwhile.
 
     Args:

@@ -9,8 +9,7 @@ from uuid import UUID
 
 from campaign.domain.allowance import DAY, HOUR, MONTH, mailbox_slot, network_slot
 from campaign.runtime import Runtime
-from campaign.store import allowances as rows
-from campaign.store import outbox
+from campaign.store import allowances, outbox
 from campaign.store.database import Transaction
 from campaign.vault import keyed_hash
 
@@ -62,7 +61,7 @@ def _salt(runtime: Runtime) -> bytes:
     key = (runtime.epoch, day)
     if key not in _salts:
         _salts.clear()
-        _salts[key] = runtime.store.transact(lambda tx: rows.salt_of(tx, day, secrets.token_bytes(32)))
+        _salts[key] = runtime.store.transact(lambda tx: allowances.salt_of(tx, day, secrets.token_bytes(32)))
     return _salts[key]
 
 
@@ -78,8 +77,8 @@ def plan(tx: Transaction, whose: Origin, wanted: outbox.Plan, *, now: datetime) 
     since = {whose.mailbox: now - MONTH}
     if whose.network is not None:
         since[whose.network] = now - HOUR
-    rows.lock(tx, list(since))
-    given = rows.slots(tx, since)
+    allowances.lock_keys(tx, list(since))
+    given = allowances.slots(tx, since)
     by_mailbox = mailbox_slot(given[whose.mailbox], now)
     if by_mailbox is None:
         outbox.add_held(tx, wanted, reason="mailbox_allowance")
@@ -89,8 +88,8 @@ def plan(tx: Transaction, whose: Origin, wanted: outbox.Plan, *, now: datetime) 
         outbox.add_held(tx, wanted, reason="network_allowance")
         return False
     due = max(by_mailbox, by_network)
-    grants = [rows.Grant(whose.mailbox, due, MONTH)]
+    grants = [allowances.Grant(whose.mailbox, due, MONTH)]
     if whose.network is not None:
-        grants.append(rows.Grant(whose.network, by_network, DAY + HOUR))
+        grants.append(allowances.Grant(whose.network, by_network, DAY + HOUR))
     outbox.add(tx, replace(wanted, due_at=due, planned_at=now), grants=grants)
     return True

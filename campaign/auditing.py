@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from campaign.runtime import Runtime
-from campaign.store import audit_log as rows
+from campaign.store import audit_log
 from campaign.store.audit_log import Entry
 from campaign.store.database import Transaction
 
@@ -35,8 +35,8 @@ def read(
     """
 
     def work(tx: Transaction) -> Log:
-        found = rows.page(tx, action=action, account_id=account_id, before=before, limit=limit + 1)
+        found = audit_log.page(tx, action=action, account_id=account_id, before=before, limit=limit + 1)
         shown = tuple(found[:limit])
-        return Log(shown, shown[-1].id if len(found) > limit else None, tuple(rows.actions(tx)))
+        return Log(shown, shown[-1].id if len(found) > limit else None, tuple(audit_log.actions(tx)))
 
     return runtime.store.transact(work)

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 from campaign import petitions
 from campaign.domain.blast import Blast, BlastStage
-from campaign.domain.states import OPEN_STATES, Lane, MessageState
 from campaign.errors import NotFoundError
 from campaign.merging import merged_line, shared_values
 from campaign.petitions import Opened
 from campaign.runtime import Runtime
-from campaign.store import blasts as rows
-from campaign.store import progress, rates
+from campaign.states import OPEN_STATES, Lane, MessageState
+from campaign.store import blasts as store_blasts
+from campaign.store import progress as store_progress
+from campaign.store import rates
 from campaign.store.database import Transaction
 
 NEVER = 3e9
@@ -61,7 +62,7 @@ def report(runtime: Runtime, blast_id: int, petition_id: int, locale: str = "") 
     now = runtime.clock()
 
     def work(tx: Transaction) -> Report:
-        blast = rows.by_id(tx, blast_id)
+        blast = store_blasts.by_id(tx, blast_id)
         if blast is None or blast.petition_id != petition_id:
             raise NotFoundError("there is no such update")
         [brief] = _brief(runtime, tx, [blast], locale)
@@ -72,18 +73,18 @@ def report(runtime: Runtime, blast_id: int, petition_id: int, locale: str = "") 
 
 def reports(runtime: Runtime, petition_id: int, locale: str = "") -> list[Report]:
     """All blasts of a petition, newest first: stage and equation, for a list."""
-    return runtime.store.transact(lambda tx: _brief(runtime, tx, rows.of_petition(tx, petition_id), locale))
+    return runtime.store.transact(lambda tx: _brief(runtime, tx, store_blasts.of_petition(tx, petition_id), locale))
 
 
 def _brief(runtime: Runtime, tx: Transaction, blasts: list[Blast], locale: str) -> list[Report]:
     if not blasts:
         return []
-    states = progress.states(tx, [blast.id for blast in blasts])
+    states = store_progress.states(tx, [blast.id for blast in blasts])
     opened = petitions.by_id(runtime, tx, blasts[0].petition_id)
     return [
         Report(
             blast=blast, stage=blast.stage(open_rows=_open(states.get(blast.id, {}))),
-            subject=_subject(runtime, opened, blast, rows.texts(tx, blast.id), locale), states=states.get(blast.id, {}),
+            subject=_subject(runtime, opened, blast, store_blasts.texts(tx, blast.id), locale), states=states.get(blast.id, {}),
         )
         for blast in blasts
     ]  # fmt: skip
@@ -108,9 +109,9 @@ def _whole(tx: Transaction, brief: Report, now: datetime) -> Report:
         return brief
     rate = rates.newest(tx, Lane.BULK, now=now).by_blast.get(brief.blast.id, 0.0)
     return replace(
-        brief, rate=rate, reasons=tuple(rows.reasons(tx, brief.blast.id, now=now)),
-        first_at=rows.first_accepted_at(tx, brief.blast.id, since=begun),
-        last_at=rows.last_accepted_at(tx, brief.blast.id, since=begun),
+        brief, rate=rate, reasons=tuple(store_blasts.reasons(tx, brief.blast.id, now=now)),
+        first_at=store_blasts.first_accepted_at(tx, brief.blast.id, since=begun),
+        last_at=store_blasts.last_accepted_at(tx, brief.blast.id, since=begun),
         finish_at=now + timedelta(seconds=min(brief.open / rate, NEVER)) if rate and brief.open else None,
     )  # fmt: skip
 
@@ -121,7 +122,7 @@ def petition_of(runtime: Runtime, blast_id: int) -> int:
     Raises:
         NotFoundError: there is no such blast.
     """
-    found = runtime.store.transact(lambda tx: rows.by_id(tx, blast_id))
+    found = runtime.store.transact(lambda tx: store_blasts.by_id(tx, blast_id))
     if found is None:
         raise NotFoundError("there is no such update")
     return found.petition_id

@@ -7,19 +7,18 @@ from datetime import datetime
 
 from campaign.accounts import Account
 from campaign.blast_running import cancel_slice
-from campaign.config import LANGUAGES
 from campaign.domain import merge_tags
 from campaign.domain.blast import FIRST_SLICE, UNDO, Audience, Blast, BlastKind, BlastStage, BlastText
 from campaign.domain.schedule import Scheduled, moment_of
-from campaign.domain.states import OPEN_STATES, Lane, MessageKind
 from campaign.domain.texts import has_controls
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.markdown import MAX_BODY, to_html
 from campaign.runtime import Runtime
-from campaign.store import audit as audit_rows
-from campaign.store import blasts as rows
-from campaign.store import missing as missing_rows
-from campaign.store import outbox, progress, queues
+from campaign.settings import LANGUAGES
+from campaign.states import OPEN_STATES, Lane, MessageKind
+from campaign.store import audit, blasts, outbox, queues
+from campaign.store import missing as store_missing
+from campaign.store import progress as store_progress
 from campaign.store.database import Transaction
 
 MAX_SUBJECT = 120
@@ -103,7 +102,7 @@ def save_draft(
     check_texts(texts)
 
     def work(tx: Transaction) -> int:
-        blast_id = rows.add(
+        blast_id = blasts.add(
             tx, petition_id=petition_id, kind=BlastKind.UPDATE, request_key=request_key, created_by=by.id
         )  # fmt: skip
         _save(tx, blast_id, petition_id, texts, audience)
@@ -136,13 +135,13 @@ def _save(
         locale: (written.subject.strip(), written.body_markdown.replace("\r\n", "\n"), to_html(written.body_markdown))
         for locale, written in texts.items()
     }
-    rows.save_texts(tx, blast_id, saved)
+    blasts.save_texts(tx, blast_id, saved)
     if audience is not None:
-        rows.save_audience(tx, blast_id, audience)
+        blasts.save_audience(tx, blast_id, audience)
 
 
 def _of_petition(tx: Transaction, blast_id: int, petition_id: int, *, lock: bool = False) -> Blast:
-    blast = rows.by_id(tx, blast_id, lock=lock)
+    blast = blasts.by_id(tx, blast_id, lock=lock)
     if blast is None or blast.petition_id != petition_id:
         raise NotFoundError("there is no such update")
     return blast
@@ -158,7 +157,8 @@ def get(runtime: Runtime, blast_id: int, petition_id: int) -> tuple[Blast, dict[
     def work(tx: Transaction) -> tuple[Blast, dict[str, BlastText]]:
         blast = _of_petition(tx, blast_id, petition_id)
         return blast, {
-            locale: BlastText(subject, markdown) for locale, (subject, markdown, _) in rows.texts(tx, blast_id).items()
+            locale: BlastText(subject, markdown)
+            for locale, (subject, markdown, _) in blasts.texts(tx, blast_id).items()
         }
 
     return runtime.store.transact(work)
@@ -171,7 +171,7 @@ def audience_counts(runtime: Runtime, petition_id: int, audience: Audience) -> d
     erased, pending, ended.
     """
     now = runtime.clock()
-    return runtime.store.transact(lambda tx: rows.audience_counts(tx, petition_id, audience, now=now))
+    return runtime.store.transact(lambda tx: blasts.audience_counts(tx, petition_id, audience, now=now))
 
 
 def plan_moment(local: datetime, zone: str, *, second: bool = False) -> Scheduled:
@@ -225,9 +225,9 @@ def _schedule(
 
     def work(tx: Transaction) -> None:
         blast = _of_petition(tx, blast_id, petition_id, lock=True)
-        if blast.kind is BlastKind.UPDATE and not rows.texts(tx, blast_id):
+        if blast.kind is BlastKind.UPDATE and not blasts.texts(tx, blast_id):
             raise InvalidInputError({"texts": "missing"})
-        done = rows.schedule(
+        done = blasts.schedule(
             tx, blast_id, send_at=moment, time_zone=zone, max_lateness=runtime.settings.max_lateness,
             epoch=runtime.epoch, now=now, by=by.id if by else None,
         )  # fmt: skip
@@ -239,7 +239,7 @@ def _schedule(
 
 
 def _audit(tx: Transaction, action: str, blast: Blast, by: Account | None, detail: Mapping[str, object]) -> None:
-    audit_rows.add(
+    audit.add(
         tx, action=action, subject="blast", subject_id=blast.id, petition_id=blast.petition_id,
         account_id=by.id if by else None, actor="system" if by else "cli", detail=detail,
     )  # fmt: skip
@@ -251,12 +251,12 @@ def _press(runtime: Runtime, blast_id: int, petition_id: int, *, action: str, by
     def work(tx: Transaction) -> None:
         blast = _of_petition(tx, blast_id, petition_id, lock=True)
         done = {
-            "blast.unschedule": lambda: rows.unschedule(tx, blast_id),
+            "blast.unschedule": lambda: blasts.unschedule(tx, blast_id),
             "blast.pause": lambda: (
-                blast.started_at is not None and rows.hold(tx, blast_id, reason="organiser", now=now)
+                blast.started_at is not None and blasts.hold(tx, blast_id, reason="organiser", now=now)
             ),
-            "blast.resume": lambda: rows.resume(tx, blast_id),
-            "blast.cancel": lambda: rows.cancel(tx, blast_id, now=now),
+            "blast.resume": lambda: blasts.resume(tx, blast_id),
+            "blast.cancel": lambda: blasts.cancel(tx, blast_id, now=now),
         }[action]()
         if not done:
             raise ConflictError(refused)
@@ -313,7 +313,7 @@ def cancel(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | N
 
 def missing(runtime: Runtime, blast_id: int) -> int:
     """How many people did not get a blast and could still get it: see :func:`send_missing`."""
-    return runtime.store.transact(lambda tx: missing_rows.count(tx, blast_id))
+    return runtime.store.transact(lambda tx: store_missing.count(tx, blast_id))
 
 
 def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | None) -> int:
@@ -332,16 +332,16 @@ def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Accou
         blast = _of_petition(tx, blast_id, petition_id, lock=True)
         if blast.started_at is None:
             raise ConflictError("this update has not started")
-        states = progress.states(tx, [blast_id]).get(blast_id, {})
+        states = store_progress.states(tx, [blast_id]).get(blast_id, {})
         still = sum(states.get(state, 0) for state in OPEN_STATES)
         if blast.stage(open_rows=still) in {BlastStage.FINISHED, BlastStage.CANCELLED}:
-            missing_rows.reopen(tx, blast_id)
+            store_missing.reopen(tx, blast_id)
         queues.forget_blast(tx, blast_id)
-        _audit(tx, "blast.send_missing", blast, by, {"messages": missing_rows.count(tx, blast_id)})
+        _audit(tx, "blast.send_missing", blast, by, {"messages": store_missing.count(tx, blast_id)})
 
     def work(tx: Transaction) -> int:
         tx.nudge(Lane.BULK)
-        return missing_rows.plan(tx, blast_id, limit=FIRST_SLICE, now=now)
+        return store_missing.plan(tx, blast_id, limit=FIRST_SLICE, now=now)
 
     runtime.store.transact(begin)
     total = done = runtime.store.transact(work)

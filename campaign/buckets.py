@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from campaign.broker import client_url
-from campaign.config import Settings
 from campaign.domain.pace import SLICE, Bucket
+from campaign.settings import Settings
 
 log = logging.getLogger(__name__)
 

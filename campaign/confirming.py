@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from campaign import addresses
 from campaign.domain.names import RuleError
-from campaign.domain.states import Lane, MessageKind, SignatureState
 from campaign.errors import AlreadySignedError, InvalidInputError, TokenRefusedError
 from campaign.petitions import Opened, by_id, by_slug
 from campaign.runtime import Runtime
 from campaign.signing import MAILBOX_SEATS, open_handle
+from campaign.states import Lane, MessageKind, SignatureState
 from campaign.store import outbox, signatures
 from campaign.store.database import DuplicateError, Transaction
 from campaign.store.signatures import Signature

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from campaign.i18n import translations
 from campaign.runtime import Runtime
-from campaign.store import petitions as rows
+from campaign.store import petitions
 from campaign.vault import text_hash
 
 Purpose = Literal["sign", "updates"]
@@ -41,6 +41,6 @@ def consent_id(runtime: Runtime, purpose: Purpose, locale: str) -> int:
     key = (runtime.epoch, digest)
     if key not in _known:
         _known[key] = runtime.store.transact(
-            lambda tx: rows.consent_id(tx, purpose=purpose, locale=locale, wording=said, digest=digest)
+            lambda tx: petitions.consent_id(tx, purpose=purpose, locale=locale, wording=said, digest=digest)
         )
     return _known[key]

@@ -3,9 +3,9 @@
 import logging
 from functools import partial
 
-from campaign.domain.states import PetitionState
 from campaign.milestones import announce_crossed
 from campaign.runtime import Runtime
+from campaign.states import PetitionState
 from campaign.store import counts, periodic, petitions
 from campaign.store.database import Transaction
 

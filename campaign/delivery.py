@@ -13,7 +13,6 @@ from datetime import timedelta
 from campaign import settling
 from campaign.buckets import Buckets
 from campaign.domain.blast import SAME_REFUSALS
-from campaign.domain.states import Lane
 from campaign.errors import SessionFailedError, StoreUnavailableError
 from campaign.journal import Journal
 from campaign.mail.transport import Blame, Envelope, Outcome, Result, Transport
@@ -23,6 +22,7 @@ from campaign.preparing import prepare
 from campaign.recovering import journal_folder
 from campaign.runtime import Runtime
 from campaign.settling import Handed, Round
+from campaign.states import Lane
 from campaign.store import ledger, workers
 from campaign.store.database import Transaction
 from campaign.store.ledger import Claimed

@@ -2,12 +2,12 @@
 
 from campaign import accounts, blast_reports, blasts, petitions, textfiles
 from campaign.accounts import Role
-from campaign.config import LANGUAGES, ROOT
 from campaign.domain.blast import BlastText
-from campaign.domain.states import PetitionState
 from campaign.drafts import Draft
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.runtime import Runtime
+from campaign.settings import LANGUAGES, ROOT
+from campaign.states import PetitionState
 
 SLUG = "stop-hazara-genocide"
 FOLDER = ROOT / "examples" / "hazara"

@@ -9,9 +9,7 @@ from campaign.accounts import Account
 from campaign.domain.csv_cells import csv_line
 from campaign.petitions import Opened
 from campaign.runtime import Runtime
-from campaign.store import audit as audit_rows
-from campaign.store import signature_lists as rows
-from campaign.store import signatures
+from campaign.store import audit, signature_lists, signatures
 from campaign.store.database import Transaction
 
 SLICE = 1_000
@@ -44,7 +42,7 @@ def signatures_csv(runtime: Runtime, petition_id: int, words: Wording, *, hidden
     """
 
     def begin(tx: Transaction) -> Opened:
-        audit_rows.add(
+        audit.add(
             tx, action="petition.export", subject="petition", subject_id=petition_id, account_id=by.id,
             detail={"hidden": hidden},
         )  # fmt: skip
@@ -59,7 +57,7 @@ def _pieces(runtime: Runtime, opened: Opened, words: Wording, *, hidden: bool) -
     yield (BOM + csv_line(list(words.heads))).encode()
     number, last = 0, 0
     while True:
-        read = partial(rows.confirmed_slice, petition_id=opened.petition.id, after=last, limit=SLICE)
+        read = partial(signature_lists.confirmed_slice, petition_id=opened.petition.id, after=last, limit=SLICE)
         found = runtime.store.transact(read)
         if not found:
             return
@@ -72,7 +70,7 @@ def _pieces(runtime: Runtime, opened: Opened, words: Wording, *, hidden: bool) -
         yield "".join(lines).encode()
 
 
-def _cells(opened: Opened, row: rows.Listed, number: int, words: Wording) -> list[str]:
+def _cells(opened: Opened, row: signature_lists.Listed, number: int, words: Wording) -> list[str]:
     name = reason = ""
     if row.show_name and opened.key is not None:
         name = signatures.open_field(opened.key, row.id, "name", row.name) or ""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from campaign.domain.states import Lane, MessageState
 from campaign.runtime import Runtime
-from campaign.store import blasts, progress, queues, snapshot
-from campaign.store import minutes as rows
+from campaign.states import Lane, MessageState
+from campaign.store import blasts, minutes, queues, snapshot
+from campaign.store import progress as store_progress
 from campaign.store.database import Transaction
 
 HOUR = 60
@@ -21,8 +21,8 @@ def note(runtime: Runtime) -> int:
     now = runtime.clock()
 
     def work(tx: Transaction) -> int:
-        rows.purge(tx, before=now - KEEP)
-        return rows.note(tx, now=now, look_back=timedelta(minutes=HOUR))
+        minutes.purge(tx, before=now - KEEP)
+        return minutes.note(tx, now=now, look_back=timedelta(minutes=HOUR))
 
     return runtime.store.transact(work)
 
@@ -37,7 +37,7 @@ def tally(runtime: Runtime) -> int:
     def look(tx: Transaction) -> tuple[dict[Lane, queues.Queue], dict[int, dict[MessageState, int]]]:
         snapshot.begin(tx)
         running = queues.long_blasts(tx, [blast.id for blast in blasts.unfinished(tx)])
-        return queues.count(tx, queues.long_lanes(tx), now=now), progress.states(tx, running)
+        return queues.count(tx, queues.long_lanes(tx), now=now), store_progress.states(tx, running)
 
     lanes, by_blast = runtime.store.transact(look)
 
@@ -56,5 +56,5 @@ def accepted(runtime: Runtime) -> Mapping[Lane, Minutes]:
     """Messages accepted in each of the last 60 minutes, by lane."""
     last = runtime.clock().replace(second=0, microsecond=0)
     shown = [last - timedelta(minutes=back) for back in range(HOUR - 1, -1, -1)]
-    found = runtime.store.transact(lambda tx: rows.accepted(tx, since=shown[0]))
+    found = runtime.store.transact(lambda tx: minutes.accepted(tx, since=shown[0]))
     return {lane: tuple((minute, found.get((lane, minute), 0)) for minute in shown) for lane in Lane}

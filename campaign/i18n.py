@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
+from zoneinfo import available_timezones
 
 from babel import Locale
 from babel.dates import format_date as babel_date
@@ -18,7 +19,7 @@ from babel.messages.pofile import read_po, write_po
 from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 
-from campaign.config import LANGUAGES, ROOT
+from campaign.settings import LANGUAGES, ROOT
 
 FOLDER = ROOT / "translations"
 RIGHT_TO_LEFT = frozenset({"fa", "ur"})
@@ -244,3 +245,20 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
+
+
+@cache
+def zone_names() -> tuple[str, ...]:
+    """The time zones a person may choose from (IANA names with a place), sorted."""
+    regions = (
+        "Africa/",
+        "America/",
+        "Antarctica/",
+        "Asia/",
+        "Atlantic/",
+        "Australia/",
+        "Europe/",
+        "Indian/",
+        "Pacific/",
+    )
+    return ("UTC", *sorted(name for name in available_timezones() if name.startswith(regions)))

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass, field
 
-from campaign.config import LANGUAGES
+from campaign.settings import LANGUAGES
 
 DOMAINS = ("example.org", "example.com", "example.net", "post.test", "mail.test", "inbox.test")
 """Reserved for such use (RFC 2606, RFC 6761): no mail to them ever leaves for anybody."""

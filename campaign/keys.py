@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from campaign.config import Settings, format_keys, parse_keys
 from campaign.errors import CountersignError
-from campaign.spelling import Key
+from campaign.settings import Settings, format_keys, parse_keys
+from campaign.variables import Key
 
 INSTANCE = "instance"
 DKIM_RSA = "dkim-rsa.pem"

@@ -1,11 +1,10 @@
 """Lanes: pause and resume the mail of one lane. The flag is in the database; workers look at it when they claim."""
 
 from campaign.accounts import Account
-from campaign.domain.states import Lane
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.runtime import Runtime
-from campaign.store import audit as audit_rows
-from campaign.store import lanes as rows
+from campaign.states import Lane
+from campaign.store import audit, lanes
 from campaign.store.database import Transaction
 
 MAX_REASON = 200
@@ -33,7 +32,7 @@ def pause(runtime: Runtime, lane: Lane, *, reason: str, by: Account | None) -> N
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:
-        if not rows.pause(tx, lane, by=_name(by), reason=said, now=now):
+        if not lanes.pause(tx, lane, by=_name(by), reason=said, now=now):
             raise ConflictError(f"the {lane} lane is paused already")
         _audit(tx, "lane.pause", lane, by, {"reason": said})
 
@@ -48,7 +47,7 @@ def resume(runtime: Runtime, lane: Lane, *, by: Account | None) -> None:
     """
 
     def work(tx: Transaction) -> None:
-        if not rows.resume(tx, lane):
+        if not lanes.resume(tx, lane):
             raise ConflictError(f"nothing holds the {lane} lane")
         _audit(tx, "lane.resume", lane, by, {})
 
@@ -61,7 +60,7 @@ def _name(by: Account | None) -> str:
 
 
 def _audit(tx: Transaction, action: str, lane: Lane, by: Account | None, detail: dict[str, object]) -> None:
-    audit_rows.add(
+    audit.add(
         tx, action=action, subject="lane", subject_id=None, account_id=by.id if by else None, actor="cli",
         detail={"lane": str(lane)} | detail,
     )  # fmt: skip

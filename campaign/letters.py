@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from campaign import accounts, alerts
+from campaign import accounts as campaign_accounts
+from campaign import alerts as campaign_alerts
 from campaign.accounts import Account, Role
 from campaign.domain import merge_tags
 from campaign.domain.blast import Blast
 from campaign.domain.goals import next_goal
-from campaign.domain.states import MessageKind
 from campaign.errors import NotFoundError
 from campaign.i18n import format_number
 from campaign.mail.slots import Slots
@@ -19,9 +19,10 @@ from campaign.markdown import to_html
 from campaign.petitions import Opened, by_id
 from campaign.plaintext import to_text
 from campaign.runtime import Runtime
-from campaign.store import accounts as account_rows
-from campaign.store import alerts as alert_rows
-from campaign.store import blasts as blast_rows
+from campaign.states import MessageKind
+from campaign.store import accounts as store_accounts
+from campaign.store import alerts as store_alerts
+from campaign.store import blasts as store_blasts
 from campaign.store.database import Transaction
 from campaign.store.ledger import Claimed
 
@@ -51,7 +52,7 @@ class Materials:
     accounts: Mapping[int, Account] = field(repr=False)
     blasts: Mapping[int, BlastMaterial]
     links: Mapping[int, str] = field(repr=False)
-    alerts: Mapping[int, alert_rows.Alert] = field(default_factory=dict)
+    alerts: Mapping[int, store_alerts.Alert] = field(default_factory=dict)
 
     def petition_of(self, message: Claimed) -> Opened:
         """The petition of a message.
@@ -85,23 +86,23 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
     } - {None}
     found = {}
     for account_id in {message.account_id for message in messages if message.account_id is not None}:
-        stored = account_rows.by_id(tx, account_id)
+        stored = store_accounts.by_id(tx, account_id)
         if stored is not None and stored.disabled_at is None:
-            found[account_id] = accounts.in_clear(runtime, stored)
+            found[account_id] = campaign_accounts.in_clear(runtime, stored)
     blasts = {}
     for blast_id in blast_ids:
-        blast = blast_rows.by_id(tx, int(blast_id or 0))
+        blast = store_blasts.by_id(tx, int(blast_id or 0))
         if blast is not None:
-            blasts[blast.id] = BlastMaterial(blast, blast_rows.texts(tx, blast.id))
+            blasts[blast.id] = BlastMaterial(blast, store_blasts.texts(tx, blast.id))
     links = {}
     for message in messages:
         if message.kind is MessageKind.SIGN_IN:
-            link = account_rows.link_of_message(tx, message.id)
+            link = store_accounts.link_of_message(tx, message.id)
             if link is not None and link.used_at is None:
-                links[message.id] = accounts.link_address(runtime, link.id, link.nonce)
+                links[message.id] = campaign_accounts.link_address(runtime, link.id, link.nonce)
     return Materials(
         {petition_id: by_id(runtime, tx, petition_id) for petition_id in petition_ids}, found, blasts, links,
-        alert_rows.by_ids(tx, alert_ids) if alert_ids else {},
+        store_alerts.by_ids(tx, alert_ids) if alert_ids else {},
     )  # fmt: skip
 
 
@@ -208,7 +209,7 @@ def _milestone(letter: Letter) -> dict[str, Any]:
 
 
 def _sign_in(_letter: Letter) -> dict[str, Any]:
-    return {"valid_minutes": int(accounts.LINK_LIFE.total_seconds() // 60)}
+    return {"valid_minutes": int(campaign_accounts.LINK_LIFE.total_seconds() // 60)}
 
 
 def _admin_alert(letter: Letter) -> dict[str, Any]:
@@ -217,14 +218,14 @@ def _admin_alert(letter: Letter) -> dict[str, Any]:
     if alert is None or account is None:
         raise NotFoundError("the message is about no alert")
     return {
-        "sentences": alerts.sentences(alert, letter.locale, zone=ZoneInfo(account.time_zone)),
+        "sentences": campaign_alerts.sentences(alert, letter.locale, zone=ZoneInfo(account.time_zone)),
         "link_monitor": _place_of(letter, alert),
         "is_blast": alert.blast_id is not None,
         "is_admin": account.role is Role.ADMIN,
     }
 
 
-def _place_of(letter: Letter, alert: alert_rows.Alert) -> str:
+def _place_of(letter: Letter, alert: store_alerts.Alert) -> str:
     base, locale = letter.runtime.settings.base_url, letter.locale
     if alert.blast_id is None:
         return f"{base}/admin?lang={locale}"

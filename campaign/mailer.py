@@ -5,10 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from campaign import addresses
-from campaign.config import ROOT, Settings
 from campaign.confirming import code_for
 from campaign.domain.names import RuleError
-from campaign.domain.states import MessageKind
 from campaign.errors import CountersignError, MailTemplateError, MailValueError
 from campaign.letters import CONTEXTS, NOT_ABOUT_A_PETITION, Letter, Materials
 from campaign.mail.addresses import WireAddress, wire_address
@@ -21,6 +19,8 @@ from campaign.mail.transport import Envelope
 from campaign.petitions import Opened
 from campaign.return_path import Names
 from campaign.runtime import Runtime
+from campaign.settings import ROOT, Settings
+from campaign.states import MessageKind
 from campaign.store import signatures
 from campaign.store.ledger import Claimed
 from campaign.tokens import Purpose

@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 from campaign.accounts import Account
 from campaign.domain.blast import UNDO, BlastKind
 from campaign.domain.goals import LADDER, crossed, thresholds_up_to
-from campaign.domain.states import PetitionState
 from campaign.errors import ConflictError
 from campaign.runtime import Runtime
-from campaign.store import audit as audit_rows
-from campaign.store import blasts, milestones, petitions
+from campaign.states import PetitionState
+from campaign.store import audit, blasts, milestones, petitions
 from campaign.store.counts import Change
 from campaign.store.database import Transaction
 
@@ -41,32 +40,32 @@ def announce_crossed(runtime: Runtime, tx: Transaction, change: Change, added: l
     if not new:
         return
     for threshold, _ in new[:-1]:
-        milestones.decide(tx, petition_id, threshold, decision="merged")
+        milestones.record_decision(tx, petition_id, threshold, decision="merged")
     largest, reached_at = new[-1]
     _announce(runtime, tx, petition_id, largest, reached_at)
 
 
 def _announce(runtime: Runtime, tx: Transaction, petition_id: int, threshold: int, reached_at: datetime) -> None:
-    policy = milestones.policy(tx, petition_id)
+    policy = milestones.policy_of(tx, petition_id)
     stored = petitions.by_id(tx, petition_id)
     now = runtime.clock()
     if policy == "record" or stored is None:
         return
     if stored.petition.state is not PetitionState.LIVE or reached_at < now - FRESH:
-        milestones.decide(tx, petition_id, threshold, decision="late")
+        milestones.record_decision(tx, petition_id, threshold, decision="late")
         return
     blast_id = blasts.add(
         tx, petition_id=petition_id, kind=BlastKind.MILESTONE, request_key=f"milestone.{petition_id}.{threshold}",
         threshold=threshold,
     )  # fmt: skip
     if policy == "approve":
-        milestones.decide(tx, petition_id, threshold, decision="waiting", blast_id=blast_id)
+        milestones.record_decision(tx, petition_id, threshold, decision="waiting", blast_id=blast_id)
         return
     blasts.schedule(
         tx, blast_id, send_at=now, time_zone="UTC", max_lateness=runtime.settings.max_lateness, epoch=runtime.epoch,
         now=now, by=None,
     )  # fmt: skip
-    milestones.decide(tx, petition_id, threshold, decision="announced", blast_id=blast_id)
+    milestones.record_decision(tx, petition_id, threshold, decision="announced", blast_id=blast_id)
 
 
 def list_of(runtime: Runtime, petition_id: int) -> list[milestones.Milestone]:
@@ -132,14 +131,14 @@ def take_back(runtime: Runtime, petition_id: int, threshold: int, *, by: Account
         blast_id = milestones.blast_of(tx, petition_id, threshold)
         if blast_id is None or not blasts.unschedule(tx, blast_id):
             raise ConflictError("this announcement has started")
-        milestones.decide(tx, petition_id, threshold, decision="waiting")
+        milestones.record_decision(tx, petition_id, threshold, decision="waiting")
         _audit(tx, "milestone.take_back", petition_id, threshold, by)
 
     runtime.store.transact(work)
 
 
 def _audit(tx: Transaction, action: str, petition_id: int, threshold: int, by: Account) -> None:
-    audit_rows.add(
+    audit.add(
         tx, action=action, subject="milestone", subject_id=None, petition_id=petition_id, account_id=by.id,
         detail={"threshold": threshold},
     )  # fmt: skip

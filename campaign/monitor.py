@@ -5,13 +5,14 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from campaign import broker
-from campaign.config import Settings
 from campaign.domain.flow import WORKER_SEEN, Snapshot, WorkerLook, judge
 from campaign.errors import StoreUnavailableError
 from campaign.runtime import Runtime
 from campaign.sentence import sentence
-from campaign.store import periodic, progress, troubles, workers
-from campaign.store import snapshot as rows
+from campaign.settings import Settings
+from campaign.store import periodic, troubles, workers
+from campaign.store import progress as store_progress
+from campaign.store import snapshot as store_snapshot
 from campaign.store.database import Transaction
 
 
@@ -25,21 +26,21 @@ def take(runtime: Runtime) -> Snapshot:
     seen = broker.look(runtime.settings.redis_url, prefix=runtime.settings.redis_prefix)
 
     def work(tx: Transaction) -> Snapshot:
-        rows.begin(tx)
+        store_snapshot.begin(tx)
         return Snapshot(
             at=now,
             database_ok=True,
             broker=seen,
-            lanes=rows.flows(tx, now=now),
+            lanes=store_snapshot.flows(tx, now=now),
             workers=tuple(
                 WorkerLook(row.id, row.host, row.pid, row.lane, row.started_at, row.seen_at)
                 for row in workers.alive(tx, since=now - WORKER_SEEN)
             ),
             last_tick_at=periodic.last_tick(tx),
-            stuck=rows.stuck(tx, now=now),
-            petitions=rows.petitions(tx),
-            troubles=troubles.groups(tx, since=now - rows.DAY, now=now),
-            blasts=progress.unfinished(tx, now=now),
+            stuck=store_snapshot.stuck(tx, now=now),
+            petitions=store_snapshot.petitions(tx),
+            troubles=troubles.groups(tx, since=now - store_snapshot.DAY, now=now),
+            blasts=store_progress.unfinished(tx, now=now),
             jobs=periodic.jobs(tx),
         )
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from campaign.buckets import Buckets, open_buckets
 from campaign.domain.pace import DOMAIN_SLICE, RECOVERY, SLICE, SLOWED, Slowness
-from campaign.domain.states import Lane
 from campaign.runtime import Runtime
+from campaign.states import Lane
 from campaign.store import paces
 from campaign.store.database import Transaction
 from campaign.vault import keyed_hash

@@ -4,18 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from campaign import petitions
+from campaign import petitions as campaign_petitions
 from campaign.accounts import Account
 from campaign.domain.goals import LADDER, check_thresholds
 from campaign.domain.petition import Petition, PetitionSettings, TextVersion, nearest
-from campaign.domain.states import PetitionState
 from campaign.drafts import check_lines
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.runtime import Runtime
-from campaign.store import accounts as account_rows
-from campaign.store import audit as audit_rows
-from campaign.store import petition_settings as rows
-from campaign.store import petitions as petition_rows
+from campaign.states import PetitionState
+from campaign.store import accounts, audit, petition_settings, petitions
 from campaign.store.database import Transaction
 
 POLICIES = ("announce", "approve", "record")
@@ -44,17 +41,19 @@ def list_of(runtime: Runtime, account: Account, locale: str) -> list[DeskPetitio
     """The petitions that an account may work on, each in the nearest language; for an admin every one."""
 
     def work(tx: Transaction) -> list[DeskPetition]:
-        stored = petition_rows.in_states(tx, list(PetitionState))
+        stored = petitions.in_states(tx, list(PetitionState))
         if not account.is_admin:
-            own = set(account_rows.petition_ids(tx, account.id))
+            own = set(accounts.petition_ids(tx, account.id))
             stored = [one for one in stored if one.petition.id in own]
-        ahead = rows.ahead(tx, [one.petition.id for one in stored])
+        ahead = petition_settings.ahead(tx, [one.petition.id for one in stored])
         return [_listed(one.petition, one.texts, ahead[one.petition.id], locale) for one in stored]
 
     return runtime.store.transact(work)
 
 
-def _listed(petition: Petition, texts: dict[str, TextVersion], ahead: rows.Ahead, locale: str) -> DeskPetition:
+def _listed(
+    petition: Petition, texts: dict[str, TextVersion], ahead: petition_settings.Ahead, locale: str
+) -> DeskPetition:
     shown = nearest(texts, locale, petition.default_locale)
     return DeskPetition(
         slug=petition.slug, state=petition.state, title=shown.title, locale=shown.locale, count=petition.count,
@@ -68,7 +67,7 @@ def settings(runtime: Runtime, petition_id: int) -> PetitionSettings:
     Raises:
         NotFoundError: no such petition.
     """
-    found = runtime.store.transact(lambda tx: rows.find(tx, petition_id))
+    found = runtime.store.transact(lambda tx: petition_settings.find(tx, petition_id))
     if found is None:
         raise NotFoundError("there is no such petition")
     return found
@@ -88,13 +87,13 @@ def save_settings(runtime: Runtime, slug: str, petition_id: int, new: PetitionSe
     )  # fmt: skip
 
     def work(tx: Transaction) -> None:
-        if new.default_locale not in rows.text_locales(tx, petition_id):
+        if new.default_locale not in petition_settings.text_locales(tx, petition_id):
             raise InvalidInputError({"default_locale": "no_text"})
-        rows.save(tx, petition_id, clean)
-        audit_rows.add(tx, action="petition.set", subject="petition", subject_id=petition_id, account_id=by.id)
+        petition_settings.save(tx, petition_id, clean)
+        audit.add(tx, action="petition.set", subject="petition", subject_id=petition_id, account_id=by.id)
 
     runtime.store.transact(work)
-    petitions.forget(runtime, slug)
+    campaign_petitions.forget(runtime, slug)
 
 
 def _check(new: PetitionSettings) -> None:

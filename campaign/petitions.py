@@ -8,17 +8,14 @@ from datetime import datetime
 from functools import partial
 from weakref import WeakKeyDictionary
 
-from campaign.config import LANGUAGES
 from campaign.domain.petition import Petition, TextVersion, nearest
-from campaign.domain.states import PETITION_MOVES, PetitionState
 from campaign.drafts import Draft, check_draft, check_lines
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.markdown import to_html
 from campaign.runtime import Runtime
-from campaign.store import accounts as account_rows
-from campaign.store import audit as audit_rows
-from campaign.store import petitions as rows
-from campaign.store import signatures as signature_rows
+from campaign.settings import LANGUAGES
+from campaign.states import PETITION_MOVES, PetitionState
+from campaign.store import accounts, audit, petitions, signatures
 from campaign.store.database import DuplicateError, Store, Transaction
 from campaign.vault import DataKey, text_hash
 
@@ -109,7 +106,7 @@ class Opened:
         return self.key
 
 
-def _opened(runtime: Runtime, stored: rows.Stored | None) -> Opened:
+def _opened(runtime: Runtime, stored: petitions.Stored | None) -> Opened:
     if stored is None:
         raise NotFoundError("there is no such petition")
     key = None if stored.key is None else runtime.vault.unwrap(stored.key, KEY_PLACE)
@@ -133,7 +130,7 @@ def by_slug(runtime: Runtime, slug: str, *, fresh: bool = False) -> Opened:
     known = recent.get(slug)
     if known is not None and not fresh and time.monotonic() - known[0] < FRESH:
         return known[1]
-    opened = _opened(runtime, runtime.store.transact(lambda tx: rows.by_slug(tx, slug)))
+    opened = _opened(runtime, runtime.store.transact(lambda tx: petitions.by_slug(tx, slug)))
     if len(recent) > 1_000:
         recent.clear()
     recent[slug] = (time.monotonic(), opened)
@@ -146,21 +143,21 @@ def by_id(runtime: Runtime, tx: Transaction, petition_id: int) -> Opened:
     Raises:
         NotFoundError: no petition has this id.
     """
-    return _opened(runtime, rows.by_id(tx, petition_id))
+    return _opened(runtime, petitions.by_id(tx, petition_id))
 
 
 def list_live(runtime: Runtime, locale: str) -> list[PetitionCard]:
     """The petitions that can be signed now, newest first, each in the nearest language."""
-    found = runtime.store.transact(lambda tx: rows.in_states(tx, [PetitionState.LIVE]))
+    found = runtime.store.transact(lambda tx: petitions.in_states(tx, [PetitionState.LIVE]))
     return [_card(stored, locale) for stored in found]
 
 
-def list_all(runtime: Runtime) -> list[rows.Stored]:
+def list_all(runtime: Runtime) -> list[petitions.Stored]:
     """Every petition, drafts included, for the command line."""
-    return runtime.store.transact(lambda tx: rows.in_states(tx, list(PetitionState)))
+    return runtime.store.transact(lambda tx: petitions.in_states(tx, list(PetitionState)))
 
 
-def _card(stored: rows.Stored, locale: str) -> PetitionCard:
+def _card(stored: petitions.Stored, locale: str) -> PetitionCard:
     shown = nearest(stored.texts, locale, stored.petition.default_locale)
     petition = stored.petition
     return PetitionCard(petition.slug, shown.title, shown.summary, shown.locale, petition.count, petition.goal)
@@ -203,12 +200,12 @@ def _public_signers(runtime: Runtime, opened: Opened, limit: int) -> tuple[Publi
     if opened.key is None:
         return ()
     key = opened.key
-    found = runtime.store.transact(lambda tx: signature_rows.recent_public(tx, opened.petition.id, limit=limit))
+    found = runtime.store.transact(lambda tx: signatures.recent_public(tx, opened.petition.id, limit=limit))
     return tuple(
         PublicSigner(
-            name=signature_rows.open_field(key, row.id, "name", row.name) or "",
+            name=signatures.open_field(key, row.id, "name", row.name) or "",
             country=row.country,
-            reason=signature_rows.open_field(key, row.id, "reason", row.reason) or "",
+            reason=signatures.open_field(key, row.id, "reason", row.reason) or "",
             confirmed_at=row.confirmed_at,
         )
         for row in found
@@ -228,10 +225,10 @@ def count(runtime: Runtime, slug: str) -> Count:
     return Count(petition.count, petition.goal)
 
 
-def _new_text(locale: str, draft: Draft) -> rows.NewText:
+def _new_text(locale: str, draft: Draft) -> petitions.NewText:
     body = draft.body.replace("\r\n", "\n").strip()
     title, addressed_to, summary = draft.title.strip(), draft.addressed_to.strip(), draft.summary.strip()
-    return rows.NewText(
+    return petitions.NewText(
         locale=locale, title=title, summary=summary, addressed_to=addressed_to, body_markdown=body,
         body_html=to_html(body), hash=text_hash(title, addressed_to, body), byline=draft.byline.strip(),
     )  # fmt: skip
@@ -298,19 +295,19 @@ def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft], *, o
     sealed = runtime.vault.new_data_key(KEY_PLACE)
 
     def work(tx: Transaction) -> int:
-        petition_id = rows.add(
+        petition_id = petitions.add(
             tx,
-            rows.NewPetition(
+            petitions.NewPetition(
                 slug=new.slug, default_locale=new.default_locale, author=new.author.strip(),
                 on_behalf_of=new.on_behalf_of.strip(), sender_name=new.sender_name.strip(), fixed_goal=new.fixed_goal,
                 key=sealed,
             ),
         )  # fmt: skip
         for locale, draft in drafts.items():
-            rows.add_text(tx, petition_id, _new_text(locale, draft))
+            petitions.add_text(tx, petition_id, _new_text(locale, draft))
         if owner_id is not None:
-            account_rows.add_member(tx, petition_id, owner_id, role="owner")
-        audit_rows.add(tx, action="petition.create", subject="petition", subject_id=petition_id, account_id=owner_id)
+            accounts.add_member(tx, petition_id, owner_id, role="owner")
+        audit.add(tx, action="petition.create", subject="petition", subject_id=petition_id, account_id=owner_id)
         return petition_id
 
     try:
@@ -328,8 +325,8 @@ def give(runtime: Runtime, slug: str, account_id: int) -> None:
     petition_id = by_slug(runtime, slug, fresh=True).petition.id
 
     def work(tx: Transaction) -> None:
-        if not account_rows.members(tx, petition_id):
-            account_rows.add_member(tx, petition_id, account_id, role="owner")
+        if not accounts.members(tx, petition_id):
+            accounts.add_member(tx, petition_id, account_id, role="owner")
 
     runtime.store.transact(work)
 
@@ -358,8 +355,8 @@ def edit_text(runtime: Runtime, slug: str, locale: str, draft: Draft, *, by: int
         return
 
     def work(tx: Transaction) -> None:
-        text_id = rows.add_text(tx, opened.petition.id, new)
-        audit_rows.add(
+        text_id = petitions.add_text(tx, opened.petition.id, new)
+        audit.add(
             tx, action="petition.edit_text", subject="petition", subject_id=opened.petition.id,
             account_id=by, detail={"text_version": text_id, "locale": locale},
         )  # fmt: skip
@@ -392,14 +389,14 @@ def _move(runtime: Runtime, slug: str, to: PetitionState, *, by: int | None) -> 
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:
-        opened = _opened(runtime, rows.by_slug(tx, slug))
+        opened = _opened(runtime, petitions.by_slug(tx, slug))
         petition = opened.petition
         if to not in PETITION_MOVES[petition.state]:
             raise ConflictError(f"the petition is {petition.state}: it can't become {to}")
         if opened.key is None:
             raise ConflictError("the signers of this petition were erased; it stays closed")
-        rows.move(tx, petition.id, to=to, now=now)
-        audit_rows.add(tx, action=f"petition.{to}", subject="petition", subject_id=petition.id, account_id=by)
+        petitions.move(tx, petition.id, to=to, now=now)
+        audit.add(tx, action=f"petition.{to}", subject="petition", subject_id=petition.id, account_id=by)
 
     runtime.store.transact(work)
     forget(runtime, slug)

@@ -9,12 +9,12 @@ from campaign.consents import consent_id
 from campaign.countries import CODES
 from campaign.domain.names import RuleError, clean_name, clean_reason
 from campaign.domain.petition import TextVersion
-from campaign.domain.states import SIGNATURE_MOVES, SignatureState
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.petitions import Opened, by_id
 from campaign.runtime import Runtime
 from campaign.signing import person_index
-from campaign.store import consents as consent_rows
+from campaign.states import SIGNATURE_MOVES, SignatureState
+from campaign.store import consents as store_consents
 from campaign.store import outbox, petitions, signatures, suppressions
 from campaign.store.database import DuplicateError, Transaction
 from campaign.store.signatures import Signature
@@ -76,7 +76,7 @@ def _own_page(runtime: Runtime, tx: Transaction, row: Signature) -> OwnPage:
     opened = by_id(runtime, tx, row.petition_id)
     key = opened.open_key
     signed = petitions.text_by_id(tx, row.text_version_id) or opened.text_for(row.locale)
-    consents = consent_rows.by_ids(tx, [row.consent_id, row.updates_consent_id])
+    consents = store_consents.by_ids(tx, [row.consent_id, row.updates_consent_id])
     updates = consents.get(row.updates_consent_id or 0)
 
     def clear(column: str, blob: bytes | None) -> str:

@@ -8,14 +8,14 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from campaign import blasts
-from campaign.config import LANGUAGES
 from campaign.domain.blast import Blast, BlastKind, BlastText
-from campaign.domain.states import Lane
 from campaign.errors import CountersignError
 from campaign.mail.compose import MAX_HTML
 from campaign.markdown import to_html
 from campaign.previews import Preview, Previewer
 from campaign.runtime import Runtime
+from campaign.settings import LANGUAGES
+from campaign.states import Lane
 from campaign.store import lanes, workers
 from campaign.store.database import Transaction
 

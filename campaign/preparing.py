@@ -4,13 +4,13 @@ import logging
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from campaign.domain.states import MessageKind
 from campaign.errors import CountersignError
 from campaign.letters import Materials, gather
 from campaign.mail.transport import Envelope
 from campaign.mailer import Mailer, NoAddressError, Recipient
 from campaign.runtime import Runtime
 from campaign.settling import Handed
+from campaign.states import MessageKind
 from campaign.store import strikes, suppressions
 from campaign.store.database import Transaction
 from campaign.store.ledger import Claimed, Settlement
@@ -68,7 +68,7 @@ def prepare(runtime: Runtime, mailer: Mailer, claimed: Sequence[Claimed]) -> Pre
     keys = sorted({recipient.address_key for recipient in recipients.values()})
 
     def look(tx: Transaction) -> tuple[dict[bytes, list[tuple[int | None, str]]], set[bytes]]:
-        return suppressions.active(tx, keys), strikes.known(tx, keys)
+        return suppressions.active(tx, keys), strikes.with_soft_bounces(tx, keys)
 
     barred, struck = runtime.store.transact(look)
     made.struck = frozenset(struck)

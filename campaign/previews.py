@@ -1,6 +1,5 @@
 """Previews of updates: the very mail that a signer would get, made by the mailer for a signer who does not exist."""
 
-import email
 import email.policy
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +8,13 @@ from typing import Final
 
 from campaign import blasts, petitions
 from campaign.domain.blast import Audience, Blast, BlastKind, BlastText
-from campaign.domain.states import MessageKind, SignatureState
 from campaign.errors import MailTemplateError
 from campaign.letters import BlastMaterial, Materials
 from campaign.mail.addresses import wire_address
 from campaign.mailer import Mailer, Recipient
 from campaign.merging import merged_html, merged_line, shared_values
 from campaign.runtime import Runtime
+from campaign.states import MessageKind, SignatureState
 from campaign.store.ledger import Claimed
 
 SIGNERS: Final[Mapping[str, str]] = {

@@ -3,9 +3,9 @@
 from functools import partial
 from pathlib import Path
 
-from campaign.domain.states import Lane
 from campaign.journal import Legacy, legacies
 from campaign.runtime import Runtime
+from campaign.states import Lane
 from campaign.store import ledger, workers
 from campaign.store.database import Transaction
 

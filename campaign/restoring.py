@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from campaign.domain.states import Lane
 from campaign.lanes import CLI
 from campaign.runtime import Runtime
-from campaign.store import accounts as account_rows
-from campaign.store import audit as audit_rows
-from campaign.store import blasts as blast_rows
-from campaign.store import instance, lanes
+from campaign.states import Lane
+from campaign.store import accounts, audit, instance
+from campaign.store import blasts as store_blasts
+from campaign.store import lanes as store_lanes
 from campaign.store.database import Transaction
 
 REASON = "A backup was restored: look at what waits before you resume."
@@ -33,11 +32,11 @@ def declare_restored(runtime: Runtime) -> Restored:
 
     def work(tx: Transaction) -> Restored:
         epoch = instance.new_epoch(tx)
-        paused = sum(lanes.pause(tx, lane, by=CLI, reason=REASON, now=now) for lane in Lane)
-        running = [blast for blast in blast_rows.unfinished(tx) if blast.started_at is not None]
-        held = sum(blast_rows.hold(tx, blast.id, reason="other_epoch", now=now) for blast in running)
-        ended = account_rows.end_all_sessions(tx)
-        audit_rows.add(
+        paused = sum(store_lanes.pause(tx, lane, by=CLI, reason=REASON, now=now) for lane in Lane)
+        running = [blast for blast in store_blasts.unfinished(tx) if blast.started_at is not None]
+        held = sum(store_blasts.hold(tx, blast.id, reason="other_epoch", now=now) for blast in running)
+        ended = accounts.end_all_sessions(tx)
+        audit.add(
             tx, action="instance.restored", subject="instance", subject_id=1, actor="cli",
             detail={"epoch": str(epoch), "lanes": paused, "blasts": held},
         )  # fmt: skip

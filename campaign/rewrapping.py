@@ -4,8 +4,7 @@ from functools import partial
 
 from campaign.petitions import KEY_PLACE
 from campaign.runtime import ACCOUNT_PLACE, STABLE_PLACE, Runtime
-from campaign.store import instance as instance_rows
-from campaign.store import petitions as petition_rows
+from campaign.store import instance, petitions
 from campaign.store.database import Transaction
 
 SLICE = 100
@@ -33,21 +32,21 @@ def rewrap(runtime: Runtime) -> int:
 
 
 def _slice(runtime: Runtime, tx: Transaction, *, after: int) -> tuple[int, int]:
-    found = petition_rows.wrapped_otherwise(tx, key_id=runtime.vault.newest, after=after, limit=SLICE)
+    found = petitions.wrapped_otherwise(tx, key_id=runtime.vault.newest, after=after, limit=SLICE)
     for petition_id, sealed in found:
         fresh = runtime.vault.rewrap(sealed, KEY_PLACE)
         if fresh is not None:
-            petition_rows.rewrap(tx, petition_id, fresh)
+            petitions.rewrap(tx, petition_id, fresh)
     return (found[-1][0] if found else 0), len(found)
 
 
 def _instance(runtime: Runtime, tx: Transaction) -> int:
-    stored = instance_rows.find(tx, lock=True)
+    stored = instance.find(tx, lock=True)
     if stored is None:
         return 0
     stable = runtime.vault.rewrap(stored.stable, STABLE_PLACE)
     accounts = runtime.vault.rewrap(stored.accounts, ACCOUNT_PLACE)
     if stable is None and accounts is None:
         return 0
-    instance_rows.rewrap(tx, instance_rows.Instance(stored.epoch, stable or stored.stable, accounts or stored.accounts))
+    instance.rewrap(tx, instance.Instance(stored.epoch, stable or stored.stable, accounts or stored.accounts))
     return sum(fresh is not None for fresh in (stable, accounts))

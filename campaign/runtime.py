@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from campaign.config import Settings
 from campaign.errors import CountersignError
-from campaign.store import instance as instance_rows
+from campaign.settings import Settings
+from campaign.store import instance
 from campaign.store.database import Nudge, Store, no_nudge
 from campaign.tokens import Tokens
 from campaign.vault import DataKey, Vault, derive, keyed_hash
@@ -77,7 +77,7 @@ def build(
     """Wire a runtime for checked settings that name a database and keys.
 
     Args:
-        settings: from :func:`campaign.config.load`.
+        settings: from :func:`campaign.settings.load`.
         nudge: called with the lanes that have new work, after the commit.
         clock: gives the present moment; the database's, so that all hosts agree, unless tests hand in their own.
         pool_size: database connections kept open.
@@ -105,11 +105,11 @@ def build(
         raise
 
 
-def _instance(store: Store, vault: Vault) -> instance_rows.Instance:
-    found = store.transact(instance_rows.find)
+def _instance(store: Store, vault: Vault) -> instance.Instance:
+    found = store.transact(instance.find)
     if found is not None:
         return found
-    made = instance_rows.Instance(uuid.uuid4(), vault.new_data_key(STABLE_PLACE), vault.new_data_key(ACCOUNT_PLACE))
-    store.transact(lambda tx: instance_rows.create(tx, made))
+    made = instance.Instance(uuid.uuid4(), vault.new_data_key(STABLE_PLACE), vault.new_data_key(ACCOUNT_PLACE))
+    store.transact(lambda tx: instance.create(tx, made))
     # Another process may have been first; its row is the one that counts.
-    return store.transact(instance_rows.find) or made
+    return store.transact(instance.find) or made

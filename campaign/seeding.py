@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from campaign import petitions
-from campaign.config import LANGUAGES
 from campaign.consents import consent_id
-from campaign.domain.states import PetitionState
 from campaign.errors import ConflictError
 from campaign.invented import Crowd, Person
 from campaign.petitions import Opened
 from campaign.runtime import Runtime
+from campaign.settings import LANGUAGES
 from campaign.signing import person_index
-from campaign.store import audit as audit_rows
-from campaign.store import seeds as rows
+from campaign.states import PetitionState
+from campaign.store import audit
+from campaign.store import seeds as store_seeds
 from campaign.store.database import Transaction
 from campaign.store.signatures import place
 from campaign.tokens import NONCE
@@ -101,12 +101,14 @@ def _consents(runtime: Runtime) -> dict[str, tuple[int, int]]:
 def _sow_slice(
     runtime: Runtime, ground: _Ground, wanted: Sowing, *, number: int, crowd: Crowd, chance: random.Random
 ) -> None:
-    ids = runtime.store.transact(lambda tx: rows.reserve_ids(tx, number))
+    ids = runtime.store.transact(lambda tx: store_seeds.reserve_ids(tx, number))
     seeds = [_seed(ground, wanted, crowd.person(signature_id), signature_id, chance) for signature_id in ids]
-    runtime.store.transact(lambda tx: rows.add_many(tx, ground.opened.petition.id, seeds, now=ground.now))
+    runtime.store.transact(lambda tx: store_seeds.add_many(tx, ground.opened.petition.id, seeds, now=ground.now))
 
 
-def _seed(ground: _Ground, wanted: Sowing, person: Person, signature_id: int, chance: random.Random) -> rows.Seed:
+def _seed(
+    ground: _Ground, wanted: Sowing, person: Person, signature_id: int, chance: random.Random
+) -> store_seeds.Seed:
     key = ground.key
 
     def seal(column: str, text: str) -> bytes:
@@ -117,7 +119,7 @@ def _seed(ground: _Ground, wanted: Sowing, person: Person, signature_id: int, ch
     thought = timedelta(seconds=30 + chance.expovariate(1 / 300)) if wanted.confirmed else timedelta()
     sign_id, updates_id = ground.consents[person.locale]
     wants_updates = chance.random() < wanted.updates
-    return rows.Seed(
+    return store_seeds.Seed(
         id=signature_id,
         text_version_id=ground.opened.text_for(person.locale).id,
         consent_id=sign_id,
@@ -138,7 +140,7 @@ def _seed(ground: _Ground, wanted: Sowing, person: Person, signature_id: int, ch
 
 
 def _note(tx: Transaction, petition_id: int, wanted: Sowing) -> None:
-    audit_rows.add(
+    audit.add(
         tx, action="petition.seed", subject="petition", subject_id=petition_id, actor="cli",
         detail={"signatures": wanted.signatures, "confirmed": wanted.confirmed},
     )  # fmt: skip

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from campaign import i18n, lanes
 from campaign.domain.flow import Code, LaneFlow, Snapshot, Verdict, judge
-from campaign.domain.states import Lane
+from campaign.states import Lane
 
 LRI, PDI = "\u2066", "\u2069"
 """Around commands, host names and a server's words, which are left to right in any sentence (UAX 9)."""

@@ -6,12 +6,11 @@ from datetime import datetime
 from campaign import addresses, petitions
 from campaign.countries import CODES
 from campaign.domain.names import RuleError
-from campaign.domain.states import SignatureState
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.petitions import Opened
 from campaign.runtime import Runtime
-from campaign.store import signature_lists as rows
-from campaign.store import signatures
+from campaign.states import SignatureState
+from campaign.store import signature_lists, signatures
 from campaign.store.database import Transaction
 from campaign.vault import DataKey
 
@@ -79,12 +78,12 @@ def page(
     def work(tx: Transaction) -> Page:
         opened = petitions.by_id(runtime, tx, petition_id)
         if after is not None:
-            found = rows.newer(
+            found = signature_lists.newer(
                 tx, petition_id, state=state, country=wanted.country, after=after, limit=PER_PAGE + 1
             )  # fmt: skip
             shown, more_newer, more_older = found[-PER_PAGE:], len(found) > PER_PAGE, True
         else:
-            found = rows.older(
+            found = signature_lists.older(
                 tx, petition_id, state=state, country=wanted.country, before=before, limit=PER_PAGE + 1
             )  # fmt: skip
             shown, more_newer, more_older = found[:PER_PAGE], before is not None, len(found) > PER_PAGE
@@ -98,11 +97,11 @@ def page(
     return runtime.store.transact(work)
 
 
-def _lines(opened: Opened, found: list[rows.Listed]) -> tuple[Line, ...]:
+def _lines(opened: Opened, found: list[signature_lists.Listed]) -> tuple[Line, ...]:
     return tuple(_line(opened.key, row) for row in found)
 
 
-def _line(key: DataKey | None, row: rows.Listed) -> Line:
+def _line(key: DataKey | None, row: signature_lists.Listed) -> Line:
     def clear(column: str, blob: bytes | None) -> str:
         return "" if key is None else signatures.open_field(key, row.id, column, blob) or ""
 
@@ -129,7 +128,7 @@ def search(runtime: Runtime, petition_id: int, email: str) -> tuple[Line, ...]:
         opened = petitions.by_id(runtime, tx, petition_id)
         if opened.key is None:
             return ()
-        found = rows.of_mailbox(tx, petition_id, opened.key.index(canonical), limit=OF_ONE_MAILBOX)
+        found = signature_lists.of_mailbox(tx, petition_id, opened.key.index(canonical), limit=OF_ONE_MAILBOX)
         return _lines(opened, found)
 
     return runtime.store.transact(work)
@@ -143,7 +142,7 @@ def one(runtime: Runtime, petition_id: int, signature_id: int) -> Line:
     """
 
     def work(tx: Transaction) -> Line:
-        row = rows.one(tx, petition_id, signature_id)
+        row = signature_lists.load(tx, petition_id, signature_id)
         if row is None:
             raise NotFoundError("there is no such signature")
         return _line(petitions.by_id(runtime, tx, petition_id).key, row)
@@ -153,4 +152,4 @@ def one(runtime: Runtime, petition_id: int, signature_id: int) -> Line:
 
 def countries(runtime: Runtime, petition_id: int) -> list[str]:
     """The codes of the countries that signatures come from."""
-    return runtime.store.transact(lambda tx: rows.countries(tx, petition_id))
+    return runtime.store.transact(lambda tx: signature_lists.load_countries(tx, petition_id))

@@ -1,12 +1,11 @@
 """Organisers hide a name, or take a signature out with a reason, and bring it back. Each press is in the audit log."""
 
 from campaign.accounts import Account
-from campaign.domain.states import SIGNATURE_MOVES, SignatureState
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.runtime import Runtime
 from campaign.signing import MAILBOX_SEATS
-from campaign.store import audit as audit_rows
-from campaign.store import outbox, signature_lists, signatures
+from campaign.states import SIGNATURE_MOVES, SignatureState
+from campaign.store import audit, outbox, signature_lists, signatures
 from campaign.store.database import DuplicateError, Transaction
 from campaign.store.signatures import Signature
 
@@ -24,7 +23,7 @@ def _locked(tx: Transaction, signature_id: int, petition_id: int) -> Signature:
 def _audit(
     tx: Transaction, action: str, row: Signature, *, by: Account, reason: str | None = None
 ) -> None:  # fmt: skip
-    audit_rows.add(
+    audit.add(
         tx, action=action, subject="signature", subject_id=row.id, petition_id=row.petition_id, account_id=by.id,
         detail={} if reason is None else {"reason": reason},
     )  # fmt: skip

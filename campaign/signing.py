@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from io import BytesIO
 
 from campaign import addresses, allowance
-from campaign.config import LANGUAGES
 from campaign.consents import consent_id
 from campaign.countries import CODES
 from campaign.domain.names import RuleError, clean_name, clean_reason, person_key
-from campaign.domain.states import Lane, MessageKind, PetitionState, SignatureState
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.petitions import Opened, by_slug, list_live
 from campaign.runtime import Runtime
+from campaign.settings import LANGUAGES
+from campaign.states import Lane, MessageKind, PetitionState, SignatureState
 from campaign.store import outbox, signatures, signups
 from campaign.store.database import DuplicateError, Transaction
 from campaign.tokens import NONCE as ROW_NONCE

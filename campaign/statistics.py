@@ -6,7 +6,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from campaign.runtime import Runtime
-from campaign.store import statistics as rows
+from campaign.store import statistics as store_statistics
 from campaign.store.database import Transaction
 from campaign.store.statistics import Funnel
 
@@ -53,12 +53,12 @@ def statistics(runtime: Runtime, petition_id: int, span: Span, *, zone: str) -> 
     unit = "hour" if span is Span.HOURS else "day"
 
     def work(tx: Transaction) -> Statistics:
-        asked, confirmed = rows.per_bucket(tx, petition_id, unit=unit, zone=zone, since=begins[0])
+        asked, confirmed = store_statistics.per_bucket(tx, petition_id, unit=unit, zone=zone, since=begins[0])
         by_moment = [_in_utc(found) for found in (asked, confirmed)]
         buckets = tuple(
             Bucket(begin, *(found.get(begin.astimezone(UTC), 0) for found in by_moment)) for begin in begins
         )
-        return Statistics(span, buckets, rows.funnel(tx, petition_id, since=begins[0]))
+        return Statistics(span, buckets, store_statistics.funnel(tx, petition_id, since=begins[0]))
 
     return runtime.store.transact(work)
 

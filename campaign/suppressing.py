@@ -7,9 +7,8 @@ from campaign.accounts import Account
 from campaign.domain.names import RuleError
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.runtime import Runtime
-from campaign.store import audit as audit_rows
-from campaign.store import strikes
-from campaign.store import suppressions as rows
+from campaign.store import audit, strikes
+from campaign.store import suppressions as store_suppressions
 from campaign.store.database import Transaction
 from campaign.store.suppressions import Suppression
 
@@ -50,8 +49,8 @@ def search(runtime: Runtime, email: str, *, by: Account) -> Found:
     masked, key = _address(runtime, email)
 
     def work(tx: Transaction) -> Found:
-        found = tuple(rows.of_address(tx, key))
-        audit_rows.add(
+        found = tuple(store_suppressions.of_address(tx, key))
+        audit.add(
             tx, action="suppression.search", subject="suppression", subject_id=None, account_id=by.id,
             detail={"found": [suppression.id for suppression in found]},
         )  # fmt: skip
@@ -70,10 +69,10 @@ def add(runtime: Runtime, email: str, *, by: Account) -> str:
     masked, key = _address(runtime, email)
 
     def work(tx: Transaction) -> None:
-        if not rows.add(tx, key, reason="admin", petition_id=None, message_id=None):
+        if not store_suppressions.add(tx, key, reason="admin", petition_id=None, message_id=None):
             raise ConflictError("this address is suppressed already")
-        newest = rows.of_address(tx, key)[0]
-        audit_rows.add(
+        newest = store_suppressions.of_address(tx, key)[0]
+        audit.add(
             tx, action="suppression.add", subject="suppression", subject_id=newest.id, account_id=by.id, detail={}
         )
 
@@ -94,11 +93,11 @@ def lift(runtime: Runtime, suppression_id: int, *, reason: str, by: Account) -> 
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:
-        key = rows.lift(tx, suppression_id, now=now)
+        key = store_suppressions.lift(tx, suppression_id, now=now)
         if key is None:
             raise ConflictError("this suppression is not in force")
-        strikes.clear(tx, [key])
-        audit_rows.add(
+        strikes.clear_soft_bounces(tx, [key])
+        audit.add(
             tx, action="suppression.lift", subject="suppression", subject_id=suppression_id, account_id=by.id,
             detail={"reason": said},
         )  # fmt: skip
@@ -108,6 +107,6 @@ def lift(runtime: Runtime, suppression_id: int, *, reason: str, by: Account) -> 
 
 def newest(runtime: Runtime, *, before: int | None = None, limit: int = PAGE) -> Newest:
     """All suppressions, the newest first: reason and date, for the address is not known."""
-    found = runtime.store.transact(lambda tx: rows.newest(tx, before=before, limit=limit + 1))
+    found = runtime.store.transact(lambda tx: store_suppressions.newest(tx, before=before, limit=limit + 1))
     shown = tuple(found[:limit])
     return Newest(shown, shown[-1].id if len(found) > limit else None)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from campaign import alerts, blast_reception, blast_running, counting, hours, recovering, upkeep
-from campaign.domain.states import Lane
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.runtime import Runtime
+from campaign.states import Lane
 from campaign.store import ledger, periodic, workers
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itsdangerous import BadSignature, Signer
 
 from campaign.errors import TokenRefusedError
-from campaign.spelling import Key
+from campaign.variables import Key
 from campaign.vault import Mac, derive
 
 REFUSED = "this link does not work (any more)"

@@ -6,13 +6,11 @@ from functools import partial
 
 from campaign.accounts import Account
 from campaign.domain.flow import Trouble
-from campaign.domain.states import Lane
 from campaign.domain.troubles import Press
 from campaign.errors import ConflictError, NotFoundError
 from campaign.runtime import Runtime
-from campaign.store import audit as audit_rows
-from campaign.store import messages as message_rows
-from campaign.store import troubles as rows
+from campaign.states import Lane
+from campaign.store import audit, messages, troubles
 from campaign.store.database import Transaction
 
 DAY = timedelta(hours=24)
@@ -30,7 +28,7 @@ def groups(runtime: Runtime, *, window: timedelta = DAY) -> tuple[Trouble, ...]:
         window: how far back rejected messages are looked at; what is uncertain or deferred is always there.
     """
     now = runtime.clock()
-    return runtime.store.transact(lambda tx: rows.groups(tx, since=now - window, now=now))
+    return runtime.store.transact(lambda tx: troubles.groups(tx, since=now - window, now=now))
 
 
 def group(runtime: Runtime, key: str, *, window: timedelta = DAY) -> Trouble:
@@ -51,7 +49,7 @@ def members(
     """Messages of a group by id, beyond ``after``."""
     now = runtime.clock()
     return runtime.store.transact(
-        lambda tx: rows.members(tx, wanted, since=now - window, now=now, after=after, limit=limit)
+        lambda tx: troubles.members(tx, wanted, since=now - window, now=now, after=after, limit=limit)
     )
 
 
@@ -80,9 +78,9 @@ PRESSES: Mapping[Press, Callable[..., int]] = {Press.RETRY: retry, Press.ACCEPT:
 
 def _moves(now: datetime) -> Mapping[Press, Move]:
     return {
-        Press.RETRY: partial(rows.retry, now=now),
-        Press.ACCEPT: partial(rows.accept, now=now),
-        Press.CANCEL: partial(rows.cancel, now=now),
+        Press.RETRY: partial(troubles.retry, now=now),
+        Press.ACCEPT: partial(troubles.accept, now=now),
+        Press.CANCEL: partial(troubles.cancel, now=now),
     }
 
 
@@ -91,7 +89,7 @@ def _press_group(runtime: Runtime, wanted: Trouble, press: Press, *, by: Account
     move = _moves(now)[press]
 
     def work(tx: Transaction) -> tuple[int, list[int]]:
-        held = rows.members(tx, wanted, since=now - window, now=now, after=after, limit=SLICE, lock=True)
+        held = troubles.members(tx, wanted, since=now - window, now=now, after=after, limit=SLICE, lock=True)
         changed = len(move(tx, held)) if held else 0
         if changed:
             # One entry for each slice, in the transaction of what it tells of.
@@ -118,7 +116,7 @@ def press_message(runtime: Runtime, message_id: int, press: Press, *, by: Accoun
     move = _moves(runtime.clock())[press]
 
     def work(tx: Transaction) -> None:
-        found = message_rows.by_id(tx, message_id)
+        found = messages.by_id(tx, message_id)
         if found is None:
             raise NotFoundError(f"there is no message {message_id}")
         if not move(tx, [message_id]):
@@ -133,7 +131,7 @@ def _audit(
     tx: Transaction, press: Press, *, subject_id: int | None, by: Account | None, detail: Mapping[str, object],
     petition_id: int | None = None,
 ) -> None:  # fmt: skip
-    audit_rows.add(
+    audit.add(
         tx, action=f"message.{press}", subject="message", subject_id=subject_id, petition_id=petition_id,
         account_id=by.id if by else None, actor="cli", detail=detail,
     )  # fmt: skip

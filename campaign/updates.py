@@ -5,13 +5,13 @@ from datetime import datetime
 
 from campaign import petitions
 from campaign.domain.blast import Blast
-from campaign.domain.states import PetitionState
 from campaign.errors import NotFoundError
 from campaign.i18n import translations
 from campaign.merging import merged_html, merged_line, shared_values
 from campaign.petitions import Opened
 from campaign.runtime import Runtime
-from campaign.store import blasts as rows
+from campaign.states import PetitionState
+from campaign.store import blasts
 from campaign.store.database import Transaction
 
 
@@ -38,8 +38,8 @@ def published(runtime: Runtime, slug: str, locale: str, *, limit: int = 20) -> l
     opened = _public(runtime, slug)
 
     def work(tx: Transaction) -> list[PublishedUpdate]:
-        found = rows.published(tx, opened.petition.id, limit=limit)
-        return [_read(runtime, opened, blast, rows.texts(tx, blast.id), locale) for blast in found]
+        found = blasts.published(tx, opened.petition.id, limit=limit)
+        return [_read(runtime, opened, blast, blasts.texts(tx, blast.id), locale) for blast in found]
 
     return runtime.store.transact(work)
 
@@ -53,10 +53,10 @@ def read(runtime: Runtime, slug: str, update_id: int, locale: str) -> PublishedU
     opened = _public(runtime, slug)
 
     def work(tx: Transaction) -> PublishedUpdate:
-        blast = rows.by_id(tx, update_id) if update_id < 2**31 else None
+        blast = blasts.by_id(tx, update_id) if update_id < 2**31 else None
         if blast is None or blast.petition_id != opened.petition.id or not blast.is_published:
             raise NotFoundError("there is no such update")
-        return _read(runtime, opened, blast, rows.texts(tx, blast.id), locale)
+        return _read(runtime, opened, blast, blasts.texts(tx, blast.id), locale)
 
     return runtime.store.transact(work)
 

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from campaign import addresses, allowance
 from campaign.domain.bounces import WINDOW
 from campaign.domain.names import RuleError
-from campaign.domain.states import Lane, MessageKind
 from campaign.petitions import by_id
 from campaign.runtime import Runtime
+from campaign.states import Lane, MessageKind
 from campaign.store import accounts, allowances, outbox, paces, signatures, strikes, workers
 from campaign.store.database import Transaction
 
@@ -96,9 +96,9 @@ def forget(runtime: Runtime) -> None:
 
     def work(tx: Transaction) -> None:
         accounts.purge(tx, now=now)
-        allowances.purge(tx, now=now)
+        allowances.purge_allowances(tx, now=now)
         paces.forget(tx, now=now)
-        strikes.purge(tx, before=(now - WINDOW).date())
+        strikes.purge_soft_bounces(tx, before=(now - WINDOW).date())
         workers.purge(tx, before=now - timedelta(days=7))
 
     runtime.store.transact(work)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from campaign.errors import CountersignError
-from campaign.spelling import Key
+from campaign.variables import Key
 
 NONCE = 12
 INDEX = 16

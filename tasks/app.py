@@ -2,7 +2,7 @@
 
 from celery import Celery
 
-from campaign.config import Settings
+from campaign.settings import Settings
 from tasks.queues import celery_settings
 
 

@@ -9,7 +9,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from campaign.domain.states import Lane
+from campaign.states import Lane
 from tasks.queues import DRAIN, RUN_JOB, UPKEEP
 
 log = logging.getLogger(__name__)

@@ -6,17 +6,16 @@ from dataclasses import replace
 
 from celery import Celery, current_app, signals
 
-from campaign import config
 from campaign.buckets import open_buckets
-from campaign.config import Settings
 from campaign.delivery import Deliverer, calm_collector
-from campaign.domain.states import Lane
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.mail.relays import Relay, RelayTransport
 from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mailer import Mailer
 from campaign.pacing import RelayPace
 from campaign.runtime import Runtime, build
+from campaign.settings import Settings, load_settings
+from campaign.states import Lane
 from campaign.ticker import Ticker
 from tasks.nudging import Nudger, enqueue_job, nudge_lane
 
@@ -154,7 +153,7 @@ def current() -> Process:
 @signals.worker_process_init.connect
 def _begin(**_: object) -> None:
     """Start, or restart, a worker process: everything is opened here, nothing is inherited over the fork."""
-    _holders[:] = [_Holder(current_app._get_current_object(), config.load())]  # noqa: SLF001 - the app, not its proxy
+    _holders[:] = [_Holder(current_app._get_current_object(), load_settings())]  # noqa: SLF001 - the app, not its proxy
 
 
 @signals.worker_process_shutdown.connect

@@ -4,7 +4,7 @@ from typing import Any
 
 from kombu import Exchange, Queue
 
-from campaign.config import Settings
+from campaign.settings import Settings
 
 URGENT = "urgent"
 """Promise: mail that a person waits for; served by its own workers."""

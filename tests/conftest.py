@@ -8,28 +8,28 @@ from hypothesis import HealthCheck, settings
 from campaign.engines import postgres
 from campaign.store import migrate
 from tests.kit import browsers, sharing
-from tests.kit import engines as kit
+from tests.kit import engines as kit_engines
 from tests.kit.worlds import World, make_world, settings_for
 
 # How long an example takes says something about the machine, not about the code.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-engines = kit.engines
-database_url = kit.database_url
-redis_url = kit.redis_url
-redis_prefix = kit.redis_prefix
+engines = kit_engines.engines
+database_url = kit_engines.database_url
+redis_url = kit_engines.redis_url
+redis_prefix = kit_engines.redis_prefix
 chromium = browsers.chromium
 visitor = browsers.visitor
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    kit.begin(config)
+    kit_engines.begin(config)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node) -> None:
-    kit.share(node)
+    kit_engines.share(node)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -50,7 +50,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    kit.end(config)
+    kit_engines.end(config)
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from campaign.accounts import Account, Role
 from campaign.cli import tables
 from campaign.cli.opening import open_runtime
 from campaign.cli.petition import RefusedInputError
-from campaign.config import LANGUAGES
 from campaign.errors import InvalidInputError, NotFoundError
+from campaign.settings import LANGUAGES
 
 SENTENCES: Final = {
     ("email", "missing"): "the address is empty",

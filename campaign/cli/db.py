@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from campaign import config
 from campaign.cli.opening import open_runtime
 from campaign.engines import postgres
 from campaign.engines.attach import attach_database
 from campaign.errors import EngineError
 from campaign.restoring import declare_restored
+from campaign.settings import Settings, load_settings
 from campaign.store import migrate
 
 
@@ -28,7 +28,7 @@ def upgrade() -> None:
     Works on DATABASE_URL, else on the embedded server that `countersign up` runs. Harmless when there is nothing to
     do; hosts that do it at once wait for each other.
     """
-    url = attach_database(config.load()).database_url
+    url = attach_database(load_settings()).database_url
     before = migrate.current(url)
     migrate.upgrade(url)
     after = migrate.current(url)
@@ -41,7 +41,7 @@ def check() -> None:
 
     Migrates an empty database of a PostgreSQL that is started for this alone, or of DATABASE_URL if it is set.
     """
-    with _empty_database(config.load()) as url:
+    with _empty_database(load_settings()) as url:
         migrate.upgrade(url)
         found = migrate.differences(url)
     for difference in found:
@@ -69,12 +69,12 @@ def restored() -> None:
 
 
 @contextmanager
-def _empty_database(settings: config.Settings) -> Iterator[str]:
+def _empty_database(settings: Settings) -> Iterator[str]:
     if settings.database_url:
         yield settings.database_url
         return
     with tempfile.TemporaryDirectory(prefix="countersign-") as folder:
-        throw_away = config.load({"COUNTERSIGN_DATA": str(Path(folder) / "data")})
+        throw_away = load_settings({"COUNTERSIGN_DATA": str(Path(folder) / "data")})
         try:
             yield postgres.start(throw_away, durable=False)
         finally:

@@ -2,10 +2,10 @@
 
 import click
 
-from campaign import config, rewrapping
-from campaign import keys as instance_keys
+from campaign import keys as campaign_keys
+from campaign import rewrapping
 from campaign.cli.opening import open_runtime
-from campaign.config import format_keys
+from campaign.settings import format_keys, load_settings
 
 
 @click.group()
@@ -22,7 +22,7 @@ def generate() -> None:
 
     For a new installation. `countersign keys rotate` adds a key to one that has data.
     """
-    click.echo(f"COUNTERSIGN_KEYS={format_keys([instance_keys.new_key()])}")
+    click.echo(f"COUNTERSIGN_KEYS={format_keys([campaign_keys.new_key()])}")
 
 
 @keys.command(epilog="Example: countersign keys rotate")
@@ -32,8 +32,8 @@ def rotate() -> None:
     The old ones stay behind it, for they open what is not wrapped anew yet, and the links in mails already sent.
     Keys in <data>/keys are written there; for keys from the environment the new line is printed, to be put there.
     """
-    settings = config.load()
-    rotated = instance_keys.rotate(settings)
+    settings = load_settings()
+    rotated = campaign_keys.rotate(settings)
     if settings.keys:
         click.echo(f"COUNTERSIGN_KEYS={format_keys(rotated)}")
         click.echo(
@@ -43,7 +43,7 @@ def rotate() -> None:
         )
     else:
         click.echo(
-            f"{instance_keys.instance_file(settings)} begins with the new key {rotated[0].id}. "
+            f"{campaign_keys.instance_file(settings)} begins with the new key {rotated[0].id}. "
             "Restart Countersign (Ctrl-C, then `make run`), then run `countersign keys rewrap`."
         )
 

@@ -5,8 +5,8 @@ import click
 from campaign import lanes
 from campaign.cli.opening import open_runtime
 from campaign.cli.petition import RefusedInputError
-from campaign.domain.states import Lane
 from campaign.errors import InvalidInputError
+from campaign.states import Lane
 
 LANES = click.Choice([str(name) for name in Lane])
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 import click
 
 from campaign import i18n
-from campaign import monitor as snapshots
+from campaign import monitor as campaign_monitor
 from campaign.cli import tables
 from campaign.cli.opening import find_settings
 from campaign.domain.flow import BrokerLook, Level, Snapshot, judge
@@ -34,7 +34,7 @@ def monitor(context: click.Context, *, as_json: bool, check: bool) -> None:
     """
     snapshot = _take()
     if as_json:
-        click.echo(json.dumps(snapshots.document(snapshot, LOCALE, zone=_here()), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(campaign_monitor.document(snapshot, LOCALE, zone=_here()), ensure_ascii=False, indent=2))
     else:
         verdict = judge(snapshot)
         click.secho(sentence(snapshot, LOCALE, zone=_here()), fg=COLOURS[verdict.level], bold=True)
@@ -49,9 +49,9 @@ def _take() -> Snapshot:
     try:
         runtime = build(settings, pool_size=1)
     except StoreUnavailableError:
-        return snapshots.take_without_database(settings, now=now())
+        return campaign_monitor.take_without_database(settings, now=now())
     try:
-        return snapshots.take(runtime)
+        return campaign_monitor.take(runtime)
     finally:
         runtime.close()
 

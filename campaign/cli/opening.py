@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from campaign import config
-from campaign.config import Settings
 from campaign.engines import redis
 from campaign.engines.attach import attach_database
 from campaign.keys import ensure_local_keys
 from campaign.runtime import Runtime, build
+from campaign.settings import Settings, load_settings
 
 
 def find_settings() -> Settings:
@@ -21,7 +20,7 @@ def find_settings() -> Settings:
         SettingsError: a setting is wrong.
         EngineError: no database is set, and the embedded one does not run.
     """
-    settings = attach_database(config.load())
+    settings = attach_database(load_settings())
     return replace(settings, redis_url=settings.redis_url or redis.live_url(settings) or "")
 
 

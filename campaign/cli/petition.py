@@ -12,11 +12,11 @@ import click
 from campaign import petitions, textfiles
 from campaign.cli import tables
 from campaign.cli.opening import open_runtime
-from campaign.config import LANGUAGES
 from campaign.domain.petition import GRACE, nearest
 from campaign.drafts import MAX_TITLE, Draft
 from campaign.errors import InvalidInputError
 from campaign.markdown import MAX_BODY
+from campaign.settings import LANGUAGES
 from campaign.store.petitions import Stored
 
 Command = TypeVar("Command", bound=Callable[..., object])

@@ -9,9 +9,8 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from campaign import config
-from campaign.config import ROOT, Settings, child_environment, export
 from campaign.engines.attach import attach
+from campaign.settings import ROOT, Settings, child_environment, export, load_settings
 from campaign.smtpd.mailbox import serve
 
 QUEUES = {"urgent": "urgent", "bulk": "upkeep,bulk"}
@@ -32,7 +31,7 @@ def web() -> None:
     Listens on COUNTERSIGN_BIND and COUNTERSIGN_PORT. Without DATABASE_URL it uses the servers that `countersign up`
     runs.
     """
-    settings = attach(config.load())
+    settings = attach(load_settings())
     export(settings)
     server = Granian(
         "web:create_app",
@@ -64,7 +63,7 @@ def worker(lane: str) -> None:
     The worker of the bulk lane also does the upkeep: counting, expiry, retention. Any number of workers may run, on
     any host. Without DATABASE_URL and REDIS_URL they use the servers that `countersign up` runs.
     """
-    settings = attach(config.load())
+    settings = attach(load_settings())
     os.chdir(ROOT)
     os.execve(sys.executable, worker_arguments(settings, lane), worker_environment(settings, lane))  # noqa: S606
 
@@ -102,4 +101,4 @@ def mailserver(port: int) -> None:
 
     It delivers nothing. `countersign up` runs it when SMTP_URL is not set.
     """
-    serve(config.load().mailbox_folder, host="127.0.0.1", port=port)
+    serve(load_settings().mailbox_folder, host="127.0.0.1", port=port)

@@ -8,9 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from campaign import config
 from campaign.accounts import Role, sign_in_link
-from campaign.config import Settings
 from campaign.engines import places, ports
 from campaign.engines.attach import note_port, note_web_port, noted_port
 from campaign.engines.children import Child
@@ -18,6 +16,7 @@ from campaign.engines.supervisor import Plan, Step, Supervisor
 from campaign.example import SLUG, create_accounts, create_example
 from campaign.keys import ensure_local_keys, read_local_keys
 from campaign.runtime import build
+from campaign.settings import Settings, load_settings
 from campaign.store import migrate
 
 LOOPBACK = "127.0.0.1"
@@ -32,7 +31,7 @@ def up() -> int:
     PostgreSQL, Redis and a local mail server are started here for each of DATABASE_URL, REDIS_URL and SMTP_URL that
     is not set; then the database is migrated, and the web server and two workers run. What dies is started again.
     """
-    settings = config.load()
+    settings = load_settings()
     places.make_data(settings.data)
     greeting = [f"Countersign starts, with its data in {_short(settings.data)} ..."]
     if not read_local_keys(settings).keys:

@@ -9,7 +9,7 @@ from campaign import blast_reports, blasts, i18n, petitions
 from campaign.blast_reports import Report
 from campaign.cli import tables
 from campaign.cli.opening import open_runtime
-from campaign.domain.states import MessageState
+from campaign.states import MessageState
 
 LOCALE = "en"
 BLAST = click.argument("update_id", type=click.IntRange(1, 2**31 - 1), metavar="ID")

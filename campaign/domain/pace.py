@@ -1,7 +1,7 @@
 """How fast mail may go: buckets that fill at a rate, domains that ask for less, and days of warming up."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 SLICE = 0.25
 """Seconds whose worth of mail may go at once: short, so that a rate means what it says within each second."""
@@ -73,21 +73,6 @@ def first_sign(now: datetime) -> Slowness:
 def held(now: datetime) -> Slowness:
     """A domain that refuses our mail for our own sake."""
     return Slowness(HELD, now)
-
-
-@dataclass(frozen=True)
-class WarmUp:
-    """A new sender's days: the first day so many bulk mails, each further day twice as many, until it is no limit."""
-
-    first_day: date
-    first: int
-
-    def cap(self, day: date) -> int:
-        """Bulk mails allowed on a day (UTC)."""
-        return int(self.first * 2 ** min(max(0, (day - self.first_day).days), 40))
-
-    def __str__(self) -> str:
-        return f"{self.first_day.isoformat()}:{self.first}"
 
 
 def is_sign(code: int | None, enhanced: str | None) -> bool:

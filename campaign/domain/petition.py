@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from campaign.domain.goals import next_goal
-from campaign.domain.states import PetitionState
+from campaign.states import PetitionState
 
 GRACE = timedelta(hours=24)
 """Confirming shortly after the petition closed still counts: the signer pressed the button in time."""

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
+
+from campaign.i18n import zone_names
 
 
 class ClockChange(StrEnum):
@@ -26,23 +27,6 @@ class Scheduled:
     change: ClockChange
     local: datetime
     """As a clock on the wall will show it at that moment."""
-
-
-@cache
-def zone_names() -> tuple[str, ...]:
-    """The time zones a person may choose from (IANA names with a place), sorted."""
-    regions = (
-        "Africa/",
-        "America/",
-        "Antarctica/",
-        "Asia/",
-        "Atlantic/",
-        "Australia/",
-        "Europe/",
-        "Indian/",
-        "Pacific/",
-    )
-    return ("UTC", *sorted(name for name in available_timezones() if name.startswith(regions)))
 
 
 def moment_of(local: datetime, zone: str, *, second: bool = False) -> Scheduled:

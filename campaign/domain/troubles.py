@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from campaign.domain.states import MESSAGE_MOVES, MessageState
+from campaign.states import MESSAGE_MOVES, MessageState
 
 WORKERS_OWN = frozenset({MessageState.CLAIMED, MessageState.SUBMITTING})
 """A worker holds such a message now: nobody else moves it."""

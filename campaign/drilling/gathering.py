@@ -7,15 +7,7 @@ from campaign import counting, petitions
 from campaign.addresses import parse
 from campaign.drilling.axe import Fallen
 from campaign.drilling.canaries import Seeker
-from campaign.drilling.evidence import (
-    Announced,
-    Counted,
-    Evidence,
-    MessageRow,
-    Search,
-    SignatureRow,
-    SignedUp,
-)
+from campaign.drilling.evidence import Announced, Counted, Evidence, MessageRow, Search, SignatureRow, SignedUp
 from campaign.drilling.people import Crowd
 from campaign.drilling.receiver import Receiver
 from campaign.drilling.watching import Watcher, recovery

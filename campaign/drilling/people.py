@@ -3,7 +3,6 @@
 Their names and addresses are canaries: nobody else has them, so that wherever one turns up it came from here.
 """
 
-import email
 import email.policy
 import http.client
 import re

@@ -8,8 +8,9 @@ from typing import Final
 
 from campaign.drilling.evidence import Offer, Refusal, Silence, Taken
 from campaign.smtpd.dialogue import Answer, Break, Dialogue, Late, Rules, Transaction
-from campaign.smtpd.faults import Fault, FaultRules, Script
+from campaign.smtpd.faults import FaultRules
 from campaign.smtpd.running import ServerThread
+from campaign.smtpd.script import Fault, Script
 
 LONG: Final = 120.0
 """Seconds from which a drill is long enough for a server that hangs for a minute after the final dot."""

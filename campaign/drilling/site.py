@@ -18,11 +18,11 @@ from typing import Final
 
 import psutil
 
-from campaign import config
-from campaign.config import ROOT, Settings, child_environment
-from campaign.engines import places, ports, postgres, processes, redis
+from campaign.engines import places, ports, postgres, redis
+from campaign.engines import processes as engines_processes
 from campaign.errors import EngineError
 from campaign.keys import ensure_local_keys
+from campaign.settings import ROOT, Settings, child_environment, load_settings
 from campaign.store import migrate
 from campaign.variables import VARIABLES
 
@@ -73,9 +73,9 @@ class Program:
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     @property
-    def noted(self) -> processes.Noted | None:
+    def noted(self) -> engines_processes.Noted | None:
         """What is to be written down about it."""
-        return None if self.pid is None else processes.identify(self.name, self.pid)
+        return None if self.pid is None else engines_processes.identify(self.name, self.pid)
 
     def children(self) -> list[psutil.Process]:
         """The processes that it started for its work."""
@@ -100,7 +100,7 @@ class Program:
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=max(0.0, until - time.monotonic()))
-        processes.signal_group(self._process.pid, signal.SIGKILL)
+        engines_processes.signal_group(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
 
@@ -143,7 +143,7 @@ class Site:
     def start(self, program: Program) -> None:
         """Start a program and write it down, so that it is found and ended whatever happens to the drill."""
         program.start()
-        processes.write(self._note, filter(None, [item.noted for item in self.programs]))
+        engines_processes.write(self._note, filter(None, [item.noted for item in self.programs]))
 
     def start_all(self) -> None:
         """Start all programs and wait until they are ready.
@@ -217,7 +217,7 @@ def _settings(data: Path, *, smtp_port: int, rate: int) -> Settings:
         # Sign-ups come from many networks: the drill says which, as a reverse proxy would.
         "COUNTERSIGN_PROXIES": "1", "COUNTERSIGN_WEB_THREADS": "8", "COUNTERSIGN_RATE": str(rate),
     }  # fmt: skip
-    return ensure_local_keys(config.load(chosen))
+    return ensure_local_keys(load_settings(chosen))
 
 
 def _guard(settings: Settings, note: Path) -> subprocess.Popen[bytes]:

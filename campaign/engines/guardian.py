@@ -9,15 +9,15 @@ import signal
 import sys
 from pathlib import Path
 
-from campaign import config
 from campaign.engines import postgres, processes, redis
+from campaign.settings import load_settings
 
 
 def main(arguments: list[str]) -> None:
     """Wait, then clean up."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    settings = config.load()
+    settings = load_settings()
     note, *servers = arguments
     sys.stdin.buffer.read()
     processes.end_recorded(Path(note))

@@ -18,9 +18,9 @@ from urllib.parse import quote
 
 import psutil
 
-from campaign.config import Settings
 from campaign.engines import locks, places, unprivileged
 from campaign.errors import EngineError
+from campaign.settings import Settings
 
 DATABASE = "countersign"
 ROLE = "countersign"

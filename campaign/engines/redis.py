@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 import psutil
 
-from campaign.config import Settings
 from campaign.engines import locks, places
 from campaign.errors import EngineError
+from campaign.settings import Settings
 
 OLDEST = (6, 2)
 """Oldest version that is used from PATH."""

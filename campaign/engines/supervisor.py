@@ -16,10 +16,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
-from campaign.config import Settings, child_environment
 from campaign.engines import locks, places, ports, postgres, processes, redis
 from campaign.engines.children import TOO_MANY, Child, Running, Say
 from campaign.errors import EngineError
+from campaign.settings import Settings, child_environment
 
 LOOK = 0.2
 """Seconds between two looks at the children."""

@@ -1,1 +1,1 @@
-"""The only home of Jinja2 mail environments and SMTP."""
+"""Mail as bytes: templates, composing, quoted-printable, DKIM."""

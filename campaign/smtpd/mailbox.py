@@ -4,7 +4,6 @@ Each message is two files: ``<id>.eml``, the bytes as received, and ``<id>.json`
 written last, and both appear whole (written aside, then renamed), so that a reader never sees half a message.
 """
 
-import email.errors
 import email.header
 import json
 import re

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from campaign.domain.states import Lane, MessageKind
+from campaign.states import Lane, MessageKind
 from campaign.store.database import Transaction
 
 

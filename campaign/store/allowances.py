@@ -9,7 +9,7 @@ from sqlalchemy import text
 from campaign.store.database import Transaction
 
 
-def lock(tx: Transaction, keys: Sequence[bytes]) -> None:
+def lock_keys(tx: Transaction, keys: Sequence[bytes]) -> None:
     """Let one transaction at a time decide on some keys; taken in this order, held until the commit."""
     tx.execute(
         text("select pg_advisory_xact_lock(key) from unnest(cast(:keys as bigint[])) as key"),
@@ -41,12 +41,12 @@ class Grant:
     keep: timedelta
 
 
-INSERT = """insert into mail_allowance (key, slot_at, expires_at)
+INSERT_GRANTS = """insert into mail_allowance (key, slot_at, expires_at)
     select * from unnest(cast(:grant_keys as bytea[]), cast(:grant_slots as timestamptz[]),
         cast(:grant_ends as timestamptz[]))"""
 
 
-def values(grants: Sequence[Grant]) -> dict[str, object]:
+def grant_values(grants: Sequence[Grant]) -> dict[str, object]:
     """The values that :data:`INSERT` names."""
     return {
         "grant_keys": [grant.key for grant in grants],
@@ -55,12 +55,12 @@ def values(grants: Sequence[Grant]) -> dict[str, object]:
     }
 
 
-def add(tx: Transaction, grants: Sequence[Grant]) -> None:
+def add_grants(tx: Transaction, grants: Sequence[Grant]) -> None:
     """Note slots that were given."""
-    tx.execute(text(INSERT), **values(grants))
+    tx.execute(text(INSERT_GRANTS), **grant_values(grants))
 
 
-def purge(tx: Transaction, *, now: datetime) -> int:
+def purge_allowances(tx: Transaction, *, now: datetime) -> int:
     """Forget what no longer limits anybody."""
     tx.execute(text("delete from daily_salt where day < :day"), day=(now - timedelta(days=1)).date().isoformat())
     return tx.execute(text("delete from mail_allowance where expires_at < :now"), now=now).rowcount

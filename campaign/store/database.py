@@ -15,8 +15,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.elements import TextClause
 
-from campaign.domain.states import Lane
 from campaign.errors import StoreUnavailableError
+from campaign.states import Lane
 from campaign.store import round_trip
 from campaign.store.clock import SharedClock
 from campaign.store.round_trip import Prepared, RefusedError

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from campaign.domain.states import Lane
+from campaign.states import Lane
 from campaign.store.database import Transaction
 
 

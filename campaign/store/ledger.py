@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from campaign.domain.states import Lane, MessageKind, SignatureState
+from campaign.states import Lane, MessageKind, SignatureState
 from campaign.store.database import Transaction
 
 QUARANTINE = 3

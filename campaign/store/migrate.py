@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from campaign import config
+from campaign.settings import load_settings
 from campaign.store.database import open_engine
 from campaign.store.schema import metadata
 
@@ -65,7 +65,7 @@ def new_revision(database_url: str, message: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """``python -m campaign.store.migrate upgrade|check|revision <message>`` on DATABASE_URL."""
-    url = config.load().database_url
+    url = load_settings().database_url
     if not url:
         sys.stderr.write("DATABASE_URL is not set: name the database to migrate.\n")
         return 2

@@ -25,7 +25,7 @@ def record(tx: Transaction, petition_id: int, *, threshold: int, reached_at: dat
     )
 
 
-def thresholds(tx: Transaction, petition_id: int) -> list[int]:
+def thresholds_of(tx: Transaction, petition_id: int) -> list[int]:
     """The thresholds recorded for a petition, smallest first."""
     return list(
         tx.execute(
@@ -34,7 +34,9 @@ def thresholds(tx: Transaction, petition_id: int) -> list[int]:
     )
 
 
-def decide(tx: Transaction, petition_id: int, threshold: int, *, decision: str, blast_id: int | None = None) -> None:
+def record_decision(
+    tx: Transaction, petition_id: int, threshold: int, *, decision: str, blast_id: int | None = None
+) -> None:
     """Note what became of a recorded milestone."""
     tx.execute(
         text("""
@@ -87,7 +89,7 @@ def of_petition(tx: Transaction, petition_id: int) -> list[Milestone]:
     return [Milestone(row.threshold, row.reached_at, row.decision, row.blast_id) for row in rows]
 
 
-def policy(tx: Transaction, petition_id: int) -> str:
+def policy_of(tx: Transaction, petition_id: int) -> str:
     """``announce``, ``approve`` (an organiser must say yes first) or ``record`` only."""
     return str(tx.execute(text("select milestone_policy from petition where id = :id"), id=petition_id).scalar_one())
 

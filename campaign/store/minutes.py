@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from campaign.domain.states import Lane
+from campaign.states import Lane
 from campaign.store.database import Transaction
 
 MINUTE = timedelta(minutes=1)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from campaign.domain.states import Lane, MessageKind
+from campaign.states import Lane, MessageKind
 from campaign.store import allowances
 from campaign.store.database import Transaction
 
@@ -31,7 +31,7 @@ _INSERT = """insert into message (kind, lane, due_at, planned_at, signature_id, 
     on conflict (signature_id, kind) where kind in ('thank_you', 'reminder') do nothing
     returning id"""
 _PLAIN = text(_INSERT)
-_GRANTED = text(f"with granted as ({allowances.INSERT}) {_INSERT}")
+_GRANTED = text(f"with granted as ({allowances.INSERT_GRANTS}) {_INSERT}")
 
 
 def add(tx: Transaction, plan: Plan, *, grants: Sequence[allowances.Grant] = ()) -> int | None:
@@ -49,7 +49,7 @@ def add(tx: Transaction, plan: Plan, *, grants: Sequence[allowances.Grant] = ())
         _GRANTED if grants else _PLAIN,
         kind=str(plan.kind), lane=str(plan.lane), due_at=plan.due_at, signature_id=plan.signature_id,
         petition_id=plan.petition_id, account_id=plan.account_id, about_id=plan.about_id,
-        planned_at=plan.planned_at or plan.due_at, **(allowances.values(grants) if grants else {}),
+        planned_at=plan.planned_at or plan.due_at, **(allowances.grant_values(grants) if grants else {}),
     ).scalar_one_or_none()  # fmt: skip
     if message_id is not None:
         tx.nudge(plan.lane)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Row, text
 
 from campaign.domain.petition import Petition, TextVersion
-from campaign.domain.states import PetitionState
+from campaign.states import PetitionState
 from campaign.store.database import Transaction
 from campaign.vault import Sealed
 

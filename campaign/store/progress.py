@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from campaign.domain.blast import Blast
 from campaign.domain.flow import BlastLook
-from campaign.domain.states import OPEN_STATES, Lane, MessageState
+from campaign.states import OPEN_STATES, Lane, MessageState
 from campaign.store import blasts, queues, rates
 from campaign.store.database import Transaction
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from campaign.domain.states import Lane, MessageState
+from campaign.states import Lane, MessageState
 from campaign.store.database import Transaction
 
 MANY = 50_000

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from campaign.domain.flow import rate_of
-from campaign.domain.states import Lane
+from campaign.states import Lane
 from campaign.store.database import Transaction
 
 MINUTE = timedelta(seconds=60)

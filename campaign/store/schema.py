@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL
 
-from campaign.domain.states import Lane, MessageKind, MessageState, PetitionState, SignatureState
+from campaign.states import Lane, MessageKind, MessageState, PetitionState, SignatureState
 
 metadata = MetaData(
     naming_convention={

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from campaign.domain.states import SignatureState
+from campaign.states import SignatureState
 from campaign.store.database import Transaction
 
 
@@ -77,7 +77,7 @@ def of_mailbox(tx: Transaction, petition_id: int, address_index: bytes, *, limit
     )  # fmt: skip
 
 
-def one(tx: Transaction, petition_id: int, signature_id: int) -> Listed | None:
+def load(tx: Transaction, petition_id: int, signature_id: int) -> Listed | None:
     """One signature of a petition."""
     found = _listed(
         tx,
@@ -87,7 +87,7 @@ def one(tx: Transaction, petition_id: int, signature_id: int) -> Listed | None:
     return found[0] if found else None
 
 
-def countries(tx: Transaction, petition_id: int) -> list[str]:
+def load_countries(tx: Transaction, petition_id: int) -> list[str]:
     """The countries that signatures of a petition come from."""
     found = tx.execute(
         text("select distinct country from signature where petition_id = :id order by country"), id=petition_id

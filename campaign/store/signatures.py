@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
-from campaign.domain.states import SignatureState
+from campaign.states import SignatureState
 from campaign.store.database import Store, Transaction
 from campaign.store.schema import SIGNATURE_BLOCK
 from campaign.vault import DataKey

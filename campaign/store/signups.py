@@ -8,7 +8,7 @@ confirmation. It stores all or nothing; whenever anything is not plain it stores
 from dataclasses import dataclass
 
 from campaign.domain.allowance import DAY, HOUR, MONTH, NETWORK_PER_HOUR
-from campaign.domain.states import Lane
+from campaign.states import Lane
 from campaign.store.database import Store
 from campaign.store.round_trip import Prepared
 from campaign.store.signatures import NewSignature

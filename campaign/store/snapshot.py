@@ -21,7 +21,7 @@ from sqlalchemy import Row, text
 
 from campaign.domain.flow import LaneFlow, PetitionCount, Stuck, rate_of
 from campaign.domain.goals import next_goal
-from campaign.domain.states import Lane, MessageState
+from campaign.states import Lane, MessageState
 from campaign.store import lanes, minutes, queues, rates
 from campaign.store.database import Transaction
 

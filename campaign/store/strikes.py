@@ -8,7 +8,7 @@ from sqlalchemy import text
 from campaign.store.database import Transaction, array_of
 
 
-def add(tx: Transaction, address_key: bytes, *, kind: str, day: date) -> list[date]:
+def add_soft_bounce(tx: Transaction, address_key: bytes, *, kind: str, day: date) -> list[date]:
     """Note a strike, at most one a day and kind; returns the days of all strikes of this kind."""
     tx.execute(
         text("""
@@ -25,7 +25,7 @@ def add(tx: Transaction, address_key: bytes, *, kind: str, day: date) -> list[da
     )
 
 
-def known(tx: Transaction, address_keys: Sequence[bytes]) -> set[bytes]:
+def with_soft_bounces(tx: Transaction, address_keys: Sequence[bytes]) -> set[bytes]:
     """Those of the addresses that have strikes."""
     rows = tx.execute(
         text("select distinct address_key from bounce_strike where address_key = any(cast(:keys as bytea[]))"),
@@ -34,13 +34,13 @@ def known(tx: Transaction, address_keys: Sequence[bytes]) -> set[bytes]:
     return {bytes(key) for key in rows.scalars()}
 
 
-def clear(tx: Transaction, address_keys: Sequence[bytes]) -> int:
+def clear_soft_bounces(tx: Transaction, address_keys: Sequence[bytes]) -> int:
     """Forget the strikes of addresses that took mail; returns how many there were."""
     return tx.execute(
         text("delete from bounce_strike where address_key = any(:keys)"), keys=list(address_keys)
     ).rowcount
 
 
-def purge(tx: Transaction, *, before: date) -> int:
+def purge_soft_bounces(tx: Transaction, *, before: date) -> int:
     """Forget strikes that count no more."""
     return tx.execute(text("delete from bounce_strike where day < :before"), before=before).rowcount

@@ -10,8 +10,8 @@ from datetime import datetime
 from sqlalchemy import text
 
 from campaign.domain.flow import Trouble
-from campaign.domain.states import Lane, MessageKind
 from campaign.domain.troubles import Press, sources
+from campaign.states import Lane, MessageKind
 from campaign.store.database import Transaction
 
 TROUBLES = 50

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, abort, jsonify, request
 
 from campaign import blast_reports, blasts, hours, lanes, monitor
-from campaign.config import ROOT
 from campaign.domain.flow import Snapshot, Verdict, judge
-from campaign.domain.states import Lane
 from campaign.domain.troubles import presses
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.sentence import sentence
+from campaign.settings import ROOT
+from campaign.states import Lane
 from campaign.views import admin_words, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.language import gettext as _
 from campaign.views.language import language
 from campaign.views.rendering import page
-from campaign.views.sparkline import Sparkline, draw
+from campaign.views.sparkline import Sparkline, draw_sparkline
 
 pages = Blueprint("admin", __name__, template_folder=str(ROOT / "templates"))
 
@@ -81,7 +81,7 @@ def show_monitor(*, notice: Notice | None = None, status: int = 200) -> Response
 def _sparks(snapshot: Snapshot) -> dict[Lane, Sparkline]:
     if not snapshot.database_ok:
         return {}
-    return {lane: draw(minutes) for lane, minutes in hours.accepted(runtime()).items()}
+    return {lane: draw_sparkline(minutes) for lane, minutes in hours.accepted(runtime()).items()}
 
 
 def _helpful(snapshot: Snapshot, verdict: Verdict) -> str:

@@ -4,9 +4,9 @@ from flask import Blueprint, Response, request
 
 from campaign import accounts
 from campaign.accounts import Account, Role
-from campaign.config import LANGUAGES, ROOT
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.i18n import LANGUAGE_NAMES
+from campaign.settings import LANGUAGES, ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.admin import Notice

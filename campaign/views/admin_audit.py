@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request
 
 from campaign import accounts, auditing
-from campaign.config import ROOT
+from campaign.settings import ROOT
 from campaign.views.access import Access, allow
 from campaign.views.admin_suppressions import before
 from campaign.views.current import runtime

@@ -5,11 +5,11 @@ from datetime import timedelta
 from flask import Blueprint, Response, request
 
 from campaign import messages, troubles
-from campaign.config import ROOT
-from campaign.domain.states import Lane
 from campaign.domain.troubles import Press, presses
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.messages import Show
+from campaign.settings import ROOT
+from campaign.states import Lane
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.admin import Notice

@@ -3,10 +3,10 @@
 from flask import Blueprint, Response, request
 
 from campaign import accounts, petitions
-from campaign.config import ROOT
 from campaign.domain.petition import nearest
-from campaign.domain.states import PETITION_MOVES, PetitionState
 from campaign.errors import ConflictError
+from campaign.settings import ROOT
+from campaign.states import PETITION_MOVES, PetitionState
 from campaign.views import visitor
 from campaign.views.access import Access, allow
 from campaign.views.admin import Notice

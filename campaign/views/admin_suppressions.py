@@ -3,8 +3,8 @@
 from flask import Blueprint, Response, request
 
 from campaign import suppressing
-from campaign.config import ROOT
 from campaign.errors import ConflictError, InvalidInputError
+from campaign.settings import ROOT
 from campaign.suppressing import Found
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow

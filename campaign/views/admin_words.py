@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from campaign import i18n, sentence
 from campaign.domain.flow import Level
-from campaign.domain.states import Lane, MessageKind
+from campaign.states import Lane, MessageKind
 from campaign.views import visitor
 from campaign.views.current import runtime
 from campaign.views.language import gettext, language, lazy

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
 
-ROOM = 512
+BRIEF_ROOM = 512
 """Entries kept; pages of one process number petitions times languages, so this is a bound against abuse only."""
 
 
@@ -37,7 +37,7 @@ class Brief(Generic[Value]):
                 return kept.value
             kept.renew_at = kept.ends_at
         value = make()
-        if len(self._kept) >= ROOM:
+        if len(self._kept) >= BRIEF_ROOM:
             self.clear()
         self._kept[key] = _Kept(value, now + self._seconds, now + 2 * self._seconds)
         return value

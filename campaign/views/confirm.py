@@ -3,8 +3,8 @@
 from flask import Blueprint, Response, current_app, redirect, request, url_for
 
 from campaign import addresses, confirming, petitions, signing
-from campaign.domain.states import SignatureState
 from campaign.errors import InvalidInputError
+from campaign.states import SignatureState
 from campaign.views import forms
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

@@ -3,10 +3,9 @@
 from flask import Blueprint, Response, current_app, redirect, url_for
 
 from campaign import accounts
-from campaign.config import ROOT
-from campaign.domain.schedule import zone_names
 from campaign.errors import InvalidInputError
-from campaign.i18n import LANGUAGE_NAMES
+from campaign.i18n import LANGUAGE_NAMES, zone_names
+from campaign.settings import ROOT
 from campaign.views import desk_forms, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

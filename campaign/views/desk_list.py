@@ -7,10 +7,10 @@ import unicodedata
 from flask import Blueprint, Response
 
 from campaign import petition_editing, petitions
-from campaign.config import LANGUAGES, ROOT
 from campaign.drafts import MAX_TITLE, Draft
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
+from campaign.settings import LANGUAGES, ROOT
 from campaign.views import desk_forms, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

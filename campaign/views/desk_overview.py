@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, abort, current_app
 
 from campaign import blast_reports, i18n, milestones, petitions, statistics
-from campaign.config import ROOT
 from campaign.domain.blast import BlastStage
+from campaign.settings import ROOT
 from campaign.statistics import Bucket, Span, Statistics
 from campaign.views import desk_frame, forms, visitor
 from campaign.views.access import Access, allow

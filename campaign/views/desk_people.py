@@ -3,8 +3,8 @@
 from flask import Blueprint, Response
 
 from campaign import accounts
-from campaign.config import ROOT
 from campaign.errors import InvalidInputError
+from campaign.settings import ROOT
 from campaign.views import desk_forms, desk_frame, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

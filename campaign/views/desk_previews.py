@@ -5,11 +5,11 @@ import re
 from flask import Blueprint, Response, current_app, jsonify
 
 from campaign import blasts
-from campaign.config import LANGUAGES, ROOT
 from campaign.domain.blast import BlastKind, BlastText
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.previews import Previewer
+from campaign.settings import LANGUAGES, ROOT
 from campaign.views import desk_forms, desk_frame, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from flask import Blueprint, Response
 
 from campaign import petition_editing, petitions
-from campaign.config import ROOT
 from campaign.domain.petition import PetitionSettings
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.petition_editing import POLICIES
+from campaign.settings import ROOT
 from campaign.views import desk_forms, desk_frame, desk_words, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

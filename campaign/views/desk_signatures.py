@@ -2,13 +2,12 @@
 
 from flask import Blueprint, Response, current_app
 
-from campaign import countries as country_names
-from campaign import exports, signature_lists, signature_removal
-from campaign.config import ROOT
-from campaign.domain.states import SignatureState
+from campaign import countries, exports, signature_lists, signature_removal
 from campaign.errors import InvalidInputError
+from campaign.settings import ROOT
 from campaign.signature_lists import Filter, Line
 from campaign.signature_removal import REASONS
+from campaign.states import SignatureState
 from campaign.views import desk_forms, desk_frame, desk_words, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
@@ -41,7 +40,7 @@ def _page(
     email: str = "", searched: bool = False, problems: forms.Problems = forms.NO_PROBLEMS,
 ) -> Response:  # fmt: skip
     codes = signature_lists.countries(runtime(), visitor.petition_id())
-    named = sorted(((code, country_names.name(code, language())) for code in codes), key=lambda pair: pair[1])
+    named = sorted(((code, countries.name(code, language())) for code in codes), key=lambda pair: pair[1])
     return desk_frame.desk_page(
         "signatures.html", slug, "signatures", status=422 if problems else 200, lines=lines, wanted=wanted,
         older=older, newer=newer, email=email, searched=searched, problems=problems, countries=named,
@@ -115,7 +114,7 @@ def export(slug: str) -> Response:
     words = exports.Wording(
         heads=(_("No."), _("Name"), _("Country code"), _("Country"), _("Confirmed on"), _("Reason")),
         anonymous=_("anonymous"),
-        country=lambda code: country_names.name(code, locale),
+        country=lambda code: countries.name(code, locale),
     )
     pieces = exports.signatures_csv(
         runtime(), visitor.petition_id(), words, hidden=forms.typed("hidden") != "leave_out", by=visitor.account()

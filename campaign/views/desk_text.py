@@ -3,12 +3,12 @@
 from flask import Blueprint, Response, abort, current_app
 
 from campaign import markdown, petitions
-from campaign.config import LANGUAGES, ROOT
 from campaign.domain.petition import TextVersion
 from campaign.drafts import MAX_TITLE, Draft
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.markdown import MAX_BODY
+from campaign.settings import LANGUAGES, ROOT
 from campaign.views import desk_forms, desk_frame, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

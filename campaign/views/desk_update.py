@@ -10,13 +10,14 @@ from flask import Blueprint, Response, abort
 from campaign import blast_reports, blasts, i18n, milestones, preflight
 from campaign.accounts import Account
 from campaign.blast_reports import Report
-from campaign.config import ROOT
 from campaign.domain.blast import UNDO, BlastKind, BlastStage
-from campaign.domain.schedule import Scheduled, zone_names
-from campaign.domain.states import MessageState
+from campaign.domain.schedule import Scheduled
 from campaign.errors import InvalidInputError, NotFoundError
+from campaign.i18n import zone_names
 from campaign.preflight import Level
 from campaign.runtime import Runtime
+from campaign.settings import ROOT
+from campaign.states import MessageState
 from campaign.views import desk_forms, desk_frame, desk_words, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

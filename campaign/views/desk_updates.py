@@ -5,15 +5,14 @@ from dataclasses import dataclass, field
 
 from flask import Blueprint, Response
 
-from campaign import blast_reports, blasts, petitions, previews, signature_lists
-from campaign import countries as country_names
+from campaign import blast_reports, blasts, countries, petitions, previews, signature_lists
 from campaign.blasts import MAX_SUBJECT
-from campaign.config import LANGUAGES, ROOT
 from campaign.domain import merge_tags
 from campaign.domain.blast import Audience, Blast, BlastKind, BlastStage, BlastText
 from campaign.errors import ConflictError, CountersignError, InvalidInputError, NotFoundError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.previews import Preview
+from campaign.settings import LANGUAGES, ROOT
 from campaign.views import desk_forms, desk_frame, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
@@ -122,7 +121,7 @@ def _typed(request_key: str) -> Editing:
         if subject.strip() or body.strip():
             texts[locale] = BlastText(subject, body)
     chosen = Audience(
-        countries=tuple(code for code in forms.typed_all("countries") if code in country_names.CODES),
+        countries=tuple(code for code in forms.typed_all("countries") if code in countries.CODES),
         locales=tuple(code for code in LANGUAGES if code in forms.typed_all("locales")),
     )
     return Editing(texts, chosen, request_key)
@@ -150,7 +149,7 @@ def _looked_at(slug: str, typed: Editing, blast: Blast | None = None) -> Respons
 def _editor(slug: str, editing: Editing, blast: Blast | None = None) -> Response:
     default = petitions.by_slug(runtime(), slug).petition.default_locale
     codes = {*signature_lists.countries(runtime(), visitor.petition_id()), *editing.audience.countries}
-    named = sorted(((code, country_names.name(code, language())) for code in codes), key=lambda pair: pair[1])
+    named = sorted(((code, countries.name(code, language())) for code in codes), key=lambda pair: pair[1])
     order = sorted(LANGUAGES, key=lambda locale: (locale != default, LANGUAGES.index(locale)))
     return desk_frame.desk_page(
         "update_edit.html", slug, "updates", status=422 if editing.problems else 200, editing=editing, blast=blast,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from campaign.domain.blast import BlastStage
-from campaign.domain.states import MessageState, PetitionState, SignatureState
+from campaign.states import MessageState, PetitionState, SignatureState
 from campaign.views.language import gettext, lazy
 
 PETITION_STATES: Mapping[str, str] = {

@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, g, request
 
-from campaign.config import Settings
+from campaign.settings import Settings
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -7,8 +7,8 @@ from flask import g, request
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
-from campaign.config import LANGUAGES
 from campaign.i18n import choose_language, translations
+from campaign.settings import LANGUAGES
 
 
 @lru_cache(maxsize=512)

@@ -1,6 +1,5 @@
 """The local mailbox: what the local mail server received, read in the browser. Not there with a real mail server."""
 
-import email
 import email.policy
 import re
 from email.message import EmailMessage

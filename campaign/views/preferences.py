@@ -8,8 +8,8 @@ from flask import Blueprint, Response, current_app, jsonify, redirect, request, 
 
 from campaign import countries, preferences
 from campaign.domain.names import MAX_REASON
-from campaign.domain.states import SignatureState
 from campaign.errors import InvalidInputError
+from campaign.states import SignatureState
 from campaign.views import forms
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

@@ -4,8 +4,8 @@ from flask import Blueprint, Response, current_app, jsonify, redirect, request, 
 
 from campaign import consents, countries, petitions, signing, updates
 from campaign.domain.names import MAX_REASON
-from campaign.domain.states import PetitionState
 from campaign.errors import ConflictError, InvalidInputError
+from campaign.states import PetitionState
 from campaign.views import forms
 from campaign.views.access import Access, allow
 from campaign.views.brief import Brief

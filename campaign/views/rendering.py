@@ -11,7 +11,7 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from campaign import countries, i18n
-from campaign.config import LANGUAGES, ROOT, Settings
+from campaign.settings import LANGUAGES, ROOT, Settings
 from campaign.views.current import runtime
 from campaign.views.language import gettext, language, ngettext
 

@@ -4,8 +4,8 @@ from flask import Blueprint, Response, current_app, redirect, request, url_for
 
 from campaign import accounts
 from campaign.accounts import Session
-from campaign.config import ROOT
 from campaign.errors import InvalidInputError, TokenRefusedError
+from campaign.settings import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

@@ -11,7 +11,7 @@ SUMS = 5
 
 
 @dataclass(frozen=True)
-class Bar:
+class MinuteBar:
     """One bar in the units of the drawing; ``y`` grows downwards."""
 
     x: int
@@ -23,7 +23,7 @@ class Bar:
 class Sparkline:
     """What the template draws, and the same as numbers."""
 
-    bars: tuple[Bar, ...]
+    bars: tuple[MinuteBar, ...]
     width: int
     total: int
     most: int
@@ -32,12 +32,12 @@ class Sparkline:
     """The hour in steps of five minutes."""
 
 
-def draw(minutes: tuple[tuple[datetime, int], ...]) -> Sparkline:
+def draw_sparkline(minutes: tuple[tuple[datetime, int], ...]) -> Sparkline:
     """Measure the bars. The highest fills the chart; even one message in a busy hour is to be seen."""
     numbers = [number for _, number in minutes]
     most = max(numbers, default=0)
     bars = tuple(
-        Bar(x=place * STEP, y=round(HEIGHT - height, 2), height=round(height, 2))
+        MinuteBar(x=place * STEP, y=round(HEIGHT - height, 2), height=round(height, 2))
         for place, number in enumerate(numbers)
         if number and (height := max(HEIGHT * number / most, 1.5))
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from werkzeug.serving import make_server
 
-from campaign import petitions
+from campaign import drafts, petitions
 from tests.kit.browsers import Visitor
 from tests.kit.worlds import World, make_world
 from web import create_app
@@ -19,14 +19,14 @@ __all__ = ["LONG", "SLUG", "Live", "Visitor"]
 SLUG = "stop-the-killing"
 LONG = "Protect every river, lake and spring of the northern provinces from the waste water of new industrial estates"
 TEXTS = {
-    "en": petitions.Draft(
+    "en": drafts.Draft(
         title="Clean rivers", addressed_to="the Ministry of Water", summary="We ask for clean rivers.",
         body="## Why\n\nRivers **matter**.\n\n1. For those who drink\n2. For those who swim",
     ),
-    "fa": petitions.Draft(
+    "fa": drafts.Draft(
         title="رودهای پاک", addressed_to="وزارت آب", summary="ما رودهای پاک می‌خواهیم.", body="رودها مهم‌اند.",
     ),
-    "ur": petitions.Draft(
+    "ur": drafts.Draft(
         title="صاف دریا", addressed_to="وزارتِ آب", summary="ہم صاف دریا چاہتے ہیں۔", body="دریا اہم ہیں۔",
     ),
 }  # fmt: skip

@@ -6,14 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from campaign import accounts, blast_running, blasts, petitions
+from campaign import accounts, blast_running, petitions
+from campaign import blasts as campaign_blasts
 from campaign.accounts import Account, Role
 from campaign.domain.blast import BlastText
-from campaign.domain.states import Lane
 from campaign.mail.memory import MemoryTransport
-from campaign.store import accounts as account_rows
+from campaign.states import Lane
+from campaign.store import accounts as store_accounts
 from campaign.store import workers
-from tests.browser.conftest import SLUG, Live, Visitor
+from tests.browser.conftest import SLUG, Live
+from tests.kit.browsers import Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -43,7 +45,9 @@ class Desk:
         return f"{self.live.url}/organiser/p/{SLUG}{rest}"
 
     def draft(self, key: str) -> int:
-        return blasts.save_draft(self.live.world.runtime, self.petition_id, TEXTS, by=self.olga, request_key=key)
+        return campaign_blasts.save_draft(
+            self.live.world.runtime, self.petition_id, TEXTS, by=self.olga, request_key=key
+        )
 
     def pages(self) -> dict[str, str]:
         """Name and address of every page of the desk, in the states that look different."""
@@ -93,22 +97,22 @@ def desk(live: Live) -> Desk:
     assert omid is not None
     petition_id = petitions.by_slug(runtime, SLUG).petition.id
     for account in (olga, omid):
-        world.read(lambda tx, account=account: account_rows.add_member(tx, petition_id, account.id))
+        world.read(lambda tx, account=account: store_accounts.add_member(tx, petition_id, account.id))
     signature_id = _sign(live, petition_id)
     made = Desk(live, olga, petition_id, signature_id)
     world.read(lambda tx: workers.add(tx, host="here", pid=1, lane=Lane.BULK))
     for name in ("finished", "paused"):
         made.blasts[name] = made.draft(name)
-        blasts.send_now(runtime, made.blasts[name], petition_id, by=olga)
+        campaign_blasts.send_now(runtime, made.blasts[name], petition_id, by=olga)
     world.clock.forward(minutes=1)
     blast_running.look(runtime)
-    blasts.pause(runtime, made.blasts["paused"], petition_id, by=olga)
+    campaign_blasts.pause(runtime, made.blasts["paused"], petition_id, by=olga)
     world.deliverer(Lane.BULK, transport=MemoryTransport()).drain()
     for name in ("draft", "scheduled", "soon"):
         made.blasts[name] = made.draft(name)
     local = world.clock.now.replace(tzinfo=None) + timedelta(days=3)
-    blasts.schedule(runtime, made.blasts["scheduled"], petition_id, local=local, zone="Europe/Berlin", by=olga)
-    blasts.send_now(runtime, made.blasts["soon"], petition_id, by=olga)
+    campaign_blasts.schedule(runtime, made.blasts["scheduled"], petition_id, local=local, zone="Europe/Berlin", by=olga)
+    campaign_blasts.send_now(runtime, made.blasts["soon"], petition_id, by=olga)
     [(made.blasts["milestone"],)] = world.sql("select id from blast where kind = 'milestone'")
     return made
 

@@ -9,10 +9,11 @@ from playwright.sync_api import Page, expect
 
 from campaign import accounts, hours, lanes, petitions, suppressing
 from campaign.accounts import Account, Role
-from campaign.domain.states import Lane
-from campaign.store import accounts as account_rows
-from tests.browser.conftest import SLUG, Live, Visitor
+from campaign.states import Lane
+from campaign.store import accounts as store_accounts
+from tests.browser.conftest import SLUG, Live
 from tests.kit import ledgers
+from tests.kit.browsers import Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -60,7 +61,7 @@ def night(live: Live) -> Night:
     ada = ledgers.admin(world)
     olga = accounts.create(world.runtime, email="olga@example.org", name="علی رضا حسینی", role=Role.ORGANISER)
     petition_id = petitions.by_slug(world.runtime, SLUG).petition.id
-    world.read(lambda tx: account_rows.add_member(tx, petition_id, olga))
+    world.read(lambda tx: store_accounts.add_member(tx, petition_id, olga))
     ledgers.put(world, 17, **UNCERTAIN)
     ledgers.put(world, 230, **REJECTED, lane="bulk", kind="update")
     ledgers.put(world, 40, **DEFERRED)

@@ -3,7 +3,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import LONG, SLUG, Live, Visitor
+from tests.browser.conftest import LONG, SLUG, Live
+from tests.kit.browsers import Visitor
 from tests.views.test_mailbox import receive
 
 pytestmark = pytest.mark.browser

@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 import pytest
 
-from campaign import config, keys
+from campaign import keys
 from campaign.cli.main import countersign, main
 from campaign.cli.serve import worker_arguments, worker_environment
+from campaign.settings import format_keys, load_settings, parse_keys
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -98,11 +99,11 @@ def test_a_generated_key_is_a_line_for_the_environment(command):
     assert status == 0
     name, _, value = out.strip().partition("=")
     assert name == "COUNTERSIGN_KEYS"
-    assert len(config.parse_keys(value)) == 1
+    assert len(parse_keys(value)) == 1
 
 
 def test_rotating_keys_of_the_environment_prints_them_newest_first(command):
-    old = config.format_keys([keys.new_key()])
+    old = format_keys([keys.new_key()])
 
     status, out, err = command("keys", "rotate", COUNTERSIGN_KEYS=old)
 
@@ -113,11 +114,11 @@ def test_rotating_keys_of_the_environment_prints_them_newest_first(command):
 
 
 def test_rotating_keys_of_the_folder_writes_them(command, tmp_path):
-    settings = keys.ensure_local_keys(config.load({"COUNTERSIGN_DATA": str(tmp_path / "data")}))
+    settings = keys.ensure_local_keys(load_settings({"COUNTERSIGN_DATA": str(tmp_path / "data")}))
 
     status, out, _ = command("keys", "rotate")
 
-    rotated = keys.read_local_keys(config.load({"COUNTERSIGN_DATA": str(tmp_path / "data")})).keys
+    rotated = keys.read_local_keys(load_settings({"COUNTERSIGN_DATA": str(tmp_path / "data")})).keys
     assert status == 0
     assert rotated[1:] == settings.keys
     assert f"begins with the new key {rotated[0].id}" in out
@@ -139,7 +140,7 @@ def test_an_upgrade_of_a_present_database_changes_nothing(command, database_url)
 
 @pytest.mark.parametrize(("lane", "queues", "processes"), [("urgent", "urgent", "3"), ("bulk", "upkeep,bulk", "5")])
 def test_a_worker_listens_to_the_queues_of_its_lane(lane, queues, processes):
-    settings = config.load({"COUNTERSIGN_URGENT_PROCESSES": "3", "COUNTERSIGN_BULK_PROCESSES": "5"})
+    settings = load_settings({"COUNTERSIGN_URGENT_PROCESSES": "3", "COUNTERSIGN_BULK_PROCESSES": "5"})
 
     arguments = worker_arguments(settings, lane)
 
@@ -148,8 +149,8 @@ def test_a_worker_listens_to_the_queues_of_its_lane(lane, queues, processes):
 
 
 def test_no_secret_is_on_the_command_line_of_a_worker():
-    secret = config.format_keys([keys.new_key()])
-    settings = config.load({"COUNTERSIGN_KEYS": secret, "DATABASE_URL": "postgresql://user:hidden@db/name"})
+    secret = format_keys([keys.new_key()])
+    settings = load_settings({"COUNTERSIGN_KEYS": secret, "DATABASE_URL": "postgresql://user:hidden@db/name"})
 
     arguments = " ".join(worker_arguments(settings, "bulk"))
 

@@ -15,8 +15,8 @@ import pytest
 
 from campaign.cli.drill import Progress, describe
 from campaign.cli.main import main
-from campaign.config import ROOT
 from campaign.drilling.verdict import PROMISES, judge
+from campaign.settings import ROOT
 from tests.kit.drills import good_evidence, with_message, without_taking
 from tests.kit.waiting import until
 

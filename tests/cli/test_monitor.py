@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from campaign.domain.states import Lane
+from campaign.states import Lane
 from campaign.store import workers
 from tests.kit.commands import Shell
 

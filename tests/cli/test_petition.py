@@ -3,8 +3,8 @@ import json
 import pytest
 
 from campaign import petitions
-from campaign.config import ROOT
-from campaign.domain.states import PetitionState
+from campaign.settings import ROOT
+from campaign.states import PetitionState
 from tests.kit.commands import Shell
 
 LAKE = ("--slug", "lake", "--author", "Friends of the Lake")

@@ -5,9 +5,9 @@ import pytest
 
 from campaign import petitions, preferences, seeding
 from campaign.domain.names import clean_name, clean_reason
-from campaign.domain.states import SignatureState
 from campaign.invented import COUNTRIES, DOMAINS, Crowd
 from campaign.signing import SignForm, check
+from campaign.states import SignatureState
 from campaign.store import signatures
 from tests.kit.commands import Shell
 

@@ -1,7 +1,7 @@
 import pytest
 
-from campaign.config import LANGUAGES
 from campaign.countries import CODES, names
+from campaign.settings import LANGUAGES
 
 
 def shown(locale, *codes):

@@ -3,19 +3,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaign.domain.flow import (
-    BrokerLook,
-    Code,
-    LaneFlow,
-    Level,
-    Snapshot,
-    Stuck,
-    WorkerLook,
-    judge,
-    rate_of,
-)
-from campaign.domain.states import Lane, MessageState
+from campaign.domain.flow import BrokerLook, Code, LaneFlow, Level, Snapshot, Stuck, WorkerLook, judge, rate_of
 from campaign.sentence import sentence
+from campaign.states import Lane, MessageState
 
 NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain import states
+from campaign import states
 from campaign.domain.allowance import NETWORK_PER_HOUR, PER_DAY, PER_MONTH, mailbox_slot, network_slot
 from campaign.domain.backoff import GIVE_UP, JITTER, LADDER, gives_up, wait_after
 from campaign.domain.bounces import Meaning, is_enough, meaning

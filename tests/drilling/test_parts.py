@@ -15,7 +15,7 @@ from campaign.drilling.people import DOMAIN, FAMILY
 from campaign.drilling.plan import Blow
 from campaign.drilling.receiver import FAULTS, Diary, Receiver, script
 from campaign.drilling.watching import Look, recovery
-from campaign.smtpd.faults import Fault, Script
+from campaign.smtpd.script import Fault, Script
 from campaign.store import drills, paces
 from tests.kit.waiting import until
 
@@ -72,9 +72,6 @@ def test_only_a_long_drill_meets_servers_that_hang_for_a_minute():
     assert {fault.does for fault in script(seed=1, seconds=300).faults} > {fault.does for fault in FAULTS}
 
 
-# --- The search ---
-
-
 @pytest.fixture
 def seeker():
     return Seeker(Canaries([("Frieda Großmann", "frieda.7@post.test")]))
@@ -127,8 +124,6 @@ def test_a_redis_that_is_away_holds_nothing_up(seeker, tmp_path):
     assert seeker.places == {}
 
 
-# --- Recovery ---
-
 URGENT, BULK, BOTH = frozenset({"urgent"}), frozenset({"bulk"}), frozenset({"urgent", "bulk"})
 
 
@@ -155,9 +150,6 @@ def test_what_nobody_saw_recover_has_not_recovered():
     fallen = Fallen(Blow.WORKER_TREE, 10.0, 2, BULK, frozenset({77}))
 
     assert recovery(fallen, [Look(10.5, frozenset({77}), BULK)], [(11.0, "bulk")]).recovered is None
-
-
-# --- The agenda ---
 
 
 def test_nobody_waits_out_a_slow_domain_in_a_drill(world):

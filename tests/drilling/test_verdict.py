@@ -50,9 +50,6 @@ def test_good_evidence_keeps_every_promise(good):
     }  # fmt: skip
 
 
-# --- Lost ---
-
-
 def test_a_message_that_the_server_never_took_although_the_ledger_says_so_is_lost(good):
     verdict = judge(without_taking(good, 1))
 
@@ -122,9 +119,6 @@ def test_thanks_for_a_confirmation_that_was_not_kept_are_a_loss(good):
     assert "P1" in broken(replace(good, signatures=signatures))
 
 
-# --- Repeated, uncertain ---
-
-
 def test_a_message_that_was_taken_twice_is_repeated(good):
     verdict = judge(replace(good, taken=(*good.taken, (12.0, 1, "1@example.org"))))
 
@@ -183,9 +177,6 @@ def test_silence_before_the_server_took_it_is_told_apart(good):
     [finding] = judge(without_taking(replace(good, silences=((SILENT, silence),)), SILENT)).uncertain
 
     assert finding.why == "scripted: the server had not taken it, then hang instead of an answer"
-
-
-# --- The other promises ---
 
 
 def delayed(evidence, seconds):

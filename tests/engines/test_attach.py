@@ -4,15 +4,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from campaign import config, keys
+from campaign import keys
 from campaign.engines import postgres, redis
 from campaign.engines.attach import attach, attach_database
 from campaign.errors import CountersignError, EngineError
+from campaign.settings import load_settings
 
 
 @pytest.fixture
 def settings(tmp_path):
-    settings = config.load({"COUNTERSIGN_DATA": str(tmp_path / "data")})
+    settings = load_settings({"COUNTERSIGN_DATA": str(tmp_path / "data")})
     yield settings
     redis.stop(settings, hurry=True)
     postgres.discard(settings)
@@ -35,7 +36,7 @@ def test_a_command_without_servers_says_what_to_start(settings):
 
 def test_given_servers_are_not_looked_for(tmp_path):
     given = {"DATABASE_URL": "postgresql://db/name", "REDIS_URL": "redis://cache", "SMTP_URL": "smtp://mail"}
-    settings = config.load({"COUNTERSIGN_DATA": str(tmp_path), **given})
+    settings = load_settings({"COUNTERSIGN_DATA": str(tmp_path), **given})
 
     found = attach(settings)
 

@@ -7,14 +7,14 @@ import psutil
 import psycopg
 import pytest
 
-from campaign import config
 from campaign.engines import places, postgres, unprivileged
 from campaign.errors import EngineError
+from campaign.settings import load_settings
 
 
 @pytest.fixture
 def settings(tmp_path):
-    settings = config.load({"COUNTERSIGN_DATA": str(tmp_path / "data")})
+    settings = load_settings({"COUNTERSIGN_DATA": str(tmp_path / "data")})
     yield settings
     postgres.discard(settings)
 
@@ -109,7 +109,7 @@ def test_a_stale_note_that_names_another_program_does_not_block_the_start(settin
 
 
 def test_a_data_folder_with_a_long_name_and_spaces_works(tmp_path):
-    settings = config.load({"COUNTERSIGN_DATA": str(tmp_path / ("long name " * 12) / "data")})
+    settings = load_settings({"COUNTERSIGN_DATA": str(tmp_path / ("long name " * 12) / "data")})
 
     url = postgres.start(settings, durable=False)
 
@@ -146,7 +146,7 @@ def test_a_broken_cluster_is_refused_with_a_reason(settings):
 def test_root_leaves_the_permissions_of_a_private_folder_alone(tmp_path):
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
-    settings = config.load({"COUNTERSIGN_DATA": str(home / "data")})
+    settings = load_settings({"COUNTERSIGN_DATA": str(home / "data")})
 
     url = postgres.start(settings, durable=False)
 
@@ -160,7 +160,7 @@ def test_root_leaves_the_permissions_of_a_private_folder_alone(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, whose data are kept apart")
 def test_root_refuses_a_copied_data_folder(settings, tmp_path):
     postgres.start(settings, durable=False)
-    copy = config.load({"COUNTERSIGN_DATA": str(tmp_path / "copy")})
+    copy = load_settings({"COUNTERSIGN_DATA": str(tmp_path / "copy")})
     (copy.data / "postgres").mkdir(parents=True)
     (copy.data / "postgres" / "home").write_text((settings.data / "postgres" / "home").read_text())
 

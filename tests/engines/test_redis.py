@@ -7,14 +7,14 @@ import psutil
 import pytest
 from redis import Redis
 
-from campaign import config
 from campaign.broker import client_url
 from campaign.engines import places, redis
+from campaign.settings import load_settings
 
 
 @pytest.fixture
 def settings(tmp_path):
-    settings = config.load({"COUNTERSIGN_DATA": str(tmp_path / "data")})
+    settings = load_settings({"COUNTERSIGN_DATA": str(tmp_path / "data")})
     yield settings
     redis.stop(settings, hurry=True)
     shutil.rmtree(places.sockets(settings.data), ignore_errors=True)
@@ -105,7 +105,7 @@ def test_a_note_that_names_another_program_is_not_believed(settings, connect):
 
 
 def test_a_data_folder_with_a_long_name_works(tmp_path, connect):
-    settings = config.load({"COUNTERSIGN_DATA": str(tmp_path / ("long name " * 12) / "data")})
+    settings = load_settings({"COUNTERSIGN_DATA": str(tmp_path / ("long name " * 12) / "data")})
 
     redis.start(settings)
 

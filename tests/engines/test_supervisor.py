@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from campaign import config
 from campaign.engines import postgres, redis, supervisor
 from campaign.engines.children import Child
+from campaign.settings import load_settings
 from tests.kit.waiting import frozen, until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -240,7 +240,7 @@ def test_a_note_that_names_another_process_harms_nobody(run, tmp_path):
 
 
 def test_the_embedded_servers_start_again_when_killed_and_end_with_the_supervisor(run, tmp_path):
-    settings = config.load({"COUNTERSIGN_DATA": str(tmp_path / "data")})
+    settings = load_settings({"COUNTERSIGN_DATA": str(tmp_path / "data")})
     up = run("steady", DATABASE_URL="", REDIS_URL="")
     up.await_welcome()
     psutil.Process(int((postgres.cluster(settings) / "postmaster.pid").read_text().split()[0])).kill()
@@ -257,7 +257,7 @@ def test_the_embedded_servers_start_again_when_killed_and_end_with_the_superviso
 
 
 def test_the_embedded_servers_end_when_the_supervisor_is_killed(run, tmp_path):
-    settings = config.load({"COUNTERSIGN_DATA": str(tmp_path / "data")})
+    settings = load_settings({"COUNTERSIGN_DATA": str(tmp_path / "data")})
     up = run("steady", DATABASE_URL="", REDIS_URL="")
     up.await_welcome()
 

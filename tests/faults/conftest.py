@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from campaign.smtpd.certificates import Authority
-from campaign.smtpd.faults import Fault, Script
 from campaign.smtpd.running import ServerThread
+from campaign.smtpd.script import Fault, Script
 from tests.faults.scene import Scene, Watched
 from tests.kit.worlds import make_world
 

@@ -16,9 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from campaign import config
-from campaign.config import ROOT
 from campaign.engines import postgres, redis
+from campaign.settings import ROOT, load_settings
 
 PATIENCE = 900.0
 """Seconds after which a run is given up, which proves nothing."""
@@ -241,7 +240,7 @@ def main(arguments: list[str]) -> int:
 @contextmanager
 def _engines(folder: Path) -> Iterator[dict[str, str]]:
     """One PostgreSQL and one Redis for all runs, as the tests' environment names them."""
-    settings = config.load({"COUNTERSIGN_DATA": str(folder / "engines")})
+    settings = load_settings({"COUNTERSIGN_DATA": str(folder / "engines")})
     try:
         yield {
             "TEST_DATABASE_URL": postgres.start(settings, durable=False),

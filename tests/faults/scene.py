@@ -14,14 +14,15 @@ from campaign import accounts, alerts, blast_running, blasts
 from campaign.accounts import Account, Role
 from campaign.delivery import Deliverer, Tally
 from campaign.domain.blast import BlastText
-from campaign.domain.states import Lane
 from campaign.mail.relays import Relay, RelayTransport
 from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mailer import Mailer
 from campaign.recovering import recover
 from campaign.smtpd.dialogue import Answer, Transaction
-from campaign.smtpd.faults import Fault, FaultRules, Script
+from campaign.smtpd.faults import FaultRules
 from campaign.smtpd.running import ServerThread
+from campaign.smtpd.script import Fault, Script
+from campaign.states import Lane
 from campaign.store import lanes
 from campaign.store.lanes import LaneState
 from tests.kit.worlds import World

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from campaign.delivery import Deliverer
-from campaign.domain.states import Lane
 from campaign.mailer import Mailer
 from campaign.runtime import build
+from campaign.states import Lane
 from tasks.process import open_transport
 from tests.kit.sending import DeadlyMailer
 from tests.kit.worlds import Clock, settings_for

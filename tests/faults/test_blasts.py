@@ -1,6 +1,5 @@
 """F30, F49, F50: a blast under way is paused, edited, cancelled, badly received, or can't be made for one reader."""
 
-import email
 import email.policy
 import threading
 import time
@@ -10,8 +9,8 @@ import pytest
 from campaign import blast_reports, blast_running, blasts, ticker
 from campaign.accounts import Role
 from campaign.domain.blast import BlastText
-from campaign.domain.states import Lane, MessageState
 from campaign.errors import ConflictError
+from campaign.states import Lane, MessageState
 
 RATE = 25
 FIVE_SECONDS = 5.0
@@ -92,9 +91,6 @@ def test_f30_the_text_of_a_running_blast_can_not_be_changed(running):
     subjects = {email.message_from_bytes(data)["Subject"] for _, _, data in scene.rules.received}
 
     assert subjects == {"News"}
-
-
-# --- F49 ---
 
 
 def told_of(scene):
@@ -189,9 +185,6 @@ def test_f49_a_blast_that_pauses_again_is_told_again_and_who_is_disabled_is_not(
     assert (once, again) == ([(2,)], [(3,)])
 
 
-# --- F50 ---
-
-
 def test_f50_a_row_that_can_not_be_rendered_fails_alone_and_the_rest_go_on(stage):
     scene = stage()
     scene.blast(12)
@@ -212,9 +205,6 @@ def test_f50_a_row_that_can_not_be_rendered_fails_alone_and_the_rest_go_on(stage
     assert (phase, reason.partition(":")[0], signature_id) == ("render", "not_rendered", broken[0])
     assert (scene.nobody_is_blamed(), scene.lane(Lane.BULK).paused_at) == (True, None)
     assert scene.world.sql("select paused_at from blast") == [(None,)]
-
-
-# --- F24 ---
 
 
 def test_f24_two_schedulers_start_a_blast_once(stage):

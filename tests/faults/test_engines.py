@@ -8,11 +8,11 @@ import pytest
 from redis import Redis
 
 from campaign.broker import client_url
-from campaign.domain.states import Lane
 from campaign.engines import postgres
-from campaign.engines import redis as embedded_redis
+from campaign.engines import redis as engines_redis
 from campaign.errors import StoreUnavailableError
 from campaign.smtpd.faults import FaultServer
+from campaign.states import Lane
 from campaign.ticker import Ticker
 from tasks.app import make_app
 from tasks.nudging import Nudger, enqueue_job, nudge_lane
@@ -41,9 +41,9 @@ def ticker_of(scene, app, drain=lambda: None):
 def own_redis(tmp_path):
     """A Redis of this test's own, which it may stop."""
     settings = settings_for("postgresql://unused/", tmp_path / "redis")
-    url = embedded_redis.start(settings, durable=False)
+    url = engines_redis.start(settings, durable=False)
     yield settings, url
-    embedded_redis.stop(settings, hurry=True)
+    engines_redis.stop(settings, hurry=True)
 
 
 @pytest.mark.parametrize("back", [True, False])
@@ -54,14 +54,14 @@ def test_f20_while_redis_is_down_the_page_is_2xx_the_row_is_stored_and_the_mail_
     scene.world.runtime.store.nudge = Nudger(app)
     slug = scene.world.petition()
     client = create_app(runtime=scene.world.runtime).test_client()
-    embedded_redis.stop(settings, hurry=True)
+    engines_redis.stop(settings, hurry=True)
 
     begun = time.monotonic()
     answer = sign(client, slug, "zahra@example.org")
     took = time.monotonic() - begun
     stored = scene.states()
     if back:
-        embedded_redis.start(settings, durable=False)
+        engines_redis.start(settings, durable=False)
     ticker_of(scene, app, drain=scene.drain).tick()
 
     assert (answer.status_code // 100, stored) == (2, {"planned": 1})

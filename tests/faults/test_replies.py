@@ -6,9 +6,9 @@ import pytest
 
 from campaign import troubles
 from campaign.accounts import Role
-from campaign.domain.states import Lane
 from campaign.domain.troubles import Press
-from campaign.smtpd.faults import Fault
+from campaign.smtpd.script import Fault
+from campaign.states import Lane
 from campaign.store import lanes
 
 
@@ -25,9 +25,6 @@ def proven(scene):
 
 def resume(scene, lane=Lane.URGENT):
     scene.world.read(lambda tx: lanes.resume(tx, lane))
-
-
-# --- F8 ---
 
 
 def test_f8_452_at_mail_waits(stage):
@@ -67,9 +64,6 @@ def test_f8_530_at_mail_is_a_wrong_configuration_and_pauses_the_lane(stage, fres
     assert scene.equation_holds()
 
 
-# --- F9 ---
-
-
 def test_f9_greylisting_defers_that_row_for_5_to_15_minutes_and_the_others_go_on(stage):
     scene = stage(Fault("rcpt", "450 4.2.0 Greylisted", domain="grey.test", each=1))
     scene.people(1, domain="grey.test")
@@ -102,9 +96,6 @@ def test_f9_the_second_attempt_has_the_same_message_id(stage):
     assert scene.states() == {"accepted": 1}
 
 
-# --- F10 ---
-
-
 def test_f10_an_address_that_does_not_exist_is_suppressed_and_never_tried_again(stage):
     scene = stage(Fault("rcpt", "550 5.1.1 No such user", domain="gone.test"))
     scene.people(1, domain="gone.test")
@@ -120,8 +111,6 @@ def test_f10_an_address_that_does_not_exist_is_suppressed_and_never_tried_again(
     assert asked == 3
     assert scene.lane().paused_at is None
 
-
-# --- F11 ---
 
 OURS = ["550 5.7.1 Blocked", "550 5.7.26 Unauthenticated", "550 5.7.515 Access denied"]
 
@@ -232,9 +221,6 @@ def test_f11_an_acceptance_ends_the_row(stage):
     assert scene.lane().paused_at is None
 
 
-# --- F12 ---
-
-
 def test_f12_421_at_rcpt_requeues_and_slows_that_domain_alone(stage):
     scene = stage(Fault("rcpt", "421 4.7.0 Too fast", domain="slow.test"))
     scene.blast(6, domain="slow.test")
@@ -250,9 +236,6 @@ def test_f12_421_at_rcpt_requeues_and_slows_that_domain_alone(stage):
     scene.rules.heal()
     scene.later(Lane.BULK, hours=1)
     assert (scene.states(), scene.taken()) == ({"accepted": 9}, 9)
-
-
-# --- F13 ---
 
 
 @pytest.mark.parametrize("phase", ["mail", "rcpt", "data"])
@@ -280,9 +263,6 @@ def test_f13_a_server_that_always_drops_is_left_alone_for_a_while(stage, phase):
     scene.rules.heal()
     scene.later(minutes=16)
     assert (scene.states(), scene.taken()) == ({"accepted": 8}, 8)
-
-
-# --- F14 ---
 
 
 @pytest.mark.parametrize("how", ["drop", "hang"])
@@ -325,9 +305,6 @@ def test_f14_the_workers_own_word_settles_what_the_lease_had_called_uncertain(st
     scene.drain()
 
     assert (scene.states(), scene.taken()) == ({"accepted": 1}, 1)
-
-
-# --- F15 ---
 
 
 def test_f15_a_final_dot_answered_4xx_is_tried_again(stage):

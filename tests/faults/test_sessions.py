@@ -7,11 +7,11 @@ from itertools import pairwise
 import pytest
 
 from campaign.accounts import Role
-from campaign.domain.states import Lane
 from campaign.mail.smtp_settings import DEADLINES
 from campaign.mail.transport import Phase
 from campaign.smtpd.certificates import Certificate
-from campaign.smtpd.faults import Fault
+from campaign.smtpd.script import Fault
+from campaign.states import Lane
 from campaign.store import lanes
 
 

@@ -10,9 +10,9 @@ import time
 import pytest
 
 from campaign.cli.serve import worker_arguments, worker_environment
-from campaign.domain.states import Lane
 from campaign.recovering import journal_folder, recover
-from campaign.smtpd.faults import Fault
+from campaign.smtpd.script import Fault
+from campaign.states import Lane
 from tasks.app import make_app
 from tasks.nudging import nudge_lane
 from tests.kit.engines import ROOT

@@ -11,7 +11,7 @@ import pytest
 from campaign import blast_reports, blasts
 from campaign.domain.pace import SLICE
 from campaign.runtime import build
-from tests.kit import hosts as kit
+from tests.kit import hosts as kit_hosts
 from tests.kit.centre import centre, runtime_settings
 from tests.kit.waiting import until
 from tests.kit.worlds import World
@@ -45,23 +45,23 @@ def world(shared, tmp_path):
 
 @pytest.fixture
 def two(shared, tmp_path):
-    with kit.hosts_of(shared, tmp_path, "anna", "bert") as made:
+    with kit_hosts.hosts_of(shared, tmp_path, "anna", "bert") as made:
         yield made
 
 
 def begin(world, hosts, *, number=NUMBER):
     """A blast, planned; hosts at work; then the lane is opened."""
-    blast_id = kit.plan_blast(world, number)
+    blast_id = kit_hosts.plan_blast(world, number)
     for host in hosts:
         host.start(**RATE)
-    kit.await_workers(world.runtime, hosts)
-    kit.open_lane(world.runtime)
+    kit_hosts.await_workers(world.runtime, hosts)
+    kit_hosts.open_lane(world.runtime)
     return blast_id
 
 
 def finish(world, blast_id):
-    until(lambda: kit.is_done(world.runtime, blast_id), seconds=FINISHED_WITHIN)
-    return kit.states(world.runtime, blast_id)
+    until(lambda: kit_hosts.is_done(world.runtime, blast_id), seconds=FINISHED_WITHIN)
+    return kit_hosts.states(world.runtime, blast_id)
 
 
 def in_the_middle(hosts, *, each=150):
@@ -86,7 +86,7 @@ def test_two_hosts_share_a_blast_fairly_and_every_message_arrives_once(world, tw
     blast_id = begin(world, two)
 
     settled = finish(world, blast_id)
-    arrived = kit.arrived(two)
+    arrived = kit_hosts.arrived(two)
 
     assert settled == {"accepted": NUMBER}
     assert len(arrived) == NUMBER
@@ -117,7 +117,7 @@ def test_when_a_host_dies_with_its_disk_the_other_finishes_and_nothing_is_sent_t
     anna.lose_disk()
     run_out(world)
     settled = finish(world, blast_id)
-    arrived = kit.arrived(two)
+    arrived = kit_hosts.arrived(two)
     doubts = dict(world.sql("select reason, count(*) from message where state = 'uncertain' group by 1"))
 
     assert settled.get("accepted", 0) + settled.get("uncertain", 0) == NUMBER
@@ -141,7 +141,7 @@ def test_a_host_that_dies_and_comes_back_settles_what_it_had_by_its_journal(worl
     assert settled.get("uncertain", 0) <= 4
     assert sum(settled.values()) == NUMBER
     assert settled.keys() <= {"accepted", "uncertain"}
-    assert set(kit.arrived(two).values()) == {1}
+    assert set(kit_hosts.arrived(two).values()) == {1}
 
 
 def test_a_pause_reaches_every_host_within_five_seconds(world, two):
@@ -151,7 +151,7 @@ def test_a_pause_reaches_every_host_within_five_seconds(world, two):
     petition_id = blast_reports.petition_of(world.runtime, blast_id)
     blasts.pause(world.runtime, blast_id, petition_id, by=None)
     pressed_at = time.monotonic()
-    until(lambda: not kit.states(world.runtime, blast_id).keys() & {"claimed", "submitting"}, seconds=10)
+    until(lambda: not kit_hosts.states(world.runtime, blast_id).keys() & {"claimed", "submitting"}, seconds=10)
     time.sleep(3)
     taken_at = [moment for host in two for moment in host.server.rules.taken_at]
     blasts.resume(world.runtime, blast_id, petition_id, by=None)
@@ -164,13 +164,13 @@ def test_a_pause_reaches_every_host_within_five_seconds(world, two):
 
 def test_a_link_that_is_cut_and_mended_in_mid_blast_repeats_nothing_and_loses_nothing(tmp_path):
     """The hosts have networks of their own. One is cut off for longer than its leases last, then comes back."""
-    if (why := kit.why_no_networks()) is not None:
+    if (why := kit_hosts.why_no_networks()) is not None:
         warnings.warn(pytest.PytestWarning(f"not tested, cutting a host's link: {why}"), stacklevel=1)
         pytest.skip(why)
-    with kit.links(2) as cables, centre(*(link.address for link in cables)) as made:
+    with kit_hosts.links(2) as cables, centre(*(link.address for link in cables)) as made:
         runtime = build(runtime_settings(made, tmp_path / "desk"))
         world = World(runtime, runtime.clock)
-        with closing(runtime), kit.hosts_behind(made, tmp_path, cables) as two:
+        with closing(runtime), kit_hosts.hosts_behind(made, tmp_path, cables) as two:
             anna, bert = two
             blast_id = begin(world, two)
             in_the_middle(two)
@@ -181,7 +181,7 @@ def test_a_link_that_is_cut_and_mended_in_mid_blast_repeats_nothing_and_loses_no
             alone = bert.sent - at_the_cut[1]
             cables[0].mend()
             settled = finish(world, blast_id)
-            arrived = kit.arrived(two)
+            arrived = kit_hosts.arrived(two)
 
     assert alone > 0
     assert settled.get("accepted", 0) + settled.get("uncertain", 0) == NUMBER
@@ -191,17 +191,17 @@ def test_a_link_that_is_cut_and_mended_in_mid_blast_repeats_nothing_and_loses_no
 
 def test_what_a_killed_test_left_does_not_stand_in_the_way_of_the_next(tmp_path):
     """A cable that stays when its test is killed has the address the next one would take."""
-    if (why := kit.why_no_networks()) is not None:
+    if (why := kit_hosts.why_no_networks()) is not None:
         warnings.warn(pytest.PytestWarning(f"not tested, what killed tests leave: {why}"), stacklevel=1)
         pytest.skip(why)
     ended = subprocess.Popen(["true"])
     ended.wait()
-    left = kit.Link(1, ended.pid)
+    left = kit_hosts.Link(1, ended.pid)
     left.make()
 
-    with kit.links(2) as cables:
+    with kit_hosts.links(2) as cables:
         answers = [subprocess.run([*("ip", "netns", "exec", link.space), "true"], check=False) for link in cables]
 
         assert len({link.address for link in cables}) == 2
         assert all(answer.returncode == 0 for answer in answers)
-        assert left.space not in kit.spaces()
+        assert left.space not in kit_hosts.spaces()

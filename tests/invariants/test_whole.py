@@ -7,17 +7,18 @@ import string
 import pytest
 from celery import current_app
 
-from campaign import broker, config, letters, variables
+from campaign import broker, letters, variables
 from campaign.cli.serve import QUEUES as CONSUMED
-from campaign.domain.states import Lane, MessageKind
+from campaign.errors import SettingsError
 from campaign.i18n import translations
 from campaign.mail.compose import Composer, ListIdentity, Sender
 from campaign.mail.kinds import KINDS, Unsubscribe
 from campaign.mail.slots import Slots
+from campaign.settings import LANGUAGES, Settings, load_settings
+from campaign.states import Lane, MessageKind
 from campaign.store.ledger import Settlement
 from campaign.ticker import jobs
-from tasks import mail as mail_tasks
-from tasks import upkeep as upkeep_tasks
+from tasks import mail, upkeep
 from tasks.app import make_app
 from tasks.queues import DRAIN, QUEUES, ROUTES, RUN_JOB, celery_settings
 from tests.kit.engines import ROOT
@@ -25,9 +26,6 @@ from tests.kit.worlds import settings_for
 
 TEMPLATES = ROOT / "templates" / "email"
 FILES = ("subject.txt", "body.txt", "body.html")
-
-
-# --- Queues and tasks ---
 
 
 def consumed():
@@ -64,8 +62,8 @@ def own_tasks(app):
 def test_task_names_are_fixed_and_say_area_verb_and_object(app):
     assert set(own_tasks(app)) == {DRAIN, RUN_JOB}
     assert all(re.fullmatch(r"[a-z]+\.[a-z]+_[a-z]+", task) for task in own_tasks(app))
-    assert mail_tasks.drain_lane.name == DRAIN
-    assert upkeep_tasks.run.name == RUN_JOB
+    assert mail.drain_lane.name == DRAIN
+    assert upkeep.run.name == RUN_JOB
 
 
 def test_tasks_take_plain_words_and_numbers_and_fit_into_the_time_that_redis_waits(app):
@@ -94,9 +92,6 @@ def test_every_periodic_job_has_a_name_that_fits_and_an_interval(world):
 def test_the_reasons_of_the_ledger_fit_its_columns():
     assert Settlement(1, "planned").reason is None
     assert max(map(len, (*KINDS, "submitting"))) <= 16
-
-
-# --- Mails ---
 
 
 def test_every_kind_of_message_is_a_kind_of_mail_in_the_same_lane():
@@ -129,7 +124,7 @@ def sample(name, base):
     return SAMPLES.get(name, "A text")
 
 
-@pytest.mark.parametrize("locale", config.LANGUAGES)
+@pytest.mark.parametrize("locale", LANGUAGES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_mail_compiles_in_every_language(kind, locale):
     base = "https://petitions.example.org"
@@ -149,15 +144,12 @@ def test_every_mail_compiles_in_every_language(kind, locale):
     assert compiled.needs_list_unsubscribe is (spec.unsubscribe is not Unsubscribe.NEVER)
 
 
-@pytest.mark.parametrize("locale", [language for language in config.LANGUAGES if language != "en"])
+@pytest.mark.parametrize("locale", [language for language in LANGUAGES if language != "en"])
 def test_every_consent_is_worded_in_every_language(locale):
     gettext = translations(locale).gettext
     english = "Send me news about this petition by email. I can stop this at any time with one click."
 
     assert gettext(english) != english
-
-
-# --- Settings ---
 
 
 def documented():
@@ -175,7 +167,7 @@ def test_the_table_of_settings_says_what_the_code_says():
 
 
 def test_every_field_of_the_settings_has_a_variable():
-    assert set(config.Settings.__dataclass_fields__) == set(variables.VARIABLES)
+    assert set(Settings.__dataclass_fields__) == set(variables.VARIABLES)
 
 
 def test_secrets_do_not_show_when_settings_are_printed(tmp_path):
@@ -190,7 +182,7 @@ def test_secrets_do_not_show_when_settings_are_printed(tmp_path):
 
 
 def test_every_wrong_setting_is_named_at_once():
-    with pytest.raises(config.SettingsError) as caught:
-        config.load({"COUNTERSIGN_PORT": "x", "DATABASE_URL": "mysql://x", "COUNTERSIGN_NO_SUCH": "1"})
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"COUNTERSIGN_PORT": "x", "DATABASE_URL": "mysql://x", "COUNTERSIGN_NO_SUCH": "1"})
 
     assert len(caught.value.problems) == 3

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from campaign import i18n
-from campaign.config import LANGUAGES
 from campaign.example import SLUG
+from campaign.settings import LANGUAGES
 from tests.journeys.people import Inspector, Supporter, scan, state
 from tests.kit.browsers import Visitor
 from tests.kit.installation import OF_PETITION, Installation

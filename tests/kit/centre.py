@@ -21,8 +21,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from campaign.broker import client_url
-from campaign.config import Settings
 from campaign.engines import postgres, redis
+from campaign.settings import Settings
 from campaign.store import migrate
 from tests.kit.worlds import settings_for
 

@@ -43,9 +43,6 @@ class Engines:
     redis_prefix: str
 
 
-# --- The run: begun and ended by the controller (or by pytest itself, without xdist) ---
-
-
 def begin(config: pytest.Config) -> None:
     """Find the folder that all workers of this run share; the controller makes it and holds its lock while it lives."""
     if (given := getattr(config, "workerinput", None)) is not None:
@@ -78,9 +75,6 @@ def end(config: pytest.Config) -> None:
     for keeper in _keepers:
         os.waitpid(keeper, 0)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-# --- The engines: started by the first test that asks, in whichever worker ---
 
 
 def _start(folder: Path) -> dict[str, str]:
@@ -149,9 +143,6 @@ def with_database(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
-# --- Clean tables ---
-
-
 def _tables(connection: psycopg.Connection) -> list[str]:
     rows = connection.execute(
         "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables"
@@ -199,9 +190,6 @@ def clean(url: str) -> None:
         ).fetchall()
         for seed, table in seeds:
             connection.execute(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE {_SEEDS}.{seed}")
-
-
-# --- Fixtures ---
 
 
 @pytest.fixture(scope="session")

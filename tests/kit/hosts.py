@@ -20,12 +20,12 @@ from pathlib import Path
 import psutil
 
 from campaign import blast_running, seeding
-from campaign.config import ROOT
 from campaign.domain.blast import BlastKind
-from campaign.domain.states import Lane
 from campaign.runtime import Runtime
-from campaign.store import blasts, lanes, progress
-from campaign.store import database as db
+from campaign.settings import ROOT
+from campaign.states import Lane
+from campaign.store import blasts, database, lanes
+from campaign.store import progress as store_progress
 from tests.kit.centre import LOOPBACK, Centre
 from tests.kit.stamps import StampingServer
 from tests.kit.waiting import until
@@ -123,9 +123,6 @@ def hosts_of(centre: Centre, folder: Path, *names: str) -> Iterator[list[Host]]:
             made.append(Host(name, folder / name, centre, server))
             stack.callback(made[-1].kill)
         yield made
-
-
-# --- Networks ---
 
 
 def why_no_networks() -> str | None:
@@ -244,9 +241,6 @@ def hosts_behind(centre: Centre, folder: Path, cables: list[Link]) -> Iterator[l
         yield made
 
 
-# --- The work they share ---
-
-
 def plan_blast(world: World, number: int) -> int:
     """An update to so many invented signers, its messages planned while the lane is held; returns its id."""
     runtime = world.runtime
@@ -256,7 +250,7 @@ def plan_blast(world: World, number: int) -> int:
     seeding.sow(runtime, slug, seeding.Sowing(number, confirmed=True, updates=1.0, span=timedelta(hours=1)))
     now = runtime.clock()
 
-    def work(tx: db.Transaction) -> int:
+    def work(tx: database.Transaction) -> int:
         lanes.pause(tx, Lane.BULK, by="system", reason="the test prepares", now=now)
         petition_id = world.opened(slug).petition.id
         blast_id = blasts.add(tx, petition_id=petition_id, kind=BlastKind.UPDATE, request_key="one")
@@ -283,7 +277,7 @@ def await_workers(runtime: Runtime, hosts: list[Host]) -> None:
     until(are_there, seconds=STARTS_WITHIN)
 
 
-def _names(tx: db.Transaction, since) -> set[str]:
+def _names(tx: database.Transaction, since) -> set[str]:
     """Names of the hosts that have workers; with the process where all have the machine's own name."""
     rows = tx.connection.exec_driver_sql(
         "select host, pid from worker where stopped_at is null and seen_at > %s", (since,)
@@ -296,7 +290,7 @@ def open_lane(runtime: Runtime) -> None:
 
 
 def states(runtime: Runtime, blast_id: int) -> dict[str, int]:
-    return runtime.store.transact(lambda tx: dict(progress.states(tx, [blast_id]).get(blast_id, {})))
+    return runtime.store.transact(lambda tx: dict(store_progress.states(tx, [blast_id]).get(blast_id, {})))
 
 
 def is_done(runtime: Runtime, blast_id: int) -> bool:

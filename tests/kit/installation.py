@@ -1,6 +1,5 @@
 """A real installation for a journey: `countersign up` on a folder and a port of its own, in processes of its own."""
 
-import email
 import email.policy
 import http.client
 import json
@@ -19,11 +18,10 @@ from urllib.parse import urlencode, urlsplit
 
 import psutil
 
-from campaign import config
-from campaign.config import ROOT, Settings
 from campaign.engines import ports
 from campaign.engines.attach import attach
 from campaign.runtime import Runtime, build
+from campaign.settings import ROOT, Settings, load_settings
 from campaign.store.database import Transaction
 from campaign.variables import VARIABLES
 from tests.kit.waiting import until
@@ -164,7 +162,7 @@ class Installation:
     @property
     def settings(self) -> Settings:
         """The settings with the servers that run now."""
-        return attach(config.load(self.chosen))
+        return attach(load_settings(self.chosen))
 
     @contextmanager
     def runtime(self) -> Iterator[Runtime]:

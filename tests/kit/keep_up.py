@@ -12,9 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from campaign import config
-from campaign.config import ROOT
 from campaign.engines import postgres
+from campaign.settings import ROOT, load_settings
 
 PATIENCE = 90.0
 """Seconds for an orderly stop."""
@@ -38,7 +37,7 @@ def main(folder: Path) -> None:
     except subprocess.TimeoutExpired:
         up.kill()
         up.wait()
-    postgres.discard(config.load())
+    postgres.discard(load_settings())
     shutil.rmtree(folder, ignore_errors=True)
 
 

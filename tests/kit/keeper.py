@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from campaign import config
 from campaign.engines import locks, postgres, redis
+from campaign.settings import load_settings
 
 RUN_LOCK = "run.lock"
 KEEPER_LOCK = "keeper.lock"
@@ -22,7 +22,7 @@ STARTED = "started.json"
 
 
 def keep(folder: Path, wanted: set[str]) -> None:
-    settings = config.load({"COUNTERSIGN_DATA": str(folder / "data")})
+    settings = load_settings({"COUNTERSIGN_DATA": str(folder / "data")})
     with locks.held(folder / KEEPER_LOCK):
         try:
             urls = {}

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from campaign import accounts
 from campaign.accounts import Account, Role
-from campaign.domain.states import Lane
+from campaign.states import Lane
 from campaign.store import periodic, workers
 from tests.kit.worlds import World
 

@@ -16,11 +16,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from campaign.domain.states import Lane
 from campaign.mail.memory import accepted
 from campaign.mail.transport import Envelope, OnOutcome, OnSubmit
 from campaign.mailer import Mailer
 from campaign.runtime import build
+from campaign.states import Lane
 from tests.kit.worlds import Clock, PatientDeliverer, settings_for
 
 

@@ -2,9 +2,10 @@
 
 import time
 
-from campaign.smtpd import running
+from campaign.smtpd import running as smtpd_running
 from campaign.smtpd.dialogue import Answer, Transaction
-from campaign.smtpd.faults import FaultRules, Script
+from campaign.smtpd.faults import FaultRules
+from campaign.smtpd.script import Script
 
 
 class StampingRules(FaultRules):
@@ -22,7 +23,7 @@ class StampingRules(FaultRules):
         return answer
 
 
-class StampingServer(running.ServerThread):
+class StampingServer(smtpd_running.ServerThread):
     """A mail server in a thread that knows when it took what."""
 
     rules: StampingRules

@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 
 from campaign.broker import client_url
-from tests.kit import engines as kit
+from tests.kit import engines as kit_engines
 from tests.kit.waiting import until
 
 
@@ -46,14 +46,14 @@ def test_rows_of_migrations_come_back(engines):
     name = f"{engines.redis_prefix.rstrip(':')}_seeds"
     with psycopg.connect(engines.database_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    url = kit.with_database(engines.database_url, name)
+    url = kit_engines.with_database(engines.database_url, name)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE TABLE seeded (id bigint GENERATED ALWAYS AS IDENTITY, word text)")
         connection.execute("INSERT INTO seeded (word) VALUES ('from a migration')")
-        kit._keep_seeds(connection)  # noqa: SLF001 - its counterpart is under test
+        kit_engines._keep_seeds(connection)  # noqa: SLF001 - its counterpart is under test
         connection.execute("UPDATE seeded SET word = 'changed by a test'")
 
-    kit.clean(url)
+    kit_engines.clean(url)
 
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT id, word FROM seeded").fetchall() == [(1, "from a migration")]
@@ -82,7 +82,7 @@ def test_nothing_is_left_when_a_run_is_interrupted(tmp_path, number):
     arguments = f"-m pytest -p tests.conftest -p no:valkey -c /dev/null --rootdir {tmp_path} {tmp_path}".split()
     with subprocess.Popen(
         [sys.executable, *arguments],
-        cwd=kit.ROOT,
+        cwd=kit_engines.ROOT,
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.DEVNULL,
         start_new_session=True,
@@ -102,7 +102,7 @@ def test_a_keeper_outlives_the_process_that_started_it_without_a_warning(tmp_pat
 
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, tmp_path / "log"],
-        cwd=kit.ROOT, check=False, capture_output=True, text=True,
+        cwd=kit_engines.ROOT, check=False, capture_output=True, text=True,
     )  # fmt: skip
 
     assert (ended.returncode, ended.stderr) == (0, "")

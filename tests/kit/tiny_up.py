@@ -7,10 +7,10 @@ import sys
 
 import click
 
-from campaign import config
 from campaign.engines.children import Child
 from campaign.engines.supervisor import Plan, Step, Supervisor
 from campaign.errors import CountersignError
+from campaign.settings import Settings, load_settings
 
 BASE = """
 import os, signal, subprocess, sys, time
@@ -35,9 +35,9 @@ PROGRAMS = {
 
 
 def main(programs: list[str]) -> int:
-    settings = config.load()
+    settings = load_settings()
 
-    def children(_: config.Settings) -> list[Child]:
+    def children(_: Settings) -> list[Child]:
         return [
             Child(
                 f"{program}-{number}",

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from campaign import config, confirming, counting, petitions, preferences, signing
+from campaign import confirming, counting, petitions, preferences, signing
+from campaign import drafts as campaign_drafts
 from campaign.delivery import Deliverer, Tally
-from campaign.domain.states import Lane, SignatureState
 from campaign.mail.memory import MemoryTransport
 from campaign.mailer import Mailer
 from campaign.runtime import Runtime, build
+from campaign.settings import Settings, load_settings
+from campaign.states import Lane, SignatureState
 from campaign.store import signatures
 from campaign.store.database import Transaction
 
@@ -31,7 +33,7 @@ class Clock:
         self.now += timedelta(**amount)
 
 
-def settings_for(database_url: str, folder: Path, **overrides: str) -> config.Settings:
+def settings_for(database_url: str, folder: Path, **overrides: str) -> Settings:
     """Settings as `make run` would have them, on a test's database and folder."""
     environ = {
         "DATABASE_URL": database_url,
@@ -39,7 +41,7 @@ def settings_for(database_url: str, folder: Path, **overrides: str) -> config.Se
         "COUNTERSIGN_KEYS": KEYS,
         "SMTP_URL": "smtp://127.0.0.1:2525",
     }
-    return config.load(environ, **overrides)
+    return load_settings(environ, **overrides)
 
 
 class PatientDeliverer(Deliverer):
@@ -60,7 +62,9 @@ class World:
     def petition(self, slug: str = "a-petition", *, live: bool = True, locales: tuple[str, ...] = ("en",)) -> str:
         """A petition with a text in each language; returns its slug."""
         drafts = {
-            locale: petitions.Draft(title=f"A petition ({locale})", addressed_to="The Government", body="Please act.")
+            locale: campaign_drafts.Draft(
+                title=f"A petition ({locale})", addressed_to="The Government", body="Please act."
+            )
             for locale in locales
         }
         new = petitions.NewPetition(slug=slug, author="An author", default_locale=locales[0])

@@ -1,6 +1,5 @@
 """Mails of every kind with plausible values, and a record of what a transport said."""
 
-import email
 import email.policy
 import ssl
 import threading
@@ -10,7 +9,6 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
-from campaign.config import ROOT
 from campaign.mail.compiled import CompiledMail
 from campaign.mail.compose import Composer, ListIdentity, Sender
 from campaign.mail.dkim import Signer
@@ -18,9 +16,10 @@ from campaign.mail.kinds import KINDS
 from campaign.mail.smtp import SmtpTransport
 from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mail.transport import Envelope, Outcome
+from campaign.settings import ROOT
 from campaign.smtpd.dialogue import Transaction
-from campaign.smtpd.faults import Fault, Script
 from campaign.smtpd.running import ServerThread
+from campaign.smtpd.script import Fault, Script
 
 BASE = "https://petitions.example.org"
 SENDER = Sender(

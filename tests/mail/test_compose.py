@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import meta, nodes
 
-from campaign.config import LANGUAGES, ROOT
 from campaign.errors import MailTemplateError, MailValueError
-from campaign.mail import headers, templates
+from campaign.mail import headers
+from campaign.mail import templates as mail_templates
 from campaign.mail.compose import Composer, ListIdentity
 from campaign.mail.kinds import COMMON, KINDS, Lane
 from campaign.mail.slots import Slots
+from campaign.settings import LANGUAGES, ROOT
 from tests.mail import kit
 
 FOLDER = ROOT / "templates" / "email"
@@ -55,7 +56,7 @@ def test_every_kind_compiles_in_every_language_with_the_slots_it_documents(kind:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_templates_use_every_name_that_their_kind_documents(kind: str) -> None:
     spec = KINDS[kind]
-    env = templates.environment(FOLDER, locale="en", translations=NullTranslations())
+    env = mail_templates.environment(FOLDER, locale="en", translations=NullTranslations())
     used: set[str] = set()
     for file in [*(FOLDER / spec.folder).iterdir(), *FOLDER.glob("_layout.*")]:
         used |= meta.find_undeclared_variables(env.parse(file.read_text()))
@@ -73,7 +74,7 @@ def test_every_folder_of_templates_is_a_kind_and_has_its_three_files() -> None:
 
 @pytest.mark.parametrize("file", sorted(FOLDER.rglob("*.*")), ids=lambda file: str(file.relative_to(FOLDER)))
 def test_all_words_of_the_templates_can_be_translated(file: Path) -> None:
-    env = templates.environment(FOLDER, locale="en", translations=NullTranslations())
+    env = mail_templates.environment(FOLDER, locale="en", translations=NullTranslations())
     tree = env.parse(file.read_text())
     text = "".join(
         part.data

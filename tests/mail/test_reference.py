@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from campaign import i18n
-from campaign.config import LANGUAGES, ROOT
 from campaign.errors import MailValueError
-from campaign.mail import compose, templates
+from campaign.mail import compose
+from campaign.mail import templates as mail_templates
 from campaign.mail.compiled import LinkMaker, OwnLink
 from campaign.mail.kinds import KINDS
+from campaign.settings import LANGUAGES, ROOT
 from tests.mail import kit
 
 CONTROLS = {chr(code) for code in (*range(32), *range(0x7F, 0xA0), 0x2028, 0x2029)}
@@ -62,8 +63,10 @@ def slow(kind: str, locale: str, values: dict[str, str], *, to: str, date: datet
     spec = KINDS[kind]
     context = {name: kit.CONTEXT[name] for name in spec.context}
     full = kit.composer.values(spec, locale, kit.SENDER, context) | {name: values[name] for name in spec.slots}
-    env = templates.environment(ROOT / "templates" / "email", locale=locale, translations=i18n.translations(locale))
-    subject = " ".join(templates.render(env, f"{spec.folder}/subject.txt", full).split())
+    env = mail_templates.environment(
+        ROOT / "templates" / "email", locale=locale, translations=i18n.translations(locale)
+    )
+    subject = " ".join(mail_templates.render(env, f"{spec.folder}/subject.txt", full).split())
     full["mail_subject"] = subject
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(kit.SENDER.name, addr_spec=kit.SENDER.address)
@@ -71,8 +74,8 @@ def slow(kind: str, locale: str, values: dict[str, str], *, to: str, date: datet
     message["Subject"] = subject
     message["Date"] = date
     message["Message-ID"] = kit.MESSAGE_ID
-    text = templates.render(env, f"{spec.folder}/body.txt", full)
-    html = templates.render(env, f"{spec.folder}/body.html", full)
+    text = mail_templates.render(env, f"{spec.folder}/body.txt", full)
+    html = mail_templates.render(env, f"{spec.folder}/body.html", full)
     message.set_content(compose.tidy(text), cte="quoted-printable")
     message.add_alternative(compose.inlined(html, locale), subtype="html", cte="quoted-printable")
     return message

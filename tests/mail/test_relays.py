@@ -5,14 +5,15 @@ from collections import Counter
 import pytest
 
 from campaign.buckets import LocalBuckets
-from campaign.domain.states import Lane
 from campaign.errors import SessionFailedError, SettingsError
 from campaign.mail.memory import MemoryTransport
 from campaign.mail.relays import Relay, RelayTransport
 from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mail.transport import Blame, Envelope, Outcome, Phase, Result
 from campaign.pacing import RelayPace
-from campaign.smtpd.faults import Fault, FaultServer
+from campaign.smtpd.faults import FaultServer
+from campaign.smtpd.script import Fault
+from campaign.states import Lane
 from tasks.process import open_transport
 from tests.kit.worlds import settings_for
 

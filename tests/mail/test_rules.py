@@ -9,10 +9,10 @@ from typing import Any
 import dkim
 import pytest
 
-from campaign.config import LANGUAGES
 from campaign.mail.dkim import Signer
 from campaign.mail.kinds import KINDS, Lane
 from campaign.mail.transport import Envelope, Result
+from campaign.settings import LANGUAGES
 from campaign.smtpd.faults import FaultServer
 from tests.mail import kit
 

@@ -12,7 +12,8 @@ from campaign.errors import SessionFailedError
 from campaign.mail.smtp_settings import Mechanism, Security
 from campaign.mail.transport import Blame, Phase, Result
 from campaign.smtpd.certificates import Certificate
-from campaign.smtpd.faults import Fault, FaultServer
+from campaign.smtpd.faults import FaultServer
+from campaign.smtpd.script import Fault
 from tests.mail.kit import Deliveries, envelope, script
 
 Client = Callable[..., Deliveries]

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from campaign.config import ROOT
 from campaign.errors import SettingsError
+from campaign.settings import ROOT
 from campaign.smtpd.certificates import Certificate
-from campaign.smtpd.faults import Fault, FaultServer, Script
+from campaign.smtpd.faults import FaultServer
 from campaign.smtpd.mixes import MIXES, realistic, script_of
+from campaign.smtpd.script import Fault, Script
 from tests.kit.waiting import listens, until
 from tests.mail import kit
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from campaign.config import ROOT
 from campaign.errors import EngineError, NotFoundError
-from campaign.smtpd import mailbox as mailbox_module
+from campaign.settings import ROOT
+from campaign.smtpd import mailbox
 from campaign.smtpd.mailbox import Mailbox, MailboxRules
 from campaign.smtpd.running import ServerThread
 from tests.kit.waiting import listens, until
@@ -77,13 +77,13 @@ def test_an_empty_or_missing_folder_is_an_empty_mailbox(tmp_path: Path) -> None:
 def test_the_oldest_are_removed_when_there_are_too_many(tmp_path: Path) -> None:
     rules = MailboxRules(tmp_path, keep=20)
     transaction = kit.transaction("a@example.net")
-    for number in range(mailbox_module.PRUNE_EVERY):
+    for number in range(mailbox.PRUNE_EVERY):
         rules.message(transaction, b"Subject: %d\r\n\r\n" % number)
 
     messages = Mailbox(tmp_path).messages()
 
     assert len(messages) == 20
-    assert messages[0].subject == str(mailbox_module.PRUNE_EVERY - 1)
+    assert messages[0].subject == str(mailbox.PRUNE_EVERY - 1)
 
 
 def test_a_half_written_message_is_not_shown(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_taken_port_is_told_plainly(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
 
         with pytest.raises(EngineError, match=str(port)):
-            mailbox_module.serve(tmp_path, host="127.0.0.1", port=port)
+            mailbox.serve(tmp_path, host="127.0.0.1", port=port)
 
 
 def test_the_stored_list_entry_is_plain_json(tmp_path: Path) -> None:

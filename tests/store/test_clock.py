@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from campaign.domain.states import Lane
 from campaign.recovering import recover
 from campaign.runtime import build
+from campaign.states import Lane
 from campaign.store import ledger
 from campaign.store.clock import SharedClock, own_time
 from campaign.store.database import Store

@@ -7,7 +7,7 @@ import pytest
 from campaign import accounts, blast_running, blasts, hours, monitor
 from campaign.accounts import Role
 from campaign.domain.blast import BlastText
-from campaign.domain.states import Lane
+from campaign.states import Lane
 from campaign.store import ledger, queues, rates
 from tests.store.test_plans import indexes_used
 

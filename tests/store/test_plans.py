@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import event
 
 from campaign import counting
-from campaign.domain.states import Lane
+from campaign.states import Lane
 from campaign.store import ledger
 
 ROWS = 50_000

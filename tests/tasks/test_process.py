@@ -4,11 +4,12 @@ from collections import Counter
 
 import pytest
 
-from campaign.domain.states import Lane
 from campaign.engines import postgres
 from campaign.errors import StoreUnavailableError
-from campaign.smtpd.faults import FaultRules, Script
+from campaign.smtpd.faults import FaultRules
 from campaign.smtpd.running import ServerThread
+from campaign.smtpd.script import Script
+from campaign.states import Lane
 from tasks.app import make_app
 from tasks.process import Process
 from tests.kit.worlds import make_world, settings_for

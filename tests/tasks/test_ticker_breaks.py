@@ -4,7 +4,7 @@ import time
 import pytest
 
 from campaign import ticker
-from campaign.domain.states import Lane
+from campaign.states import Lane
 from campaign.ticker import Ticker
 from tests.kit.waiting import until
 

@@ -12,9 +12,9 @@ from redis import Redis
 from campaign import ticker
 from campaign.broker import TIMEOUT, client_url
 from campaign.cli import serve
-from campaign.domain.states import Lane
-from campaign.engines import redis as embedded_redis
+from campaign.engines import redis
 from campaign.mail.memory import MemoryTransport
+from campaign.states import Lane
 from campaign.store import periodic, workers
 from campaign.ticker import Ticker
 from tasks.app import make_app
@@ -110,7 +110,7 @@ def test_a_dead_redis_costs_a_sign_up_no_time_and_no_mail(database_url, tmp_path
 
 def test_a_frozen_redis_costs_a_sign_up_no_time(database_url, tmp_path):
     settings = settings_for(database_url, tmp_path)
-    url = embedded_redis.start(settings, durable=False)
+    url = redis.start(settings, durable=False)
     with Redis.from_url(client_url(url)) as client:
         pid = client.info("server")["process_id"]
     world = make_world(database_url, tmp_path)
@@ -126,7 +126,7 @@ def test_a_frozen_redis_costs_a_sign_up_no_time(database_url, tmp_path):
         waited = time.monotonic() - begun
     finally:
         os.kill(pid, signal.SIGCONT)
-        embedded_redis.stop(settings, hurry=True)
+        redis.stop(settings, hurry=True)
 
     # Each one that waited for Redis would take a TIMEOUT longer.
     assert spent < 3 * usual + 5 * TIMEOUT

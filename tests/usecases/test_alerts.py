@@ -1,15 +1,15 @@
-import email
 import email.policy
 from datetime import timedelta
 
 import pytest
 
-from campaign import accounts, alerts, hours, lanes
+from campaign import accounts, alerts, hours
+from campaign import lanes as campaign_lanes
 from campaign.accounts import Role
-from campaign.domain.states import Lane
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.mail.memory import MemoryTransport
-from campaign.store import lanes as lane_rows
+from campaign.states import Lane
+from campaign.store import lanes
 
 
 @pytest.fixture
@@ -22,14 +22,14 @@ def admins(world):
 
 def pause_itself(world, lane=Lane.BULK, reason="535 authentication failed"):
     now = world.clock()
-    world.read(lambda tx: lane_rows.pause(tx, lane, by="system", reason=reason, now=now))
+    world.read(lambda tx: lanes.pause(tx, lane, by="system", reason=reason, now=now))
 
 
 def fail(world, *, wait: float):
     """One more failure of the mail server, after which the lane waits for so many seconds."""
     now = world.clock()
     world.read(
-        lambda tx: lane_rows.open_circuit(
+        lambda tx: lanes.open_circuit(
             tx, Lane.BULK, not_before=now + timedelta(seconds=wait), answer="connection refused", now=now
         )
     )
@@ -89,7 +89,7 @@ def test_both_lanes_are_two_causes(world, admins):
 
 
 def test_a_pause_by_a_person_is_no_alert(world, admins):
-    lanes.pause(world.runtime, Lane.BULK, reason="maintenance", by=None)
+    campaign_lanes.pause(world.runtime, Lane.BULK, reason="maintenance", by=None)
 
     assert alerts.watch(world.runtime) == 0
 
@@ -118,7 +118,7 @@ def test_an_alert_that_arrives_late_says_that_it_is_over(world, admins):
     alerts.watch(world.runtime)
     world.clock.forward(minutes=30)
 
-    lanes.resume(world.runtime, Lane.URGENT, by=None)
+    campaign_lanes.resume(world.runtime, Lane.URGENT, by=None)
     alerts.watch(world.runtime)
 
     assert "It is over since" in read(world)["ada@example.org"].get_body(("plain",)).get_content()
@@ -127,13 +127,13 @@ def test_an_alert_that_arrives_late_says_that_it_is_over(world, admins):
 def test_a_lane_is_paused_with_a_reason_and_resumed_and_the_log_says_so(world, admins):
     ada = next(account for account in accounts.list_all(world.runtime) if account.id == admins[0])
 
-    lanes.pause(world.runtime, Lane.URGENT, reason="  new\ncertificate ", by=ada)
+    campaign_lanes.pause(world.runtime, Lane.URGENT, reason="  new\ncertificate ", by=ada)
     with pytest.raises(ConflictError):
-        lanes.pause(world.runtime, Lane.URGENT, reason="another", by=None)
+        campaign_lanes.pause(world.runtime, Lane.URGENT, reason="another", by=None)
     paused = world.sql("select paused_by, paused_reason from lane where name = 'urgent'")
-    lanes.resume(world.runtime, Lane.URGENT, by=None)
+    campaign_lanes.resume(world.runtime, Lane.URGENT, by=None)
     with pytest.raises(ConflictError):
-        lanes.resume(world.runtime, Lane.URGENT, by=None)
+        campaign_lanes.resume(world.runtime, Lane.URGENT, by=None)
 
     assert paused == [(f"account {ada.id}", "new certificate")]
     assert world.sql(
@@ -147,14 +147,14 @@ def test_a_lane_is_paused_with_a_reason_and_resumed_and_the_log_says_so(world, a
 @pytest.mark.parametrize(("reason", "problem"), [("", "missing"), (" \n", "missing"), ("x" * 201, "too_long")])
 def test_a_pause_needs_a_short_reason(world, reason, problem):
     with pytest.raises(InvalidInputError) as refused:
-        lanes.pause(world.runtime, Lane.URGENT, reason=reason, by=None)
+        campaign_lanes.pause(world.runtime, Lane.URGENT, reason=reason, by=None)
 
     assert refused.value.problems == {"why": problem}
 
 
 def test_a_paused_lane_claims_nothing(world):
     world.signature(world.petition())
-    lanes.pause(world.runtime, Lane.URGENT, reason="maintenance", by=None)
+    campaign_lanes.pause(world.runtime, Lane.URGENT, reason="maintenance", by=None)
 
     assert read(world) == {}
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from campaign import confirming, preferences, signing
+from campaign import confirming, errors, preferences, signing
 from campaign.allowance import network_prefix
-from campaign.domain.states import SignatureState
 from campaign.mail.memory import MemoryTransport
+from campaign.states import SignatureState
 from campaign.upkeep import forget, remind
 
 
@@ -143,9 +143,6 @@ def test_everyone_gets_the_same_answer_but_for_a_handle_of_the_same_length(world
     assert len({len(world.sign(slug, f"{'x' * n}@example.org").handle) for n in (1, 30, 64)}) == 1
 
 
-# --- Codes ---
-
-
 def test_signing_again_gives_a_guesser_no_further_tries(world):
     slug = world.petition()
     signed = world.signature(slug, name="Zahra")
@@ -169,7 +166,7 @@ def _wrong(world, slug, right):
         confirming.confirm_with_code(
             world.runtime, slug, code=f"{(int(right) + 1) % 10**6:06d}", email="zahra@example.org"
         )
-    except signing.InvalidInputError:
+    except errors.InvalidInputError:
         return 1
     return 0
 
@@ -183,7 +180,7 @@ def test_the_code_of_a_signature_whose_mail_was_held_back_is_no_code(world):
             confirming.confirm_with_code(
                 world.runtime, slugs[number], code=world.code(ids[number]), email="zahra@example.org"
             )
-        except signing.InvalidInputError:
+        except errors.InvalidInputError:
             return False
         return True
 

@@ -1,6 +1,5 @@
 """Hostile names, addresses and texts, from the form to the bytes on the wire (F38, F39, F42, F43)."""
 
-import email
 import email.policy
 import re
 
@@ -8,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign import petitions, signing
+from campaign import drafts, errors, petitions, signing
+from campaign.domain import names
 from campaign.errors import InvalidInputError
 from campaign.mail.addresses import is_wire_address
 from campaign.mail.memory import MemoryTransport
@@ -116,14 +116,14 @@ def test_an_address_that_could_smuggle_something_is_refused_at_the_form(world, a
 def test_an_address_that_the_form_takes_can_stand_in_an_smtp_command(typed):
     try:
         address = signing.addresses.parse(typed)
-    except signing.RuleError:
+    except names.RuleError:
         return
 
     assert is_wire_address(address.typed, utf8=True)
 
 
 def draft(**changed):
-    return petitions.Draft(**({"title": "A title", "addressed_to": "The Government", "body": "Act."} | changed))
+    return drafts.Draft(**({"title": "A title", "addressed_to": "The Government", "body": "Act."} | changed))
 
 
 @pytest.mark.parametrize(
@@ -195,14 +195,12 @@ def test_whatever_the_form_holds_the_answer_is_a_code_per_field_or_a_signature(w
 
 def test_an_unknown_petition_is_not_found_whatever_its_name(world):
     for slug in ("nothing", "é", "x" * 10_000):
-        with pytest.raises(petitions.NotFoundError):
+        with pytest.raises(errors.NotFoundError):
             petitions.show(world.runtime, slug, "en")
     for slug in ("\0", "\ud800"):
-        with pytest.raises(petitions.NotFoundError):
+        with pytest.raises(errors.NotFoundError):
             petitions.show(world.runtime, slug, "en")
 
-
-# --- Markdown ---
 
 ATTACKS = [
     "<script>alert(1)</script>", "<form action=x><input name=a></form>", '<img src="https://evil.example/p.gif">',

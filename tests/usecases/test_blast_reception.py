@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from campaign import blast_running
 from campaign.domain.blast import Reception
-from campaign.domain.states import Lane
 from campaign.mail.memory import MemoryTransport, accepted
 from campaign.mailer import Mailer
+from campaign.states import Lane
 from campaign.store import blasts
 from tests.kit import servers
 from tests.kit.worlds import PatientDeliverer

@@ -1,4 +1,3 @@
-import email
 import email.policy
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -8,9 +7,9 @@ import pytest
 from campaign import accounts, blast_reports, blast_running, blasts, preferences
 from campaign.accounts import Role
 from campaign.domain.blast import Audience, BlastStage, BlastText
-from campaign.domain.states import Lane, MessageState
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.mail.memory import MemoryTransport
+from campaign.states import Lane, MessageState
 from campaign.store import suppressions
 
 TEXT = {

@@ -13,7 +13,8 @@ from campaign.errors import CountersignError
 from campaign.mail.smtp import SmtpTransport
 from campaign.mail.smtp_settings import Security, SmtpSettings
 from campaign.recovering import recover
-from campaign.smtpd.faults import Fault, FaultServer, Script
+from campaign.smtpd.faults import FaultServer
+from campaign.smtpd.script import Fault, Script
 from campaign.ticker import jobs, run_job
 from tasks.app import make_app
 from tasks.nudging import enqueue_job, nudge_lane

@@ -126,9 +126,6 @@ def test_a_journal_that_was_swept_between_opening_and_locking_is_made_again(tmp_
     second.close()
 
 
-# --- Leases ---
-
-
 def test_a_row_whose_worker_vanished_without_a_journal_is_reclaimed_after_its_lease_and_sent_once(world):
     planned(world)
     run_until_death(world, "render")
@@ -204,9 +201,6 @@ def test_a_slow_worker_changes_nothing_that_a_person_settled_meanwhile(world):
     assert world.sql("select state, reason from message") == [("cancelled", "by_admin")]
 
 
-# --- Poison ---
-
-
 def test_a_row_that_kills_three_workers_is_quarantined_and_takes_no_neighbour_with_it(world):
     planned(world)
 
@@ -224,9 +218,6 @@ def test_a_row_that_kills_three_workers_is_quarantined_and_takes_no_neighbour_wi
 
     assert world.sql("select id, reason from message where state = 'rejected'") == [(2, "poison")]
     assert states(world) == {"accepted": NUMBER - 1, "rejected": 1}
-
-
-# --- Trouble on the way ---
 
 
 class Bursting:

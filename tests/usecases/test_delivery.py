@@ -1,8 +1,7 @@
-import email
 import email.policy
 
-from campaign.domain.states import Lane
 from campaign.mail.memory import MemoryTransport
+from campaign.states import Lane
 
 
 def test_a_confirmation_is_delivered_once_and_recorded(world):

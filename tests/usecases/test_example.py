@@ -5,8 +5,8 @@ from unicodedata import bidirectional
 import pytest
 
 from campaign import accounts, example, petitions
-from campaign.config import LANGUAGES
-from campaign.domain.states import PetitionState
+from campaign.settings import LANGUAGES
+from campaign.states import PetitionState
 from campaign.store.database import Store
 
 

@@ -2,9 +2,9 @@ import pytest
 
 from campaign import accounts, blast_running, milestones, petitions
 from campaign.accounts import Role
-from campaign.domain.states import Lane
 from campaign.errors import ConflictError
 from campaign.mail.memory import MemoryTransport
+from campaign.states import Lane
 from tests.kit.racing import at_once
 
 

@@ -1,6 +1,6 @@
 from campaign import blast_running, preferences
-from campaign.domain.states import Lane
 from campaign.mail.memory import MemoryTransport
+from campaign.states import Lane
 
 
 def set_ladder(world, ladder, policy="announce"):

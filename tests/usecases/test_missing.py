@@ -5,11 +5,11 @@ import pytest
 from campaign import accounts, blast_reports, blast_running, blasts, preferences
 from campaign.accounts import Role
 from campaign.domain.blast import BlastStage, BlastText
-from campaign.domain.states import Lane
 from campaign.errors import ConflictError
 from campaign.mail.memory import MemoryTransport
-from campaign.store import blasts as rows
-from campaign.store import progress
+from campaign.states import Lane
+from campaign.store import blasts as store_blasts
+from campaign.store import progress as store_progress
 
 TEXT = {"en": BlastText("News", "Dear {{name}}, good news.")}
 NAMES = ("accepted", "uncertain", "gone", "full", "refused", "expired", "unrendered", "open")
@@ -75,7 +75,7 @@ def test_only_those_who_did_not_get_it_get_it(world, petition, organiser):
     assert number == planned == 4
     assert deliver(world) == ["expired", "full", "refused", "unrendered"]
     assert blasts.missing(world.runtime, blast_id) == 0
-    states = world.read(lambda tx: progress.states(tx, [blast_id]))[blast_id]
+    states = world.read(lambda tx: store_progress.states(tx, [blast_id]))[blast_id]
     assert states == {"accepted": 6, "uncertain": 1, "rejected": 1}
 
 
@@ -117,7 +117,7 @@ def test_an_update_cancelled_while_its_readers_were_collected_collects_the_rest(
     world.clock.forward(seconds=31)
     blast_running.start_due(world.runtime)
     now = world.clock()
-    world.read(lambda tx: rows.freeze_slice(tx, blast_id, limit=1, now=now))
+    world.read(lambda tx: store_blasts.freeze_slice(tx, blast_id, limit=1, now=now))
     blasts.cancel(world.runtime, blast_id, petition[1], by=organiser)
 
     blasts.send_missing(world.runtime, blast_id, petition[1], by=organiser)

@@ -8,8 +8,8 @@ from redis import Redis
 from campaign import broker, monitor
 from campaign.broker import client_url
 from campaign.domain.flow import Code, judge
-from campaign.domain.states import Lane, MessageState
 from campaign.sentence import sentence
+from campaign.states import Lane, MessageState
 from campaign.store import lanes, periodic, workers
 from tasks import queues
 from tasks.app import make_app

@@ -7,11 +7,11 @@ from itertools import pairwise
 import pytest
 
 from campaign import settling
-from campaign.domain.states import Lane
 from campaign.errors import SessionFailedError
 from campaign.mail.memory import MemoryTransport, accepted
 from campaign.mail.transport import Blame, Phase, Result
 from campaign.settling import Round
+from campaign.states import Lane
 from campaign.store import lanes
 from tests.kit import servers
 
@@ -40,9 +40,6 @@ def lane(world):
 
 def message_id(envelope):
     return email.message_from_bytes(envelope.data)["Message-ID"]
-
-
-# --- Temporary ---
 
 
 def test_greylisted_mail_is_due_again_in_five_to_fifteen_minutes_and_others_go_on(world):
@@ -111,9 +108,6 @@ def test_mail_that_waited_in_a_paused_lane_for_a_week_is_not_given_up_at_its_fir
     send(world, servers.greylisting)
 
     assert states(world) == ["planned"]
-
-
-# --- No session ---
 
 
 def no_session(*, permanent=False, phase="connect"):
@@ -195,9 +189,6 @@ def test_a_failure_that_needs_a_person_pauses_the_lane_and_says_why(world):
     assert "connection refused" in lane(world).paused_reason
     world.read(lambda tx: lanes.resume(tx, lane(world).lane))
     assert len(send(world)) == 1
-
-
-# --- Refusals ---
 
 
 @pytest.mark.parametrize("enhanced", ["5.7.1", "5.7.26", "5.7.515"])
@@ -287,9 +278,6 @@ def test_a_refusal_of_our_content_never_strikes_the_person(world):
     assert world.sql("select count(*) from suppression") == [(0,)]
 
 
-# --- Uncertain ---
-
-
 def test_silence_after_the_final_dot_is_uncertain_and_never_sent_again(world):
     planned(world)
 
@@ -298,9 +286,6 @@ def test_silence_after_the_final_dot_is_uncertain_and_never_sent_again(world):
 
     assert send(world) == []
     assert states(world) == ["uncertain"]
-
-
-# --- One row fails alone (F50) ---
 
 
 def test_a_message_that_cannot_be_rendered_fails_alone_and_says_why(world):

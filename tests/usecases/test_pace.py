@@ -10,10 +10,11 @@ from campaign.broker import client_url
 from campaign.buckets import LocalBuckets, SharedBuckets
 from campaign.delivery import Deliverer
 from campaign.domain.pace import SLICE
-from campaign.domain.states import Lane
-from campaign.engines import redis as embedded_redis
+from campaign.engines import redis
+from campaign.mail import transport as mail_transport
 from campaign.mail.memory import MemoryTransport
 from campaign.mailer import Mailer
+from campaign.states import Lane
 from tasks.process import open_transport
 from tests.kit import servers
 from tests.kit.stamps import StampingServer
@@ -153,7 +154,7 @@ def test_a_domain_that_asks_for_less_is_slowed_and_recovers(paced):
     world = paced()
     planned(world, 3, domain="busy.test")
 
-    drain(world, servers.answering(servers.Result.TEMPORARY, servers.Phase.RCPT, 421, "4.7.0"))
+    drain(world, servers.answering(mail_transport.Result.TEMPORARY, mail_transport.Phase.RCPT, 421, "4.7.0"))
     slowed = world.sql("select factor from slow_domain")
     world.clock.forward(hours=2)
     drain(world)
@@ -176,7 +177,7 @@ def test_no_address_and_no_domain_in_clear_is_stored_of_the_slow_ones(paced):
     world = paced()
     planned(world, 3, domain="busy.test")
 
-    drain(world, servers.answering(servers.Result.TEMPORARY, servers.Phase.RCPT, 421))
+    drain(world, servers.answering(mail_transport.Result.TEMPORARY, mail_transport.Phase.RCPT, 421))
 
     [(key,)] = world.sql("select key from slow_domain")
     assert b"busy" not in bytes(key)
@@ -215,7 +216,7 @@ def test_a_mail_that_may_have_arrived_counts_for_the_cap_of_the_day(paced):
 
 
 def test_buckets_in_redis_are_shared_and_outlive_a_flush_without_a_burst(tmp_path):
-    url = embedded_redis.start(settings_for("postgresql://nobody@/nothing", tmp_path), durable=False)
+    url = redis.start(settings_for("postgresql://nobody@/nothing", tmp_path), durable=False)
     one, two = (SharedBuckets(url, prefix="t:", share=0.5) for _ in range(2))
     one.take("all", 1, rate=100)
     time.sleep(0.3)
@@ -226,7 +227,7 @@ def test_buckets_in_redis_are_shared_and_outlive_a_flush_without_a_burst(tmp_pat
     with Redis.from_url(client_url(url)) as client:
         client.flushall()
     after = two.take("all", 100, rate=100)
-    embedded_redis.stop(settings_for("postgresql://nobody@/nothing", tmp_path))
+    redis.stop(settings_for("postgresql://nobody@/nothing", tmp_path))
 
     assert 25 <= taken <= 26 + meanwhile
     assert after == 0

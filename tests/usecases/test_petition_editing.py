@@ -5,7 +5,7 @@ import pytest
 from campaign import accounts, petition_editing, petitions
 from campaign.accounts import Role
 from campaign.errors import InvalidInputError
-from campaign.store import accounts as account_rows
+from campaign.store import accounts as store_accounts
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def organiser(world):
 def petition(world, organiser):
     slug = world.petition(locales=("en", "de"))
     petition_id = petitions.by_slug(world.runtime, slug).petition.id
-    world.read(lambda tx: account_rows.add_member(tx, petition_id, organiser.id))
+    world.read(lambda tx: store_accounts.add_member(tx, petition_id, organiser.id))
     return slug, petition_id
 
 

@@ -1,9 +1,9 @@
 """Everything that people, scanners and scripts may do at the same moment."""
 
 from campaign import confirming, preferences
-from campaign.domain.states import SignatureState
 from campaign.errors import AlreadySignedError
 from campaign.signing import Requested
+from campaign.states import SignatureState
 from tests.kit.racing import at_once
 
 TIMES = 20

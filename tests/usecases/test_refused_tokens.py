@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from campaign import accounts, config, confirming, preferences, rewrapping, signing
-from campaign.domain.states import SignatureState
+from campaign import accounts, confirming, preferences, rewrapping, signing
 from campaign.errors import InvalidInputError, TokenRefusedError
 from campaign.runtime import build
+from campaign.settings import load_settings
+from campaign.states import SignatureState
 from campaign.tokens import REFUSED, Purpose
 from campaign.vault import VaultError
 from tests.kit.worlds import KEYS, World, settings_for
@@ -121,9 +122,6 @@ def test_looking_at_every_link_ten_times_changes_nothing(world):
     assert (world.sql("select * from signature order by id"), world.sql("select * from message order by id")) == before
 
 
-# --- Handles of the code form ---
-
-
 def test_a_handle_of_another_petition_or_altered_opens_nothing(world):
     one, other = world.petition("one"), world.petition("other")
     world.sign(one)
@@ -133,9 +131,6 @@ def test_a_handle_of_another_petition_or_altered_opens_nothing(world):
     refusal(signing.open_handle, world.runtime, petition_id, handle)
     for bad in ("", "A", handle[:-4], ("B" if handle[0] == "A" else "A") + handle[1:], "é", "\ud800"):
         refusal(signing.open_handle, world.runtime, world.opened(other).petition.id, bad)
-
-
-# --- Form stamps ---
 
 
 def test_a_stamp_is_of_one_petition_and_one_day(world):
@@ -155,12 +150,9 @@ def test_a_stamp_is_of_one_petition_and_one_day(world):
     assert problem(one, stamp) == {"stamp": "expired"}
 
 
-# --- Keys ---
-
-
 def world_with(world, keys):
     settings = settings_for(world.runtime.settings.database_url, world.runtime.settings.data)
-    runtime = build(replace(settings, keys=config.load({"COUNTERSIGN_KEYS": keys}).keys), clock=world.clock)
+    runtime = build(replace(settings, keys=load_settings({"COUNTERSIGN_KEYS": keys}).keys), clock=world.clock)
     return World(runtime, world.clock)
 
 

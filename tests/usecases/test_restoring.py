@@ -3,10 +3,10 @@ from datetime import timedelta
 from campaign import accounts, blast_running, blasts, monitor
 from campaign.domain.blast import BlastText
 from campaign.domain.flow import Code, judge
-from campaign.domain.states import Lane
 from campaign.mail.memory import MemoryTransport
 from campaign.restoring import declare_restored
 from campaign.runtime import build
+from campaign.states import Lane
 from tests.kit import ledgers
 from tests.kit.commands import Shell
 from tests.kit.worlds import World

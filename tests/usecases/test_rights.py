@@ -2,11 +2,11 @@
 
 import pytest
 
-from campaign import addresses, confirming, petitions, preferences, upkeep
-from campaign.domain.states import Lane, MessageKind, SignatureState
+from campaign import addresses, confirming, errors, petitions, preferences, upkeep
 from campaign.errors import ConflictError, TokenRefusedError
 from campaign.mail.memory import MemoryTransport, accepted
 from campaign.mailer import Mailer
+from campaign.states import Lane, MessageKind, SignatureState
 from tests.kit import servers
 from tests.kit.worlds import PatientDeliverer
 
@@ -202,13 +202,10 @@ def test_a_correction_to_the_other_person_of_the_mailbox_is_refused(world):
     world.signature(slug, name="Ali", confirmed=True)
     signed = world.signature(slug, name="Zahra", confirmed=True)
 
-    with pytest.raises(preferences.InvalidInputError) as caught:
+    with pytest.raises(errors.InvalidInputError) as caught:
         preferences.correct(world.runtime, world.manage_token(signed), name="ALI", country="DE", reason="")
 
     assert caught.value.problems == {"name": "taken"}
-
-
-# --- The end of a petition ---
 
 
 def test_confirming_counts_for_a_day_after_the_petition_closed(world):
@@ -231,9 +228,6 @@ def test_nobody_signs_a_closed_petition(world):
 
     with pytest.raises(ConflictError):
         world.sign(slug)
-
-
-# --- Upkeep ---
 
 
 def test_who_does_not_confirm_in_a_week_is_erased_and_nothing_more_is_mailed(world):

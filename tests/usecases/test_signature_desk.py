@@ -2,9 +2,9 @@ import pytest
 
 from campaign import accounts, confirming, petitions, signature_lists, signature_removal
 from campaign.accounts import Role
-from campaign.domain.states import SignatureState
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.signature_lists import PER_PAGE, Filter
+from campaign.states import SignatureState
 
 
 @pytest.fixture

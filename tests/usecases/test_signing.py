@@ -1,8 +1,8 @@
 import pytest
 
 from campaign import confirming
-from campaign.domain.states import SignatureState
 from campaign.errors import InvalidInputError, TokenRefusedError
+from campaign.states import SignatureState
 
 
 def test_signing_stores_a_pending_signature_and_its_confirmation_in_one_transaction(world):

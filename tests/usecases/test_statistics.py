@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from campaign import confirming, petitions, statistics
-from campaign.domain.states import Lane
+from campaign.states import Lane
 from campaign.statistics import Span
 
 

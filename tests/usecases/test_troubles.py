@@ -2,11 +2,11 @@ import pytest
 
 from campaign import accounts, auditing, blasts, messages, suppressing, troubles
 from campaign.domain.blast import BlastText
-from campaign.domain.states import MESSAGE_MOVES, Lane, MessageState
 from campaign.domain.troubles import TARGETS, Press, presses, sources
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.mail.memory import MemoryTransport
 from campaign.messages import Show
+from campaign.states import MESSAGE_MOVES, Lane, MessageState
 from campaign.store import strikes, suppressions
 from tests.kit import ledgers
 
@@ -33,9 +33,6 @@ def only(world, **wanted):
     ]
     assert len(found) == 1, found
     return found[0]
-
-
-# --- Groups ---
 
 
 def test_messages_meet_by_cause_and_the_key_of_a_cause_stays(world):
@@ -72,9 +69,6 @@ def test_what_was_rejected_long_ago_is_there_when_asked_for(world):
 def test_a_cause_that_is_gone_is_not_found(world):
     with pytest.raises(NotFoundError):
         troubles.group(world.runtime, "0" * 12)
-
-
-# --- Presses on a cause ---
 
 
 def test_uncertain_messages_are_taken_as_arrived_and_the_log_says_by_whom(world, ada):
@@ -194,9 +188,6 @@ def test_accepting_does_nothing_to_rejected_messages(world, ada):
     assert states(world) == {"rejected": 2}
 
 
-# --- Presses on one message ---
-
-
 @pytest.mark.parametrize("press", list(Press))
 @pytest.mark.parametrize("state", list(MessageState))
 def test_a_person_makes_only_moves_of_the_state_table(world, state, press):
@@ -246,9 +237,6 @@ def test_a_number_without_a_message_is_not_found(world, number):
         messages.find(world.runtime, number)
 
 
-# --- Lists ---
-
-
 @pytest.mark.parametrize(
     ("show", "columns"),
     [
@@ -277,9 +265,6 @@ def test_a_list_is_read_page_by_page_without_gap_or_repeat(world, show, columns)
 def test_a_cursor_that_no_page_gave_is_refused(world, cursor):
     with pytest.raises(InvalidInputError):
         messages.listing(world.runtime, Show.WAITING, cursor=cursor)
-
-
-# --- Suppressions ---
 
 
 def test_an_address_is_suppressed_found_in_any_spelling_and_let_go_with_a_reason(world, ada):
@@ -318,7 +303,7 @@ def test_suppressing_twice_and_lifting_twice_are_said_so(world, ada):
 
 def test_lifting_forgets_the_strikes(world, ada):
     key = world.runtime.secrets.address_key("zahra@example.org")
-    world.read(lambda tx: strikes.add(tx, key, kind="unknown", day=world.clock.now.date()))
+    world.read(lambda tx: strikes.add_soft_bounce(tx, key, kind="unknown", day=world.clock.now.date()))
     world.read(lambda tx: suppressions.add(tx, key, reason="bounce", petition_id=None, message_id=None))
     [held] = suppressing.search(world.runtime, "zahra@example.org", by=ada).suppressions
 
@@ -341,9 +326,6 @@ def test_a_suppressed_address_gets_no_mail(world, ada):
     world.deliverer(transport=transport).drain()
 
     assert transport.sent == []
-
-
-# --- The audit log ---
 
 
 def test_the_log_is_read_page_by_page_by_action_and_by_account(world, ada):

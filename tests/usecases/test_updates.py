@@ -2,14 +2,14 @@
 
 import pytest
 
-from campaign import accounts, blast_running, blasts, petitions, preflight, updates
+from campaign import accounts, blast_running, blasts, drafts, petitions, preflight, updates
 from campaign.accounts import Role
-from campaign.config import LANGUAGES
 from campaign.domain.blast import Audience, BlastText
-from campaign.domain.states import Lane
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.preflight import Level
 from campaign.previews import SIGNERS, Previewer
+from campaign.settings import LANGUAGES
+from campaign.states import Lane
 from campaign.store import lanes, workers
 
 TEXT = {
@@ -103,7 +103,7 @@ def test_a_live_preview_names_the_place_of_a_wrong_tag(previewer, petition):
 def test_a_value_is_never_taken_for_markdown(world, previewer, organiser):
     slug = world.petition("odd", locales=("en",))
     petition_id = petitions.by_slug(world.runtime, slug).petition.id
-    odd = petitions.Draft(title="**A** [link](http://evil.example)", addressed_to="X", body="Y")
+    odd = drafts.Draft(title="**A** [link](http://evil.example)", addressed_to="X", body="Y")
     petitions.edit_text(world.runtime, slug, "en", odd)
 
     _, html = previewer.live(BlastText("S", "{{petition}}"), petition_id, "en")

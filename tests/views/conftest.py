@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from campaign import petitions, preferences
+from campaign import drafts, petitions, preferences
 from campaign.runtime import Runtime
 from tests.kit.worlds import World
 from web import create_app
@@ -17,13 +17,13 @@ from web import create_app
 SLUG = "clean-rivers"
 
 TEXTS = {
-    "en": petitions.Draft(
+    "en": drafts.Draft(
         title="Clean rivers",
         addressed_to="the Ministry of Water",
         summary="We ask for clean rivers.",
         body="Rivers **matter**.",
     ),
-    "fa": petitions.Draft(
+    "fa": drafts.Draft(
         title="رودهای پاک",
         addressed_to="وزارت آب",
         summary="ما رودهای پاک می‌خواهیم.",

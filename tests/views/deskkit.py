@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from campaign import accounts, petitions
 from campaign.accounts import Account, Role
-from campaign.store import accounts as account_rows
+from campaign.store import accounts as store_accounts
 from tests.kit.worlds import World
 from web import create_app
 
@@ -58,7 +58,7 @@ def make_desk(world: World, *, live: bool = True, locales: tuple[str, ...] = ("e
     assert olga is not None
     world.petition(SLUG, live=live, locales=locales)
     petition_id = petitions.by_slug(world.runtime, SLUG).petition.id
-    world.read(lambda tx: account_rows.add_member(tx, petition_id, olga.id, role="owner"))
+    world.read(lambda tx: store_accounts.add_member(tx, petition_id, olga.id, role="owner"))
     app = create_app(runtime=world.runtime)
     client = app.test_client()
     link = accounts.sign_in_link(world.runtime, olga.id)

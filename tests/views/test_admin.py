@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 
 from campaign import accounts, blast_running, blasts, hours, lanes, monitor
 from campaign.domain.blast import BlastText
-from campaign.domain.states import Lane
+from campaign.states import Lane
 from campaign.views import admin_words
 from tests.kit import ledgers, nights
 from tests.kit.nights import Night
@@ -27,9 +27,6 @@ def sentence(page: TestResponse) -> str:
     found = re.search(r'class="verdict-sentence"[^>]*>(.*?)</p>', page.text)
     assert found is not None
     return html.unescape(found[1])
-
-
-# --- The sentence and the lanes ---
 
 
 def test_the_page_says_first_what_a_person_must_know(night: Night):
@@ -119,9 +116,6 @@ def test_the_words_of_a_mail_server_are_text_and_nothing_else(night: Night):
     assert "49" not in words(page).partition("What did not get through")[2].partition("Workers")[0]
 
 
-# --- Updates ---
-
-
 def test_an_update_is_paused_resumed_and_cancelled_from_the_monitor(night: Night):
     world = night.world
     slug = world.petition()
@@ -158,9 +152,6 @@ def test_a_press_on_an_update_that_went_on_says_so(night: Night):
 
     assert answer.status_code == 409
     assert night.press(f"/admin/blasts/{blast_id}", press="explode").status_code == 404
-
-
-# --- Messages ---
 
 
 def key_of(page: TestResponse) -> str:
@@ -279,9 +270,6 @@ def test_the_monitor_stays_up_while_the_database_is_away(night: Night):
     assert snapshot.database_ok is False
     with night.app.test_request_context("/admin"):
         assert monitor.document(snapshot)["sentence"]["code"] == "no_database"
-
-
-# --- Metrics ---
 
 
 def metrics(client: FlaskClient, **headers: str) -> TestResponse:

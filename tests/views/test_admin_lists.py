@@ -4,8 +4,8 @@ import pytest
 
 from campaign import accounts, petitions, suppressing
 from campaign.accounts import Role
-from campaign.domain.states import PetitionState
-from campaign.store import accounts as account_rows
+from campaign.states import PetitionState
+from campaign.store import accounts as store_accounts
 from tests.kit import ledgers, nights
 from tests.kit.nights import Night
 from tests.views.conftest import words
@@ -13,15 +13,12 @@ from tests.views.conftest import words
 night = nights.night
 
 
-# --- Petitions ---
-
-
 def test_all_petitions_are_listed_with_state_count_and_organisers(night: Night):
     slug = night.world.petition("rivers")
     night.world.petition("forests", live=False)
     olga = accounts.create(night.world.runtime, email="olga@example.org", name="Olga", role=Role.ORGANISER)
     petition_id = petitions.by_slug(night.world.runtime, slug).petition.id
-    night.world.read(lambda tx: account_rows.add_member(tx, petition_id, olga))
+    night.world.read(lambda tx: store_accounts.add_member(tx, petition_id, olga))
 
     page, drafts = night.get("/admin/petitions"), night.get("/admin/petitions?state=draft")
 
@@ -51,9 +48,6 @@ def test_the_filter_of_the_list_stays_after_a_press(night: Night):
     answer = night.press("/admin/petitions/rivers/publish?state=draft")
 
     assert answer.headers["Location"] == "/admin/petitions?done=published&state=draft"
-
-
-# --- Accounts ---
 
 
 def test_an_account_is_made_given_a_role_and_mailed_a_link(night: Night):
@@ -106,9 +100,6 @@ def test_a_press_that_is_not_there_is_404(night: Night, press: str):
     assert night.press(f"/admin/accounts/{night.ada.id}", press=press).status_code == 404
 
 
-# --- Suppressions ---
-
-
 def test_an_address_is_suppressed_looked_up_and_lifted_and_never_stands_in_a_url(night: Night):
     added = night.press("/admin/suppressions", email="zahra@example.org", press="add")
     found = night.press("/admin/suppressions", email="ZAHRA@example.org", press="search")
@@ -147,9 +138,6 @@ def test_suppressions_are_read_page_by_page_without_an_address(night: Night):
 
     assert "canary" not in first.text + second.text
     assert [len(re.findall(r"/lift\"", page.text)) for page in (first, second)] == [50, 5]
-
-
-# --- The audit log ---
 
 
 def test_the_log_says_who_did_what_and_can_be_asked(night: Night):

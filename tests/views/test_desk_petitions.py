@@ -2,7 +2,7 @@ import pytest
 
 from campaign import accounts, petitions
 from campaign.accounts import Role
-from campaign.domain.states import PetitionState
+from campaign.states import PetitionState
 from tests.kit.worlds import World
 from tests.views.deskkit import SLUG, Desk, make_desk, text_of
 

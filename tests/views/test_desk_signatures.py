@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from campaign.domain.states import SignatureState
+from campaign.states import SignatureState
 from tests.kit.worlds import World
 from tests.views.deskkit import SLUG, Desk, make_desk, text_of
 

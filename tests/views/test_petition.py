@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from campaign import petitions
+from campaign import drafts, petitions
 from campaign.store.database import Store
-from campaign.views import public
+from campaign.views import inbox
 from campaign.views.brief import Brief
 from campaign.views.kept import PLACE
 from tests.views.conftest import SLUG, Site, words
@@ -88,7 +88,7 @@ def test_the_count_is_small_and_cacheable(site: Site):
 
 def test_page_and_count_are_rendered_once_a_second(site: Site):
     seconds = itertools.chain([0.0, 0.9], itertools.repeat(1.0))
-    site.app.extensions[public.PAGES] = Brief(BRIEF_SECONDS, lambda: next(seconds))
+    site.app.extensions[inbox.PAGES] = Brief(BRIEF_SECONDS, lambda: next(seconds))
     site.get(f"/p/{SLUG}?lang=en")
     site.world.read(lambda tx: tx.connection.exec_driver_sql("update petition set count = 7"))
     petitions.forget(site.runtime, SLUG)
@@ -164,7 +164,7 @@ def test_supporter_pages_set_no_cookie_and_load_nothing_from_elsewhere(site: Sit
 
 
 def test_an_organisers_script_does_not_reach_the_page(site: Site):
-    draft = petitions.Draft(
+    draft = drafts.Draft(
         title='<script>alert(1)</script>"><img src=x>', addressed_to="<b>x</b>", body="<script>alert(2)</script>"
     )
     petitions.edit_text(site.runtime, SLUG, "en", draft)

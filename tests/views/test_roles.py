@@ -12,7 +12,7 @@ from werkzeug.routing import Rule
 from campaign import accounts, blasts, petitions
 from campaign.accounts import Account, Role
 from campaign.domain.blast import BlastText
-from campaign.store import accounts as account_rows
+from campaign.store import accounts as store_accounts
 from campaign.views.access import Access, rule_of
 from tests.kit.worlds import World
 from web import create_app
@@ -73,7 +73,7 @@ def _account(world: World, email: str, role: Role) -> Account:
 
 def _give(world: World, slug: str, account: Account) -> None:
     petition_id = petitions.by_slug(world.runtime, slug).petition.id
-    world.read(lambda tx: account_rows.add_member(tx, petition_id, account.id, role="owner"))
+    world.read(lambda tx: store_accounts.add_member(tx, petition_id, account.id, role="owner"))
 
 
 @pytest.fixture

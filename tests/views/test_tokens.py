@@ -120,9 +120,6 @@ def test_a_third_person_of_a_mailbox_is_told_kindly(site: Site):
     assert "This mailbox has signed already" in words(answers[2])
 
 
-# --- Unsubscribing ---
-
-
 def test_one_click_unsubscribes_whatever_the_mail_program_sends(site: Site):
     site.signature(confirmed=True, wants_updates="yes")
     path = site.unsubscribe(site.last)
@@ -156,9 +153,6 @@ def test_the_button_unsubscribes(site: Site, scope: str):
 def test_an_unknown_unsubscribe_link_opens_the_kind_page(site: Site):
     assert site.get("/u/no-such-token").status_code == 410
     assert site.post("/u/no-such-token").status_code == 410
-
-
-# --- The own page ---
 
 
 def test_the_own_page_shows_everything_that_is_kept(site: Site):

@@ -10,11 +10,9 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from campaign import spelling
-from campaign.domain.pace import WarmUp
+from campaign import variables
 from campaign.errors import SettingsError
-from campaign.spelling import LOCAL_HOSTS, InvalidError, Key
-from campaign.variables import VARIABLES
+from campaign.variables import LOCAL_HOSTS, VARIABLES, InvalidError, Key, WarmUp
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: where templates/, static/ and translations/ stand."""
@@ -99,7 +97,9 @@ def _environment(env_file: Path) -> dict[str, str]:
     return {**from_file, **os.environ}
 
 
-def load(environ: Mapping[str, str] | None = None, *, env_file: Path = ROOT / ".env", **overrides: str) -> Settings:
+def load_settings(
+    environ: Mapping[str, str] | None = None, *, env_file: Path = ROOT / ".env", **overrides: str
+) -> Settings:
     """Read and check all settings.
 
     Args:
@@ -193,7 +193,7 @@ def parse_keys(text: str) -> tuple[Key, ...]:
         SettingsError: they are not spelled so.
     """
     try:
-        return spelling.keys(text)
+        return variables.keys(text)
     except InvalidError as problem:
         raise SettingsError([f"the instance key {problem}"]) from problem
 
