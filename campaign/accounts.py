@@ -12,12 +12,12 @@ from campaign.domain.names import RuleError, clean_name
 from campaign.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError, TokenRefusedError
 from campaign.i18n import zone_names
 from campaign.runtime import Runtime
+from campaign.security.tokens import NONCE, REFUSED, Purpose
 from campaign.settings import LANGUAGES
 from campaign.states import Lane, MessageKind
 from campaign.store import accounts, allowances, audit, outbox
 from campaign.store.database import DuplicateError, Transaction
 from campaign.store.petitions import by_slug as petition_by_slug
-from campaign.tokens import NONCE, REFUSED, Purpose
 
 LINK_LIFE = timedelta(minutes=15)
 PRINTED_LINK_LIFE = timedelta(hours=12)

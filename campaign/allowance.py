@@ -9,9 +9,9 @@ from uuid import UUID
 
 from campaign.domain.allowance import DAY, HOUR, MONTH, mailbox_slot, network_slot
 from campaign.runtime import Runtime
+from campaign.security.encryption import keyed_hash
 from campaign.store import allowances, outbox
 from campaign.store.database import Transaction
-from campaign.vault import keyed_hash
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from campaign.domain.names import RuleError
 from campaign.errors import AlreadySignedError, InvalidInputError, TokenRefusedError
 from campaign.petitions import Opened, by_id, by_slug
 from campaign.runtime import Runtime
+from campaign.security.encryption import keyed_hash
+from campaign.security.tokens import REFUSED, Purpose
 from campaign.signing import MAILBOX_SEATS, open_handle
 from campaign.states import Lane, MessageKind, SignatureState
 from campaign.store import outbox, signatures
 from campaign.store.database import DuplicateError, Transaction
 from campaign.store.signatures import Signature
-from campaign.tokens import REFUSED, Purpose
-from campaign.vault import keyed_hash
 
 T = TypeVar("T")
 

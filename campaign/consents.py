@@ -6,8 +6,8 @@ from uuid import UUID
 
 from campaign.i18n import translations
 from campaign.runtime import Runtime
+from campaign.security.encryption import text_hash
 from campaign.store import petitions
-from campaign.vault import text_hash
 
 Purpose = Literal["sign", "updates"]
 

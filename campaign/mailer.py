@@ -19,12 +19,12 @@ from campaign.mail.transport import Envelope
 from campaign.petitions import Opened
 from campaign.return_path import Names
 from campaign.runtime import Runtime
+from campaign.security.encryption import keyed_hash
+from campaign.security.tokens import Purpose
 from campaign.settings import ROOT, Settings
 from campaign.states import MessageKind
 from campaign.store import signatures
 from campaign.store.ledger import Claimed
-from campaign.tokens import Purpose
-from campaign.vault import keyed_hash
 
 COUNT_LIFE = 10.0
 """Seconds for which a compiled thank-you, which shows the count, is used again."""

@@ -13,11 +13,11 @@ from campaign.drafts import Draft, check_draft, check_lines
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.markdown import to_html
 from campaign.runtime import Runtime
+from campaign.security.encryption import DataKey, text_hash
 from campaign.settings import LANGUAGES
 from campaign.states import PETITION_MOVES, PetitionState
 from campaign.store import accounts, audit, petitions, signatures
 from campaign.store.database import DuplicateError, Store, Transaction
-from campaign.vault import DataKey, text_hash
 
 KEY_PLACE = "petition.data_key"
 """Characters of an author, an addressee or a summary."""

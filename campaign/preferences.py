@@ -12,13 +12,13 @@ from campaign.domain.petition import TextVersion
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.petitions import Opened, by_id
 from campaign.runtime import Runtime
+from campaign.security.tokens import REFUSED, Purpose
 from campaign.signing import person_index
 from campaign.states import SIGNATURE_MOVES, SignatureState
 from campaign.store import consents as store_consents
 from campaign.store import outbox, petitions, signatures, suppressions
 from campaign.store.database import DuplicateError, Transaction
 from campaign.store.signatures import Signature
-from campaign.tokens import REFUSED, Purpose
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from campaign.runtime import Runtime
-from campaign.vault import Mac
+from campaign.security.encryption import Mac
 
 ROW = 6
 """Bytes of a message's id."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from campaign.errors import CountersignError
+from campaign.security.encryption import DataKey, Vault, derive, keyed_hash
+from campaign.security.tokens import Tokens
 from campaign.settings import Settings
 from campaign.store import instance
 from campaign.store.database import Nudge, Store, no_nudge
-from campaign.tokens import Tokens
-from campaign.vault import DataKey, Vault, derive, keyed_hash
 
 
 def now() -> datetime:

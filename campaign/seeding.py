@@ -12,6 +12,8 @@ from campaign.errors import ConflictError
 from campaign.invented import Crowd, Person
 from campaign.petitions import Opened
 from campaign.runtime import Runtime
+from campaign.security.encryption import DataKey
+from campaign.security.tokens import NONCE
 from campaign.settings import LANGUAGES
 from campaign.signing import person_index
 from campaign.states import PetitionState
@@ -19,8 +21,6 @@ from campaign.store import audit
 from campaign.store import seeds as store_seeds
 from campaign.store.database import Transaction
 from campaign.store.signatures import place
-from campaign.tokens import NONCE
-from campaign.vault import DataKey
 
 SLICE = 2_000
 """Signatures per transaction: long enough to be quick, short enough not to hold up anybody."""

@@ -9,10 +9,10 @@ from campaign.domain.names import RuleError
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.petitions import Opened
 from campaign.runtime import Runtime
+from campaign.security.encryption import DataKey
 from campaign.states import SignatureState
 from campaign.store import signature_lists, signatures
 from campaign.store.database import Transaction
-from campaign.vault import DataKey
 
 PER_PAGE = 50
 OF_ONE_MAILBOX = 100

@@ -14,14 +14,14 @@ from campaign.domain.names import RuleError, clean_name, clean_reason, person_ke
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.petitions import Opened, by_slug, list_live
 from campaign.runtime import Runtime
+from campaign.security.encryption import NONCE as FIELD_NONCE
+from campaign.security.encryption import DataKey, VaultError
+from campaign.security.tokens import NONCE as ROW_NONCE
+from campaign.security.tokens import Purpose
 from campaign.settings import LANGUAGES
 from campaign.states import Lane, MessageKind, PetitionState, SignatureState
 from campaign.store import outbox, signatures, signups
 from campaign.store.database import DuplicateError, Transaction
-from campaign.tokens import NONCE as ROW_NONCE
-from campaign.tokens import Purpose
-from campaign.vault import NONCE as FIELD_NONCE
-from campaign.vault import DataKey, VaultError
 
 STAMP_LIFE = timedelta(hours=24)
 HANDLE = 272

@@ -2,9 +2,9 @@
 
 import click
 
-from campaign import keys as campaign_keys
 from campaign import rewrapping
 from campaign.cli.opening import open_runtime
+from campaign.security import keys as security_keys
 from campaign.settings import format_keys, load_settings
 
 
@@ -22,7 +22,7 @@ def generate() -> None:
 
     For a new installation. `countersign keys rotate` adds a key to one that has data.
     """
-    click.echo(f"COUNTERSIGN_KEYS={format_keys([campaign_keys.new_key()])}")
+    click.echo(f"COUNTERSIGN_KEYS={format_keys([security_keys.new_key()])}")
 
 
 @keys.command(epilog="Example: countersign keys rotate")
@@ -33,7 +33,7 @@ def rotate() -> None:
     Keys in <data>/keys are written there; for keys from the environment the new line is printed, to be put there.
     """
     settings = load_settings()
-    rotated = campaign_keys.rotate(settings)
+    rotated = security_keys.rotate(settings)
     if settings.keys:
         click.echo(f"COUNTERSIGN_KEYS={format_keys(rotated)}")
         click.echo(
@@ -43,7 +43,7 @@ def rotate() -> None:
         )
     else:
         click.echo(
-            f"{campaign_keys.instance_file(settings)} begins with the new key {rotated[0].id}. "
+            f"{security_keys.instance_file(settings)} begins with the new key {rotated[0].id}. "
             "Restart Countersign (Ctrl-C, then `make run`), then run `countersign keys rewrap`."
         )
 

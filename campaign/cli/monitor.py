@@ -12,8 +12,8 @@ from campaign.cli import tables
 from campaign.cli.opening import find_settings
 from campaign.domain.flow import BrokerLook, Level, Snapshot, judge
 from campaign.errors import StoreUnavailableError
-from campaign.keys import ensure_local_keys
 from campaign.runtime import build, now
+from campaign.security.keys import ensure_local_keys
 from campaign.sentence import sentence
 
 LOCALE = "en"

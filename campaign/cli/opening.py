@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from campaign.engines import redis
 from campaign.engines.attach import attach_database
-from campaign.keys import ensure_local_keys
 from campaign.runtime import Runtime, build
+from campaign.security.keys import ensure_local_keys
 from campaign.settings import Settings, load_settings
 
 

@@ -14,8 +14,8 @@ from campaign.engines.attach import note_port, note_web_port, noted_port
 from campaign.engines.children import Child
 from campaign.engines.supervisor import Plan, Step, Supervisor
 from campaign.example import SLUG, create_accounts, create_example
-from campaign.keys import ensure_local_keys, read_local_keys
 from campaign.runtime import build
+from campaign.security.keys import ensure_local_keys, read_local_keys
 from campaign.settings import Settings, load_settings
 from campaign.store import migrate
 

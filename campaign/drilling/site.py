@@ -21,7 +21,7 @@ import psutil
 from campaign.engines import places, ports, postgres, redis
 from campaign.engines import processes as engines_processes
 from campaign.errors import EngineError
-from campaign.keys import ensure_local_keys
+from campaign.security.keys import ensure_local_keys
 from campaign.settings import ROOT, Settings, child_environment, load_settings
 from campaign.store import migrate
 from campaign.variables import VARIABLES

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from campaign.engines import places, postgres, redis
 from campaign.errors import EngineError
-from campaign.keys import read_local_keys
+from campaign.security.keys import read_local_keys
 from campaign.settings import Settings
 
 _ABSENT = "{name} is not running for {data}. Start Countersign with `make run`, or set {variable}."

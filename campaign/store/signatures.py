@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
+from campaign.security.encryption import DataKey
 from campaign.states import SignatureState
 from campaign.store.database import Store, Transaction
 from campaign.store.schema import SIGNATURE_BLOCK
-from campaign.vault import DataKey
 
 BLOCKS = 16
 """Blocks of ids drawn at once at most."""

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 import pytest
 
-from campaign import keys
 from campaign.cli.main import countersign, main
 from campaign.cli.serve import worker_arguments, worker_environment
+from campaign.security import keys
 from campaign.settings import format_keys, load_settings, parse_keys
 
 ROOT = Path(__file__).parent.parent.parent

@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from campaign import keys
 from campaign.engines import postgres, redis
 from campaign.engines.attach import attach, attach_database
 from campaign.errors import CountersignError, EngineError
+from campaign.security import keys
 from campaign.settings import load_settings
 
 

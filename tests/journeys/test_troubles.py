@@ -13,7 +13,7 @@ from campaign.broker import client_url
 from campaign.engines import postgres
 from tests.kit.installation import Answer, Installation
 from tests.kit.waiting import frozen, until
-from tests.usecases.test_canaries import DOMAIN, NAME, dump, found_in
+from tests.security.test_leaks import DOMAIN, NAME, dump, found_in
 
 pytestmark = pytest.mark.browser
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.return_path import Names
-from campaign.vault import Mac
+from campaign.security.encryption import Mac
 
 NAMES = Names(Mac(b"s" * 32), "example.org", "bounces.example.org")
 OTHERS = Names(Mac(b"t" * 32), "example.org", "bounces.example.org")

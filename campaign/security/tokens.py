@@ -11,8 +11,8 @@ from functools import lru_cache
 from itsdangerous import BadSignature, Signer
 
 from campaign.errors import TokenRefusedError
+from campaign.security.encryption import Mac, derive
 from campaign.variables import Key
-from campaign.vault import Mac, derive
 
 REFUSED = "this link does not work (any more)"
 """What is said of every token that opens nothing, whatever the reason."""

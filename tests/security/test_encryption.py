@@ -5,7 +5,7 @@ import hmac
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.vault import INDEX, Mac, keyed_hash
+from campaign.security.encryption import INDEX, Mac, keyed_hash
 
 
 @given(key=st.binary(max_size=200), data=st.binary(max_size=300), again=st.binary(max_size=300))

@@ -9,10 +9,10 @@ import pytest
 from campaign import accounts, confirming, preferences, rewrapping, signing
 from campaign.errors import InvalidInputError, TokenRefusedError
 from campaign.runtime import build
+from campaign.security.encryption import VaultError
+from campaign.security.tokens import REFUSED, Purpose
 from campaign.settings import load_settings
 from campaign.states import SignatureState
-from campaign.tokens import REFUSED, Purpose
-from campaign.vault import VaultError
 from tests.kit.worlds import KEYS, World, settings_for
 
 NEW_KEY = "k2:" + base64.b64encode(bytes(range(32, 64))).decode()

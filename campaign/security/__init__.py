@@ -1,0 +1,1 @@
+"""Encryption, signed tokens and the keys behind them."""
