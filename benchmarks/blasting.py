@@ -12,6 +12,7 @@ import psutil
 
 from benchmarks.installation import Installation
 from campaign import blast_running, seeding
+from campaign.database.connection import Transaction
 from campaign.domain.blast import BlastKind
 from campaign.markdown import to_html
 from campaign.petitions import by_slug
@@ -19,7 +20,6 @@ from campaign.runtime import Runtime
 from campaign.settings import ROOT, child_environment
 from campaign.states import Lane
 from campaign.store import blasts, lanes
-from campaign.store.database import Transaction
 
 PROCESSES = 2
 BODY = "Dear {{name}},\n\n" + "We were heard: the river will be protected, and this is thanks to all of you.\n\n" * 2

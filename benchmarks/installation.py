@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from campaign.database import migrate
 from campaign.engines import ports, postgres, redis
 from campaign.example import SLUG, create_example
 from campaign.runtime import build
 from campaign.security.keys import ensure_local_keys
 from campaign.settings import ROOT, Settings, child_environment, load_settings
-from campaign.store import migrate
 
 
 @dataclass

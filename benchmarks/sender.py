@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 
+from campaign.database.connection import Transaction
 from campaign.delivery import Deliverer, calm_collector
 from campaign.letters import Materials
 from campaign.mail.compiled import CompiledMail
@@ -19,7 +20,6 @@ from campaign.mailer import Mailer, Recipient
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
 from campaign.states import Lane
-from campaign.store.database import Transaction
 from campaign.store.ledger import Claimed
 from tasks.process import open_transport
 

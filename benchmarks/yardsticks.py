@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from benchmarks.installation import Installation
+from campaign.database.connection import Transaction
 from campaign.engines import ports
 from campaign.runtime import Runtime
-from campaign.store.database import Transaction
 
 
 def tool(name: str) -> str | None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from campaign import addresses, allowance
+from campaign.database.connection import DuplicateError, Transaction
 from campaign.domain.names import RuleError, clean_name
 from campaign.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError, TokenRefusedError
 from campaign.i18n import zone_names
@@ -16,7 +17,6 @@ from campaign.security.tokens import NONCE, REFUSED, Purpose
 from campaign.settings import LANGUAGES
 from campaign.states import Lane, MessageKind
 from campaign.store import accounts, allowances, audit, outbox
-from campaign.store.database import DuplicateError, Transaction
 from campaign.store.petitions import by_slug as petition_by_slug
 
 LINK_LIFE = timedelta(minutes=15)

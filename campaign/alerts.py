@@ -6,12 +6,12 @@ from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from campaign import i18n
+from campaign.database.connection import Transaction
 from campaign.lanes import SYSTEM
 from campaign.runtime import Runtime
 from campaign.sentence import foreign
 from campaign.states import Lane
 from campaign.store import alerts, blasts, lanes
-from campaign.store.database import Transaction
 from campaign.store.lanes import LaneState
 
 QUIET = timedelta(hours=1)

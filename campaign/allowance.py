@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from campaign.database.connection import Transaction
 from campaign.domain.allowance import DAY, HOUR, MONTH, mailbox_slot, network_slot
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.store import allowances, outbox
-from campaign.store.database import Transaction
 
 
 @dataclass(frozen=True)

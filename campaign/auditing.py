@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from campaign.database.connection import Transaction
 from campaign.runtime import Runtime
 from campaign.store import audit_log
 from campaign.store.audit_log import Entry
-from campaign.store.database import Transaction
 
 PAGE = 50
 

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime
 
+from campaign.database.connection import Transaction
 from campaign.runtime import Runtime
 from campaign.store import audit, blasts, receptions
-from campaign.store.database import Transaction
 
 log = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from campaign import petitions
+from campaign.database.connection import Transaction
 from campaign.domain.blast import Blast, BlastStage
 from campaign.errors import NotFoundError
 from campaign.merging import merged_line, shared_values
@@ -14,7 +15,6 @@ from campaign.states import OPEN_STATES, Lane, MessageState
 from campaign.store import blasts as store_blasts
 from campaign.store import progress as store_progress
 from campaign.store import rates
-from campaign.store.database import Transaction
 
 NEVER = 3e9
 """Seconds: a century is as good as never, and a date beyond the calendar is an error."""

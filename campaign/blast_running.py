@@ -2,12 +2,12 @@
 
 from datetime import datetime, timedelta
 
+from campaign.database.connection import Transaction
 from campaign.domain.blast import FIRST_SLICE
 from campaign.domain.schedule import is_too_late
 from campaign.runtime import Runtime
 from campaign.states import Lane
 from campaign.store import blasts, petitions
-from campaign.store.database import Transaction
 
 
 def start_due(runtime: Runtime) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from campaign.accounts import Account
 from campaign.blast_running import cancel_slice
+from campaign.database.connection import Transaction
 from campaign.domain import merge_tags
 from campaign.domain.blast import FIRST_SLICE, UNDO, Audience, Blast, BlastKind, BlastStage, BlastText
 from campaign.domain.schedule import Scheduled, moment_of
@@ -19,7 +20,6 @@ from campaign.states import OPEN_STATES, Lane, MessageKind
 from campaign.store import audit, blasts, outbox, queues
 from campaign.store import missing as store_missing
 from campaign.store import progress as store_progress
-from campaign.store.database import Transaction
 
 MAX_SUBJECT = 120
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from campaign import addresses
+from campaign.database.connection import DuplicateError, Transaction
 from campaign.domain.names import RuleError
 from campaign.errors import AlreadySignedError, InvalidInputError, TokenRefusedError
 from campaign.petitions import Opened, by_id, by_slug
@@ -16,7 +17,6 @@ from campaign.security.tokens import REFUSED, Purpose
 from campaign.signing import MAILBOX_SEATS, open_handle
 from campaign.states import Lane, MessageKind, SignatureState
 from campaign.store import outbox, signatures
-from campaign.store.database import DuplicateError, Transaction
 from campaign.store.signatures import Signature
 
 T = TypeVar("T")

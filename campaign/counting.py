@@ -3,11 +3,12 @@
 import logging
 from functools import partial
 
+from campaign.database import jobs as database_jobs
+from campaign.database.connection import Transaction
 from campaign.milestones import announce_crossed
 from campaign.runtime import Runtime
 from campaign.states import PetitionState
-from campaign.store import counts, periodic, petitions
-from campaign.store.database import Transaction
+from campaign.store import counts, petitions
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def count_signatures(runtime: Runtime) -> int:
     now = runtime.clock()
 
     def work(tx: Transaction) -> int:
-        if not periodic.only_one(tx, LOCK):
+        if not database_jobs.only_one(tx, LOCK):
             return 0
         changed = counts.petitions_to_count(tx)
         for petition_id in changed:

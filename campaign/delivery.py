@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from campaign import settling
 from campaign.buckets import Buckets
+from campaign.database.connection import Transaction
 from campaign.domain.blast import SAME_REFUSALS
 from campaign.errors import SessionFailedError, StoreUnavailableError
 from campaign.journal import Journal
@@ -24,7 +25,6 @@ from campaign.runtime import Runtime
 from campaign.settling import Handed, Round
 from campaign.states import Lane
 from campaign.store import ledger, workers
-from campaign.store.database import Transaction
 from campaign.store.ledger import Claimed
 
 log = logging.getLogger(__name__)

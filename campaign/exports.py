@@ -6,11 +6,11 @@ from functools import partial
 
 from campaign import petitions
 from campaign.accounts import Account
+from campaign.database.connection import Transaction
 from campaign.domain.csv_cells import csv_line
 from campaign.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.store import audit, signature_lists, signatures
-from campaign.store.database import Transaction
 
 SLICE = 1_000
 BOM = "\ufeff"

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from campaign.database.connection import Transaction
 from campaign.runtime import Runtime
 from campaign.states import Lane, MessageState
 from campaign.store import blasts, minutes, queues, snapshot
 from campaign.store import progress as store_progress
-from campaign.store.database import Transaction
 
 HOUR = 60
 KEEP = timedelta(days=7)

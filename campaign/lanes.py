@@ -1,11 +1,11 @@
 """Lanes: pause and resume the mail of one lane. The flag is in the database; workers look at it when they claim."""
 
 from campaign.accounts import Account
+from campaign.database.connection import Transaction
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.runtime import Runtime
 from campaign.states import Lane
 from campaign.store import audit, lanes
-from campaign.store.database import Transaction
 
 MAX_REASON = 200
 

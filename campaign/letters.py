@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from campaign import accounts as campaign_accounts
 from campaign import alerts as campaign_alerts
 from campaign.accounts import Account, Role
+from campaign.database.connection import Transaction
 from campaign.domain import merge_tags
 from campaign.domain.blast import Blast
 from campaign.domain.goals import next_goal
@@ -23,7 +24,6 @@ from campaign.states import MessageKind
 from campaign.store import accounts as store_accounts
 from campaign.store import alerts as store_alerts
 from campaign.store import blasts as store_blasts
-from campaign.store.database import Transaction
 from campaign.store.ledger import Claimed
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~&])")

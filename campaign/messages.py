@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from campaign.database.connection import Transaction
 from campaign.domain.troubles import Press, presses
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.runtime import Runtime
 from campaign.states import Lane, MessageState
 from campaign.store import messages as store_messages
-from campaign.store.database import Transaction
 from campaign.store.messages import Attempt, Event, StoredMessage
 
 LARGEST_ID = 2**63 - 1

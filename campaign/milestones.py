@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from campaign.accounts import Account
+from campaign.database.connection import Transaction
 from campaign.domain.blast import UNDO, BlastKind
 from campaign.domain.goals import LADDER, crossed, thresholds_up_to
 from campaign.errors import ConflictError
@@ -10,7 +11,6 @@ from campaign.runtime import Runtime
 from campaign.states import PetitionState
 from campaign.store import audit, blasts, milestones, petitions
 from campaign.store.counts import Change
-from campaign.store.database import Transaction
 
 FRESH = timedelta(hours=24)
 """A milestone that was reached longer ago (an import, a long outage) is recorded but no news."""

@@ -5,15 +5,16 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from campaign import broker
+from campaign.database import jobs as database_jobs
+from campaign.database.connection import Transaction
 from campaign.domain.flow import WORKER_SEEN, Snapshot, WorkerLook, judge
 from campaign.errors import StoreUnavailableError
 from campaign.runtime import Runtime
 from campaign.sentence import sentence
 from campaign.settings import Settings
-from campaign.store import periodic, troubles, workers
 from campaign.store import progress as store_progress
 from campaign.store import snapshot as store_snapshot
-from campaign.store.database import Transaction
+from campaign.store import troubles, workers
 
 
 def take(runtime: Runtime) -> Snapshot:
@@ -36,12 +37,12 @@ def take(runtime: Runtime) -> Snapshot:
                 WorkerLook(row.id, row.host, row.pid, row.lane, row.started_at, row.seen_at)
                 for row in workers.alive(tx, since=now - WORKER_SEEN)
             ),
-            last_tick_at=periodic.last_tick(tx),
+            last_tick_at=database_jobs.last_tick(tx),
             stuck=store_snapshot.stuck(tx, now=now),
             petitions=store_snapshot.petitions(tx),
             troubles=troubles.groups(tx, since=now - store_snapshot.DAY, now=now),
             blasts=store_progress.unfinished(tx, now=now),
-            jobs=periodic.jobs(tx),
+            jobs=database_jobs.jobs(tx),
         )
 
     try:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from campaign.buckets import Buckets, open_buckets
+from campaign.database.connection import Transaction
 from campaign.domain.pace import DOMAIN_SLICE, RECOVERY, SLICE, SLOWED, Slowness
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.states import Lane
 from campaign.store import paces
-from campaign.store.database import Transaction
 
 LOOK_EVERY = 2.0
 """Seconds between two looks at the slowed domains."""

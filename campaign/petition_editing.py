@@ -6,6 +6,7 @@ from datetime import datetime
 
 from campaign import petitions as campaign_petitions
 from campaign.accounts import Account
+from campaign.database.connection import Transaction
 from campaign.domain.goals import LADDER, check_thresholds
 from campaign.domain.petition import Petition, PetitionSettings, TextVersion, nearest
 from campaign.drafts import check_lines
@@ -13,7 +14,6 @@ from campaign.errors import InvalidInputError, NotFoundError
 from campaign.runtime import Runtime
 from campaign.states import PetitionState
 from campaign.store import accounts, audit, petition_settings, petitions
-from campaign.store.database import Transaction
 
 POLICIES = ("announce", "approve", "record")
 """What happens when a milestone is reached: a mail at once, a mail after an organiser's yes, or a note only."""

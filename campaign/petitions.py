@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from weakref import WeakKeyDictionary
 
+from campaign.database.connection import DuplicateError, Store, Transaction
 from campaign.domain.petition import Petition, TextVersion, nearest
 from campaign.drafts import Draft, check_draft, check_lines
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
@@ -17,7 +18,6 @@ from campaign.security.encryption import DataKey, text_hash
 from campaign.settings import LANGUAGES
 from campaign.states import PETITION_MOVES, PetitionState
 from campaign.store import accounts, audit, petitions, signatures
-from campaign.store.database import DuplicateError, Store, Transaction
 
 KEY_PLACE = "petition.data_key"
 """Characters of an author, an addressee or a summary."""

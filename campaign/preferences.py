@@ -7,6 +7,7 @@ from campaign import addresses
 from campaign.confirming import find
 from campaign.consents import consent_id
 from campaign.countries import CODES
+from campaign.database.connection import DuplicateError, Transaction
 from campaign.domain.names import RuleError, clean_name, clean_reason
 from campaign.domain.petition import TextVersion
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
@@ -17,7 +18,6 @@ from campaign.signing import person_index
 from campaign.states import SIGNATURE_MOVES, SignatureState
 from campaign.store import consents as store_consents
 from campaign.store import outbox, petitions, signatures, suppressions
-from campaign.store.database import DuplicateError, Transaction
 from campaign.store.signatures import Signature
 
 

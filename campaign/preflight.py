@@ -8,6 +8,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from campaign import blasts
+from campaign.database.connection import Transaction
 from campaign.domain.blast import Blast, BlastKind, BlastText
 from campaign.errors import CountersignError
 from campaign.mail.compose import MAX_HTML
@@ -17,7 +18,6 @@ from campaign.runtime import Runtime
 from campaign.settings import LANGUAGES
 from campaign.states import Lane
 from campaign.store import lanes, workers
-from campaign.store.database import Transaction
 
 ALIVE = timedelta(seconds=30)
 """A worker that was not heard of for so long is taken for gone."""

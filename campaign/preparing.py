@@ -4,6 +4,7 @@ import logging
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from campaign.database.connection import Transaction
 from campaign.errors import CountersignError
 from campaign.letters import Materials, gather
 from campaign.mail.transport import Envelope
@@ -12,7 +13,6 @@ from campaign.runtime import Runtime
 from campaign.settling import Handed
 from campaign.states import MessageKind
 from campaign.store import strikes, suppressions
-from campaign.store.database import Transaction
 from campaign.store.ledger import Claimed, Settlement
 
 log = logging.getLogger(__name__)

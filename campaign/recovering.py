@@ -3,11 +3,11 @@
 from functools import partial
 from pathlib import Path
 
+from campaign.database.connection import Transaction
 from campaign.journal import Legacy, legacies
 from campaign.runtime import Runtime
 from campaign.states import Lane
 from campaign.store import ledger, workers
-from campaign.store.database import Transaction
 
 
 def journal_folder(runtime: Runtime) -> Path:

@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from campaign.database.connection import Transaction
 from campaign.domain.refusals import PROOF, InARow, is_share, receiver
 from campaign.mail.transport import Blame, Outcome, Phase, Result
 from campaign.pacing import domain_key
 from campaign.runtime import Runtime
 from campaign.states import Lane
 from campaign.store import lanes, paces
-from campaign.store.database import Transaction
 
 log = logging.getLogger(__name__)
 

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+from campaign.database import instance
+from campaign.database.connection import Transaction
 from campaign.lanes import CLI
 from campaign.runtime import Runtime
 from campaign.states import Lane
-from campaign.store import accounts, audit, instance
+from campaign.store import accounts, audit
 from campaign.store import blasts as store_blasts
 from campaign.store import lanes as store_lanes
-from campaign.store.database import Transaction
 
 REASON = "A backup was restored: look at what waits before you resume."
 

@@ -2,10 +2,11 @@
 
 from functools import partial
 
+from campaign.database import instance
+from campaign.database.connection import Transaction
 from campaign.petitions import KEY_PLACE
 from campaign.runtime import ACCOUNT_PLACE, STABLE_PLACE, Runtime
-from campaign.store import instance, petitions
-from campaign.store.database import Transaction
+from campaign.store import petitions
 
 SLICE = 100
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from campaign.database import instance
+from campaign.database.connection import Nudge, Store, no_nudge
 from campaign.errors import CountersignError
 from campaign.security.encryption import DataKey, Vault, derive, keyed_hash
 from campaign.security.tokens import Tokens
 from campaign.settings import Settings
-from campaign.store import instance
-from campaign.store.database import Nudge, Store, no_nudge
 
 
 def now() -> datetime:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from campaign import petitions
 from campaign.consents import consent_id
+from campaign.database.connection import Transaction
 from campaign.errors import ConflictError
 from campaign.invented import Crowd, Person
 from campaign.petitions import Opened
@@ -19,7 +20,6 @@ from campaign.signing import person_index
 from campaign.states import PetitionState
 from campaign.store import audit
 from campaign.store import seeds as store_seeds
-from campaign.store.database import Transaction
 from campaign.store.signatures import place
 
 SLICE = 2_000

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from campaign import blast_reception, refusing
+from campaign.database.connection import Transaction
 from campaign.domain.backoff import gives_up, wait_after
 from campaign.domain.bounces import Meaning, is_enough, meaning
 from campaign.domain.pace import is_sign
@@ -17,7 +18,6 @@ from campaign.refusing import Heard
 from campaign.runtime import Runtime
 from campaign.states import Lane
 from campaign.store import lanes, ledger, paces, strikes, suppressions
-from campaign.store.database import Transaction
 from campaign.store.ledger import Claimed, Settlement
 
 log = logging.getLogger(__name__)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from campaign import addresses, petitions
 from campaign.countries import CODES
+from campaign.database.connection import Transaction
 from campaign.domain.names import RuleError
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.petitions import Opened
@@ -12,7 +13,6 @@ from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey
 from campaign.states import SignatureState
 from campaign.store import signature_lists, signatures
-from campaign.store.database import Transaction
 
 PER_PAGE = 50
 OF_ONE_MAILBOX = 100

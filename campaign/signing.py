@@ -10,6 +10,7 @@ from io import BytesIO
 from campaign import addresses, allowance
 from campaign.consents import consent_id
 from campaign.countries import CODES
+from campaign.database.connection import DuplicateError, Transaction
 from campaign.domain.names import RuleError, clean_name, clean_reason, person_key
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.petitions import Opened, by_slug, list_live
@@ -21,7 +22,6 @@ from campaign.security.tokens import Purpose
 from campaign.settings import LANGUAGES
 from campaign.states import Lane, MessageKind, PetitionState, SignatureState
 from campaign.store import outbox, signatures, signups
-from campaign.store.database import DuplicateError, Transaction
 
 STAMP_LIFE = timedelta(hours=24)
 HANDLE = 272

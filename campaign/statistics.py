@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from campaign.database.connection import Transaction
 from campaign.runtime import Runtime
 from campaign.store import statistics as store_statistics
-from campaign.store.database import Transaction
 from campaign.store.statistics import Funnel
 
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from campaign import addresses
 from campaign.accounts import Account
+from campaign.database.connection import Transaction
 from campaign.domain.names import RuleError
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.runtime import Runtime
 from campaign.store import audit, strikes
 from campaign.store import suppressions as store_suppressions
-from campaign.store.database import Transaction
 from campaign.store.suppressions import Suppression
 
 PAGE = 50

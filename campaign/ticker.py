@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from campaign import alerts, blast_reception, blast_running, counting, hours, recovering, upkeep
+from campaign.database import jobs as database_jobs
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.runtime import Runtime
 from campaign.states import Lane
-from campaign.store import ledger, periodic, workers
+from campaign.store import ledger, workers
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def run_job(runtime: Runtime, name: str) -> None:
     """Run one periodic job by name and note how it ended. Each job may run twice."""
     outcome = str(jobs(runtime)[name].run(runtime))
     now = runtime.clock()
-    runtime.store.transact(lambda tx: periodic.finished(tx, name, outcome=outcome, now=now))
+    runtime.store.transact(lambda tx: database_jobs.finished(tx, name, outcome=outcome, now=now))
 
 
 class Ticker:
@@ -136,7 +137,7 @@ class Ticker:
         self._ticks += 1
         now, known = self.runtime.clock(), jobs(self.runtime)
         schedule = {name: job.every for name, job in known.items()}
-        due = self.runtime.store.transact(lambda tx: periodic.claim_due(tx, schedule, now=now))
+        due = self.runtime.store.transact(lambda tx: database_jobs.claim_due(tx, schedule, now=now))
         alone = bool(due) and self._is_alone(now)
         for name in due:
             if (alone and known[name].vital) or not self.enqueue_job(name):

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from campaign.accounts import Account
+from campaign.database.connection import Transaction
 from campaign.domain.flow import Trouble
 from campaign.domain.troubles import Press
 from campaign.errors import ConflictError, NotFoundError
 from campaign.runtime import Runtime
 from campaign.states import Lane
 from campaign.store import audit, messages, troubles
-from campaign.store.database import Transaction
 
 DAY = timedelta(hours=24)
 SLICE = 2_000

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from campaign import petitions
+from campaign.database.connection import Transaction
 from campaign.domain.blast import Blast
 from campaign.errors import NotFoundError
 from campaign.i18n import translations
@@ -12,7 +13,6 @@ from campaign.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.states import PetitionState
 from campaign.store import blasts
-from campaign.store.database import Transaction
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from campaign import addresses, allowance
+from campaign.database.connection import Transaction
 from campaign.domain.bounces import WINDOW
 from campaign.domain.names import RuleError
 from campaign.petitions import by_id
 from campaign.runtime import Runtime
 from campaign.states import Lane, MessageKind
 from campaign.store import accounts, allowances, outbox, paces, signatures, strikes, workers
-from campaign.store.database import Transaction
 
 SLICE = 200
 REMIND_AFTER = timedelta(hours=24)

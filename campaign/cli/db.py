@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from campaign.cli.opening import open_runtime
+from campaign.database import migrate
 from campaign.engines import postgres
 from campaign.engines.attach import attach_database
 from campaign.errors import EngineError
 from campaign.restoring import declare_restored
 from campaign.settings import Settings, load_settings
-from campaign.store import migrate
 
 
 @click.group()
@@ -47,7 +47,7 @@ def check() -> None:
     for difference in found:
         click.echo(difference)
     if found:
-        raise EngineError("The migrations do not lead to the schema in campaign/store/schema.py (see above).")
+        raise EngineError("The migrations do not lead to the schema in campaign/database/schema.py (see above).")
     click.echo("The migrations lead to the schema in the code.")
 
 

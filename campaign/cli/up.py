@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from campaign.accounts import Role, sign_in_link
+from campaign.database import migrate
 from campaign.engines import places, ports
 from campaign.engines.attach import note_port, note_web_port, noted_port
 from campaign.engines.children import Child
@@ -17,7 +18,6 @@ from campaign.example import SLUG, create_accounts, create_example
 from campaign.runtime import build
 from campaign.security.keys import ensure_local_keys, read_local_keys
 from campaign.settings import Settings, load_settings
-from campaign.store import migrate
 
 LOOPBACK = "127.0.0.1"
 WEB, WORKERS, MAIL = range(3)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from campaign.database.jobs import TICK_LATE, JobLook
 from campaign.states import Lane, MessageKind, MessageState
 
 WORKER_SEEN = timedelta(seconds=15)
 """A worker that was not seen for three heartbeats is taken for gone."""
 
-TICK_LATE = timedelta(seconds=30)
-"""Some periodic job is due every ten seconds; three of them missed mean that no ticker looks."""
 
 MAIL_LATE = timedelta(seconds=60)
 """Promise P3: 99 of 100 confirmations are handed over within this time."""
@@ -195,21 +194,6 @@ class BlastLook:
         if not self.open or self.rate <= 0 or self.paused_at is not None:
             return None
         return now + timedelta(seconds=min(self.open / self.rate, 3e9))
-
-
-@dataclass(frozen=True)
-class JobLook:
-    """A periodic job."""
-
-    name: str
-    next_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    outcome: str | None
-
-    def is_late(self, now: datetime) -> bool:
-        """True if nobody started it although it has been due for longer than :data:`TICK_LATE`."""
-        return now - self.next_at > TICK_LATE
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from typing import Final
 
 import psutil
 
+from campaign.database import migrate
 from campaign.engines import places, ports, postgres, redis
 from campaign.engines import processes as engines_processes
 from campaign.errors import EngineError
 from campaign.security.keys import ensure_local_keys
 from campaign.settings import ROOT, Settings, child_environment, load_settings
-from campaign.store import migrate
 from campaign.variables import VARIABLES
 
 HOST: Final = "127.0.0.1"

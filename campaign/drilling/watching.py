@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from campaign.database.connection import Transaction
 from campaign.drilling.axe import Fallen
 from campaign.drilling.canaries import Seeker
 from campaign.drilling.evidence import Equation, Struck
 from campaign.errors import StoreUnavailableError
 from campaign.runtime import Runtime
 from campaign.store import drills
-from campaign.store.database import Transaction
 
 LOOK: Final = 0.5
 """Seconds between two looks."""

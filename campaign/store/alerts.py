@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
+from campaign.database.connection import Transaction
 from campaign.states import Lane, MessageKind
-from campaign.store.database import Transaction
 
 
 @dataclass(frozen=True)

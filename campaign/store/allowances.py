@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from campaign.store.database import Transaction
+from campaign.database.connection import Transaction
 
 
 def lock_keys(tx: Transaction, keys: Sequence[bytes]) -> None:

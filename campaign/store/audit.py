@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import text
 
-from campaign.store.database import Transaction
+from campaign.database.connection import Transaction
 
 
 def add(

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from campaign.store.database import Transaction
+from campaign.database.connection import Transaction
 
 
 @dataclass(frozen=True)

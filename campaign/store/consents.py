@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import text
 
-from campaign.store.database import Transaction
+from campaign.database.connection import Transaction
 
 
 def by_ids(tx: Transaction, ids: Iterable[int | None]) -> dict[int, tuple[str, str, str]]:

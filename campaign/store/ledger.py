@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
+from campaign.database.connection import Transaction
 from campaign.states import Lane, MessageKind, SignatureState
-from campaign.store.database import Transaction
 
 QUARANTINE = 3
 """A row that three workers died with is taken out of the traffic."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
+from campaign.database.connection import Transaction
 from campaign.states import Lane, MessageKind, MessageState
-from campaign.store.database import Transaction
 
 
 @dataclass(frozen=True)

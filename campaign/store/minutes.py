@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
+from campaign.database.connection import Transaction
 from campaign.states import Lane
-from campaign.store.database import Transaction
 
 MINUTE = timedelta(minutes=1)
 

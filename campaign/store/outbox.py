@@ -6,9 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from campaign.database.connection import Transaction
 from campaign.states import Lane, MessageKind
 from campaign.store import allowances
-from campaign.store.database import Transaction
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from campaign.database.connection import Transaction
 from campaign.domain.pace import HELD, RECOVERY, Slowness, first_sign, held
-from campaign.store.database import Transaction
 
 
 def slowed(tx: Transaction, *, now: datetime) -> dict[bytes, Slowness]:

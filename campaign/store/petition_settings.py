@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from campaign.database.connection import Transaction
 from campaign.domain.petition import PetitionSettings
-from campaign.store.database import Transaction
 
 
 def find(tx: Transaction, petition_id: int) -> PetitionSettings | None:

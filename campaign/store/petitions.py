@@ -6,10 +6,10 @@ from datetime import datetime
 
 from sqlalchemy import Row, text
 
+from campaign.database.connection import Transaction
 from campaign.domain.petition import Petition, TextVersion
 from campaign.security.encryption import Sealed
 from campaign.states import PetitionState
-from campaign.store.database import Transaction
 
 _COLUMNS = """p.id, p.slug, p.state, p.default_locale, p.author, p.on_behalf_of, p.sender_name, p.fixed_goal,
     p.count as signatures, p.published_at, p.closed_at, p.data_key_id, p.data_key"""

@@ -9,11 +9,11 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from campaign.database.connection import Transaction
 from campaign.domain.blast import Blast
 from campaign.domain.flow import BlastLook
 from campaign.states import OPEN_STATES, Lane, MessageState
 from campaign.store import blasts, queues, rates
-from campaign.store.database import Transaction
 
 
 def unfinished(tx: Transaction, *, now: datetime) -> tuple[BlastLook, ...]:

@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
+from campaign.database.connection import Transaction
 from campaign.states import Lane, MessageState
-from campaign.store.database import Transaction
 
 MANY = 50_000
 """Rows that are counted at each look; more are counted by the job. An index gives so many in some 20 ms."""

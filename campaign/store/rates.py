@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
+from campaign.database.connection import Transaction
 from campaign.domain.flow import rate_of
 from campaign.states import Lane
-from campaign.store.database import Transaction
 
 MINUTE = timedelta(seconds=60)
 

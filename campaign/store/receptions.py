@@ -2,8 +2,8 @@
 
 from sqlalchemy import text
 
+from campaign.database.connection import Transaction
 from campaign.domain.blast import SAME_REFUSALS, Reception
-from campaign.store.database import Transaction
 
 
 def of_blast(tx: Transaction, blast_id: int) -> Reception:

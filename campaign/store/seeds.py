@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from campaign.store.database import Transaction
-from campaign.store.schema import SIGNATURE_BLOCK
+from campaign.database.connection import Transaction
+from campaign.database.schema import SIGNATURE_BLOCK
 
 
 @dataclass(frozen=True)

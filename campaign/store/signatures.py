@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
+from campaign.database.connection import Store, Transaction
+from campaign.database.schema import SIGNATURE_BLOCK
 from campaign.security.encryption import DataKey
 from campaign.states import SignatureState
-from campaign.store.database import Store, Transaction
-from campaign.store.schema import SIGNATURE_BLOCK
 
 BLOCKS = 16
 """Blocks of ids drawn at once at most."""

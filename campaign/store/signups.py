@@ -7,10 +7,10 @@ confirmation. It stores all or nothing; whenever anything is not plain it stores
 
 from dataclasses import dataclass
 
+from campaign.database.connection import Store
+from campaign.database.round_trip import Prepared
 from campaign.domain.allowance import DAY, HOUR, MONTH, NETWORK_PER_HOUR
 from campaign.states import Lane
-from campaign.store.database import Store
-from campaign.store.round_trip import Prepared
 from campaign.store.signatures import NewSignature
 
 _LOCK = Prepared(

@@ -19,11 +19,11 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
+from campaign.database.connection import Transaction
 from campaign.domain.flow import LaneFlow, PetitionCount, Stuck, rate_of
 from campaign.domain.goals import next_goal
 from campaign.states import Lane, MessageState
 from campaign.store import lanes, minutes, queues, rates
-from campaign.store.database import Transaction
 
 PETITIONS = 200
 DAY = timedelta(hours=24)

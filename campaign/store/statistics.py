@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from campaign.store.database import Transaction
+from campaign.database.connection import Transaction
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from datetime import date
 
 from sqlalchemy import text
 
-from campaign.store.database import Transaction, array_of
+from campaign.database.connection import Transaction, array_of
 
 
 def add_soft_bounce(tx: Transaction, address_key: bytes, *, kind: str, day: date) -> list[date]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from campaign.store.database import Transaction, array_of
+from campaign.database.connection import Transaction, array_of
 
 
 def add(tx: Transaction, address_key: bytes, *, reason: str, petition_id: int | None, message_id: int | None) -> bool:

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from campaign.database.connection import Transaction
 from campaign.domain.flow import Trouble
 from campaign.domain.troubles import Press, sources
 from campaign.states import Lane, MessageKind
-from campaign.store.database import Transaction
 
 TROUBLES = 50
 

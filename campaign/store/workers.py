@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from campaign.database.connection import Transaction
 from campaign.states import Lane
-from campaign.store.database import Transaction
 
 
 @dataclass(frozen=True)

@@ -167,12 +167,12 @@ GUARDS = (
         "test_f24_two_schedulers_start_a_blast_once",
     ),
     Guard(
-        "F25", "a lost database is a named error: 503 and another look", "campaign/store/database.py",
+        "F25", "a lost database is a named error: 503 and another look", "campaign/database/connection.py",
         'raise StoreUnavailableError("the database does not answer; please try again in a minute") from error', "raise",
         "test_f25_while_the_database_is_away_pages_say_so_workers_wait_and_afterwards_all_goes",
     ),
     Guard(
-        "F26", "what the database asks to repeat is repeated", "campaign/store/database.py",
+        "F26", "what the database asks to repeat is repeated", "campaign/database/connection.py",
         'RETRY_STATES = frozenset({"40001", "40P01"})', "RETRY_STATES = frozenset({''})",
         "test_f26_a_transaction_that_the_database_refuses_is_tried_again_and_nothing_is_doubled",
     ),

@@ -19,7 +19,7 @@ SOURCES = sorted(
 MAX_MODULE, MAX_FUNCTION = 450, 45
 """Lines; style.md aims at 400 and 40, and calls them directions, not limits to game."""
 
-TABLES = {"campaign/store/schema.py"}
+TABLES = {"campaign/database/schema.py"}
 """Modules that are one long table."""
 
 OUTSIDE = {"campaign/mail/smtp.py", "campaign/smtpd/dialogue.py", "campaign/smtpd/running.py"}

@@ -21,9 +21,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from campaign.broker import client_url
+from campaign.database import migrate
 from campaign.engines import postgres, redis
 from campaign.settings import Settings
-from campaign.store import migrate
 from tests.kit.worlds import settings_for
 
 PASSWORD = "correct-horse"

@@ -21,8 +21,8 @@ from psycopg import sql
 from redis import Redis
 
 from campaign.broker import client_url
+from campaign.database import migrate
 from campaign.engines import locks
-from campaign.store import migrate
 from tests.kit.keeper import KEEPER_LOCK, RUN_LOCK, STARTED
 
 ROOT = Path(__file__).parent.parent.parent

@@ -20,11 +20,12 @@ from pathlib import Path
 import psutil
 
 from campaign import blast_running, seeding
+from campaign.database import connection
 from campaign.domain.blast import BlastKind
 from campaign.runtime import Runtime
 from campaign.settings import ROOT
 from campaign.states import Lane
-from campaign.store import blasts, database, lanes
+from campaign.store import blasts, lanes
 from campaign.store import progress as store_progress
 from tests.kit.centre import LOOPBACK, Centre
 from tests.kit.stamps import StampingServer
@@ -250,7 +251,7 @@ def plan_blast(world: World, number: int) -> int:
     seeding.sow(runtime, slug, seeding.Sowing(number, confirmed=True, updates=1.0, span=timedelta(hours=1)))
     now = runtime.clock()
 
-    def work(tx: database.Transaction) -> int:
+    def work(tx: connection.Transaction) -> int:
         lanes.pause(tx, Lane.BULK, by="system", reason="the test prepares", now=now)
         petition_id = world.opened(slug).petition.id
         blast_id = blasts.add(tx, petition_id=petition_id, kind=BlastKind.UPDATE, request_key="one")
@@ -277,7 +278,7 @@ def await_workers(runtime: Runtime, hosts: list[Host]) -> None:
     until(are_there, seconds=STARTS_WITHIN)
 
 
-def _names(tx: database.Transaction, since) -> set[str]:
+def _names(tx: connection.Transaction, since) -> set[str]:
     """Names of the hosts that have workers; with the process where all have the machine's own name."""
     rows = tx.connection.exec_driver_sql(
         "select host, pid from worker where stopped_at is null and seen_at > %s", (since,)

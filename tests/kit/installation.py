@@ -18,11 +18,11 @@ from urllib.parse import urlencode, urlsplit
 
 import psutil
 
+from campaign.database.connection import Transaction
 from campaign.engines import ports
 from campaign.engines.attach import attach
 from campaign.runtime import Runtime, build
 from campaign.settings import ROOT, Settings, load_settings
-from campaign.store.database import Transaction
 from campaign.variables import VARIABLES
 from tests.kit.waiting import until
 

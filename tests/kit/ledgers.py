@@ -7,8 +7,9 @@ from flask.testing import FlaskClient
 
 from campaign import accounts
 from campaign.accounts import Account, Role
+from campaign.database import jobs as database_jobs
 from campaign.states import Lane
-from campaign.store import periodic, workers
+from campaign.store import workers
 from tests.kit.worlds import World
 
 MOMENTS = ("planned_at", "due_at", "settled_at", "lease_until")
@@ -40,7 +41,7 @@ def serve(world: World) -> None:
     for lane in Lane:
         worker_id = world.read(lambda tx, lane=lane: workers.add(tx, host="mail-1", pid=42, lane=lane))
         world.read(lambda tx, worker_id=worker_id: workers.seen(tx, worker_id, now=now))
-    world.read(lambda tx: periodic.claim_due(tx, {"count_signatures": timedelta(seconds=2)}, now=now))
+    world.read(lambda tx: database_jobs.claim_due(tx, {"count_signatures": timedelta(seconds=2)}, now=now))
 
 
 def admin(world: World, email: str = "ada@example.org", *, name: str = "Ada", locale: str = "en") -> Account:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from campaign import confirming, counting, petitions, preferences, signing
 from campaign import drafts as campaign_drafts
+from campaign.database.connection import Transaction
 from campaign.delivery import Deliverer, Tally
 from campaign.mail.memory import MemoryTransport
 from campaign.mailer import Mailer
@@ -14,7 +15,6 @@ from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
 from campaign.states import Lane, SignatureState
 from campaign.store import signatures
-from campaign.store.database import Transaction
 
 KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)

@@ -12,10 +12,11 @@ from redis import Redis
 from campaign import ticker
 from campaign.broker import TIMEOUT, client_url
 from campaign.cli import serve
+from campaign.database import jobs as database_jobs
 from campaign.engines import redis
 from campaign.mail.memory import MemoryTransport
 from campaign.states import Lane
-from campaign.store import periodic, workers
+from campaign.store import workers
 from campaign.ticker import Ticker
 from tasks.app import make_app
 from tasks.nudging import INTERVAL, Nudger, enqueue_job, nudge_lane
@@ -191,7 +192,7 @@ def test_of_twenty_tickers_one_starts_each_job(world):
     now = world.clock.now
 
     def look(_):
-        return world.runtime.store.transact(lambda tx: periodic.claim_due(tx, schedule, now=now))
+        return world.runtime.store.transact(lambda tx: database_jobs.claim_due(tx, schedule, now=now))
 
     first, second = at_once(20, look), at_once(20, look)
 

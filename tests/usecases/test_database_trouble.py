@@ -8,12 +8,12 @@ import psycopg
 import pytest
 
 from campaign import confirming, signing
+from campaign.database.connection import Store
 from campaign.engines import postgres
 from campaign.errors import StoreUnavailableError
 from campaign.mail.memory import MemoryTransport, accepted
 from campaign.recovering import recover
 from campaign.states import Lane
-from campaign.store.database import Store
 from tests.kit.worlds import make_world
 
 MOMENT = 20

@@ -5,9 +5,9 @@ from unicodedata import bidirectional
 import pytest
 
 from campaign import accounts, example, petitions
+from campaign.database.connection import Store
 from campaign.settings import LANGUAGES
 from campaign.states import PetitionState
-from campaign.store.database import Store
 
 
 def test_the_example_is_live_in_four_languages_at_0_of_1000(world):

@@ -56,7 +56,7 @@ def test_a_plain_sign_up_finds_the_express_way_free(world, caplog):
     world.sign(slug, "first@example.org", network="10.0.0.1")
     before = world.sql("select count(*) from message")
 
-    with caplog.at_level("INFO", logger="campaign.store.database"):
+    with caplog.at_level("INFO", logger="campaign.database.connection"):
         world.sign(slug, "second@example.org", network="10.0.0.2")
 
     assert before == [(1,)]

@@ -7,10 +7,11 @@ from redis import Redis
 
 from campaign import broker, monitor
 from campaign.broker import client_url
+from campaign.database import jobs as database_jobs
 from campaign.domain.flow import Code, judge
 from campaign.sentence import sentence
 from campaign.states import Lane, MessageState
-from campaign.store import lanes, periodic, workers
+from campaign.store import lanes, workers
 from tasks import queues
 from tasks.app import make_app
 from tasks.nudging import enqueue_job, nudge_lane
@@ -52,7 +53,7 @@ def served(world):
     for lane in Lane:
         worker_id = world.read(lambda tx, lane=lane: workers.add(tx, host="mail-1", pid=42, lane=lane))
         world.read(lambda tx, worker_id=worker_id: workers.seen(tx, worker_id, now=now))
-    world.read(lambda tx: periodic.claim_due(tx, {"count_signatures": timedelta(seconds=2)}, now=now))
+    world.read(lambda tx: database_jobs.claim_due(tx, {"count_signatures": timedelta(seconds=2)}, now=now))
 
 
 def lane(snapshot, name):
@@ -198,7 +199,7 @@ def test_a_flow_says_rate_rest_and_finish(tmp_path, database_url, redis_url, red
     for each in Lane:
         worker_id = world.read(lambda tx, each=each: workers.add(tx, host="h", pid=1, lane=each))
         world.read(lambda tx, worker_id=worker_id: workers.seen(tx, worker_id, now=now))
-    world.read(lambda tx: periodic.claim_due(tx, {"count_signatures": timedelta(seconds=2)}, now=now))
+    world.read(lambda tx: database_jobs.claim_due(tx, {"count_signatures": timedelta(seconds=2)}, now=now))
 
     snapshot = monitor.take(world.runtime)
     world.runtime.close()

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from campaign import drafts, petitions
-from campaign.store.database import Store
+from campaign.database.connection import Store
 from campaign.views import inbox
 from campaign.views.brief import Brief
 from campaign.views.kept import PLACE

@@ -3,9 +3,9 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from campaign.database import migrate
 from campaign.errors import StoreUnavailableError
 from campaign.runtime import build
-from campaign.store import migrate
 from campaign.views.current import PAUSE, Opening
 from tests.kit.engines import with_database
 from tests.kit.waiting import until

@@ -10,9 +10,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from campaign.database.connection import open_engine
+from campaign.database.schema import metadata
 from campaign.settings import load_settings
-from campaign.store.database import open_engine
-from campaign.store.schema import metadata
 
 SCRIPTS = Path(__file__).with_name("migrations")
 LOCK = 0x_C0_57_16
@@ -64,7 +64,7 @@ def new_revision(database_url: str, message: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """``python -m campaign.store.migrate upgrade|check|revision <message>`` on DATABASE_URL."""
+    """``python -m campaign.database.migrate upgrade|check|revision <message>`` on DATABASE_URL."""
     url = load_settings().database_url
     if not url:
         sys.stderr.write("DATABASE_URL is not set: name the database to migrate.\n")
@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> int:
         case ["revision", message]:
             new_revision(url, message)
         case _:
-            sys.stderr.write("usage: python -m campaign.store.migrate upgrade|check|revision <message>\n")
+            sys.stderr.write("usage: python -m campaign.database.migrate upgrade|check|revision <message>\n")
             return 2
     return 0
 

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from campaign.database.clock import SharedClock, own_time
+from campaign.database.connection import Store
+from campaign.database.round_trip import Prepared
 from campaign.recovering import recover
 from campaign.runtime import build
 from campaign.states import Lane
 from campaign.store import ledger
-from campaign.store.clock import SharedClock, own_time
-from campaign.store.database import Store
-from campaign.store.round_trip import Prepared
 from tests.kit.worlds import World, settings_for
 
 NOON = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)

@@ -1,10 +1,10 @@
-"""Alembic's entry: runs migrations on the connection, or the URL, that campaign.store.migrate hands over."""
+"""Alembic's entry: runs migrations on the connection, or the URL, that campaign.database.migrate hands over."""
 
 from alembic import context
 from sqlalchemy import Connection
 
-from campaign.store.database import open_engine
-from campaign.store.schema import metadata
+from campaign.database.connection import open_engine
+from campaign.database.schema import metadata
 
 
 def _run(connection: Connection) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from campaign.store.round_trip import Prepared
+from campaign.database.round_trip import Prepared
 from campaign.store.signatures import IdBlocks
 
 ECHO = Prepared(

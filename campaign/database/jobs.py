@@ -1,11 +1,29 @@
 """Periodic jobs: any number of tickers look, one of them starts a job."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from campaign.domain.flow import JobLook
-from campaign.store.database import Transaction
+from campaign.database.connection import Transaction
+
+TICK_LATE = timedelta(seconds=30)
+"""Some periodic job is due every ten seconds; three of them missed mean that no ticker looks."""
+
+
+@dataclass(frozen=True)
+class JobLook:
+    """A periodic job."""
+
+    name: str
+    next_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    outcome: str | None
+
+    def is_late(self, now: datetime) -> bool:
+        """True if nobody started it although it has been due for longer than :data:`TICK_LATE`."""
+        return now - self.next_at > TICK_LATE
 
 
 def claim_due(tx: Transaction, intervals: dict[str, timedelta], *, now: datetime) -> list[str]:

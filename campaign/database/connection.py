@@ -15,11 +15,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.elements import TextClause
 
+from campaign.database import round_trip
+from campaign.database.clock import SharedClock
+from campaign.database.round_trip import Prepared, RefusedError
 from campaign.errors import StoreUnavailableError
 from campaign.states import Lane
-from campaign.store import round_trip
-from campaign.store.clock import SharedClock
-from campaign.store.round_trip import Prepared, RefusedError
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
+from campaign.database.connection import Transaction
 from campaign.security.encryption import Sealed
-from campaign.store.database import Transaction
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from alembic import command
 from psycopg import sql
 
-from campaign.store import migrate
+from campaign.database import migrate
 from tests.kit.engines import with_database
 
 
