@@ -15,11 +15,12 @@ from campaign import blast_running, seeding
 from campaign.database.connection import Transaction
 from campaign.domain.blast import BlastKind
 from campaign.markdown import to_html
+from campaign.outbox import lanes
 from campaign.petitions import by_slug
 from campaign.runtime import Runtime
 from campaign.settings import ROOT, child_environment
 from campaign.states import Lane
-from campaign.store import blasts, lanes
+from campaign.store import blasts
 
 PROCESSES = 2
 BODY = "Dear {{name}},\n\n" + "We were heard: the river will be protected, and this is thanks to all of you.\n\n" * 2

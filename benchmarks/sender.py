@@ -17,10 +17,10 @@ from campaign.mail.compiled import CompiledMail
 from campaign.mail.dkim import DkimKey, Signer, load_key
 from campaign.mail.transport import Envelope
 from campaign.mailer import Mailer, Recipient
+from campaign.outbox.ledger import Claimed
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
 from campaign.states import Lane
-from campaign.store.ledger import Claimed
 from tasks.process import open_transport
 
 

@@ -8,9 +8,9 @@ from contextlib import suppress
 from benchmarks.blasting import freeze, query
 from benchmarks.installation import Installation, wait_for
 from benchmarks.web import stamp_of
+from campaign.outbox import lanes
 from campaign.runtime import Runtime
 from campaign.states import Lane
-from campaign.store import lanes
 
 SIGN_UPS = 50
 """A second."""

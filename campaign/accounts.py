@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from campaign import addresses, allowance
+from campaign import addresses
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.domain.names import RuleError, clean_name
 from campaign.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError, TokenRefusedError
 from campaign.i18n import zone_names
+from campaign.outbox import allowance
+from campaign.outbox import plan as outbox_plan
 from campaign.runtime import Runtime
 from campaign.security.tokens import NONCE, REFUSED, Purpose
 from campaign.settings import LANGUAGES
 from campaign.states import Lane, MessageKind
-from campaign.store import accounts, allowances, audit, outbox
+from campaign.store import accounts, audit
 from campaign.store.petitions import by_slug as petition_by_slug
 
 LINK_LIFE = timedelta(minutes=15)
@@ -178,22 +180,22 @@ def request_sign_in(runtime: Runtime, email: str, *, network: str | None) -> str
     """
     address = _address(email)
     now = runtime.clock()
-    whose = allowance.origin(runtime, f"sign-in {address.canonical}", network)
+    whose = outbox_plan.origin(runtime, f"sign-in {address.canonical}", network)
     hour = timedelta(hours=1)
 
     def work(tx: Transaction) -> None:
         for key, limit in ((whose.mailbox, SIGN_INS_PER_HOUR), (whose.network, SIGN_INS_PER_NETWORK)):
             if key is None:
                 continue
-            allowances.lock_keys(tx, [key])
-            if len(allowances.slots(tx, {key: now - hour})[key]) >= limit:
+            allowance.lock_keys(tx, [key])
+            if len(allowance.slots(tx, {key: now - hour})[key]) >= limit:
                 return
-            allowances.add_grants(tx, [allowances.Grant(key, now, hour)])
+            allowance.add_grants(tx, [allowance.Grant(key, now, hour)])
         stored = accounts.by_index(tx, runtime.accounts.index(address.canonical))
         if stored is None or stored.disabled_at is not None:
             return
-        plan = outbox.Plan(kind=MessageKind.SIGN_IN, lane=Lane.URGENT, due_at=now, account_id=stored.id)
-        message_id = outbox.add(tx, plan)
+        plan = outbox_plan.Plan(kind=MessageKind.SIGN_IN, lane=Lane.URGENT, due_at=now, account_id=stored.id)
+        message_id = outbox_plan.add(tx, plan)
         accounts.add_link(
             tx, stored.id, nonce=secrets.token_bytes(NONCE), expires_at=now + LINK_LIFE, message_id=message_id
         )

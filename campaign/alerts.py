@@ -8,11 +8,12 @@ from enum import StrEnum
 from campaign import i18n
 from campaign.database.connection import Transaction
 from campaign.lanes import SYSTEM
+from campaign.outbox import lanes
+from campaign.outbox.lanes import LaneState
 from campaign.runtime import Runtime
 from campaign.sentence import foreign
 from campaign.states import Lane
-from campaign.store import alerts, blasts, lanes
-from campaign.store.lanes import LaneState
+from campaign.store import alerts, blasts
 
 QUIET = timedelta(hours=1)
 """After telling, nobody is told of the same cause again for this long."""

@@ -14,10 +14,12 @@ from campaign.domain.schedule import Scheduled, moment_of
 from campaign.domain.texts import has_controls
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.markdown import MAX_BODY, to_html
+from campaign.outbox import depth
+from campaign.outbox import plan as outbox_plan
 from campaign.runtime import Runtime
 from campaign.settings import LANGUAGES
 from campaign.states import OPEN_STATES, Lane, MessageKind
-from campaign.store import audit, blasts, outbox, queues
+from campaign.store import audit, blasts
 from campaign.store import missing as store_missing
 from campaign.store import progress as store_progress
 
@@ -260,7 +262,7 @@ def _press(runtime: Runtime, blast_id: int, petition_id: int, *, action: str, by
         }[action]()
         if not done:
             raise ConflictError(refused)
-        queues.forget_blast(tx, blast_id)
+        depth.forget_blast(tx, blast_id)
         if action == "blast.resume":
             tx.nudge(Lane.BULK)
         _audit(tx, action, blast, by, {})
@@ -336,7 +338,7 @@ def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Accou
         still = sum(states.get(state, 0) for state in OPEN_STATES)
         if blast.stage(open_rows=still) in {BlastStage.FINISHED, BlastStage.CANCELLED}:
             store_missing.reopen(tx, blast_id)
-        queues.forget_blast(tx, blast_id)
+        depth.forget_blast(tx, blast_id)
         _audit(tx, "blast.send_missing", blast, by, {"messages": store_missing.count(tx, blast_id)})
 
     def work(tx: Transaction) -> int:
@@ -361,10 +363,10 @@ def send_test(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account)
 
     def work(tx: Transaction) -> None:
         blast = _of_petition(tx, blast_id, petition_id)
-        plan = outbox.Plan(
+        plan = outbox_plan.Plan(
             kind=MessageKind.TEST, lane=Lane.URGENT, due_at=now, account_id=by.id, petition_id=blast.petition_id,
             about_id=blast_id,
         )  # fmt: skip
-        outbox.add(tx, plan)
+        outbox_plan.add(tx, plan)
 
     runtime.store.transact(work)

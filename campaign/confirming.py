@@ -10,13 +10,14 @@ from campaign import addresses
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.domain.names import RuleError
 from campaign.errors import AlreadySignedError, InvalidInputError, TokenRefusedError
+from campaign.outbox import plan as outbox_plan
 from campaign.petitions import Opened, by_id, by_slug
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import REFUSED, Purpose
 from campaign.signing import MAILBOX_SEATS, open_handle
 from campaign.states import Lane, MessageKind, SignatureState
-from campaign.store import outbox, signatures
+from campaign.store import signatures
 from campaign.store.signatures import Signature
 
 T = TypeVar("T")
@@ -128,7 +129,7 @@ def _confirm(runtime: Runtime, tx: Transaction, row: Signature, *, method: str) 
     if row.state is SignatureState.PENDING:
         now = runtime.clock()
         signatures.confirm(tx, row.id, slot=_free_seat(tx, row), method=method, now=now)
-        outbox.add(tx, _thank_you(row, now))
+        outbox_plan.add(tx, _thank_you(row, now))
     return Confirmed(opened.petition.slug, row.locale)
 
 
@@ -140,8 +141,8 @@ def _free_seat(tx: Transaction, row: Signature) -> int:
     raise AlreadySignedError("two people have signed with this mailbox")
 
 
-def _thank_you(row: Signature, now: datetime) -> outbox.Plan:
-    return outbox.Plan(
+def _thank_you(row: Signature, now: datetime) -> outbox_plan.Plan:
+    return outbox_plan.Plan(
         kind=MessageKind.THANK_YOU, lane=Lane.URGENT, due_at=now, signature_id=row.id, petition_id=row.petition_id
     )  # fmt: skip
 
@@ -209,7 +210,7 @@ def decline(runtime: Runtime, token: str) -> str:
         now = runtime.clock()
         signatures.expire(tx, [row.id], reason="declined", now=now)
         signatures.erase(tx, [row.id], now=now)
-        outbox.cancel_for(tx, [row.id], reason="declined", now=now)
+        outbox_plan.cancel_for(tx, [row.id], reason="declined", now=now)
         return row.locale
 
     return runtime.store.transact(work)

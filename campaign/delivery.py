@@ -18,14 +18,14 @@ from campaign.errors import SessionFailedError, StoreUnavailableError
 from campaign.journal import Journal
 from campaign.mail.transport import Blame, Envelope, Outcome, Result, Transport
 from campaign.mailer import Mailer
+from campaign.outbox import ledger, workers
+from campaign.outbox.ledger import Claimed
 from campaign.pacing import Pace
 from campaign.preparing import prepare
 from campaign.recovering import journal_folder
 from campaign.runtime import Runtime
 from campaign.settling import Handed, Round
 from campaign.states import Lane
-from campaign.store import ledger, workers
-from campaign.store.ledger import Claimed
 
 log = logging.getLogger(__name__)
 

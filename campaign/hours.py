@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from campaign.database.connection import Transaction
+from campaign.outbox import depth
 from campaign.runtime import Runtime
 from campaign.states import Lane, MessageState
-from campaign.store import blasts, minutes, queues, snapshot
+from campaign.store import blasts, minutes, snapshot
 from campaign.store import progress as store_progress
 
 HOUR = 60
@@ -34,19 +35,19 @@ def tally(runtime: Runtime) -> int:
     """
     now = runtime.clock()
 
-    def look(tx: Transaction) -> tuple[dict[Lane, queues.Queue], dict[int, dict[MessageState, int]]]:
+    def look(tx: Transaction) -> tuple[dict[Lane, depth.Queue], dict[int, dict[MessageState, int]]]:
         snapshot.begin(tx)
-        running = queues.long_blasts(tx, [blast.id for blast in blasts.unfinished(tx)])
-        return queues.count(tx, queues.long_lanes(tx), now=now), store_progress.states(tx, running)
+        running = depth.long_blasts(tx, [blast.id for blast in blasts.unfinished(tx)])
+        return depth.count(tx, depth.long_lanes(tx), now=now), store_progress.states(tx, running)
 
     lanes, by_blast = runtime.store.transact(look)
 
     def keep(tx: Transaction) -> int:
         for lane, queue in lanes.items():
-            queues.remember_queue(tx, lane, queue, at=now)
+            depth.remember_queue(tx, lane, queue, at=now)
         for blast_id, states in by_blast.items():
-            queues.remember_blast(tx, blast_id, states, at=now)
-        queues.forget_before(tx, now)
+            depth.remember_blast(tx, blast_id, states, at=now)
+        depth.forget_before(tx, now)
         return len(lanes) + len(by_blast)
 
     return runtime.store.transact(keep)

@@ -3,9 +3,10 @@
 from campaign.accounts import Account
 from campaign.database.connection import Transaction
 from campaign.errors import ConflictError, InvalidInputError
+from campaign.outbox import lanes
 from campaign.runtime import Runtime
 from campaign.states import Lane
-from campaign.store import audit, lanes
+from campaign.store import audit
 
 MAX_REASON = 200
 

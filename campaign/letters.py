@@ -17,6 +17,7 @@ from campaign.errors import NotFoundError
 from campaign.i18n import format_number
 from campaign.mail.slots import Slots
 from campaign.markdown import to_html
+from campaign.outbox.ledger import Claimed
 from campaign.petitions import Opened, by_id
 from campaign.plaintext import to_text
 from campaign.runtime import Runtime
@@ -24,7 +25,6 @@ from campaign.states import MessageKind
 from campaign.store import accounts as store_accounts
 from campaign.store import alerts as store_alerts
 from campaign.store import blasts as store_blasts
-from campaign.store.ledger import Claimed
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~&])")
 

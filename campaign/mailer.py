@@ -16,6 +16,7 @@ from campaign.mail.dkim import Signer, load_key
 from campaign.mail.kinds import KINDS
 from campaign.mail.slots import Slots
 from campaign.mail.transport import Envelope
+from campaign.outbox.ledger import Claimed
 from campaign.petitions import Opened
 from campaign.return_path import Names
 from campaign.runtime import Runtime
@@ -24,7 +25,6 @@ from campaign.security.tokens import Purpose
 from campaign.settings import ROOT, Settings
 from campaign.states import MessageKind
 from campaign.store import signatures
-from campaign.store.ledger import Claimed
 
 COUNT_LIFE = 10.0
 """Seconds for which a compiled thank-you, which shows the count, is used again."""

@@ -7,10 +7,10 @@ from enum import StrEnum
 from campaign.database.connection import Transaction
 from campaign.domain.troubles import Press, presses
 from campaign.errors import InvalidInputError, NotFoundError
+from campaign.outbox import messages as outbox_messages
+from campaign.outbox.messages import Attempt, Event, StoredMessage
 from campaign.runtime import Runtime
 from campaign.states import Lane, MessageState
-from campaign.store import messages as store_messages
-from campaign.store.messages import Attempt, Event, StoredMessage
 
 LARGEST_ID = 2**63 - 1
 
@@ -55,13 +55,13 @@ def find(runtime: Runtime, message_id: int) -> MessageLook:
     now = runtime.clock()
 
     def work(tx: Transaction) -> MessageLook:
-        found = store_messages.by_id(tx, message_id) if 0 < message_id <= LARGEST_ID else None
+        found = outbox_messages.by_id(tx, message_id) if 0 < message_id <= LARGEST_ID else None
         if found is None:
             raise NotFoundError(f"there is no message {message_id}")
         return MessageLook(
             found,
-            tuple(store_messages.attempts(tx, found.id)),
-            tuple(store_messages.events(tx, found.id)),
+            tuple(outbox_messages.attempts(tx, found.id)),
+            tuple(outbox_messages.events(tx, found.id)),
             presses_of(found, now),
         )
 
@@ -75,7 +75,7 @@ def presses_of(message: StoredMessage, now: datetime) -> tuple[Press, ...]:
 
 def by_ids(runtime: Runtime, message_ids: list[int]) -> tuple[StoredMessage, ...]:
     """Messages in the order of their ids."""
-    return tuple(runtime.store.transact(lambda tx: store_messages.by_ids(tx, message_ids)))
+    return tuple(runtime.store.transact(lambda tx: outbox_messages.by_ids(tx, message_ids)))
 
 
 def listing(
@@ -97,8 +97,8 @@ def listing(
 
     def work(tx: Transaction) -> list[StoredMessage]:
         if show in {Show.WAITING, Show.LATER}:
-            return store_messages.planned(tx, lane, after=at, limit=limit + 1, now=now, later=show is Show.LATER)
-        return store_messages.ended(tx, MessageState(str(show)), before=at, limit=limit + 1)
+            return outbox_messages.planned(tx, lane, after=at, limit=limit + 1, now=now, later=show is Show.LATER)
+        return outbox_messages.ended(tx, MessageState(str(show)), before=at, limit=limit + 1)
 
     found = runtime.store.transact(work)
     shown = tuple(found[:limit])

@@ -9,12 +9,13 @@ from campaign.database import jobs as database_jobs
 from campaign.database.connection import Transaction
 from campaign.domain.flow import WORKER_SEEN, Snapshot, WorkerLook, judge
 from campaign.errors import StoreUnavailableError
+from campaign.outbox import workers
 from campaign.runtime import Runtime
 from campaign.sentence import sentence
 from campaign.settings import Settings
 from campaign.store import progress as store_progress
 from campaign.store import snapshot as store_snapshot
-from campaign.store import troubles, workers
+from campaign.store import troubles
 
 
 def take(runtime: Runtime) -> Snapshot:

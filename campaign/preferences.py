@@ -11,13 +11,15 @@ from campaign.database.connection import DuplicateError, Transaction
 from campaign.domain.names import RuleError, clean_name, clean_reason
 from campaign.domain.petition import TextVersion
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
+from campaign.outbox import plan as outbox_plan
+from campaign.outbox import suppressions
 from campaign.petitions import Opened, by_id
 from campaign.runtime import Runtime
 from campaign.security.tokens import REFUSED, Purpose
 from campaign.signing import person_index
 from campaign.states import SIGNATURE_MOVES, SignatureState
 from campaign.store import consents as store_consents
-from campaign.store import outbox, petitions, signatures, suppressions
+from campaign.store import petitions, signatures
 from campaign.store.signatures import Signature
 
 
@@ -221,7 +223,7 @@ def _withdraw(tx: Transaction, row: Signature, *, now: datetime) -> None:
     if SignatureState.WITHDRAWN not in SIGNATURE_MOVES[row.state]:
         raise ConflictError("only a confirmed signature can be withdrawn")
     signatures.end(tx, row.id, state=SignatureState.WITHDRAWN, reason="by_signer", now=now)
-    outbox.cancel_for(tx, [row.id], reason="withdrawn", now=now)
+    outbox_plan.cancel_for(tx, [row.id], reason="withdrawn", now=now)
 
 
 def erase(runtime: Runtime, token: str) -> None:
@@ -239,7 +241,7 @@ def erase(runtime: Runtime, token: str) -> None:
         if row.state is SignatureState.PENDING:
             signatures.expire(tx, [row.id], reason="erased", now=now)
         signatures.erase(tx, [row.id], now=now)
-        outbox.cancel_for(tx, [row.id], reason="erased", now=now)
+        outbox_plan.cancel_for(tx, [row.id], reason="erased", now=now)
 
     runtime.store.transact(work)
 

@@ -13,11 +13,11 @@ from campaign.domain.blast import Blast, BlastKind, BlastText
 from campaign.errors import CountersignError
 from campaign.mail.compose import MAX_HTML
 from campaign.markdown import to_html
+from campaign.outbox import lanes, workers
 from campaign.previews import Preview, Previewer
 from campaign.runtime import Runtime
 from campaign.settings import LANGUAGES
 from campaign.states import Lane
-from campaign.store import lanes, workers
 
 ALIVE = timedelta(seconds=30)
 """A worker that was not heard of for so long is taken for gone."""

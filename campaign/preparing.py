@@ -9,11 +9,11 @@ from campaign.errors import CountersignError
 from campaign.letters import Materials, gather
 from campaign.mail.transport import Envelope
 from campaign.mailer import Mailer, NoAddressError, Recipient
+from campaign.outbox import suppressions
+from campaign.outbox.ledger import Claimed, Settlement
 from campaign.runtime import Runtime
 from campaign.settling import Handed
 from campaign.states import MessageKind
-from campaign.store import strikes, suppressions
-from campaign.store.ledger import Claimed, Settlement
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def prepare(runtime: Runtime, mailer: Mailer, claimed: Sequence[Claimed]) -> Pre
     keys = sorted({recipient.address_key for recipient in recipients.values()})
 
     def look(tx: Transaction) -> tuple[dict[bytes, list[tuple[int | None, str]]], set[bytes]]:
-        return suppressions.active(tx, keys), strikes.with_soft_bounces(tx, keys)
+        return suppressions.active(tx, keys), suppressions.with_soft_bounces(tx, keys)
 
     barred, struck = runtime.store.transact(look)
     made.struck = frozenset(struck)

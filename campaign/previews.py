@@ -13,9 +13,9 @@ from campaign.letters import BlastMaterial, Materials
 from campaign.mail.addresses import wire_address
 from campaign.mailer import Mailer, Recipient
 from campaign.merging import merged_html, merged_line, shared_values
+from campaign.outbox.ledger import Claimed
 from campaign.runtime import Runtime
 from campaign.states import MessageKind, SignatureState
-from campaign.store.ledger import Claimed
 
 SIGNERS: Final[Mapping[str, str]] = {
     "en": "Zahra Ahmadi", "de": "Lena Vogel", "fa": "زهرا احمدی", "ur": "زہرا احمدی",

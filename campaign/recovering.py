@@ -5,9 +5,9 @@ from pathlib import Path
 
 from campaign.database.connection import Transaction
 from campaign.journal import Legacy, legacies
+from campaign.outbox import ledger, workers
 from campaign.runtime import Runtime
 from campaign.states import Lane
-from campaign.store import ledger, workers
 
 
 def journal_folder(runtime: Runtime) -> Path:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from campaign.database import instance
 from campaign.database.connection import Transaction
 from campaign.lanes import CLI
+from campaign.outbox import lanes as outbox_lanes
 from campaign.runtime import Runtime
 from campaign.states import Lane
 from campaign.store import accounts, audit
 from campaign.store import blasts as store_blasts
-from campaign.store import lanes as store_lanes
 
 REASON = "A backup was restored: look at what waits before you resume."
 
@@ -33,7 +33,7 @@ def declare_restored(runtime: Runtime) -> Restored:
 
     def work(tx: Transaction) -> Restored:
         epoch = instance.new_epoch(tx)
-        paused = sum(store_lanes.pause(tx, lane, by=CLI, reason=REASON, now=now) for lane in Lane)
+        paused = sum(outbox_lanes.pause(tx, lane, by=CLI, reason=REASON, now=now) for lane in Lane)
         running = [blast for blast in store_blasts.unfinished(tx) if blast.started_at is not None]
         held = sum(store_blasts.hold(tx, blast.id, reason="other_epoch", now=now) for blast in running)
         ended = accounts.end_all_sessions(tx)

@@ -9,16 +9,17 @@ from datetime import datetime, timedelta
 from campaign import blast_reception, refusing
 from campaign.database.connection import Transaction
 from campaign.domain.backoff import gives_up, wait_after
-from campaign.domain.bounces import Meaning, is_enough, meaning
 from campaign.domain.pace import is_sign
 from campaign.errors import SessionFailedError
 from campaign.mail.transport import Blame, Outcome, Phase, Result
+from campaign.outbox import lanes, ledger, suppressions
+from campaign.outbox.ledger import Claimed, Settlement
+from campaign.outbox.suppressions import Meaning, is_enough, meaning
 from campaign.pacing import domain_key, domain_of
 from campaign.refusing import Heard
 from campaign.runtime import Runtime
 from campaign.states import Lane
-from campaign.store import lanes, ledger, paces, strikes, suppressions
-from campaign.store.ledger import Claimed, Settlement
+from campaign.store import paces
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ def _slow_domains(this: Round) -> list[str]:
 def _note_addresses(tx: Transaction, this: Round, settlements: Iterable[Settlement], now: datetime) -> None:
     if this.struck:
         relieved = {this.handed[message_id].address_key for message_id in this.accepted} & this.struck
-        strikes.clear_soft_bounces(tx, sorted(relieved))
+        suppressions.clear_soft_bounces(tx, sorted(relieved))
     for item in settlements:
         if item.state == "rejected" and this.outcomes[item.message_id].blame is not Blame.US:
             _note_refusal(tx, this.handed[item.message_id].address_key, item, now)
@@ -171,7 +172,7 @@ def _note_refusal(tx: Transaction, address_key: bytes, refused: Settlement, now:
     kind = meaning(refused.reply_code, refused.enhanced)
     if kind is Meaning.OURS:
         return
-    days = [] if kind is Meaning.GONE else strikes.add_soft_bounce(tx, address_key, kind=str(kind), day=now.date())
+    days = [] if kind is Meaning.GONE else suppressions.add_soft_bounce(tx, address_key, kind=str(kind), day=now.date())
     if is_enough(kind, days, now.date()):
         suppressions.add(tx, address_key, reason="bounce", petition_id=None, message_id=refused.message_id)
 

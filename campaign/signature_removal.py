@@ -3,10 +3,11 @@
 from campaign.accounts import Account
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
+from campaign.outbox import plan as outbox_plan
 from campaign.runtime import Runtime
 from campaign.signing import MAILBOX_SEATS
 from campaign.states import SIGNATURE_MOVES, SignatureState
-from campaign.store import audit, outbox, signature_lists, signatures
+from campaign.store import audit, signature_lists, signatures
 from campaign.store.signatures import Signature
 
 REASONS = ("duplicate", "invented", "automated", "asked", "other")
@@ -64,7 +65,7 @@ def remove(runtime: Runtime, petition_id: int, signature_id: int, *, reason: str
         if SignatureState.REMOVED not in SIGNATURE_MOVES[row.state]:
             raise ConflictError("only a confirmed signature can be removed")
         signature_lists.remove(tx, row.id, petition_id, reason=reason, now=now)
-        outbox.cancel_for(tx, [row.id], reason="removed", now=now)
+        outbox_plan.cancel_for(tx, [row.id], reason="removed", now=now)
         _audit(tx, "signature.remove", row, by=by, reason=reason)
 
     runtime.store.transact(work)

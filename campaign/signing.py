@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from io import BytesIO
 
-from campaign import addresses, allowance
+from campaign import addresses
 from campaign.consents import consent_id
 from campaign.countries import CODES
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.domain.names import RuleError, clean_name, clean_reason, person_key
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
+from campaign.outbox import plan as outbox_plan
 from campaign.petitions import Opened, by_slug, list_live
 from campaign.runtime import Runtime
 from campaign.security.encryption import NONCE as FIELD_NONCE
@@ -21,7 +22,7 @@ from campaign.security.tokens import NONCE as ROW_NONCE
 from campaign.security.tokens import Purpose
 from campaign.settings import LANGUAGES
 from campaign.states import Lane, MessageKind, PetitionState, SignatureState
-from campaign.store import outbox, signatures, signups
+from campaign.store import signatures, signups
 
 STAMP_LIFE = timedelta(hours=24)
 HANDLE = 272
@@ -185,7 +186,7 @@ def _checked_request(
     return _Request(
         opened=opened,
         checked=checked,
-        whose=allowance.origin(runtime, checked.address.canonical, network),
+        whose=outbox_plan.origin(runtime, checked.address.canonical, network),
         signature_id=_ids(runtime).next(),
         text_version_id=text_version_id,
         consent_id=consent_id(runtime, "sign", checked.locale),
@@ -218,7 +219,7 @@ def _carefully(runtime: Runtime, work: Callable[[Transaction], None]) -> None:
 class _Request:
     opened: Opened
     checked: _Checked
-    whose: allowance.Origin
+    whose: outbox_plan.Origin
     signature_id: int
     text_version_id: int | None
     consent_id: int
@@ -238,7 +239,7 @@ def _store(tx: Transaction, request: _Request) -> None:
         _tell_owner(tx, request, MessageKind.ALREADY_SIGNED, same, present)
     elif same is not None:
         signatures.renew(tx, same.id, _new_row(request, same.id))
-        if not outbox.has_open(tx, same.id, MessageKind.CONFIRMATION):
+        if not outbox_plan.has_open(tx, same.id, MessageKind.CONFIRMATION):
             _plan(tx, request, MessageKind.CONFIRMATION, same.id, again=True)
     elif len(confirmed) >= MAILBOX_SEATS:
         _tell_owner(tx, request, MessageKind.MAILBOX_FULL, confirmed[0], present)
@@ -255,20 +256,22 @@ def _tell_owner(
     present: list[signatures.Signature],
 ) -> None:
     # The owner of a mailbox hears of a repeated sign-up once a month at most, whoever repeats it.
-    if not outbox.planned_since(tx, [row.id for row in present], kind, since=request.now - timedelta(days=30)):
+    if not outbox_plan.planned_since(tx, [row.id for row in present], kind, since=request.now - timedelta(days=30)):
         _plan(tx, request, kind, recipient.id)
 
 
 def _plan(tx: Transaction, request: _Request, kind: MessageKind, signature_id: int, *, again: bool = False) -> None:
-    wanted = outbox.Plan(
+    wanted = outbox_plan.Plan(
         kind=kind, lane=Lane.URGENT, due_at=request.now, signature_id=signature_id,
         petition_id=request.opened.petition.id,
     )  # fmt: skip
     _plan_within_allowance(tx, request.whose, wanted, again=again)
 
 
-def _plan_within_allowance(tx: Transaction, whose: allowance.Origin, wanted: outbox.Plan, *, again: bool) -> None:
-    will_go = allowance.plan(tx, whose, wanted, now=wanted.due_at)
+def _plan_within_allowance(
+    tx: Transaction, whose: outbox_plan.Origin, wanted: outbox_plan.Plan, *, again: bool
+) -> None:
+    will_go = outbox_plan.plan(tx, whose, wanted, now=wanted.due_at)
     if will_go and again and wanted.signature_id is not None:
         # Tries come with mails, which the allowance limits, and never with mere sign-ups: the code can't be guessed.
         signatures.allow_tries(tx, wanted.signature_id)
@@ -348,7 +351,7 @@ def resend(runtime: Runtime, email: str, *, network: str | None, locale: str) ->
         address = addresses.parse(email, gmail_rules=runtime.settings.gmail_rules)
     except RuleError as broken:
         raise InvalidInputError({"email": broken.code}) from None
-    whose = allowance.origin(runtime, address.canonical, network)
+    whose = outbox_plan.origin(runtime, address.canonical, network)
     now = runtime.clock()
     opened = [by_slug(runtime, card.slug) for card in list_live(runtime, locale)]
 
@@ -358,8 +361,8 @@ def resend(runtime: Runtime, email: str, *, network: str | None, locale: str) ->
                 continue
             for row in signatures.at_mailbox(tx, petition.petition.id, petition.key.index(address.canonical)):
                 waits = row.state is SignatureState.PENDING
-                if waits and not outbox.has_open(tx, row.id, MessageKind.CONFIRMATION):
-                    wanted = outbox.Plan(
+                if waits and not outbox_plan.has_open(tx, row.id, MessageKind.CONFIRMATION):
+                    wanted = outbox_plan.Plan(
                         kind=MessageKind.CONFIRMATION, lane=Lane.URGENT, due_at=now, signature_id=row.id,
                         petition_id=petition.petition.id,
                     )  # fmt: skip

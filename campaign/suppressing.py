@@ -7,10 +7,10 @@ from campaign.accounts import Account
 from campaign.database.connection import Transaction
 from campaign.domain.names import RuleError
 from campaign.errors import ConflictError, InvalidInputError
+from campaign.outbox import suppressions as outbox_suppressions
+from campaign.outbox.suppressions import Suppression
 from campaign.runtime import Runtime
-from campaign.store import audit, strikes
-from campaign.store import suppressions as store_suppressions
-from campaign.store.suppressions import Suppression
+from campaign.store import audit
 
 PAGE = 50
 MAX_REASON = 200
@@ -49,7 +49,7 @@ def search(runtime: Runtime, email: str, *, by: Account) -> Found:
     masked, key = _address(runtime, email)
 
     def work(tx: Transaction) -> Found:
-        found = tuple(store_suppressions.of_address(tx, key))
+        found = tuple(outbox_suppressions.of_address(tx, key))
         audit.add(
             tx, action="suppression.search", subject="suppression", subject_id=None, account_id=by.id,
             detail={"found": [suppression.id for suppression in found]},
@@ -69,9 +69,9 @@ def add(runtime: Runtime, email: str, *, by: Account) -> str:
     masked, key = _address(runtime, email)
 
     def work(tx: Transaction) -> None:
-        if not store_suppressions.add(tx, key, reason="admin", petition_id=None, message_id=None):
+        if not outbox_suppressions.add(tx, key, reason="admin", petition_id=None, message_id=None):
             raise ConflictError("this address is suppressed already")
-        newest = store_suppressions.of_address(tx, key)[0]
+        newest = outbox_suppressions.of_address(tx, key)[0]
         audit.add(
             tx, action="suppression.add", subject="suppression", subject_id=newest.id, account_id=by.id, detail={}
         )
@@ -93,10 +93,10 @@ def lift(runtime: Runtime, suppression_id: int, *, reason: str, by: Account) -> 
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:
-        key = store_suppressions.lift(tx, suppression_id, now=now)
+        key = outbox_suppressions.lift(tx, suppression_id, now=now)
         if key is None:
             raise ConflictError("this suppression is not in force")
-        strikes.clear_soft_bounces(tx, [key])
+        outbox_suppressions.clear_soft_bounces(tx, [key])
         audit.add(
             tx, action="suppression.lift", subject="suppression", subject_id=suppression_id, account_id=by.id,
             detail={"reason": said},
@@ -107,6 +107,6 @@ def lift(runtime: Runtime, suppression_id: int, *, reason: str, by: Account) -> 
 
 def newest(runtime: Runtime, *, before: int | None = None, limit: int = PAGE) -> Newest:
     """All suppressions, the newest first: reason and date, for the address is not known."""
-    found = runtime.store.transact(lambda tx: store_suppressions.newest(tx, before=before, limit=limit + 1))
+    found = runtime.store.transact(lambda tx: outbox_suppressions.newest(tx, before=before, limit=limit + 1))
     shown = tuple(found[:limit])
     return Newest(shown, shown[-1].id if len(found) > limit else None)

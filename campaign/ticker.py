@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from campaign import alerts, blast_reception, blast_running, counting, hours, recovering, upkeep
 from campaign.database import jobs as database_jobs
 from campaign.errors import CountersignError, StoreUnavailableError
+from campaign.outbox import ledger, workers
 from campaign.runtime import Runtime
 from campaign.states import Lane
-from campaign.store import ledger, workers
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,10 @@ from campaign.database.connection import Transaction
 from campaign.domain.flow import Trouble
 from campaign.domain.troubles import Press
 from campaign.errors import ConflictError, NotFoundError
+from campaign.outbox import messages
 from campaign.runtime import Runtime
 from campaign.states import Lane
-from campaign.store import audit, messages, troubles
+from campaign.store import audit, troubles
 
 DAY = timedelta(hours=24)
 SLICE = 2_000

@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from campaign import addresses, allowance
+from campaign import addresses
 from campaign.database.connection import Transaction
-from campaign.domain.bounces import WINDOW
 from campaign.domain.names import RuleError
+from campaign.outbox import allowance, suppressions, workers
+from campaign.outbox import plan as outbox_plan
+from campaign.outbox.suppressions import WINDOW
 from campaign.petitions import by_id
 from campaign.runtime import Runtime
 from campaign.states import Lane, MessageKind
-from campaign.store import accounts, allowances, outbox, paces, signatures, strikes, workers
+from campaign.store import accounts, paces, signatures
 
 SLICE = 200
 REMIND_AFTER = timedelta(hours=24)
@@ -27,7 +29,7 @@ def expire_signatures(runtime: Runtime) -> int:
         ids = signatures.overdue(tx, before=before, limit=SLICE)
         signatures.expire(tx, ids, reason="not_confirmed", now=now)
         signatures.erase(tx, ids, now=now)
-        outbox.cancel_for(tx, ids, reason="not_confirmed", now=now)
+        outbox_plan.cancel_for(tx, ids, reason="not_confirmed", now=now)
         return len(ids)
 
     return _in_slices(runtime, work)
@@ -40,7 +42,7 @@ def erase_old(runtime: Runtime) -> int:
 
     def work(tx: Transaction) -> int:
         ids = signatures.to_erase(tx, closed_before=before, limit=SLICE)
-        outbox.cancel_for(tx, ids, reason="retention", now=now)
+        outbox_plan.cancel_for(tx, ids, reason="retention", now=now)
         return signatures.erase(tx, ids, now=now)
 
     return _in_slices(runtime, work)
@@ -84,10 +86,10 @@ def _remind(runtime: Runtime, tx: Transaction, row: signatures.Signature, now: d
     except RuleError:
         # It passed the rules of the day when it was typed; one such row must not hold up the others.
         return False
-    wanted = outbox.Plan(
+    wanted = outbox_plan.Plan(
         kind=MessageKind.REMINDER, lane=Lane.URGENT, due_at=now, signature_id=row.id, petition_id=row.petition_id
     )
-    return allowance.plan(tx, allowance.origin(runtime, canonical, None), wanted, now=now)
+    return outbox_plan.plan(tx, outbox_plan.origin(runtime, canonical, None), wanted, now=now)
 
 
 def forget(runtime: Runtime) -> None:
@@ -96,9 +98,9 @@ def forget(runtime: Runtime) -> None:
 
     def work(tx: Transaction) -> None:
         accounts.purge(tx, now=now)
-        allowances.purge_allowances(tx, now=now)
+        allowance.purge_allowances(tx, now=now)
         paces.forget(tx, now=now)
-        strikes.purge_soft_bounces(tx, before=(now - WINDOW).date())
+        suppressions.purge_soft_bounces(tx, before=(now - WINDOW).date())
         workers.purge(tx, before=now - timedelta(days=7))
 
     runtime.store.transact(work)

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from campaign.database.connection import Transaction
-from campaign.domain.bounces import GONE_CODES
+from campaign.outbox.suppressions import GONE_CODES
 
 _MISSING = """m.blast_id = :id and (m.state = 'cancelled' and m.reason = 'blast_cancelled'
         or m.state = 'rejected' and coalesce(m.enhanced, '') <> all(cast(:gone as text[])))

@@ -12,8 +12,9 @@ from sqlalchemy import text
 from campaign.database.connection import Transaction
 from campaign.domain.blast import Blast
 from campaign.domain.flow import BlastLook
+from campaign.outbox import depth
 from campaign.states import OPEN_STATES, Lane, MessageState
-from campaign.store import blasts, queues, rates
+from campaign.store import blasts, rates
 
 
 def unfinished(tx: Transaction, *, now: datetime) -> tuple[BlastLook, ...]:
@@ -22,7 +23,7 @@ def unfinished(tx: Transaction, *, now: datetime) -> tuple[BlastLook, ...]:
     if not found:
         return ()
     ids = [blast.id for blast in found]
-    by_state = queues.remembered_blasts(tx, ids, now=now)
+    by_state = depth.remembered_blasts(tx, ids, now=now)
     by_state |= states(tx, [blast_id for blast_id in ids if blast_id not in by_state])
     by_blast = rates.newest(tx, Lane.BULK, now=now).by_blast
     slugs = _slugs(tx, [blast.petition_id for blast in found])

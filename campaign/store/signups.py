@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from campaign.database.connection import Store
 from campaign.database.round_trip import Prepared
-from campaign.domain.allowance import DAY, HOUR, MONTH, NETWORK_PER_HOUR
+from campaign.outbox.allowance import DAY, HOUR, MONTH, NETWORK_PER_HOUR
 from campaign.states import Lane
 from campaign.store.signatures import NewSignature
 

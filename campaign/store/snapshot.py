@@ -22,8 +22,9 @@ from sqlalchemy import Row, text
 from campaign.database.connection import Transaction
 from campaign.domain.flow import LaneFlow, PetitionCount, Stuck, rate_of
 from campaign.domain.goals import next_goal
+from campaign.outbox import depth, lanes
 from campaign.states import Lane, MessageState
-from campaign.store import lanes, minutes, queues, rates
+from campaign.store import minutes, rates
 
 PETITIONS = 200
 DAY = timedelta(hours=24)
@@ -44,8 +45,8 @@ def begin(tx: Transaction) -> None:
 
 def flows(tx: Transaction, *, now: datetime) -> tuple[LaneFlow, ...]:
     """Both lanes: what is long as it was last counted, the rest as it is."""
-    waits = queues.remembered_queues(tx, now=now)
-    waits |= queues.count(tx, [lane for lane in Lane if lane not in waits], now=now)
+    waits = depth.remembered_queues(tx, now=now)
+    waits |= depth.count(tx, [lane for lane in Lane if lane not in waits], now=now)
     in_flight, accepted, ended = _in_flight(tx), _accepted(tx, now), _ended(tx, now)
     return tuple(
         LaneFlow(

@@ -11,9 +11,9 @@ from campaign import blasts as campaign_blasts
 from campaign.accounts import Account, Role
 from campaign.domain.blast import BlastText
 from campaign.mail.memory import MemoryTransport
+from campaign.outbox import workers
 from campaign.states import Lane
 from campaign.store import accounts as store_accounts
-from campaign.store import workers
 from tests.browser.conftest import SLUG, Live
 from tests.kit.browsers import Visitor
 

@@ -3,8 +3,8 @@ import re
 
 import pytest
 
+from campaign.outbox import workers
 from campaign.states import Lane
-from campaign.store import workers
 from tests.kit.commands import Shell
 
 

@@ -9,10 +9,10 @@ from sqlalchemy import text
 from campaign.database.clock import SharedClock, own_time
 from campaign.database.connection import Store
 from campaign.database.round_trip import Prepared
+from campaign.outbox import ledger
 from campaign.recovering import recover
 from campaign.runtime import build
 from campaign.states import Lane
-from campaign.store import ledger
 from tests.kit.worlds import World, settings_for
 
 NOON = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)

@@ -132,7 +132,7 @@ GUARDS = (
         "test_f15_the_same_5xx_five_times_in_a_row_pauses_the_blast_and_tells_its_organiser",
     ),
     Guard(
-        "F18", "an expired lease gives the row back", "campaign/store/ledger.py",
+        "F18", "an expired lease gives the row back", "campaign/outbox/ledger.py",
         "where m.state = 'claimed' and m.lease_until < :now",
         "where m.state = 'claimed' and m.lease_until < :now and false",
         "test_f18_without_a_journal_the_lease_gives_the_row_back_and_not_before_its_time",
@@ -155,7 +155,7 @@ GUARDS = (
         "test_f21_what_a_flushed_redis_forgot_is_said_again_and_nothing_is_lost_or_doubled",
     ),
     Guard(
-        "F23", "what a worker holds is not claimed again", "campaign/store/ledger.py",
+        "F23", "what a worker holds is not claimed again", "campaign/outbox/ledger.py",
         "where m.lane = :lane and m.state = 'planned' and m.due_at <= :now and m.losses",
         "where m.lane = :lane and m.state in ('planned', 'submitting') and m.due_at <= :now and m.losses",
         "test_f23_the_second_copy_of_a_wake_up_finds_nothing_to_claim_while_the_first_is_at_work",
@@ -177,7 +177,7 @@ GUARDS = (
         "test_f26_a_transaction_that_the_database_refuses_is_tried_again_and_nothing_is_doubled",
     ),
     Guard(
-        "F30", "a paused or cancelled blast is not claimed", "campaign/store/ledger.py",
+        "F30", "a paused or cancelled blast is not claimed", "campaign/outbox/ledger.py",
         "where b.paused_at is null and b.cancelled_at is null and first.due_at", "where first.due_at",
         "test_f30_no_new_recipient_five_seconds_after_pause_and_all_the_rest_after_resume",
     ),

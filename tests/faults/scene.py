@@ -17,14 +17,14 @@ from campaign.domain.blast import BlastText
 from campaign.mail.relays import Relay, RelayTransport
 from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mailer import Mailer
+from campaign.outbox import lanes
+from campaign.outbox.lanes import LaneState
 from campaign.recovering import recover
 from campaign.smtpd.dialogue import Answer, Transaction
 from campaign.smtpd.faults import FaultRules
 from campaign.smtpd.running import ServerThread
 from campaign.smtpd.script import Fault, Script
 from campaign.states import Lane
-from campaign.store import lanes
-from campaign.store.lanes import LaneState
 from tests.kit.worlds import World
 
 TEXT = {"en": BlastText("News", "Dear {{name}},\n\nwe met the minister.")}

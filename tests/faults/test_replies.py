@@ -7,9 +7,9 @@ import pytest
 from campaign import troubles
 from campaign.accounts import Role
 from campaign.domain.troubles import Press
+from campaign.outbox import lanes
 from campaign.smtpd.script import Fault
 from campaign.states import Lane
-from campaign.store import lanes
 
 
 def message_ids(scene):

@@ -9,10 +9,10 @@ import pytest
 from campaign.accounts import Role
 from campaign.mail.smtp_settings import DEADLINES
 from campaign.mail.transport import Phase
+from campaign.outbox import lanes
 from campaign.smtpd.certificates import Certificate
 from campaign.smtpd.script import Fault
 from campaign.states import Lane
-from campaign.store import lanes
 
 
 def outage(scene, lane=Lane.URGENT, *, rounds=7):

@@ -14,9 +14,9 @@ from campaign.i18n import translations
 from campaign.mail.compose import Composer, ListIdentity, Sender
 from campaign.mail.kinds import KINDS, Unsubscribe
 from campaign.mail.slots import Slots
+from campaign.outbox.ledger import Settlement
 from campaign.settings import LANGUAGES, Settings, load_settings
 from campaign.states import Lane, MessageKind
-from campaign.store.ledger import Settlement
 from campaign.ticker import jobs
 from tasks import mail, upkeep
 from tasks.app import make_app

@@ -22,10 +22,11 @@ import psutil
 from campaign import blast_running, seeding
 from campaign.database import connection
 from campaign.domain.blast import BlastKind
+from campaign.outbox import lanes
 from campaign.runtime import Runtime
 from campaign.settings import ROOT
 from campaign.states import Lane
-from campaign.store import blasts, lanes
+from campaign.store import blasts
 from campaign.store import progress as store_progress
 from tests.kit.centre import LOOPBACK, Centre
 from tests.kit.stamps import StampingServer

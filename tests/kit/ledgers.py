@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 from campaign import accounts
 from campaign.accounts import Account, Role
 from campaign.database import jobs as database_jobs
+from campaign.outbox import workers
 from campaign.states import Lane
-from campaign.store import workers
 from tests.kit.worlds import World
 
 MOMENTS = ("planned_at", "due_at", "settled_at", "lease_until")

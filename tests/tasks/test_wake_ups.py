@@ -15,8 +15,8 @@ from campaign.cli import serve
 from campaign.database import jobs as database_jobs
 from campaign.engines import redis
 from campaign.mail.memory import MemoryTransport
+from campaign.outbox import workers
 from campaign.states import Lane
-from campaign.store import workers
 from campaign.ticker import Ticker
 from tasks.app import make_app
 from tasks.nudging import INTERVAL, Nudger, enqueue_job, nudge_lane

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campaign import confirming, errors, preferences, signing
-from campaign.allowance import network_prefix
 from campaign.mail.memory import MemoryTransport
+from campaign.outbox.plan import network_prefix
 from campaign.states import SignatureState
 from campaign.upkeep import forget, remind
 

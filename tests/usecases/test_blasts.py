@@ -9,8 +9,8 @@ from campaign.accounts import Role
 from campaign.domain.blast import Audience, BlastStage, BlastText
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.mail.memory import MemoryTransport
+from campaign.outbox import suppressions
 from campaign.states import Lane, MessageState
-from campaign.store import suppressions
 
 TEXT = {
     "en": BlastText("News of {{petition}}", "Dear {{name}},\n\n**we** met the minister.\n\n[Your page]({{own page}})")

@@ -9,9 +9,9 @@ from campaign import broker, monitor
 from campaign.broker import client_url
 from campaign.database import jobs as database_jobs
 from campaign.domain.flow import Code, judge
+from campaign.outbox import lanes, workers
 from campaign.sentence import sentence
 from campaign.states import Lane, MessageState
-from campaign.store import lanes, workers
 from tasks import queues
 from tasks.app import make_app
 from tasks.nudging import enqueue_job, nudge_lane

@@ -10,9 +10,9 @@ from campaign import settling
 from campaign.errors import SessionFailedError
 from campaign.mail.memory import MemoryTransport, accepted
 from campaign.mail.transport import Blame, Phase, Result
+from campaign.outbox import lanes
 from campaign.settling import Round
 from campaign.states import Lane
-from campaign.store import lanes
 from tests.kit import servers
 
 

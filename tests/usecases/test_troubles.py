@@ -6,8 +6,8 @@ from campaign.domain.troubles import TARGETS, Press, presses, sources
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.mail.memory import MemoryTransport
 from campaign.messages import Show
+from campaign.outbox import suppressions
 from campaign.states import MESSAGE_MOVES, Lane, MessageState
-from campaign.store import strikes, suppressions
 from tests.kit import ledgers
 
 UNCERTAIN = {"state": "uncertain", "settled_at": -60, "phase": "dot", "reason": "no_outcome"}
@@ -303,7 +303,7 @@ def test_suppressing_twice_and_lifting_twice_are_said_so(world, ada):
 
 def test_lifting_forgets_the_strikes(world, ada):
     key = world.runtime.secrets.address_key("zahra@example.org")
-    world.read(lambda tx: strikes.add_soft_bounce(tx, key, kind="unknown", day=world.clock.now.date()))
+    world.read(lambda tx: suppressions.add_soft_bounce(tx, key, kind="unknown", day=world.clock.now.date()))
     world.read(lambda tx: suppressions.add(tx, key, reason="bounce", petition_id=None, message_id=None))
     [held] = suppressing.search(world.runtime, "zahra@example.org", by=ada).suppressions
 

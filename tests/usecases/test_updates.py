@@ -6,11 +6,11 @@ from campaign import accounts, blast_running, blasts, drafts, petitions, preflig
 from campaign.accounts import Role
 from campaign.domain.blast import Audience, BlastText
 from campaign.errors import InvalidInputError, NotFoundError
+from campaign.outbox import lanes, workers
 from campaign.preflight import Level
 from campaign.previews import SIGNERS, Previewer
 from campaign.settings import LANGUAGES
 from campaign.states import Lane
-from campaign.store import lanes, workers
 
 TEXT = {
     "en": BlastText("News of {{petition}}", "Dear {{name}}, **{{count}}** signed.\n\n[Page]({{own page}}) {{link}}"),

@@ -11,8 +11,8 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Request
 
 from campaign import petitions
-from campaign.domain.allowance import NETWORK_PER_HOUR
 from campaign.errors import StoreUnavailableError
+from campaign.outbox.allowance import NETWORK_PER_HOUR
 from campaign.store import signatures
 from campaign.views import inbox
 from campaign.views.plain_sign_ups import FORM_TYPE, LONGEST, PlainSignUps, fields_of

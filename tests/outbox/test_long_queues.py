@@ -7,11 +7,12 @@ import pytest
 from campaign import accounts, blast_running, blasts, hours, monitor
 from campaign.accounts import Role
 from campaign.domain.blast import BlastText
+from campaign.outbox import depth, ledger
 from campaign.states import Lane
-from campaign.store import ledger, queues, rates
-from tests.store.test_plans import indexes_used
+from campaign.store import rates
+from tests.outbox.test_query_plans import indexes_used
 
-LONG = queues.MANY + 1
+LONG = depth.MANY + 1
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_a_long_queue_is_read_as_the_job_last_counted_it(world, blast):
 def test_a_count_that_no_job_keeps_up_to_date_is_not_believed(world, blast):
     hours.tally(world.runtime)
     add(world, 3, first=3_000_000)
-    world.clock.now += queues.FRESH + timedelta(seconds=1)
+    world.clock.now += depth.FRESH + timedelta(seconds=1)
 
     assert bulk(monitor.take(world.runtime)).waiting == LONG + 3
 

@@ -1,14 +1,21 @@
 """The message table: to send a mail, add a row. Planning and ending of messages; claiming is in ledger.py."""
 
+import ipaddress
+import secrets
+import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import text
 
 from campaign.database.connection import Transaction
+from campaign.outbox import allowance
+from campaign.outbox.allowance import DAY, HOUR, MONTH, mailbox_slot, network_slot
+from campaign.runtime import Runtime
+from campaign.security.encryption import keyed_hash
 from campaign.states import Lane, MessageKind
-from campaign.store import allowances
 
 
 @dataclass(frozen=True)
@@ -31,10 +38,10 @@ _INSERT = """insert into message (kind, lane, due_at, planned_at, signature_id, 
     on conflict (signature_id, kind) where kind in ('thank_you', 'reminder') do nothing
     returning id"""
 _PLAIN = text(_INSERT)
-_GRANTED = text(f"with granted as ({allowances.INSERT_GRANTS}) {_INSERT}")
+_GRANTED = text(f"with granted as ({allowance.INSERT_GRANTS}) {_INSERT}")
 
 
-def add(tx: Transaction, plan: Plan, *, grants: Sequence[allowances.Grant] = ()) -> int | None:
+def add(tx: Transaction, plan: Plan, *, grants: Sequence[allowance.Grant] = ()) -> int | None:
     """Plan a message and wake its lane after the commit.
 
     Args:
@@ -49,7 +56,7 @@ def add(tx: Transaction, plan: Plan, *, grants: Sequence[allowances.Grant] = ())
         _GRANTED if grants else _PLAIN,
         kind=str(plan.kind), lane=str(plan.lane), due_at=plan.due_at, signature_id=plan.signature_id,
         petition_id=plan.petition_id, account_id=plan.account_id, about_id=plan.about_id,
-        planned_at=plan.planned_at or plan.due_at, **(allowances.grant_values(grants) if grants else {}),
+        planned_at=plan.planned_at or plan.due_at, **(allowance.grant_values(grants) if grants else {}),
     ).scalar_one_or_none()  # fmt: skip
     if message_id is not None:
         tx.nudge(plan.lane)
@@ -112,3 +119,84 @@ def cancel_for(tx: Transaction, signature_ids: list[int], *, reason: str, now: d
                     and b.petition_id in (select s.petition_id from signature s where s.id = any(:ids)))))"""),
         ids=signature_ids, reason=reason, now=now,
     ).rowcount  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose allowance a sign-up uses: two keyed hashes."""
+
+    mailbox: bytes
+    network: bytes | None
+
+
+_salts: dict[tuple[UUID, str], bytes] = {}
+
+
+def network_prefix(address: str | None) -> str | None:
+    """The /24 (IPv4) or /56 (IPv6) an address is in; None if it is no address."""
+    try:
+        # Nearly every address: the quick way says the same as the long one.
+        first, second, third, _fourth = socket.inet_pton(socket.AF_INET, address or "")
+    except (OSError, ValueError):
+        return _long_prefix(address)
+    return f"{first}.{second}.{third}.0/24"
+
+
+def _long_prefix(address: str | None) -> str | None:
+    try:
+        parsed = ipaddress.ip_address(address or "")
+    except ValueError:
+        return None
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    length = 24 if parsed.version == 4 else 56
+    return str(ipaddress.ip_network(f"{parsed}/{length}", strict=False))
+
+
+def origin(runtime: Runtime, canonical: str, network: str | None) -> Origin:
+    """The allowance keys of a canonical mail address and an IP address.
+
+    The address of the network is hashed with a salt that is thrown away after a day, and never stored.
+    """
+    prefix = network_prefix(network)
+    hashed = None if prefix is None else keyed_hash(_salt(runtime), prefix)
+    return Origin(runtime.secrets.address_key(canonical), hashed)
+
+
+def _salt(runtime: Runtime) -> bytes:
+    day = runtime.clock().date().isoformat()
+    key = (runtime.epoch, day)
+    if key not in _salts:
+        _salts.clear()
+        _salts[key] = runtime.store.transact(lambda tx: allowance.salt_of(tx, day, secrets.token_bytes(32)))
+    return _salts[key]
+
+
+def plan(tx: Transaction, whose: Origin, wanted: Plan, *, now: datetime) -> bool:
+    """Plan a mail that a stranger's form caused, at the time the allowance permits.
+
+    Over the limit the message is recorded as held, with the reason; the page shows nothing of it.
+
+    Returns:
+        True if the mail will go.
+    """
+    # Mailbox before network, always: two transactions never wait for each other.
+    since = {whose.mailbox: now - MONTH}
+    if whose.network is not None:
+        since[whose.network] = now - HOUR
+    allowance.lock_keys(tx, list(since))
+    given = allowance.slots(tx, since)
+    by_mailbox = mailbox_slot(given[whose.mailbox], now)
+    if by_mailbox is None:
+        add_held(tx, wanted, reason="mailbox_allowance")
+        return False
+    by_network: datetime | None = now if whose.network is None else network_slot(given[whose.network], now)
+    if by_network is None:
+        add_held(tx, wanted, reason="network_allowance")
+        return False
+    due = max(by_mailbox, by_network)
+    grants = [allowance.Grant(whose.mailbox, due, MONTH)]
+    if whose.network is not None:
+        grants.append(allowance.Grant(whose.network, by_network, DAY + HOUR))
+    add(tx, replace(wanted, due_at=due, planned_at=now), grants=grants)
+    return True

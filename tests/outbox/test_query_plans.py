@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import event
 
 from campaign import counting
+from campaign.outbox import ledger
 from campaign.states import Lane
-from campaign.store import ledger
 
 ROWS = 50_000
 

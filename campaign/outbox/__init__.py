@@ -1,0 +1,1 @@
+"""What we owe: planned messages, the delivery ledger, allowances and suppressions."""

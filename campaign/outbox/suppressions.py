@@ -1,0 +1,171 @@
+"""Who must not be mailed: keyed hashes of addresses, which survive the erasure of the addresses themselves."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import text
+
+from campaign.database.connection import Transaction, array_of
+
+
+def add(tx: Transaction, address_key: bytes, *, reason: str, petition_id: int | None, message_id: int | None) -> bool:
+    """Suppress an address, everywhere or for one petition; False if it was already."""
+    return (
+        tx.execute(
+            text("""
+        insert into suppression (address_key, petition_id, reason, message_id)
+        values (:key, :petition_id, :reason, :message_id)
+        on conflict (address_key, petition_id) where lifted_at is null do nothing"""),
+            key=address_key,
+            petition_id=petition_id,
+            reason=reason,
+            message_id=message_id,
+        ).rowcount
+        == 1
+    )
+
+
+def active(tx: Transaction, address_keys: Sequence[bytes]) -> dict[bytes, list[tuple[int | None, str]]]:
+    """The suppressions in force: per address key, pairs of petition (None: all) and reason."""
+    found: dict[bytes, list[tuple[int | None, str]]] = {}
+    rows = tx.execute(
+        text("""
+        select address_key, petition_id, reason from suppression
+        where address_key = any(cast(:keys as bytea[])) and lifted_at is null"""),
+        keys=array_of(address_keys),
+    )
+    for row in rows:
+        found.setdefault(bytes(row.address_key), []).append((row.petition_id, row.reason))
+    return found
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """One suppression. The address is not known: only its keyed hash is stored."""
+
+    id: int
+    petition: str | None
+    """Slug of the petition it is for; None: all mail."""
+    reason: str
+    message_id: int | None
+    created_at: datetime
+    lifted_at: datetime | None
+
+
+_SELECT = """
+    select s.id, p.slug as petition, s.reason, s.message_id, s.created_at, s.lifted_at
+    from suppression s left join petition p on p.id = s.petition_id"""
+
+
+def of_address(tx: Transaction, address_key: bytes) -> list[Suppression]:
+    """The suppressions in force for an address, the newest first."""
+    rows = tx.execute(
+        text(f"{_SELECT} where s.address_key = :key and s.lifted_at is null order by s.id desc"), key=address_key
+    )
+    return [Suppression(**row._asdict()) for row in rows]
+
+
+def newest(tx: Transaction, *, before: int | None, limit: int) -> list[Suppression]:
+    """All suppressions, lifted ones too, the newest first; older than ``before``."""
+    rows = tx.execute(
+        text(f"{_SELECT} where s.id < :before order by s.id desc limit :limit"),
+        before=before if before is not None else 2**63 - 1, limit=limit,
+    )  # fmt: skip
+    return [Suppression(**row._asdict()) for row in rows]
+
+
+def lift(tx: Transaction, suppression_id: int, *, now: datetime) -> bytes | None:
+    """Lift a suppression; returns the keyed hash of its address, None if it is not in force."""
+    key = tx.execute(
+        text("update suppression set lifted_at = :now where id = :id and lifted_at is null returning address_key"),
+        id=suppression_id, now=now,
+    ).scalar_one_or_none()  # fmt: skip
+    return None if key is None else bytes(key)
+
+
+GONE_CODES = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
+"""RFC 3463 3.2 and 3.3, RFC 7505: no such mailbox or system, moved, null MX, disabled."""
+
+WINDOW = timedelta(days=30)
+"""Strikes older than this do not count any more."""
+
+
+class Meaning(StrEnum):
+    """What a refusal means for further mail to the address."""
+
+    GONE = "gone"
+    """Nobody is there: suppressed at once."""
+    FULL = "full"
+    """Mailbox full, or not reachable for days: one strike a day, suppressed at four within :data:`WINDOW`."""
+    UNKNOWN = "unknown"
+    """A refusal without a usable code: two strikes on different days within :data:`WINDOW`."""
+    OURS = "ours"
+    """Policy, content, size or protocol (5.7.x, 5.6.x, 5.3.4, 5.5.x): our fault, no person is blamed."""
+
+
+ENOUGH = {Meaning.GONE: 1, Meaning.FULL: 4, Meaning.UNKNOWN: 2}
+"""Strikes on different days after which an address is suppressed."""
+
+
+def meaning(code: int | None, enhanced: str | None) -> Meaning:
+    """What a reply means.
+
+    Args:
+        code: the SMTP reply code; None if the server said nothing (then it is our own finding, nobody's fault).
+        enhanced: the enhanced status code (RFC 3463), if there was one.
+    """
+    if code is None:
+        return Meaning.OURS
+    if enhanced in GONE_CODES:
+        return Meaning.GONE
+    if enhanced == "5.2.2" or (enhanced or "").startswith("4.4."):
+        return Meaning.FULL
+    if enhanced == "5.3.4" or (enhanced or "").startswith(("5.5.", "5.6.", "5.7.")):
+        return Meaning.OURS
+    return Meaning.UNKNOWN if code >= 500 else Meaning.OURS
+
+
+def is_enough(kind: Meaning, days: Iterable[date], today: date) -> bool:
+    """True if strikes of one kind on these days, today's included, suppress an address."""
+    recent = {day for day in days if day > today - WINDOW}
+    return kind in ENOUGH and len(recent | {today}) >= ENOUGH[kind]
+
+
+def add_soft_bounce(tx: Transaction, address_key: bytes, *, kind: str, day: date) -> list[date]:
+    """Note a strike, at most one a day and kind; returns the days of all strikes of this kind."""
+    tx.execute(
+        text("""
+        insert into bounce_strike (address_key, kind, day) values (:key, :kind, :day)
+        on conflict (address_key, kind, day) do nothing"""),
+        key=address_key,
+        kind=kind,
+        day=day,
+    )
+    return list(
+        tx.execute(
+            text("select day from bounce_strike where address_key = :key and kind = :kind"), key=address_key, kind=kind
+        ).scalars()
+    )
+
+
+def with_soft_bounces(tx: Transaction, address_keys: Sequence[bytes]) -> set[bytes]:
+    """Those of the addresses that have strikes."""
+    rows = tx.execute(
+        text("select distinct address_key from bounce_strike where address_key = any(cast(:keys as bytea[]))"),
+        keys=array_of(address_keys),
+    )
+    return {bytes(key) for key in rows.scalars()}
+
+
+def clear_soft_bounces(tx: Transaction, address_keys: Sequence[bytes]) -> int:
+    """Forget the strikes of addresses that took mail; returns how many there were."""
+    return tx.execute(
+        text("delete from bounce_strike where address_key = any(:keys)"), keys=list(address_keys)
+    ).rowcount
+
+
+def purge_soft_bounces(tx: Transaction, *, before: date) -> int:
+    """Forget strikes that count no more."""
+    return tx.execute(text("delete from bounce_strike where day < :before"), before=before).rowcount
