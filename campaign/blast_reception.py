@@ -4,9 +4,10 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime
 
+from campaign.accounts import audit
 from campaign.database.connection import Transaction
 from campaign.runtime import Runtime
-from campaign.store import audit, blasts, receptions
+from campaign.store import blasts, receptions
 
 log = logging.getLogger(__name__)
 

@@ -5,13 +5,14 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime
 
-from campaign.accounts import Account
+from campaign.accounts import audit
+from campaign.accounts.accounts import Account
+from campaign.accounts.addresses import has_controls
 from campaign.blast_running import cancel_slice
 from campaign.database.connection import Transaction
 from campaign.domain import merge_tags
 from campaign.domain.blast import FIRST_SLICE, UNDO, Audience, Blast, BlastKind, BlastStage, BlastText
 from campaign.domain.schedule import Scheduled, moment_of
-from campaign.domain.texts import has_controls
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.markdown import MAX_BODY, to_html
 from campaign.outbox import depth
@@ -19,7 +20,7 @@ from campaign.outbox import plan as outbox_plan
 from campaign.runtime import Runtime
 from campaign.settings import LANGUAGES
 from campaign.states import OPEN_STATES, Lane, MessageKind
-from campaign.store import audit, blasts
+from campaign.store import blasts
 from campaign.store import missing as store_missing
 from campaign.store import progress as store_progress
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from campaign import addresses
+from campaign.accounts import addresses
+from campaign.accounts.addresses import RuleError
 from campaign.database.connection import DuplicateError, Transaction
-from campaign.domain.names import RuleError
 from campaign.errors import AlreadySignedError, InvalidInputError, TokenRefusedError
 from campaign.outbox import plan as outbox_plan
 from campaign.petitions import Opened, by_id, by_slug

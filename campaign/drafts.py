@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from campaign.domain.texts import has_controls
+from campaign.accounts.addresses import has_controls
 from campaign.errors import InvalidInputError
 from campaign.markdown import MAX_BODY
 

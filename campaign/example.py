@@ -1,7 +1,8 @@
 """The example: a live petition in every language, its organiser, and an admin. What a newcomer sees first."""
 
-from campaign import accounts, blast_reports, blasts, petitions, textfiles
-from campaign.accounts import Role
+from campaign import blast_reports, blasts, petitions, textfiles
+from campaign.accounts import accounts
+from campaign.accounts.accounts import Role
 from campaign.domain.blast import BlastText
 from campaign.drafts import Draft
 from campaign.errors import ConflictError, InvalidInputError

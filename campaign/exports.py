@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from campaign import petitions
-from campaign.accounts import Account
+from campaign.accounts import audit
+from campaign.accounts.accounts import Account
 from campaign.database.connection import Transaction
 from campaign.domain.csv_cells import csv_line
 from campaign.petitions import Opened
 from campaign.runtime import Runtime
-from campaign.store import audit, signature_lists, signatures
+from campaign.store import signature_lists, signatures
 
 SLICE = 1_000
 BOM = "\ufeff"

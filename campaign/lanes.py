@@ -1,12 +1,12 @@
 """Lanes: pause and resume the mail of one lane. The flag is in the database; workers look at it when they claim."""
 
-from campaign.accounts import Account
+from campaign.accounts import audit
+from campaign.accounts.accounts import Account
 from campaign.database.connection import Transaction
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.outbox import lanes
 from campaign.runtime import Runtime
 from campaign.states import Lane
-from campaign.store import audit
 
 MAX_REASON = 200
 

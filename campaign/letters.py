@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from campaign import accounts as campaign_accounts
 from campaign import alerts as campaign_alerts
-from campaign.accounts import Account, Role
+from campaign.accounts import accounts as account_accounts
+from campaign.accounts import queries as account_queries
+from campaign.accounts import sign_in
+from campaign.accounts.accounts import Account, Role
 from campaign.database.connection import Transaction
 from campaign.domain import merge_tags
 from campaign.domain.blast import Blast
@@ -22,7 +24,6 @@ from campaign.petitions import Opened, by_id
 from campaign.plaintext import to_text
 from campaign.runtime import Runtime
 from campaign.states import MessageKind
-from campaign.store import accounts as store_accounts
 from campaign.store import alerts as store_alerts
 from campaign.store import blasts as store_blasts
 
@@ -86,9 +87,9 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
     } - {None}
     found = {}
     for account_id in {message.account_id for message in messages if message.account_id is not None}:
-        stored = store_accounts.by_id(tx, account_id)
+        stored = account_queries.by_id(tx, account_id)
         if stored is not None and stored.disabled_at is None:
-            found[account_id] = campaign_accounts.in_clear(runtime, stored)
+            found[account_id] = account_accounts.in_clear(runtime, stored)
     blasts = {}
     for blast_id in blast_ids:
         blast = store_blasts.by_id(tx, int(blast_id or 0))
@@ -97,9 +98,9 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
     links = {}
     for message in messages:
         if message.kind is MessageKind.SIGN_IN:
-            link = store_accounts.link_of_message(tx, message.id)
+            link = account_queries.link_of_message(tx, message.id)
             if link is not None and link.used_at is None:
-                links[message.id] = campaign_accounts.link_address(runtime, link.id, link.nonce)
+                links[message.id] = sign_in.link_address(runtime, link.id, link.nonce)
     return Materials(
         {petition_id: by_id(runtime, tx, petition_id) for petition_id in petition_ids}, found, blasts, links,
         store_alerts.by_ids(tx, alert_ids) if alert_ids else {},
@@ -209,7 +210,7 @@ def _milestone(letter: Letter) -> dict[str, Any]:
 
 
 def _sign_in(_letter: Letter) -> dict[str, Any]:
-    return {"valid_minutes": int(campaign_accounts.LINK_LIFE.total_seconds() // 60)}
+    return {"valid_minutes": int(sign_in.LINK_LIFE.total_seconds() // 60)}
 
 
 def _admin_alert(letter: Letter) -> dict[str, Any]:

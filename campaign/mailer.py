@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from campaign import addresses
+from campaign.accounts import addresses
+from campaign.accounts.addresses import RuleError
 from campaign.confirming import code_for
-from campaign.domain.names import RuleError
 from campaign.errors import CountersignError, MailTemplateError, MailValueError
 from campaign.letters import CONTEXTS, NOT_ABOUT_A_PETITION, Letter, Materials
 from campaign.mail.addresses import WireAddress, wire_address

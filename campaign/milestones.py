@@ -2,14 +2,15 @@
 
 from datetime import datetime, timedelta
 
-from campaign.accounts import Account
+from campaign.accounts import audit
+from campaign.accounts.accounts import Account
 from campaign.database.connection import Transaction
 from campaign.domain.blast import UNDO, BlastKind
 from campaign.domain.goals import LADDER, crossed, thresholds_up_to
 from campaign.errors import ConflictError
 from campaign.runtime import Runtime
 from campaign.states import PetitionState
-from campaign.store import audit, blasts, milestones, petitions
+from campaign.store import blasts, milestones, petitions
 from campaign.store.counts import Change
 
 FRESH = timedelta(hours=24)

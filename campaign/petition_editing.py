@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from campaign import petitions as campaign_petitions
-from campaign.accounts import Account
+from campaign.accounts import audit
+from campaign.accounts import queries as account_queries
+from campaign.accounts.accounts import Account
 from campaign.database.connection import Transaction
 from campaign.domain.goals import LADDER, check_thresholds
 from campaign.domain.petition import Petition, PetitionSettings, TextVersion, nearest
@@ -13,7 +15,7 @@ from campaign.drafts import check_lines
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.runtime import Runtime
 from campaign.states import PetitionState
-from campaign.store import accounts, audit, petition_settings, petitions
+from campaign.store import petition_settings, petitions
 
 POLICIES = ("announce", "approve", "record")
 """What happens when a milestone is reached: a mail at once, a mail after an organiser's yes, or a note only."""
@@ -43,7 +45,7 @@ def list_of(runtime: Runtime, account: Account, locale: str) -> list[DeskPetitio
     def work(tx: Transaction) -> list[DeskPetition]:
         stored = petitions.in_states(tx, list(PetitionState))
         if not account.is_admin:
-            own = set(accounts.petition_ids(tx, account.id))
+            own = set(account_queries.petition_ids(tx, account.id))
             stored = [one for one in stored if one.petition.id in own]
         ahead = petition_settings.ahead(tx, [one.petition.id for one in stored])
         return [_listed(one.petition, one.texts, ahead[one.petition.id], locale) for one in stored]

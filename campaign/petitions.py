@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import partial
 from weakref import WeakKeyDictionary
 
+from campaign.accounts import audit
+from campaign.accounts import queries as account_queries
 from campaign.database.connection import DuplicateError, Store, Transaction
 from campaign.domain.petition import Petition, TextVersion, nearest
 from campaign.drafts import Draft, check_draft, check_lines
@@ -17,7 +19,7 @@ from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey, text_hash
 from campaign.settings import LANGUAGES
 from campaign.states import PETITION_MOVES, PetitionState
-from campaign.store import accounts, audit, petitions, signatures
+from campaign.store import petitions, signatures
 
 KEY_PLACE = "petition.data_key"
 """Characters of an author, an addressee or a summary."""
@@ -306,7 +308,7 @@ def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft], *, o
         for locale, draft in drafts.items():
             petitions.add_text(tx, petition_id, _new_text(locale, draft))
         if owner_id is not None:
-            accounts.add_member(tx, petition_id, owner_id, role="owner")
+            account_queries.add_member(tx, petition_id, owner_id, role="owner")
         audit.add(tx, action="petition.create", subject="petition", subject_id=petition_id, account_id=owner_id)
         return petition_id
 
@@ -325,8 +327,8 @@ def give(runtime: Runtime, slug: str, account_id: int) -> None:
     petition_id = by_slug(runtime, slug, fresh=True).petition.id
 
     def work(tx: Transaction) -> None:
-        if not accounts.members(tx, petition_id):
-            accounts.add_member(tx, petition_id, account_id, role="owner")
+        if not account_queries.members(tx, petition_id):
+            account_queries.add_member(tx, petition_id, account_id, role="owner")
 
     runtime.store.transact(work)
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from campaign import addresses
+from campaign.accounts import addresses
+from campaign.accounts.addresses import RuleError, clean_name, clean_reason
+from campaign.accounts.countries import CODES
 from campaign.confirming import find
 from campaign.consents import consent_id
-from campaign.countries import CODES
 from campaign.database.connection import DuplicateError, Transaction
-from campaign.domain.names import RuleError, clean_name, clean_reason
 from campaign.domain.petition import TextVersion
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.outbox import plan as outbox_plan

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from campaign import petitions
+from campaign.accounts import audit
 from campaign.consents import consent_id
 from campaign.database.connection import Transaction
 from campaign.errors import ConflictError
@@ -18,7 +19,6 @@ from campaign.security.tokens import NONCE
 from campaign.settings import LANGUAGES
 from campaign.signing import person_index
 from campaign.states import PetitionState
-from campaign.store import audit
 from campaign.store import seeds as store_seeds
 from campaign.store.signatures import place
 

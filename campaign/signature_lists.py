@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from campaign import addresses, petitions
-from campaign.countries import CODES
+from campaign import petitions
+from campaign.accounts import addresses
+from campaign.accounts.addresses import RuleError
+from campaign.accounts.countries import CODES
 from campaign.database.connection import Transaction
-from campaign.domain.names import RuleError
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.petitions import Opened
 from campaign.runtime import Runtime

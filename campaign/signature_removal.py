@@ -1,13 +1,14 @@
 """Organisers hide a name, or take a signature out with a reason, and bring it back. Each press is in the audit log."""
 
-from campaign.accounts import Account
+from campaign.accounts import audit
+from campaign.accounts.accounts import Account
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.outbox import plan as outbox_plan
 from campaign.runtime import Runtime
 from campaign.signing import MAILBOX_SEATS
 from campaign.states import SIGNATURE_MOVES, SignatureState
-from campaign.store import audit, signature_lists, signatures
+from campaign.store import signature_lists, signatures
 from campaign.store.signatures import Signature
 
 REASONS = ("duplicate", "invented", "automated", "asked", "other")

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from io import BytesIO
 
-from campaign import addresses
+from campaign.accounts import addresses
+from campaign.accounts.addresses import RuleError, clean_name, clean_reason, person_key
+from campaign.accounts.countries import CODES
 from campaign.consents import consent_id
-from campaign.countries import CODES
 from campaign.database.connection import DuplicateError, Transaction
-from campaign.domain.names import RuleError, clean_name, clean_reason, person_key
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.outbox import plan as outbox_plan
 from campaign.petitions import Opened, by_slug, list_live

@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
-from campaign import addresses
-from campaign.accounts import Account
+from campaign.accounts import addresses, audit
+from campaign.accounts.accounts import Account
+from campaign.accounts.addresses import RuleError
 from campaign.database.connection import Transaction
-from campaign.domain.names import RuleError
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.outbox import suppressions as outbox_suppressions
 from campaign.outbox.suppressions import Suppression
 from campaign.runtime import Runtime
-from campaign.store import audit
 
 PAGE = 50
 MAX_REASON = 200

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from campaign.accounts import Account
+from campaign.accounts import audit
+from campaign.accounts.accounts import Account
 from campaign.database.connection import Transaction
 from campaign.domain.flow import Trouble
 from campaign.domain.troubles import Press
@@ -12,7 +13,7 @@ from campaign.errors import ConflictError, NotFoundError
 from campaign.outbox import messages
 from campaign.runtime import Runtime
 from campaign.states import Lane
-from campaign.store import audit, troubles
+from campaign.store import troubles
 
 DAY = timedelta(hours=24)
 SLICE = 2_000

@@ -3,16 +3,17 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from campaign import addresses
+from campaign.accounts import addresses
+from campaign.accounts import queries as account_queries
+from campaign.accounts.addresses import RuleError
 from campaign.database.connection import Transaction
-from campaign.domain.names import RuleError
 from campaign.outbox import allowance, suppressions, workers
 from campaign.outbox import plan as outbox_plan
 from campaign.outbox.suppressions import WINDOW
 from campaign.petitions import by_id
 from campaign.runtime import Runtime
 from campaign.states import Lane, MessageKind
-from campaign.store import accounts, paces, signatures
+from campaign.store import paces, signatures
 
 SLICE = 200
 REMIND_AFTER = timedelta(hours=24)
@@ -97,7 +98,7 @@ def forget(runtime: Runtime) -> None:
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:
-        accounts.purge(tx, now=now)
+        account_queries.purge(tx, now=now)
         allowance.purge_allowances(tx, now=now)
         paces.forget(tx, now=now)
         suppressions.purge_soft_bounces(tx, before=(now - WINDOW).date())

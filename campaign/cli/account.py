@@ -5,8 +5,8 @@ from typing import Final
 
 import click
 
-from campaign import accounts
-from campaign.accounts import Account, Role
+from campaign.accounts import accounts, sign_in
+from campaign.accounts.accounts import Account, Role
 from campaign.cli import tables
 from campaign.cli.opening import open_runtime
 from campaign.cli.petition import RefusedInputError
@@ -74,7 +74,7 @@ def sign_in_link(email: str) -> None:
             raise refused(error) from None
         if found is None:
             raise NotFoundError("there is no account with this address; see: countersign account list")
-        click.echo(accounts.sign_in_link(runtime, found.id))
+        click.echo(sign_in.sign_in_link(runtime, found.id))
 
 
 @account.command("list", epilog="Example: countersign account list --json | jq -r '.[].email'")

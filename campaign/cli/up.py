@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from campaign.accounts import Role, sign_in_link
+from campaign.accounts.accounts import Role
+from campaign.accounts.sign_in import sign_in_link
 from campaign.database import migrate
 from campaign.engines import places, ports
 from campaign.engines.attach import note_port, note_web_port, noted_port

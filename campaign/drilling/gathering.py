@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from campaign import counting, petitions
-from campaign.addresses import parse
+from campaign.accounts.addresses import parse
 from campaign.drilling.axe import Fallen
 from campaign.drilling.canaries import Seeker
 from campaign.drilling.evidence import Announced, Counted, Evidence, MessageRow, Search, SignatureRow, SignedUp

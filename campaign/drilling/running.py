@@ -8,8 +8,9 @@ from datetime import timedelta
 from random import Random
 from typing import Final
 
-from campaign import accounts, blasts, petition_editing, petitions, preferences, seeding
-from campaign.accounts import Account, Role
+from campaign import blasts, petition_editing, petitions, preferences, seeding
+from campaign.accounts import accounts
+from campaign.accounts.accounts import Account, Role
 from campaign.domain.blast import BlastText
 from campaign.drafts import Draft
 from campaign.drilling import gathering

@@ -2,8 +2,8 @@
 
 from flask import Blueprint, Response, request
 
-from campaign import accounts
-from campaign.accounts import Account, Role
+from campaign.accounts import accounts, sign_in
+from campaign.accounts.accounts import Account, Role
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.settings import LANGUAGES, ROOT
@@ -95,6 +95,6 @@ def _press(account: Account, press: str) -> str:
             accounts.set_disabled(runtime(), account.id, disabled=press == "disable", by=by)
             return "disabled" if press == "disable" else "enabled"
         case "link":
-            accounts.request_sign_in(runtime(), account.email, network=None)
+            sign_in.request_sign_in(runtime(), account.email, network=None)
             return "linked"
     raise NotFoundError("there is no such press")

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, request
 
-from campaign import accounts, auditing
+from campaign.accounts import accounts, audit
 from campaign.settings import ROOT
 from campaign.views.access import Access, allow
 from campaign.views.admin_suppressions import before
@@ -18,7 +18,7 @@ def index() -> Response:
     """A page of the log."""
     action, person = request.args.get("action", "")[:60], request.args.get("account", "")
     account_id = int(person) if person.isdecimal() and len(person) < 10 else None
-    log = auditing.read(runtime(), action=action or None, account_id=account_id, before=before())
+    log = audit.read(runtime(), action=action or None, account_id=account_id, before=before())
     return page(
         "admin/audit.html",
         log=log,

@@ -2,7 +2,8 @@
 
 from flask import Blueprint, Response, request
 
-from campaign import accounts, petitions
+from campaign import petitions
+from campaign.accounts import accounts
 from campaign.domain.petition import nearest
 from campaign.errors import ConflictError
 from campaign.settings import ROOT

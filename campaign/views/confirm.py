@@ -2,7 +2,8 @@
 
 from flask import Blueprint, Response, current_app, redirect, request, url_for
 
-from campaign import addresses, confirming, petitions, signing
+from campaign import confirming, petitions, signing
+from campaign.accounts import addresses
 from campaign.errors import InvalidInputError
 from campaign.states import SignatureState
 from campaign.views import forms

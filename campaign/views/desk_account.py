@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, current_app, redirect, url_for
 
-from campaign import accounts
+from campaign.accounts import accounts
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES, zone_names
 from campaign.settings import ROOT

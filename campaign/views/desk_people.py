@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from campaign import accounts
+from campaign.accounts import accounts
 from campaign.errors import InvalidInputError
 from campaign.settings import ROOT
 from campaign.views import desk_forms, desk_frame, forms, visitor

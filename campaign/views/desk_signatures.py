@@ -2,7 +2,8 @@
 
 from flask import Blueprint, Response, current_app
 
-from campaign import countries, exports, signature_lists, signature_removal
+from campaign import exports, signature_lists, signature_removal
+from campaign.accounts import countries
 from campaign.errors import InvalidInputError
 from campaign.settings import ROOT
 from campaign.signature_lists import Filter, Line

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, Response, abort
 
 from campaign import blast_reports, blasts, i18n, milestones, preflight
-from campaign.accounts import Account
+from campaign.accounts.accounts import Account
 from campaign.blast_reports import Report
 from campaign.domain.blast import UNDO, BlastKind, BlastStage
 from campaign.domain.schedule import Scheduled

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from flask import Blueprint, Response
 
-from campaign import blast_reports, blasts, countries, petitions, previews, signature_lists
+from campaign import blast_reports, blasts, petitions, previews, signature_lists
+from campaign.accounts import countries
 from campaign.blasts import MAX_SUBJECT
 from campaign.domain import merge_tags
 from campaign.domain.blast import Audience, Blast, BlastKind, BlastStage, BlastText

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 
-from campaign import countries, preferences
-from campaign.domain.names import MAX_REASON
+from campaign import preferences
+from campaign.accounts import countries
+from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import InvalidInputError
 from campaign.states import SignatureState
 from campaign.views import forms

@@ -2,8 +2,9 @@
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 
-from campaign import consents, countries, petitions, signing, updates
-from campaign.domain.names import MAX_REASON
+from campaign import consents, petitions, signing, updates
+from campaign.accounts import countries
+from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.states import PetitionState
 from campaign.views import forms

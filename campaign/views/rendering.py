@@ -10,7 +10,8 @@ from flask import Flask, Response, current_app, g, render_template, request, url
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 
-from campaign import countries, i18n
+from campaign import i18n
+from campaign.accounts import countries
 from campaign.settings import LANGUAGES, ROOT, Settings
 from campaign.views.current import runtime
 from campaign.views.language import gettext, language, ngettext

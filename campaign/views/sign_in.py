@@ -2,8 +2,8 @@
 
 from flask import Blueprint, Response, current_app, redirect, request, url_for
 
-from campaign import accounts
-from campaign.accounts import Session
+from campaign.accounts import sign_in
+from campaign.accounts.sign_in import Session
 from campaign.errors import InvalidInputError, TokenRefusedError
 from campaign.settings import ROOT
 from campaign.views import forms, visitor
@@ -33,7 +33,7 @@ def _from_elsewhere() -> bool:
 @allow(Access.PUBLIC)
 def page() -> Response:
     """Ask for the address of an account; whoever is signed in goes on to the desk."""
-    session = accounts.session(runtime(), visitor.cookie())
+    session = sign_in.session(runtime(), visitor.cookie())
     if session is not None:
         return keep_private(current_app.make_response(redirect(home(session), 303)))
     return _form(signed_out="signed-out" in request.args)
@@ -57,11 +57,11 @@ def ask() -> Response:
     if _from_elsewhere():
         return _form(status=403, notice=_("This form was sent from another site. Please sign in here."))
     try:
-        masked = accounts.request_sign_in(runtime(), forms.typed("email"), network=request.remote_addr)
+        masked = sign_in.request_sign_in(runtime(), forms.typed("email"), network=request.remote_addr)
     except InvalidInputError as error:
         return _form(status=422, problems=forms.worded(error.problems))
     return keep_private(
-        render("desk/sign_in_sent.html", masked=masked, minutes=int(accounts.LINK_LIFE.total_seconds() // 60))
+        render("desk/sign_in_sent.html", masked=masked, minutes=int(sign_in.LINK_LIFE.total_seconds() // 60))
     )
 
 
@@ -70,7 +70,7 @@ def ask() -> Response:
 def link(token: str) -> Response:
     """One button. Mail scanners open this address: it does not use up the link."""
     try:
-        accounts.look_up_link(runtime(), token)
+        sign_in.look_up_link(runtime(), token)
     except TokenRefusedError:
         return _refused()
     return keep_private(render("desk/sign_in_link.html", token=token))
@@ -84,12 +84,12 @@ def enter(token: str) -> Response:
         # Else another site could sign its visitors into an account of its own.
         return _form(status=403, notice=_("This form was sent from another site. Please sign in here."))
     try:
-        value = accounts.sign_in(runtime(), token)
+        value = sign_in.sign_in(runtime(), token)
     except TokenRefusedError:
         return _refused()
     if before := visitor.cookie():
-        accounts.sign_out(runtime(), before)
-    begin = home(accounts.session(runtime(), value))
+        sign_in.sign_out(runtime(), before)
+    begin = home(sign_in.session(runtime(), value))
     return visitor.set_cookie(current_app.make_response(redirect(begin, 303)), value)
 
 
@@ -102,5 +102,5 @@ def _refused() -> Response:
 @allow(Access.ORGANISER)
 def leave() -> Response:
     """End the session, here and on the server."""
-    accounts.sign_out(runtime(), visitor.cookie() or "")
+    sign_in.sign_out(runtime(), visitor.cookie() or "")
     return visitor.drop_cookie(current_app.make_response(redirect(f"{url_for('sign_in.page')}?signed-out", 303)))

@@ -5,8 +5,9 @@ import hmac
 from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
 from markupsafe import Markup
 
-from campaign import accounts
-from campaign.accounts import Account, Session
+from campaign.accounts import accounts, sign_in
+from campaign.accounts.accounts import Account
+from campaign.accounts.sign_in import Session
 from campaign.views.current import runtime
 from campaign.views.headers import keep_private
 from campaign.views.language import asked_for, speak
@@ -43,7 +44,7 @@ def cookie() -> str | None:
 def set_cookie(response: Response, value: str) -> Response:
     """Give a browser its session; RFC 6265bis section 4.1.3.2 says what ``__Host-`` demands."""
     response.set_cookie(
-        cookie_name(), value, max_age=accounts.SESSION_LIFE, path="/", secure=_is_https(), httponly=True,
+        cookie_name(), value, max_age=sign_in.SESSION_LIFE, path="/", secure=_is_https(), httponly=True,
         samesite="Lax",
     )  # fmt: skip
     return keep_private(response)
@@ -61,7 +62,7 @@ def admit() -> Response | None:
     Returns:
         None, or for anybody else the way to the sign-in page.
     """
-    found = accounts.session(runtime(), cookie())
+    found = sign_in.session(runtime(), cookie())
     if found is None:
         return keep_private(current_app.make_response(redirect(url_for("sign_in.page"), 303)))
     g.account_session = found

@@ -6,14 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from campaign import accounts, blast_running, petitions
+from campaign import blast_running, petitions
 from campaign import blasts as campaign_blasts
-from campaign.accounts import Account, Role
+from campaign.accounts import accounts, sign_in
+from campaign.accounts import queries as account_queries
+from campaign.accounts.accounts import Account, Role
 from campaign.domain.blast import BlastText
 from campaign.mail.memory import MemoryTransport
 from campaign.outbox import workers
 from campaign.states import Lane
-from campaign.store import accounts as store_accounts
 from tests.browser.conftest import SLUG, Live
 from tests.kit.browsers import Visitor
 
@@ -37,7 +38,7 @@ class Desk:
     blasts: dict[str, int] = field(default_factory=dict)
 
     def enter(self, visitor: Visitor) -> None:
-        link = accounts.sign_in_link(self.live.world.runtime, self.olga.id)
+        link = sign_in.sign_in_link(self.live.world.runtime, self.olga.id)
         visitor.open(link).get_by_role("button").last.click()
         visitor.page.wait_for_url("**/admin")
 
@@ -97,7 +98,7 @@ def desk(live: Live) -> Desk:
     assert omid is not None
     petition_id = petitions.by_slug(runtime, SLUG).petition.id
     for account in (olga, omid):
-        world.read(lambda tx, account=account: store_accounts.add_member(tx, petition_id, account.id))
+        world.read(lambda tx, account=account: account_queries.add_member(tx, petition_id, account.id))
     signature_id = _sign(live, petition_id)
     made = Desk(live, olga, petition_id, signature_id)
     world.read(lambda tx: workers.add(tx, host="here", pid=1, lane=Lane.BULK))
@@ -139,7 +140,7 @@ def test_every_page_of_the_desk_can_be_used_by_everybody(
 @pytest.mark.parametrize("lang", ["en", "fa"])
 def test_the_way_in_can_be_used_by_everybody(desk: Desk, visitor: Callable[..., Visitor], lang: str):
     person = visitor(375)
-    link = accounts.sign_in_link(desk.live.world.runtime, desk.olga.id)
+    link = sign_in.sign_in_link(desk.live.world.runtime, desk.olga.id)
 
     found = []
     for name, address in (("form", f"{desk.live.url}/sign-in"), ("link", link), ("refused", f"{link}x")):

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Page, expect
 
-from campaign import accounts, hours, lanes, petitions, suppressing
-from campaign.accounts import Account, Role
+from campaign import hours, lanes, petitions, suppressing
+from campaign.accounts import accounts, sign_in
+from campaign.accounts import queries as account_queries
+from campaign.accounts.accounts import Account, Role
 from campaign.states import Lane
-from campaign.store import accounts as store_accounts
 from tests.browser.conftest import SLUG, Live
 from tests.kit import ledgers
 from tests.kit.browsers import Visitor
@@ -39,7 +40,7 @@ class Night:
 
     def enter(self, person: Visitor) -> Visitor:
         """Sign in by a one-time link."""
-        person.open(accounts.sign_in_link(self.live.world.runtime, self.ada.id))
+        person.open(sign_in.sign_in_link(self.live.world.runtime, self.ada.id))
         person.page.get_by_role("button").last.click()
         person.page.wait_for_url("**/admin")
         return person
@@ -61,7 +62,7 @@ def night(live: Live) -> Night:
     ada = ledgers.admin(world)
     olga = accounts.create(world.runtime, email="olga@example.org", name="علی رضا حسینی", role=Role.ORGANISER)
     petition_id = petitions.by_slug(world.runtime, SLUG).petition.id
-    world.read(lambda tx: store_accounts.add_member(tx, petition_id, olga))
+    world.read(lambda tx: account_queries.add_member(tx, petition_id, olga))
     ledgers.put(world, 17, **UNCERTAIN)
     ledgers.put(world, 230, **REJECTED, lane="bulk", kind="update")
     ledgers.put(world, 40, **DEFERRED)

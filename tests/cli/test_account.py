@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from campaign import accounts
+from campaign.accounts import sign_in
 from tests.kit.commands import Shell
 
 ADA = ("--email", "ada@example.org", "--name", "Ada", "--role", "admin")
@@ -28,7 +28,7 @@ def test_an_account_is_created_listed_and_let_in(world, shell):
         True,
     )
     assert link.out.startswith("http://localhost:8000/sign-in/")
-    assert accounts.sign_in(world.runtime, token)
+    assert sign_in.sign_in(world.runtime, token)
 
 
 def test_an_address_has_one_account(shell):

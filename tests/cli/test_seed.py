@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from campaign import petitions, preferences, seeding
-from campaign.domain.names import clean_name, clean_reason
+from campaign.accounts.addresses import clean_name, clean_reason
 from campaign.invented import COUNTRIES, DOMAINS, Crowd
 from campaign.signing import SignForm, check
 from campaign.states import SignatureState

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from campaign import accounts, blast_running, blasts
-from campaign.accounts import Role
+from campaign import blast_running, blasts
+from campaign.accounts import accounts
+from campaign.accounts.accounts import Role
 from campaign.domain.blast import BlastText
 from tests.kit.commands import Shell
 

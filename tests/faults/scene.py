@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from campaign import accounts, alerts, blast_running, blasts
-from campaign.accounts import Account, Role
+from campaign import alerts, blast_running, blasts
+from campaign.accounts import accounts
+from campaign.accounts.accounts import Account, Role
 from campaign.delivery import Deliverer, Tally
 from campaign.domain.blast import BlastText
 from campaign.mail.relays import Relay, RelayTransport

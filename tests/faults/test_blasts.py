@@ -7,7 +7,7 @@ import time
 import pytest
 
 from campaign import blast_reports, blast_running, blasts, ticker
-from campaign.accounts import Role
+from campaign.accounts.accounts import Role
 from campaign.domain.blast import BlastText
 from campaign.errors import ConflictError
 from campaign.states import Lane, MessageState

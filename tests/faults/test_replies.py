@@ -5,7 +5,7 @@ import email
 import pytest
 
 from campaign import troubles
-from campaign.accounts import Role
+from campaign.accounts.accounts import Role
 from campaign.domain.troubles import Press
 from campaign.outbox import lanes
 from campaign.smtpd.script import Fault

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from campaign.accounts import Role
+from campaign.accounts.accounts import Role
 from campaign.mail.smtp_settings import DEADLINES
 from campaign.mail.transport import Phase
 from campaign.outbox import lanes

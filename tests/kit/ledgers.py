@@ -5,8 +5,9 @@ from datetime import timedelta
 from flask import Flask
 from flask.testing import FlaskClient
 
-from campaign import accounts
-from campaign.accounts import Account, Role
+from campaign.accounts import accounts
+from campaign.accounts import sign_in as account_sign_in
+from campaign.accounts.accounts import Account, Role
 from campaign.database import jobs as database_jobs
 from campaign.outbox import workers
 from campaign.states import Lane
@@ -55,6 +56,6 @@ def admin(world: World, email: str = "ada@example.org", *, name: str = "Ada", lo
 def sign_in(world: World, app: Flask, account: Account) -> FlaskClient:
     """A client with an open session."""
     client = app.test_client()
-    link = accounts.sign_in_link(world.runtime, account.id).removeprefix(world.runtime.settings.base_url)
+    link = account_sign_in.sign_in_link(world.runtime, account.id).removeprefix(world.runtime.settings.base_url)
     assert client.post(link).status_code == 303
     return client

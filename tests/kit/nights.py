@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from campaign.accounts import Account
+from campaign.accounts.accounts import Account
 from tests.kit import ledgers
 from tests.kit.worlds import World
 from web import create_app

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from campaign import accounts, blast_running, blasts, hours, monitor
-from campaign.accounts import Role
+from campaign import blast_running, blasts, hours, monitor
+from campaign.accounts import accounts
+from campaign.accounts.accounts import Role
 from campaign.domain.blast import BlastText
 from campaign.outbox import depth, ledger
 from campaign.states import Lane

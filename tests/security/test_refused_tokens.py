@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from campaign import accounts, confirming, preferences, rewrapping, signing
+from campaign import confirming, preferences, rewrapping, signing
+from campaign.accounts import sign_in
 from campaign.errors import InvalidInputError, TokenRefusedError
 from campaign.runtime import build
 from campaign.security.encryption import VaultError
@@ -93,7 +94,7 @@ def test_expired_foreign_declined_and_altered_tokens_are_refused_by_the_same_wor
 
 
 def test_a_sign_in_link_is_refused_by_the_same_words(world):
-    assert refusal(accounts.look_up_link, world.runtime, world.runtime.tokens.issue(Purpose.CONFIRM, 1)) == REFUSED
+    assert refusal(sign_in.look_up_link, world.runtime, world.runtime.tokens.issue(Purpose.CONFIRM, 1)) == REFUSED
 
 
 def test_a_link_works_on_its_last_day(world):

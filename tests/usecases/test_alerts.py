@@ -3,9 +3,10 @@ from datetime import timedelta
 
 import pytest
 
-from campaign import accounts, alerts, hours
+from campaign import alerts, hours
 from campaign import lanes as campaign_lanes
-from campaign.accounts import Role
+from campaign.accounts import accounts
+from campaign.accounts.accounts import Role
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.mail.memory import MemoryTransport
 from campaign.outbox import lanes

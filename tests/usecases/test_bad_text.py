@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign import drafts, errors, petitions, signing
-from campaign.domain import names
+from campaign.accounts import addresses
 from campaign.errors import InvalidInputError
 from campaign.mail.addresses import is_wire_address
 from campaign.mail.memory import MemoryTransport
@@ -116,7 +116,7 @@ def test_an_address_that_could_smuggle_something_is_refused_at_the_form(world, a
 def test_an_address_that_the_form_takes_can_stand_in_an_smtp_command(typed):
     try:
         address = signing.addresses.parse(typed)
-    except names.RuleError:
+    except addresses.RuleError:
         return
 
     assert is_wire_address(address.typed, utf8=True)

@@ -4,8 +4,9 @@ from uuid import uuid4
 
 import pytest
 
-from campaign import accounts, blast_reports, blast_running, blasts, preferences
-from campaign.accounts import Role
+from campaign import blast_reports, blast_running, blasts, preferences
+from campaign.accounts import accounts
+from campaign.accounts.accounts import Role
 from campaign.domain.blast import Audience, BlastStage, BlastText
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.mail.memory import MemoryTransport

@@ -4,7 +4,8 @@ from unicodedata import bidirectional
 
 import pytest
 
-from campaign import accounts, example, petitions
+from campaign import example, petitions
+from campaign.accounts import accounts
 from campaign.database.connection import Store
 from campaign.settings import LANGUAGES
 from campaign.states import PetitionState

@@ -4,8 +4,9 @@ import tracemalloc
 
 import pytest
 
-from campaign import accounts, exports, petitions, preferences, signature_removal
-from campaign.accounts import Role
+from campaign import exports, petitions, preferences, signature_removal
+from campaign.accounts import accounts
+from campaign.accounts.accounts import Role
 
 WORDS = exports.Wording(("No.", "Name", "Code", "Country", "On", "Reason"), "anonymous", lambda code: f"land {code}")
 

@@ -1,7 +1,8 @@
 import pytest
 
-from campaign import accounts, blast_running, milestones, petitions
-from campaign.accounts import Role
+from campaign import blast_running, milestones, petitions
+from campaign.accounts import accounts
+from campaign.accounts.accounts import Role
 from campaign.errors import ConflictError
 from campaign.mail.memory import MemoryTransport
 from campaign.states import Lane

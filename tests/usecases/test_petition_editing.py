@@ -2,10 +2,11 @@ import dataclasses
 
 import pytest
 
-from campaign import accounts, petition_editing, petitions
-from campaign.accounts import Role
+from campaign import petition_editing, petitions
+from campaign.accounts import accounts
+from campaign.accounts import queries as account_queries
+from campaign.accounts.accounts import Role
 from campaign.errors import InvalidInputError
-from campaign.store import accounts as store_accounts
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def organiser(world):
 def petition(world, organiser):
     slug = world.petition(locales=("en", "de"))
     petition_id = petitions.by_slug(world.runtime, slug).petition.id
-    world.read(lambda tx: store_accounts.add_member(tx, petition_id, organiser.id))
+    world.read(lambda tx: account_queries.add_member(tx, petition_id, organiser.id))
     return slug, petition_id
 
 

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
-from campaign import accounts, blast_running, blasts, monitor
+from campaign import blast_running, blasts, monitor
+from campaign.accounts import accounts, sign_in
 from campaign.domain.blast import BlastText
 from campaign.domain.flow import Code, judge
 from campaign.mail.memory import MemoryTransport
@@ -54,13 +55,13 @@ def test_a_restored_backup_mails_nobody_by_itself(world):
 
 def test_whoever_was_signed_in_signs_in_again(world):
     ada = ledgers.admin(world)
-    link = accounts.sign_in_link(world.runtime, ada.id).rpartition("/")[2]
-    cookie = accounts.sign_in(world.runtime, link)
+    link = sign_in.sign_in_link(world.runtime, ada.id).rpartition("/")[2]
+    cookie = sign_in.sign_in(world.runtime, link)
 
     done = declare_restored(world.runtime)
 
     assert done.sessions == 1
-    assert accounts.session(world.runtime, cookie) is None
+    assert sign_in.session(world.runtime, cookie) is None
 
 
 def test_the_command_says_what_was_held_and_may_run_twice(world):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from campaign import addresses, confirming, errors, petitions, preferences, upkeep
+from campaign import confirming, errors, petitions, preferences, upkeep
+from campaign.accounts import addresses
 from campaign.errors import ConflictError, TokenRefusedError
 from campaign.mail.memory import MemoryTransport, accepted
 from campaign.mailer import Mailer

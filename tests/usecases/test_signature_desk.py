@@ -1,7 +1,8 @@
 import pytest
 
-from campaign import accounts, confirming, petitions, signature_lists, signature_removal
-from campaign.accounts import Role
+from campaign import confirming, petitions, signature_lists, signature_removal
+from campaign.accounts import accounts
+from campaign.accounts.accounts import Role
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.signature_lists import PER_PAGE, Filter
 from campaign.states import SignatureState

@@ -1,6 +1,7 @@
 import pytest
 
-from campaign import accounts, auditing, blasts, messages, suppressing, troubles
+from campaign import blasts, messages, suppressing, troubles
+from campaign.accounts import accounts, audit
 from campaign.domain.blast import BlastText
 from campaign.domain.troubles import TARGETS, Press, presses, sources
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
@@ -332,10 +333,10 @@ def test_the_log_is_read_page_by_page_by_action_and_by_account(world, ada):
     for number in range(5):
         suppressing.add(world.runtime, f"p{number}@example.org", by=ada)
 
-    first = auditing.read(world.runtime, action="suppression.add", limit=3)
-    second = auditing.read(world.runtime, action="suppression.add", limit=3, before=first.following)
-    of_ada = auditing.read(world.runtime, account_id=ada.id)
-    nobody = auditing.read(world.runtime, account_id=4711)
+    first = audit.read(world.runtime, action="suppression.add", limit=3)
+    second = audit.read(world.runtime, action="suppression.add", limit=3, before=first.following)
+    of_ada = audit.read(world.runtime, account_id=ada.id)
+    nobody = audit.read(world.runtime, account_id=4711)
 
     assert (len(first.entries), len(second.entries), second.following) == (3, 2, None)
     assert [entry.id for entry in first.entries] == sorted((entry.id for entry in first.entries), reverse=True)

@@ -2,8 +2,9 @@
 
 import pytest
 
-from campaign import accounts, blast_running, blasts, drafts, petitions, preflight, updates
-from campaign.accounts import Role
+from campaign import blast_running, blasts, drafts, petitions, preflight, updates
+from campaign.accounts import accounts
+from campaign.accounts.accounts import Role
 from campaign.domain.blast import Audience, BlastText
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.outbox import lanes, workers

@@ -8,9 +8,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from campaign import accounts, petitions
-from campaign.accounts import Account, Role
-from campaign.store import accounts as store_accounts
+from campaign import petitions
+from campaign.accounts import accounts, sign_in
+from campaign.accounts import queries as account_queries
+from campaign.accounts.accounts import Account, Role
 from tests.kit.worlds import World
 from web import create_app
 
@@ -58,9 +59,9 @@ def make_desk(world: World, *, live: bool = True, locales: tuple[str, ...] = ("e
     assert olga is not None
     world.petition(SLUG, live=live, locales=locales)
     petition_id = petitions.by_slug(world.runtime, SLUG).petition.id
-    world.read(lambda tx: store_accounts.add_member(tx, petition_id, olga.id, role="owner"))
+    world.read(lambda tx: account_queries.add_member(tx, petition_id, olga.id, role="owner"))
     app = create_app(runtime=world.runtime)
     client = app.test_client()
-    link = accounts.sign_in_link(world.runtime, olga.id)
+    link = sign_in.sign_in_link(world.runtime, olga.id)
     assert client.post(link.removeprefix(world.runtime.settings.base_url)).status_code == 303
     return Desk(app, client, world, olga, petition_id)

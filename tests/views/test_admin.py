@@ -6,7 +6,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from campaign import accounts, blast_running, blasts, hours, lanes, monitor
+from campaign import blast_running, blasts, hours, lanes, monitor
+from campaign.accounts import accounts
 from campaign.domain.blast import BlastText
 from campaign.states import Lane
 from campaign.views import admin_words

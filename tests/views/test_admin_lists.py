@@ -2,10 +2,11 @@ import re
 
 import pytest
 
-from campaign import accounts, petitions, suppressing
-from campaign.accounts import Role
+from campaign import petitions, suppressing
+from campaign.accounts import accounts
+from campaign.accounts import queries as account_queries
+from campaign.accounts.accounts import Role
 from campaign.states import PetitionState
-from campaign.store import accounts as store_accounts
 from tests.kit import ledgers, nights
 from tests.kit.nights import Night
 from tests.views.conftest import words
@@ -18,7 +19,7 @@ def test_all_petitions_are_listed_with_state_count_and_organisers(night: Night):
     night.world.petition("forests", live=False)
     olga = accounts.create(night.world.runtime, email="olga@example.org", name="Olga", role=Role.ORGANISER)
     petition_id = petitions.by_slug(night.world.runtime, slug).petition.id
-    night.world.read(lambda tx: store_accounts.add_member(tx, petition_id, olga))
+    night.world.read(lambda tx: account_queries.add_member(tx, petition_id, olga))
 
     page, drafts = night.get("/admin/petitions"), night.get("/admin/petitions?state=draft")
 

@@ -1,7 +1,8 @@
 import pytest
 
-from campaign import accounts, petitions
-from campaign.accounts import Role
+from campaign import petitions
+from campaign.accounts import accounts, sign_in
+from campaign.accounts.accounts import Role
 from campaign.states import PetitionState
 from tests.kit.worlds import World
 from tests.views.deskkit import SLUG, Desk, make_desk, text_of
@@ -32,7 +33,7 @@ def test_an_empty_list_teaches_how_it_goes(world: World):
     new = accounts.find(world.runtime, "new@example.org")
     client = desk.app.test_client()
     assert new is not None
-    client.post(accounts.sign_in_link(world.runtime, new.id).removeprefix(world.runtime.settings.base_url))
+    client.post(sign_in.sign_in_link(world.runtime, new.id).removeprefix(world.runtime.settings.base_url))
 
     assert "No petition yet" in client.get("/organiser?lang=en").text
 

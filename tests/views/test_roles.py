@@ -9,10 +9,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from campaign import accounts, blasts, petitions
-from campaign.accounts import Account, Role
+from campaign import blasts, petitions
+from campaign.accounts import accounts, sign_in
+from campaign.accounts import queries as account_queries
+from campaign.accounts.accounts import Account, Role
 from campaign.domain.blast import BlastText
-from campaign.store import accounts as store_accounts
 from campaign.views.access import Access, rule_of
 from tests.kit.worlds import World
 from web import create_app
@@ -73,7 +74,7 @@ def _account(world: World, email: str, role: Role) -> Account:
 
 def _give(world: World, slug: str, account: Account) -> None:
     petition_id = petitions.by_slug(world.runtime, slug).petition.id
-    world.read(lambda tx: store_accounts.add_member(tx, petition_id, account.id, role="owner"))
+    world.read(lambda tx: account_queries.add_member(tx, petition_id, account.id, role="owner"))
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def house(world: World) -> House:
     clients = {"nobody": app.test_client()}
     for name, account in people.items():
         clients[name] = app.test_client()
-        link = accounts.sign_in_link(world.runtime, account.id)
+        link = sign_in.sign_in_link(world.runtime, account.id)
         assert clients[name].post(link.removeprefix(world.runtime.settings.base_url)).status_code == 303
     return House(app, world, clients, NOWHERE | _rows(world, people["own"]))
 

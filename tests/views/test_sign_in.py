@@ -5,15 +5,15 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from campaign import accounts
-from campaign.accounts import Role
+from campaign.accounts import accounts, sign_in
+from campaign.accounts.accounts import Role
 from tests.kit.worlds import World, make_world
 from web import create_app
 
 
 def link_of(world: World, account_id: int) -> str:
     """The path of a one-time link."""
-    return accounts.sign_in_link(world.runtime, account_id).removeprefix(world.runtime.settings.base_url)
+    return sign_in.sign_in_link(world.runtime, account_id).removeprefix(world.runtime.settings.base_url)
 
 
 @dataclass

@@ -1,34 +1,17 @@
 """Accounts of organisers and admins: sign-in by a link that opens once, sessions on the server."""
 
-import hashlib
-import hmac
-import secrets
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-from campaign import addresses
+from campaign.accounts import addresses, audit, queries
+from campaign.accounts.addresses import RuleError, clean_name
 from campaign.database.connection import DuplicateError, Transaction
-from campaign.domain.names import RuleError, clean_name
-from campaign.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError, TokenRefusedError
+from campaign.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from campaign.i18n import zone_names
-from campaign.outbox import allowance
-from campaign.outbox import plan as outbox_plan
 from campaign.runtime import Runtime
-from campaign.security.tokens import NONCE, REFUSED, Purpose
 from campaign.settings import LANGUAGES
-from campaign.states import Lane, MessageKind
-from campaign.store import accounts, audit
 from campaign.store.petitions import by_slug as petition_by_slug
-
-LINK_LIFE = timedelta(minutes=15)
-PRINTED_LINK_LIFE = timedelta(hours=12)
-"""A link that the command line printed: whoever sees the terminal owns the machine anyway."""
-
-SESSION_LIFE = timedelta(days=7)
-IDLE = timedelta(hours=12)
-SIGN_INS_PER_HOUR = 5
-SIGN_INS_PER_NETWORK = 30
 
 
 class Role(StrEnum):
@@ -57,19 +40,11 @@ class Account:
         return self.role is Role.ADMIN
 
 
-@dataclass(frozen=True)
-class Session:
-    """An open session: who, and the token that its forms carry against forgery."""
-
-    account: Account
-    csrf: str = field(repr=False)
-
-
 def _place(column: str, account_id: int) -> str:
     return f"account.{column}.{account_id}"
 
 
-def in_clear(runtime: Runtime, stored: accounts.StoredAccount) -> Account:
+def in_clear(runtime: Runtime, stored: queries.StoredAccount) -> Account:
     """A stored account with its name and address decrypted."""
     return Account(
         id=stored.id,
@@ -105,9 +80,9 @@ def create(runtime: Runtime, *, email: str, name: str, role: Role, locale: str =
         raise InvalidInputError({"locale": "unknown"})
 
     def work(tx: Transaction) -> int:
-        account_id = accounts.next_id(tx)
+        account_id = queries.next_id(tx)
         key = runtime.accounts
-        accounts.add(
+        queries.add(
             tx, account_id, address_index=key.index(address.canonical),
             address=key.seal(address.typed, place=_place("address", account_id)),
             name=key.seal(clean, place=_place("name", account_id)), role=str(role), locale=locale,
@@ -127,150 +102,21 @@ def create(runtime: Runtime, *, email: str, name: str, role: Role, locale: str =
 def find(runtime: Runtime, email: str) -> Account | None:
     """The account of an address, if there is one."""
     index = runtime.accounts.index(_address(email).canonical)
-    stored = runtime.store.transact(lambda tx: accounts.by_index(tx, index))
+    stored = runtime.store.transact(lambda tx: queries.by_index(tx, index))
     return None if stored is None else in_clear(runtime, stored)
 
 
 def list_all(runtime: Runtime) -> list[Account]:
     """Every account, for admins."""
-    return [in_clear(runtime, stored) for stored in runtime.store.transact(accounts.all_accounts)]
+    return [in_clear(runtime, stored) for stored in runtime.store.transact(queries.all_accounts)]
 
 
 def organisers(runtime: Runtime) -> dict[int, list[Account]]:
     """Who organises each petition, for admins; petitions without anybody are not there."""
     found: dict[int, list[Account]] = {}
-    for petition_id, stored in runtime.store.transact(accounts.memberships):
+    for petition_id, stored in runtime.store.transact(queries.memberships):
         found.setdefault(petition_id, []).append(in_clear(runtime, stored))
     return found
-
-
-def sign_in_link(runtime: Runtime, account_id: int, *, life: timedelta = PRINTED_LINK_LIFE) -> str:
-    """A one-time address that opens a session, for the command line.
-
-    Raises:
-        NotFoundError: no such account, or it is disabled.
-    """
-    now = runtime.clock()
-
-    def work(tx: Transaction) -> tuple[int, bytes]:
-        stored = accounts.by_id(tx, account_id)
-        if stored is None or stored.disabled_at is not None:
-            raise NotFoundError("there is no such account, or it is disabled")
-        nonce = secrets.token_bytes(NONCE)
-        audit.add(tx, action="account.sign_in_link", subject="account", subject_id=account_id, actor="cli")
-        return accounts.add_link(tx, account_id, nonce=nonce, expires_at=now + life, message_id=None), nonce
-
-    link_id, nonce = runtime.store.transact(work)
-    return link_address(runtime, link_id, nonce)
-
-
-def link_address(runtime: Runtime, link_id: int, nonce: bytes) -> str:
-    """The address behind a stored link."""
-    return f"{runtime.settings.base_url}/sign-in/{runtime.tokens.issue(Purpose.SIGN_IN, link_id, nonce)}"
-
-
-def request_sign_in(runtime: Runtime, email: str, *, network: str | None) -> str:
-    """Mail a sign-in link to an address that has an account; the same answer for everyone.
-
-    Returns:
-        The masked address.
-
-    Raises:
-        InvalidInputError: the address can't be one.
-    """
-    address = _address(email)
-    now = runtime.clock()
-    whose = outbox_plan.origin(runtime, f"sign-in {address.canonical}", network)
-    hour = timedelta(hours=1)
-
-    def work(tx: Transaction) -> None:
-        for key, limit in ((whose.mailbox, SIGN_INS_PER_HOUR), (whose.network, SIGN_INS_PER_NETWORK)):
-            if key is None:
-                continue
-            allowance.lock_keys(tx, [key])
-            if len(allowance.slots(tx, {key: now - hour})[key]) >= limit:
-                return
-            allowance.add_grants(tx, [allowance.Grant(key, now, hour)])
-        stored = accounts.by_index(tx, runtime.accounts.index(address.canonical))
-        if stored is None or stored.disabled_at is not None:
-            return
-        plan = outbox_plan.Plan(kind=MessageKind.SIGN_IN, lane=Lane.URGENT, due_at=now, account_id=stored.id)
-        message_id = outbox_plan.add(tx, plan)
-        accounts.add_link(
-            tx, stored.id, nonce=secrets.token_bytes(NONCE), expires_at=now + LINK_LIFE, message_id=message_id
-        )
-
-    runtime.store.transact(work)
-    return address.masked
-
-
-def look_up_link(runtime: Runtime, token: str) -> None:
-    """Check a sign-in link without using it up: scanners may fetch the page.
-
-    Raises:
-        TokenRefusedError: the link does not work, or has been used.
-    """
-    runtime.store.transact(lambda tx: _link(runtime, tx, token))
-
-
-def _link(runtime: Runtime, tx: Transaction, token: str) -> accounts.Link:
-    claim = runtime.tokens.read(Purpose.SIGN_IN, token)
-    link = accounts.link(tx, claim.row_id)
-    works = (
-        link is not None
-        and link.used_at is None
-        and link.expires_at > runtime.clock()
-        and hmac.compare_digest(link.nonce, claim.nonce)
-    )
-    if link is None or not works:
-        raise TokenRefusedError(REFUSED)
-    return link
-
-
-def sign_in(runtime: Runtime, token: str) -> str:
-    """Open a session with a one-time link; returns the value of its cookie.
-
-    Raises:
-        TokenRefusedError: the link does not work, was used, or its account is disabled.
-    """
-    value, now = secrets.token_urlsafe(32), runtime.clock()
-
-    def work(tx: Transaction) -> None:
-        link = _link(runtime, tx, token)
-        stored = accounts.by_id(tx, link.account_id)
-        if stored is None or stored.disabled_at is not None:
-            raise TokenRefusedError(REFUSED)
-        accounts.use_link(tx, link.id, now=now)
-        accounts.add_session(
-            tx, key=_session_key(value), account_id=stored.id, csrf=secrets.token_bytes(32), now=now,
-            expires_at=now + SESSION_LIFE,
-        )  # fmt: skip
-        audit.add(tx, action="account.sign_in", subject="account", subject_id=stored.id, account_id=stored.id)
-
-    runtime.store.transact(work)
-    return value
-
-
-def _session_key(cookie: str) -> bytes:
-    return hashlib.sha256(cookie.encode()).digest()
-
-
-def session(runtime: Runtime, cookie: str | None) -> Session | None:
-    """The session behind a cookie; None if there is none, it ended, or its account is disabled."""
-    if not cookie or len(cookie) > 100:
-        return None
-    now = runtime.clock()
-    found = runtime.store.transact(
-        lambda tx: accounts.session(tx, _session_key(cookie), now=now, idle_since=now - IDLE)
-    )
-    if found is None:
-        return None
-    return Session(in_clear(runtime, found[0]), found[1].hex())
-
-
-def sign_out(runtime: Runtime, cookie: str) -> None:
-    """End a session; repeating it is harmless."""
-    runtime.store.transact(lambda tx: accounts.end_session(tx, _session_key(cookie)))
 
 
 def set_role(runtime: Runtime, account_id: int, role: Role, *, by: Account) -> None:
@@ -284,7 +130,7 @@ def set_role(runtime: Runtime, account_id: int, role: Role, *, by: Account) -> N
         raise ConflictError("another admin must change your own role")
 
     def work(tx: Transaction) -> None:
-        accounts.set_role(tx, account_id, str(role))
+        queries.set_role(tx, account_id, str(role))
         audit.add(
             tx, action="account.set_role", subject="account", subject_id=account_id, account_id=by.id,
             detail={"role": str(role)},
@@ -305,7 +151,7 @@ def set_disabled(runtime: Runtime, account_id: int, *, disabled: bool, by: Accou
         raise ConflictError("another admin must disable your own account")
 
     def work(tx: Transaction) -> None:
-        accounts.set_disabled(tx, account_id, runtime.clock() if disabled else None)
+        queries.set_disabled(tx, account_id, runtime.clock() if disabled else None)
         action = "account.disable" if disabled else "account.enable"
         audit.add(tx, action=action, subject="account", subject_id=account_id, account_id=by.id)
 
@@ -327,7 +173,7 @@ def set_preferences(runtime: Runtime, account: Account, *, locale: str, time_zon
         raise InvalidInputError({"locale": "unknown"})
     if time_zone not in zone_names():
         raise InvalidInputError({"time_zone": "unknown"})
-    runtime.store.transact(lambda tx: accounts.set_preferences(tx, account.id, locale=locale, time_zone=time_zone))
+    runtime.store.transact(lambda tx: queries.set_preferences(tx, account.id, locale=locale, time_zone=time_zone))
 
 
 def may_organise(runtime: Runtime, account: Account, slug: str) -> int:
@@ -341,7 +187,7 @@ def may_organise(runtime: Runtime, account: Account, slug: str) -> int:
         stored = petition_by_slug(tx, slug)
         if stored is None:
             raise NotFoundError("there is no such petition")
-        if not account.is_admin and stored.petition.id not in accounts.petition_ids(tx, account.id):
+        if not account.is_admin and stored.petition.id not in queries.petition_ids(tx, account.id):
             raise NotFoundError("there is no such petition")
         return stored.petition.id
 
@@ -363,7 +209,7 @@ def members(runtime: Runtime, slug: str, *, by: Account) -> list[Member]:
         NotFoundError: the petition is not the actor's.
     """
     petition_id = may_organise(runtime, by, slug)
-    found = runtime.store.transact(lambda tx: accounts.members(tx, petition_id))
+    found = runtime.store.transact(lambda tx: queries.members(tx, petition_id))
     return [Member(in_clear(runtime, stored), role) for stored, role in found]
 
 
@@ -380,7 +226,7 @@ def share(runtime: Runtime, slug: str, email: str, *, by: Account) -> None:
         raise InvalidInputError({"email": "no_account"})
 
     def work(tx: Transaction) -> None:
-        accounts.add_member(tx, petition_id, found.id)
+        queries.add_member(tx, petition_id, found.id)
         audit.add(
             tx, action="petition.share", subject="petition", subject_id=petition_id, account_id=by.id,
             detail={"member": found.id},
@@ -399,9 +245,9 @@ def unshare(runtime: Runtime, slug: str, account_id: int, *, by: Account) -> Non
     petition_id = may_organise(runtime, by, slug)
 
     def work(tx: Transaction) -> None:
-        if len(accounts.members(tx, petition_id)) <= 1:
+        if len(queries.members(tx, petition_id)) <= 1:
             raise ConflictError("a petition needs at least one organiser")
-        accounts.remove_member(tx, petition_id, account_id)
+        queries.remove_member(tx, petition_id, account_id)
         audit.add(
             tx, action="petition.unshare", subject="petition", subject_id=petition_id, account_id=by.id,
             detail={"member": account_id},

@@ -1,6 +1,6 @@
 import pytest
 
-from campaign.countries import CODES, names
+from campaign.accounts.countries import CODES, names
 from campaign.settings import LANGUAGES
 
 

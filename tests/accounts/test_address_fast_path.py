@@ -7,8 +7,8 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from campaign import addresses
-from campaign.domain.names import RuleError
+from campaign.accounts import addresses
+from campaign.accounts.addresses import RuleError
 
 LOCALS = st.one_of(
     st.text("abcXYZ019.+-_", min_size=1, max_size=70),

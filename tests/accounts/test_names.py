@@ -6,9 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from campaign import addresses
-from campaign.domain.names import MAX_NAME, RuleError, clean_name, clean_reason, person_key
-from campaign.domain.texts import has_controls
+from campaign.accounts import addresses
+from campaign.accounts.addresses import MAX_NAME, RuleError, clean_name, clean_reason, has_controls, person_key
 from campaign.mail import headers
 
 ANYTHING = st.text(alphabet=st.characters(codec=None), max_size=80)

@@ -1,0 +1,161 @@
+"""TODO."""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from campaign.accounts import audit, queries
+from campaign.accounts.accounts import Account, _address, in_clear
+from campaign.database.connection import Transaction
+from campaign.errors import NotFoundError, TokenRefusedError
+from campaign.outbox import allowance
+from campaign.outbox import plan as outbox_plan
+from campaign.runtime import Runtime
+from campaign.security.tokens import NONCE, REFUSED, Purpose
+from campaign.states import Lane, MessageKind
+
+LINK_LIFE = timedelta(minutes=15)
+PRINTED_LINK_LIFE = timedelta(hours=12)
+"""A link that the command line printed: whoever sees the terminal owns the machine anyway."""
+
+SESSION_LIFE = timedelta(days=7)
+IDLE = timedelta(hours=12)
+SIGN_INS_PER_HOUR = 5
+SIGN_INS_PER_NETWORK = 30
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open session: who, and the token that its forms carry against forgery."""
+
+    account: Account
+    csrf: str = field(repr=False)
+
+
+def sign_in_link(runtime: Runtime, account_id: int, *, life: timedelta = PRINTED_LINK_LIFE) -> str:
+    """A one-time address that opens a session, for the command line.
+
+    Raises:
+        NotFoundError: no such account, or it is disabled.
+    """
+    now = runtime.clock()
+
+    def work(tx: Transaction) -> tuple[int, bytes]:
+        stored = queries.by_id(tx, account_id)
+        if stored is None or stored.disabled_at is not None:
+            raise NotFoundError("there is no such account, or it is disabled")
+        nonce = secrets.token_bytes(NONCE)
+        audit.add(tx, action="account.sign_in_link", subject="account", subject_id=account_id, actor="cli")
+        return queries.add_link(tx, account_id, nonce=nonce, expires_at=now + life, message_id=None), nonce
+
+    link_id, nonce = runtime.store.transact(work)
+    return link_address(runtime, link_id, nonce)
+
+
+def link_address(runtime: Runtime, link_id: int, nonce: bytes) -> str:
+    """The address behind a stored link."""
+    return f"{runtime.settings.base_url}/sign-in/{runtime.tokens.issue(Purpose.SIGN_IN, link_id, nonce)}"
+
+
+def request_sign_in(runtime: Runtime, email: str, *, network: str | None) -> str:
+    """Mail a sign-in link to an address that has an account; the same answer for everyone.
+
+    Returns:
+        The masked address.
+
+    Raises:
+        InvalidInputError: the address can't be one.
+    """
+    address = _address(email)
+    now = runtime.clock()
+    whose = outbox_plan.origin(runtime, f"sign-in {address.canonical}", network)
+    hour = timedelta(hours=1)
+
+    def work(tx: Transaction) -> None:
+        for key, limit in ((whose.mailbox, SIGN_INS_PER_HOUR), (whose.network, SIGN_INS_PER_NETWORK)):
+            if key is None:
+                continue
+            allowance.lock_keys(tx, [key])
+            if len(allowance.slots(tx, {key: now - hour})[key]) >= limit:
+                return
+            allowance.add_grants(tx, [allowance.Grant(key, now, hour)])
+        stored = queries.by_index(tx, runtime.accounts.index(address.canonical))
+        if stored is None or stored.disabled_at is not None:
+            return
+        plan = outbox_plan.Plan(kind=MessageKind.SIGN_IN, lane=Lane.URGENT, due_at=now, account_id=stored.id)
+        message_id = outbox_plan.add(tx, plan)
+        queries.add_link(
+            tx, stored.id, nonce=secrets.token_bytes(NONCE), expires_at=now + LINK_LIFE, message_id=message_id
+        )
+
+    runtime.store.transact(work)
+    return address.masked
+
+
+def look_up_link(runtime: Runtime, token: str) -> None:
+    """Check a sign-in link without using it up: scanners may fetch the page.
+
+    Raises:
+        TokenRefusedError: the link does not work, or has been used.
+    """
+    runtime.store.transact(lambda tx: _link(runtime, tx, token))
+
+
+def _link(runtime: Runtime, tx: Transaction, token: str) -> queries.Link:
+    claim = runtime.tokens.read(Purpose.SIGN_IN, token)
+    link = queries.link(tx, claim.row_id)
+    works = (
+        link is not None
+        and link.used_at is None
+        and link.expires_at > runtime.clock()
+        and hmac.compare_digest(link.nonce, claim.nonce)
+    )
+    if link is None or not works:
+        raise TokenRefusedError(REFUSED)
+    return link
+
+
+def sign_in(runtime: Runtime, token: str) -> str:
+    """Open a session with a one-time link; returns the value of its cookie.
+
+    Raises:
+        TokenRefusedError: the link does not work, was used, or its account is disabled.
+    """
+    value, now = secrets.token_urlsafe(32), runtime.clock()
+
+    def work(tx: Transaction) -> None:
+        link = _link(runtime, tx, token)
+        stored = queries.by_id(tx, link.account_id)
+        if stored is None or stored.disabled_at is not None:
+            raise TokenRefusedError(REFUSED)
+        queries.use_link(tx, link.id, now=now)
+        queries.add_session(
+            tx, key=_session_key(value), account_id=stored.id, csrf=secrets.token_bytes(32), now=now,
+            expires_at=now + SESSION_LIFE,
+        )  # fmt: skip
+        audit.add(tx, action="account.sign_in", subject="account", subject_id=stored.id, account_id=stored.id)
+
+    runtime.store.transact(work)
+    return value
+
+
+def _session_key(cookie: str) -> bytes:
+    return hashlib.sha256(cookie.encode()).digest()
+
+
+def session(runtime: Runtime, cookie: str | None) -> Session | None:
+    """The session behind a cookie; None if there is none, it ended, or its account is disabled."""
+    if not cookie or len(cookie) > 100:
+        return None
+    now = runtime.clock()
+    found = runtime.store.transact(lambda tx: queries.session(tx, _session_key(cookie), now=now, idle_since=now - IDLE))
+    if found is None:
+        return None
+    return Session(in_clear(runtime, found[0]), found[1].hex())
+
+
+def sign_out(runtime: Runtime, cookie: str) -> None:
+    """End a session; repeating it is harmless."""
+    runtime.store.transact(lambda tx: queries.end_session(tx, _session_key(cookie)))
