@@ -14,9 +14,9 @@ from benchmarks.installation import Installation
 from campaign import blast_running, seeding
 from campaign.database.connection import Transaction
 from campaign.domain.blast import BlastKind
-from campaign.markdown import to_html
 from campaign.outbox import lanes
-from campaign.petitions import by_slug
+from campaign.petitions.markdown import to_html
+from campaign.petitions.petitions import by_slug
 from campaign.runtime import Runtime
 from campaign.settings import ROOT, child_environment
 from campaign.states import Lane

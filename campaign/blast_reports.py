@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from campaign import petitions
 from campaign.database.connection import Transaction
 from campaign.domain.blast import Blast, BlastStage
 from campaign.errors import NotFoundError
 from campaign.merging import merged_line, shared_values
-from campaign.petitions import Opened
+from campaign.petitions import petitions
+from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.states import OPEN_STATES, Lane, MessageState
 from campaign.store import blasts as store_blasts

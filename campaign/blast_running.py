@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from campaign.database.connection import Transaction
 from campaign.domain.blast import FIRST_SLICE
 from campaign.domain.schedule import is_too_late
+from campaign.petitions import queries as petition_queries
 from campaign.runtime import Runtime
 from campaign.states import Lane
-from campaign.store import blasts, petitions
+from campaign.store import blasts
 
 
 def start_due(runtime: Runtime) -> int:
@@ -25,7 +26,7 @@ def start_due(runtime: Runtime) -> int:
             elif blast.send_at is not None and is_too_late(blast.send_at, now, max_lateness=blast.max_lateness):
                 blasts.hold(tx, blast.id, reason="too_late", now=now)
             else:
-                stored = petitions.by_id(tx, blast.petition_id)
+                stored = petition_queries.by_id(tx, blast.petition_id)
                 blasts.start(tx, blast.id, count=stored.petition.count if stored else 0, now=now)
                 started += 1
         return started

@@ -14,9 +14,9 @@ from campaign.domain import merge_tags
 from campaign.domain.blast import FIRST_SLICE, UNDO, Audience, Blast, BlastKind, BlastStage, BlastText
 from campaign.domain.schedule import Scheduled, moment_of
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
-from campaign.markdown import MAX_BODY, to_html
 from campaign.outbox import depth
 from campaign.outbox import plan as outbox_plan
+from campaign.petitions.markdown import MAX_BODY, to_html
 from campaign.runtime import Runtime
 from campaign.settings import LANGUAGES
 from campaign.states import OPEN_STATES, Lane, MessageKind

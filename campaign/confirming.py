@@ -11,7 +11,7 @@ from campaign.accounts.addresses import RuleError
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import AlreadySignedError, InvalidInputError, TokenRefusedError
 from campaign.outbox import plan as outbox_plan
-from campaign.petitions import Opened, by_id, by_slug
+from campaign.petitions.petitions import Opened, by_id, by_slug
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import REFUSED, Purpose

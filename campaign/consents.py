@@ -5,9 +5,9 @@ from typing import Literal
 from uuid import UUID
 
 from campaign.i18n import translations
+from campaign.petitions import queries as petition_queries
 from campaign.runtime import Runtime
 from campaign.security.encryption import text_hash
-from campaign.store import petitions
 
 Purpose = Literal["sign", "updates"]
 
@@ -41,6 +41,6 @@ def consent_id(runtime: Runtime, purpose: Purpose, locale: str) -> int:
     key = (runtime.epoch, digest)
     if key not in _known:
         _known[key] = runtime.store.transact(
-            lambda tx: petitions.consent_id(tx, purpose=purpose, locale=locale, wording=said, digest=digest)
+            lambda tx: petition_queries.consent_id(tx, purpose=purpose, locale=locale, wording=said, digest=digest)
         )
     return _known[key]

@@ -6,9 +6,10 @@ from functools import partial
 from campaign.database import jobs as database_jobs
 from campaign.database.connection import Transaction
 from campaign.milestones import announce_crossed
+from campaign.petitions import queries as petition_queries
 from campaign.runtime import Runtime
 from campaign.states import PetitionState
-from campaign.store import counts, petitions
+from campaign.store import counts
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def count_signatures(runtime: Runtime) -> int:
 
 def recount(runtime: Runtime) -> int:
     """Count every petition from its rows and mend a drift, with a dated entry; returns the sum of the drifts."""
-    found = runtime.store.transact(lambda tx: petitions.in_states(tx, list(PetitionState)))
+    found = runtime.store.transact(lambda tx: petition_queries.in_states(tx, list(PetitionState)))
     drift = 0
     for stored in found:
         petition_id = stored.petition.id

@@ -1,11 +1,12 @@
 """The example: a live petition in every language, its organiser, and an admin. What a newcomer sees first."""
 
-from campaign import blast_reports, blasts, petitions, textfiles
+from campaign import blast_reports, blasts
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.domain.blast import BlastText
-from campaign.drafts import Draft
 from campaign.errors import ConflictError, InvalidInputError
+from campaign.petitions import petitions, text_files
+from campaign.petitions.rules import Draft
 from campaign.runtime import Runtime
 from campaign.settings import LANGUAGES, ROOT
 from campaign.states import PetitionState
@@ -30,7 +31,7 @@ def read_drafts() -> dict[str, Draft]:
 
 
 def _draft(source: str) -> Draft:
-    file = textfiles.parse(source)
+    file = text_files.parse(source)
     return Draft(
         title=file.fields["title"], addressed_to=file.fields["addressed_to"], summary=file.fields["summary"],
         body=file.body, byline=file.fields["byline"],
@@ -93,6 +94,6 @@ def _draft_update(runtime: Runtime) -> None:
 def read_update() -> dict[str, BlastText]:
     """The draft update by language, from ``examples/hazara/update``."""
     files = {
-        code: textfiles.parse((FOLDER / "update" / f"{code}.md").read_text(encoding="utf-8")) for code in LANGUAGES
+        code: text_files.parse((FOLDER / "update" / f"{code}.md").read_text(encoding="utf-8")) for code in LANGUAGES
     }
     return {code: BlastText(file.fields["title"], file.body) for code, file in files.items()}

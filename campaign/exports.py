@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from campaign import petitions
 from campaign.accounts import audit
 from campaign.accounts.accounts import Account
 from campaign.database.connection import Transaction
 from campaign.domain.csv_cells import csv_line
-from campaign.petitions import Opened
+from campaign.petitions import petitions
+from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.store import signature_lists, signatures
 

@@ -14,13 +14,13 @@ from campaign.accounts.accounts import Account, Role
 from campaign.database.connection import Transaction
 from campaign.domain import merge_tags
 from campaign.domain.blast import Blast
-from campaign.domain.goals import next_goal
 from campaign.errors import NotFoundError
 from campaign.i18n import format_number
 from campaign.mail.slots import Slots
-from campaign.markdown import to_html
 from campaign.outbox.ledger import Claimed
-from campaign.petitions import Opened, by_id
+from campaign.petitions.markdown import to_html
+from campaign.petitions.petitions import Opened, by_id
+from campaign.petitions.rules import next_goal
 from campaign.plaintext import to_text
 from campaign.runtime import Runtime
 from campaign.states import MessageKind

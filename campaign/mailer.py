@@ -17,7 +17,7 @@ from campaign.mail.kinds import KINDS
 from campaign.mail.slots import Slots
 from campaign.mail.transport import Envelope
 from campaign.outbox.ledger import Claimed
-from campaign.petitions import Opened
+from campaign.petitions.petitions import Opened
 from campaign.return_path import Names
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from campaign.domain import merge_tags
 from campaign.domain.blast import Blast
-from campaign.domain.goals import next_goal
 from campaign.i18n import format_number
-from campaign.markdown import to_html
-from campaign.petitions import Opened
+from campaign.petitions.markdown import to_html
+from campaign.petitions.petitions import Opened
+from campaign.petitions.rules import next_goal
 from campaign.runtime import Runtime
 
 LINKS = frozenset({"link", "own page", "unsubscribe"})

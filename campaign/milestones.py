@@ -6,11 +6,12 @@ from campaign.accounts import audit
 from campaign.accounts.accounts import Account
 from campaign.database.connection import Transaction
 from campaign.domain.blast import UNDO, BlastKind
-from campaign.domain.goals import LADDER, crossed, thresholds_up_to
 from campaign.errors import ConflictError
+from campaign.petitions import queries as petition_queries
+from campaign.petitions.rules import LADDER, crossed, thresholds_up_to
 from campaign.runtime import Runtime
 from campaign.states import PetitionState
-from campaign.store import blasts, milestones, petitions
+from campaign.store import blasts, milestones
 from campaign.store.counts import Change
 
 FRESH = timedelta(hours=24)
@@ -48,7 +49,7 @@ def announce_crossed(runtime: Runtime, tx: Transaction, change: Change, added: l
 
 def _announce(runtime: Runtime, tx: Transaction, petition_id: int, threshold: int, reached_at: datetime) -> None:
     policy = milestones.policy_of(tx, petition_id)
-    stored = petitions.by_id(tx, petition_id)
+    stored = petition_queries.by_id(tx, petition_id)
     now = runtime.clock()
     if policy == "record" or stored is None:
         return
@@ -85,7 +86,7 @@ def approve(runtime: Runtime, petition_id: int, threshold: int, *, by: Account) 
     now = runtime.clock()
 
     def work(tx: Transaction) -> datetime:
-        stored = petitions.by_id(tx, petition_id)
+        stored = petition_queries.by_id(tx, petition_id)
         if stored is None or stored.petition.state is not PetitionState.LIVE:
             raise ConflictError("a closed petition announces no milestones")
         blast_id = milestones.settle_waiting(tx, petition_id, threshold, decision="announced")

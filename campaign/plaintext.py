@@ -1,6 +1,6 @@
 """Organisers' Markdown as a letter without marks: the text part of a mail.
 
-It has the words and the links of the HTML (:mod:`campaign.markdown`), in the same order. A link stands behind its words
+It has the words and the links of the HTML (:mod:`campaign.petitions.markdown`), in the same order. A link stands behind its words
 in angle brackets, where RFC 3986 appendix C puts an address in plain text.
 """
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from markdown_it.tree import SyntaxTreeNode
 
-from campaign.markdown import PARSER, keeps_link
+from campaign.petitions.markdown import PARSER, keeps_link
 
 RULE: Final = "-" * 20
 LONGEST_RULE: Final = 60
@@ -23,7 +23,7 @@ def to_text(markdown: str, *, own_links: Collection[str] = ()) -> str:
 
     Args:
         markdown: as written.
-        own_links: as :func:`campaign.markdown.to_html`.
+        own_links: as :func:`campaign.petitions.markdown.to_html`.
     """
     root = SyntaxTreeNode(PARSER.parse(markdown))
     return _Letter(own_links).blocks(root).strip()

@@ -9,17 +9,18 @@ from campaign.accounts.countries import CODES
 from campaign.confirming import find
 from campaign.consents import consent_id
 from campaign.database.connection import DuplicateError, Transaction
-from campaign.domain.petition import TextVersion
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.outbox import plan as outbox_plan
 from campaign.outbox import suppressions
-from campaign.petitions import Opened, by_id
+from campaign.petitions import queries as petition_queries
+from campaign.petitions.petitions import Opened, by_id
+from campaign.petitions.rules import TextVersion
 from campaign.runtime import Runtime
 from campaign.security.tokens import REFUSED, Purpose
 from campaign.signing import person_index
 from campaign.states import SIGNATURE_MOVES, SignatureState
 from campaign.store import consents as store_consents
-from campaign.store import petitions, signatures
+from campaign.store import signatures
 from campaign.store.signatures import Signature
 
 
@@ -77,7 +78,7 @@ def own_page(runtime: Runtime, token: str) -> OwnPage:
 def _own_page(runtime: Runtime, tx: Transaction, row: Signature) -> OwnPage:
     opened = by_id(runtime, tx, row.petition_id)
     key = opened.open_key
-    signed = petitions.text_by_id(tx, row.text_version_id) or opened.text_for(row.locale)
+    signed = petition_queries.text_by_id(tx, row.text_version_id) or opened.text_for(row.locale)
     consents = store_consents.by_ids(tx, [row.consent_id, row.updates_consent_id])
     updates = consents.get(row.updates_consent_id or 0)
 

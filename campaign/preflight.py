@@ -12,8 +12,8 @@ from campaign.database.connection import Transaction
 from campaign.domain.blast import Blast, BlastKind, BlastText
 from campaign.errors import CountersignError
 from campaign.mail.compose import MAX_HTML
-from campaign.markdown import to_html
 from campaign.outbox import lanes, workers
+from campaign.petitions.markdown import to_html
 from campaign.previews import Preview, Previewer
 from campaign.runtime import Runtime
 from campaign.settings import LANGUAGES

@@ -4,9 +4,9 @@ from functools import partial
 
 from campaign.database import instance
 from campaign.database.connection import Transaction
-from campaign.petitions import KEY_PLACE
+from campaign.petitions import queries as petition_queries
+from campaign.petitions.petitions import KEY_PLACE
 from campaign.runtime import ACCOUNT_PLACE, STABLE_PLACE, Runtime
-from campaign.store import petitions
 
 SLICE = 100
 
@@ -33,11 +33,11 @@ def rewrap(runtime: Runtime) -> int:
 
 
 def _slice(runtime: Runtime, tx: Transaction, *, after: int) -> tuple[int, int]:
-    found = petitions.wrapped_otherwise(tx, key_id=runtime.vault.newest, after=after, limit=SLICE)
+    found = petition_queries.wrapped_otherwise(tx, key_id=runtime.vault.newest, after=after, limit=SLICE)
     for petition_id, sealed in found:
         fresh = runtime.vault.rewrap(sealed, KEY_PLACE)
         if fresh is not None:
-            petitions.rewrap(tx, petition_id, fresh)
+            petition_queries.rewrap(tx, petition_id, fresh)
     return (found[-1][0] if found else 0), len(found)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from campaign import petitions
 from campaign.accounts import audit
 from campaign.consents import consent_id
 from campaign.database.connection import Transaction
 from campaign.errors import ConflictError
 from campaign.invented import Crowd, Person
-from campaign.petitions import Opened
+from campaign.petitions import petitions
+from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey
 from campaign.security.tokens import NONCE

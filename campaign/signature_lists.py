@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from campaign import petitions
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
 from campaign.accounts.countries import CODES
 from campaign.database.connection import Transaction
 from campaign.errors import InvalidInputError, NotFoundError
-from campaign.petitions import Opened
+from campaign.petitions import petitions
+from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey
 from campaign.states import SignatureState

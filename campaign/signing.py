@@ -14,7 +14,7 @@ from campaign.consents import consent_id
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.outbox import plan as outbox_plan
-from campaign.petitions import Opened, by_slug, list_live
+from campaign.petitions.petitions import Opened, by_slug, list_live
 from campaign.runtime import Runtime
 from campaign.security.encryption import NONCE as FIELD_NONCE
 from campaign.security.encryption import DataKey, VaultError

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from campaign import petitions
 from campaign.database.connection import Transaction
 from campaign.domain.blast import Blast
 from campaign.errors import NotFoundError
 from campaign.i18n import translations
 from campaign.merging import merged_html, merged_line, shared_values
-from campaign.petitions import Opened
+from campaign.petitions import petitions
+from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.states import PetitionState
 from campaign.store import blasts

@@ -10,7 +10,7 @@ from campaign.database.connection import Transaction
 from campaign.outbox import allowance, suppressions, workers
 from campaign.outbox import plan as outbox_plan
 from campaign.outbox.suppressions import WINDOW
-from campaign.petitions import by_id
+from campaign.petitions.petitions import by_id
 from campaign.runtime import Runtime
 from campaign.states import Lane, MessageKind
 from campaign.store import paces, signatures

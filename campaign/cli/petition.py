@@ -9,15 +9,14 @@ from typing import BinaryIO, Final, TypeVar
 
 import click
 
-from campaign import petitions, textfiles
 from campaign.cli import tables
 from campaign.cli.opening import open_runtime
-from campaign.domain.petition import GRACE, nearest
-from campaign.drafts import MAX_TITLE, Draft
 from campaign.errors import InvalidInputError
-from campaign.markdown import MAX_BODY
+from campaign.petitions import petitions, text_files
+from campaign.petitions.markdown import MAX_BODY
+from campaign.petitions.queries import Stored
+from campaign.petitions.rules import GRACE, MAX_TITLE, Draft, nearest
 from campaign.settings import LANGUAGES
-from campaign.store.petitions import Stored
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -62,7 +61,7 @@ def readable_problems() -> Iterator[None]:
 
 def _sentence(name: str, code: str) -> str:
     if name.startswith("head."):
-        known = ", ".join(textfiles.FIELDS)
+        known = ", ".join(text_files.FIELDS)
         what = "is there twice" if code == "twice" else f"is not one of {known}"
         return f"--body-file: the field {name.removeprefix('head.')!r} in its head {what}"
     return SENTENCES.get((name, code), f"{name}: {code}")
@@ -97,7 +96,7 @@ def _draft(body_file: BinaryIO, title: str | None, addressed_to: str | None, sum
         source = body_file.read().decode()
     except UnicodeDecodeError:
         raise InvalidInputError({"body": "not_utf8"}) from None
-    file = textfiles.parse(source)
+    file = text_files.parse(source)
 
     def chosen(name: str, option: str | None) -> str:
         return file.fields.get(name, "") if option is None else option

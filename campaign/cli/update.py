@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import click
 
-from campaign import blast_reports, blasts, i18n, petitions
+from campaign import blast_reports, blasts, i18n
 from campaign.blast_reports import Report
 from campaign.cli import tables
 from campaign.cli.opening import open_runtime
+from campaign.petitions import petitions
 from campaign.states import MessageState
 
 LOCALE = "en"

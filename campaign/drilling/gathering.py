@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from campaign import counting, petitions
+from campaign import counting
 from campaign.accounts.addresses import parse
 from campaign.drilling.axe import Fallen
 from campaign.drilling.canaries import Seeker
@@ -11,6 +11,7 @@ from campaign.drilling.evidence import Announced, Counted, Evidence, MessageRow,
 from campaign.drilling.people import Crowd
 from campaign.drilling.receiver import Receiver
 from campaign.drilling.watching import Watcher, recovery
+from campaign.petitions import petitions
 from campaign.return_path import Names
 from campaign.runtime import Runtime
 from campaign.store import drills

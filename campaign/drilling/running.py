@@ -8,11 +8,10 @@ from datetime import timedelta
 from random import Random
 from typing import Final
 
-from campaign import blasts, petition_editing, petitions, preferences, seeding
+from campaign import blasts, preferences, seeding
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Account, Role
 from campaign.domain.blast import BlastText
-from campaign.drafts import Draft
 from campaign.drilling import gathering
 from campaign.drilling.agenda import Agenda
 from campaign.drilling.axe import Axe, Fallen
@@ -25,6 +24,8 @@ from campaign.drilling.site import Site, running_site
 from campaign.drilling.verdict import Verdict, judge
 from campaign.drilling.watching import Watcher
 from campaign.errors import EngineError, StoreUnavailableError
+from campaign.petitions import editing, petitions
+from campaign.petitions.rules import Draft
 from campaign.runtime import Runtime, build
 from campaign.store import drills
 from campaign.store.signatures import open_field
@@ -113,9 +114,9 @@ def set_stage(runtime: Runtime, order: Order) -> Stage:
         ids[slug] = petitions.create(runtime, new, {"en": draft}, owner_id=organiser.id)
         petitions.publish(runtime, slug)
     for slug, ladder, policy in ((BLAST, (10_000_000,), "record"), (STREAM, LADDER, "announce")):
-        now = petition_editing.settings(runtime, ids[slug])
+        now = editing.settings(runtime, ids[slug])
         wanted = replace(now, milestones=ladder, milestone_policy=policy)
-        petition_editing.save_settings(runtime, slug, ids[slug], wanted, by=organiser)
+        editing.save_settings(runtime, slug, ids[slug], wanted, by=organiser)
     dice = Random(f"audience {order.seed}")  # noqa: S311 - invented people are no secret
     wanted_signers = seeding.Sowing(signatures=order.recipients, confirmed=True, updates=1.0)
     seeding.sow(runtime, BLAST, wanted_signers, chance=dice)

@@ -21,8 +21,8 @@ from sqlalchemy import Row, text
 
 from campaign.database.connection import Transaction
 from campaign.domain.flow import LaneFlow, PetitionCount, Stuck, rate_of
-from campaign.domain.goals import next_goal
 from campaign.outbox import depth, lanes
+from campaign.petitions.rules import next_goal
 from campaign.states import Lane, MessageState
 from campaign.store import minutes, rates
 

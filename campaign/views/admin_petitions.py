@@ -2,10 +2,10 @@
 
 from flask import Blueprint, Response, request
 
-from campaign import petitions
 from campaign.accounts import accounts
-from campaign.domain.petition import nearest
 from campaign.errors import ConflictError
+from campaign.petitions import petitions
+from campaign.petitions.rules import nearest
 from campaign.settings import ROOT
 from campaign.states import PETITION_MOVES, PetitionState
 from campaign.views import visitor

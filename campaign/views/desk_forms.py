@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 
 from campaign.blasts import MAX_SUBJECT
-from campaign.drafts import MAX_LINE, MAX_TITLE
 from campaign.i18n import LANGUAGE_NAMES, format_number
-from campaign.markdown import MAX_BODY
+from campaign.petitions.markdown import MAX_BODY
+from campaign.petitions.rules import MAX_LINE, MAX_TITLE
 from campaign.views.forms import OTHERWISE, Problems
 from campaign.views.forms import WORDS as PUBLIC_WORDS
 from campaign.views.language import gettext, language, lazy

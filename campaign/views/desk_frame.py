@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 from flask import Flask, Response
 from markupsafe import Markup
 
-from campaign import i18n, petitions
+from campaign import i18n
+from campaign.petitions import petitions
 from campaign.views import desk_words, visitor
 from campaign.views.current import runtime
 from campaign.views.language import gettext as _

@@ -6,10 +6,10 @@ import unicodedata
 
 from flask import Blueprint, Response
 
-from campaign import petition_editing, petitions
-from campaign.drafts import MAX_TITLE, Draft
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
+from campaign.petitions import editing, petitions
+from campaign.petitions.rules import MAX_TITLE, Draft
 from campaign.settings import LANGUAGES, ROOT
 from campaign.views import desk_forms, forms, visitor
 from campaign.views.access import Access, allow
@@ -26,7 +26,7 @@ FIELDS = ("title", "addressed_to", "summary", "body", "author", "on_behalf_of", 
 @allow(Access.ORGANISER)
 def index() -> Response:
     """The visitor's petitions with count, goal, state and next update."""
-    found = petition_editing.list_of(runtime(), visitor.account(), language())
+    found = editing.list_of(runtime(), visitor.account(), language())
     return page("desk/index.html", petitions=found)
 
 

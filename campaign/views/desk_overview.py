@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort, current_app
 
-from campaign import blast_reports, i18n, milestones, petitions, statistics
+from campaign import blast_reports, i18n, milestones, statistics
 from campaign.domain.blast import BlastStage
+from campaign.petitions import petitions
 from campaign.settings import ROOT
 from campaign.statistics import Bucket, Span, Statistics
 from campaign.views import desk_frame, forms, visitor

@@ -2,8 +2,8 @@
 
 from flask import Blueprint, Response
 
-from campaign.accounts import accounts
 from campaign.errors import InvalidInputError
+from campaign.petitions import organisers
 from campaign.settings import ROOT
 from campaign.views import desk_forms, desk_frame, forms, visitor
 from campaign.views.access import Access, allow
@@ -22,7 +22,7 @@ def show(slug: str) -> Response:
 def _list(slug: str, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
     return desk_frame.desk_page(
         "people.html", slug, "people", status=422 if problems else 200, problems=problems, email=forms.typed("email"),
-        members=accounts.members(runtime(), slug, by=visitor.account()), done=desk_frame.notice(forms.asked("done")),
+        members=organisers.members(runtime(), slug, by=visitor.account()), done=desk_frame.notice(forms.asked("done")),
     )  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def _list(slug: str, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
 def share(slug: str) -> Response:
     """Let another account organise the petition too."""
     try:
-        accounts.share(runtime(), slug, forms.typed("email"), by=visitor.account())
+        organisers.share(runtime(), slug, forms.typed("email"), by=visitor.account())
     except InvalidInputError as error:
         return _list(slug, desk_forms.worded(error.problems))
     return visitor.see_other("desk_people.show", slug=slug, done="shared")
@@ -41,7 +41,7 @@ def share(slug: str) -> Response:
 @allow(Access.ORGANISER)
 def unshare(slug: str, account_id: int) -> Response:
     """Take the petition out of somebody's hands; whoever leaves it goes back to the list."""
-    accounts.unshare(runtime(), slug, account_id, by=visitor.account())
+    organisers.unshare(runtime(), slug, account_id, by=visitor.account())
     if account_id == visitor.account().id and not visitor.account().is_admin:
         return visitor.see_other("desk.index")
     return visitor.see_other("desk_people.show", slug=slug, done="unshared")

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response
 
-from campaign import petition_editing, petitions
-from campaign.domain.petition import PetitionSettings
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
-from campaign.petition_editing import POLICIES
+from campaign.petitions import editing, petitions
+from campaign.petitions.editing import POLICIES
+from campaign.petitions.rules import PetitionSettings
 from campaign.settings import ROOT
 from campaign.views import desk_forms, desk_frame, desk_words, forms, visitor
 from campaign.views.access import Access, allow
@@ -28,7 +28,7 @@ FIELDS = (
 @allow(Access.ORGANISER)
 def show(slug: str) -> Response:
     """What is set now."""
-    now = petition_editing.settings(runtime(), visitor.petition_id())
+    now = editing.settings(runtime(), visitor.petition_id())
     form = {
         "author": now.author, "on_behalf_of": now.on_behalf_of, "sender_name": now.sender_name,
         "default_locale": now.default_locale, "goal": "grow" if now.fixed_goal is None else "fixed",
@@ -45,7 +45,7 @@ def _form(slug: str, form: Mapping[str, str], problems: forms.Problems = forms.N
         "settings.html", slug, "settings", status=422 if problems else 200, form=form, problems=problems,
         texts=[(code, name) for code, name in LANGUAGE_NAMES.items() if code in opened.texts],
         policies=[(code, _(desk_words.POLICIES[code])) for code in POLICIES],
-        ladder_words=" · ".join(map(number, petition_editing.DEFAULT_LADDER)),
+        ladder_words=" · ".join(map(number, editing.DEFAULT_LADDER)),
         done=desk_frame.notice(forms.asked("done")),
     )  # fmt: skip
 
@@ -56,7 +56,7 @@ def save(slug: str) -> Response:
     """Store what was set."""
     form = {name: forms.typed(name) for name in FIELDS}
     try:
-        petition_editing.save_settings(runtime(), slug, visitor.petition_id(), settings_of(form), by=visitor.account())
+        editing.save_settings(runtime(), slug, visitor.petition_id(), settings_of(form), by=visitor.account())
     except InvalidInputError as error:
         return _form(slug, form, desk_forms.worded(error.problems))
     return visitor.see_other("desk_settings.show", slug=slug, done="saved")

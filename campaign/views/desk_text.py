@@ -2,12 +2,11 @@
 
 from flask import Blueprint, Response, abort, current_app
 
-from campaign import markdown, petitions
-from campaign.domain.petition import TextVersion
-from campaign.drafts import MAX_TITLE, Draft
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
-from campaign.markdown import MAX_BODY
+from campaign.petitions import markdown, petitions
+from campaign.petitions.markdown import MAX_BODY
+from campaign.petitions.rules import MAX_TITLE, Draft, TextVersion
 from campaign.settings import LANGUAGES, ROOT
 from campaign.views import desk_forms, desk_frame, forms, visitor
 from campaign.views.access import Access, allow

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 from flask import Blueprint, Response
 
-from campaign import blast_reports, blasts, petitions, previews, signature_lists
+from campaign import blast_reports, blasts, previews, signature_lists
 from campaign.accounts import countries
 from campaign.blasts import MAX_SUBJECT
 from campaign.domain import merge_tags
 from campaign.domain.blast import Audience, Blast, BlastKind, BlastStage, BlastText
 from campaign.errors import ConflictError, CountersignError, InvalidInputError, NotFoundError
 from campaign.i18n import LANGUAGE_NAMES
+from campaign.petitions import petitions
 from campaign.previews import Preview
 from campaign.settings import LANGUAGES, ROOT
 from campaign.views import desk_forms, desk_frame, forms, visitor

@@ -2,10 +2,11 @@
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 
-from campaign import consents, petitions, signing, updates
+from campaign import consents, signing, updates
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import ConflictError, InvalidInputError
+from campaign.petitions import petitions
 from campaign.states import PetitionState
 from campaign.views import forms
 from campaign.views.access import Access, allow

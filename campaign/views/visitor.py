@@ -5,9 +5,10 @@ import hmac
 from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
 from markupsafe import Markup
 
-from campaign.accounts import accounts, sign_in
+from campaign.accounts import sign_in
 from campaign.accounts.accounts import Account
 from campaign.accounts.sign_in import Session
+from campaign.petitions import organisers
 from campaign.views.current import runtime
 from campaign.views.headers import keep_private
 from campaign.views.language import asked_for, speak
@@ -96,7 +97,7 @@ def open_petition(slug: str) -> None:
     Raises:
         NotFoundError: it is another's, or there is none: the two are not told apart.
     """
-    g.petition_id = accounts.may_organise(runtime(), account(), slug)
+    g.petition_id = organisers.may_organise(runtime(), account(), slug)
 
 
 def petition_id() -> int:

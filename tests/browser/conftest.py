@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from werkzeug.serving import make_server
 
-from campaign import drafts, petitions
+from campaign.petitions import petitions
+from campaign.petitions import rules as petition_rules
 from tests.kit.browsers import Visitor
 from tests.kit.worlds import World, make_world
 from web import create_app
@@ -19,14 +20,14 @@ __all__ = ["LONG", "SLUG", "Live", "Visitor"]
 SLUG = "stop-the-killing"
 LONG = "Protect every river, lake and spring of the northern provinces from the waste water of new industrial estates"
 TEXTS = {
-    "en": drafts.Draft(
+    "en": petition_rules.Draft(
         title="Clean rivers", addressed_to="the Ministry of Water", summary="We ask for clean rivers.",
         body="## Why\n\nRivers **matter**.\n\n1. For those who drink\n2. For those who swim",
     ),
-    "fa": drafts.Draft(
+    "fa": petition_rules.Draft(
         title="رودهای پاک", addressed_to="وزارت آب", summary="ما رودهای پاک می‌خواهیم.", body="رودها مهم‌اند.",
     ),
-    "ur": drafts.Draft(
+    "ur": petition_rules.Draft(
         title="صاف دریا", addressed_to="وزارتِ آب", summary="ہم صاف دریا چاہتے ہیں۔", body="دریا اہم ہیں۔",
     ),
 }  # fmt: skip

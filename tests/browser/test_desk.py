@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from campaign import blast_running, petitions
+from campaign import blast_running
 from campaign import blasts as campaign_blasts
 from campaign.accounts import accounts, sign_in
 from campaign.accounts import queries as account_queries
@@ -14,6 +14,7 @@ from campaign.accounts.accounts import Account, Role
 from campaign.domain.blast import BlastText
 from campaign.mail.memory import MemoryTransport
 from campaign.outbox import workers
+from campaign.petitions import petitions
 from campaign.states import Lane
 from tests.browser.conftest import SLUG, Live
 from tests.kit.browsers import Visitor

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Page, expect
 
-from campaign import hours, lanes, petitions, suppressing
+from campaign import hours, lanes, suppressing
 from campaign.accounts import accounts, sign_in
 from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Account, Role
+from campaign.petitions import petitions
 from campaign.states import Lane
 from tests.browser.conftest import SLUG, Live
 from tests.kit import ledgers

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from campaign import petitions
+from campaign.petitions import petitions
 from campaign.settings import ROOT
 from campaign.states import PetitionState
 from tests.kit.commands import Shell

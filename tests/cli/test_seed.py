@@ -3,9 +3,10 @@ from datetime import timedelta
 
 import pytest
 
-from campaign import petitions, preferences, seeding
+from campaign import preferences, seeding
 from campaign.accounts.addresses import clean_name, clean_reason
 from campaign.invented import COUNTRIES, DOMAINS, Crowd
+from campaign.petitions import petitions
 from campaign.signing import SignForm, check
 from campaign.states import SignatureState
 from campaign.store import signatures

@@ -8,6 +8,7 @@ from campaign import blast_running, blasts
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.domain.blast import BlastText
+from campaign.petitions import organisers
 from tests.kit.commands import Shell
 
 
@@ -24,7 +25,7 @@ def update(world):
     slug = world.petition("our-river")
     for n in range(3):
         world.signature(slug, f"p{n}@example.org", confirmed=True, wants_updates=True)
-    petition_id = accounts.may_organise(world.runtime, olga, slug)
+    petition_id = organisers.may_organise(world.runtime, olga, slug)
     texts = {"en": BlastText("News", "Dear {{name}}, good news.")}
     blast_id = blasts.save_draft(world.runtime, petition_id, texts, by=olga, request_key="one")
     blasts.send_now(world.runtime, blast_id, petition_id, by=olga)

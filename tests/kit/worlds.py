@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from campaign import confirming, counting, petitions, preferences, signing
-from campaign import drafts as campaign_drafts
+from campaign import confirming, counting, preferences, signing
 from campaign.database.connection import Transaction
 from campaign.delivery import Deliverer, Tally
 from campaign.mail.memory import MemoryTransport
 from campaign.mailer import Mailer
+from campaign.petitions import petitions
+from campaign.petitions import rules as petition_rules
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
 from campaign.states import Lane, SignatureState
@@ -62,7 +63,7 @@ class World:
     def petition(self, slug: str = "a-petition", *, live: bool = True, locales: tuple[str, ...] = ("en",)) -> str:
         """A petition with a text in each language; returns its slug."""
         drafts = {
-            locale: campaign_drafts.Draft(
+            locale: petition_rules.Draft(
                 title=f"A petition ({locale})", addressed_to="The Government", body="Please act."
             )
             for locale in locales

@@ -9,6 +9,7 @@ from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.domain.blast import BlastText
 from campaign.outbox import depth, ledger
+from campaign.petitions import organisers
 from campaign.states import Lane
 from campaign.store import rates
 from tests.outbox.test_query_plans import indexes_used
@@ -27,7 +28,7 @@ def blast(world, olga):
     """A blast that has begun, with one message of its own and as many more as are called long."""
     slug = world.petition()
     world.signature(slug, confirmed=True, wants_updates=True)
-    petition_id = accounts.may_organise(world.runtime, olga, slug)
+    petition_id = organisers.may_organise(world.runtime, olga, slug)
     texts = {"en": BlastText("News", "Hello")}
     blast_id = blasts.save_draft(world.runtime, petition_id, texts, by=olga, request_key="one")
     blasts.send_now(world.runtime, blast_id, petition_id, by=olga)

@@ -7,11 +7,12 @@ import urllib.parse
 import pytest
 from redis import Redis
 
-from campaign import confirming, petitions, preferences, rewrapping, signing
+from campaign import confirming, preferences, rewrapping, signing
 from campaign.broker import client_url
 from campaign.errors import CountersignError
 from campaign.mail.smtp import SmtpTransport
 from campaign.mail.smtp_settings import Security, SmtpSettings
+from campaign.petitions import petitions
 from campaign.recovering import recover
 from campaign.smtpd.faults import FaultServer
 from campaign.smtpd.script import Fault, Script

@@ -11,6 +11,7 @@ from campaign.domain.blast import Audience, BlastStage, BlastText
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.mail.memory import MemoryTransport
 from campaign.outbox import suppressions
+from campaign.petitions import organisers
 from campaign.states import Lane, MessageState
 
 TEXT = {
@@ -27,7 +28,7 @@ def organiser(world):
 @pytest.fixture
 def petition(world, organiser):
     slug = world.petition(locales=("en", "de"))
-    return slug, accounts.may_organise(world.runtime, organiser, slug)
+    return slug, organisers.may_organise(world.runtime, organiser, slug)
 
 
 def draft(world, petition, organiser, **given):

@@ -4,9 +4,10 @@ from unicodedata import bidirectional
 
 import pytest
 
-from campaign import example, petitions
+from campaign import example
 from campaign.accounts import accounts
 from campaign.database.connection import Store
+from campaign.petitions import organisers, petitions
 from campaign.settings import LANGUAGES
 from campaign.states import PetitionState
 
@@ -92,7 +93,7 @@ def test_the_example_has_an_organiser_of_its_petition_and_an_admin(world):
 
     people = {account.role: account for account in accounts.list_all(world.runtime)}
     assert first == second == {role: account.id for role, account in people.items()}
-    assert accounts.may_organise(world.runtime, people[accounts.Role.ORGANISER], slug)
+    assert organisers.may_organise(world.runtime, people[accounts.Role.ORGANISER], slug)
     assert world.sql("select role from membership") == [("owner",)]
 
 

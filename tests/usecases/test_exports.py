@@ -4,9 +4,10 @@ import tracemalloc
 
 import pytest
 
-from campaign import exports, petitions, preferences, signature_removal
+from campaign import exports, preferences, signature_removal
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
+from campaign.petitions import petitions
 
 WORDS = exports.Wording(("No.", "Name", "Code", "Country", "On", "Reason"), "anonymous", lambda code: f"land {code}")
 

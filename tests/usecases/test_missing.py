@@ -8,6 +8,7 @@ from campaign.accounts.accounts import Role
 from campaign.domain.blast import BlastStage, BlastText
 from campaign.errors import ConflictError
 from campaign.mail.memory import MemoryTransport
+from campaign.petitions import organisers
 from campaign.states import Lane
 from campaign.store import blasts as store_blasts
 from campaign.store import progress as store_progress
@@ -25,7 +26,7 @@ def organiser(world):
 @pytest.fixture
 def petition(world, organiser):
     slug = world.petition()
-    return slug, accounts.may_organise(world.runtime, organiser, slug)
+    return slug, organisers.may_organise(world.runtime, organiser, slug)
 
 
 def started(world, petition, organiser, names=NAMES):

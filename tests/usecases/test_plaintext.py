@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.markdown import to_html
+from campaign.petitions.markdown import to_html
 from campaign.plaintext import to_text
 
 LETTER = """\

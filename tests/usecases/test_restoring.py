@@ -1,10 +1,11 @@
 from datetime import timedelta
 
 from campaign import blast_running, blasts, monitor
-from campaign.accounts import accounts, sign_in
+from campaign.accounts import sign_in
 from campaign.domain.blast import BlastText
 from campaign.domain.flow import Code, judge
 from campaign.mail.memory import MemoryTransport
+from campaign.petitions import organisers
 from campaign.restoring import declare_restored
 from campaign.runtime import build
 from campaign.states import Lane
@@ -24,7 +25,7 @@ def restarted(world: World) -> World:
 def test_a_restored_backup_mails_nobody_by_itself(world):
     ada = ledgers.admin(world)
     slug = world.petition()
-    petition_id = accounts.may_organise(world.runtime, ada, slug)
+    petition_id = organisers.may_organise(world.runtime, ada, slug)
     for number in range(3):
         world.signature(slug, f"s{number}@example.org", name=f"S {number}", confirmed=True, wants_updates=True)
     running, scheduled = (

@@ -2,11 +2,12 @@
 
 import pytest
 
-from campaign import confirming, errors, petitions, preferences, upkeep
+from campaign import confirming, errors, preferences, upkeep
 from campaign.accounts import addresses
 from campaign.errors import ConflictError, TokenRefusedError
 from campaign.mail.memory import MemoryTransport, accepted
 from campaign.mailer import Mailer
+from campaign.petitions import petitions
 from campaign.states import Lane, MessageKind, SignatureState
 from tests.kit import servers
 from tests.kit.worlds import PatientDeliverer

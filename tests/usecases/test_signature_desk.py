@@ -1,9 +1,10 @@
 import pytest
 
-from campaign import confirming, petitions, signature_lists, signature_removal
+from campaign import confirming, signature_lists, signature_removal
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
+from campaign.petitions import petitions
 from campaign.signature_lists import PER_PAGE, Filter
 from campaign.states import SignatureState
 

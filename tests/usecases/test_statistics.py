@@ -2,7 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from campaign import confirming, petitions, statistics
+from campaign import confirming, statistics
+from campaign.petitions import petitions
 from campaign.states import Lane
 from campaign.statistics import Span
 

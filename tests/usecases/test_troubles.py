@@ -1,13 +1,14 @@
 import pytest
 
 from campaign import blasts, messages, suppressing, troubles
-from campaign.accounts import accounts, audit
+from campaign.accounts import audit
 from campaign.domain.blast import BlastText
 from campaign.domain.troubles import TARGETS, Press, presses, sources
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.mail.memory import MemoryTransport
 from campaign.messages import Show
 from campaign.outbox import suppressions
+from campaign.petitions import organisers
 from campaign.states import MESSAGE_MOVES, Lane, MessageState
 from tests.kit import ledgers
 
@@ -151,7 +152,7 @@ def test_cancelled_messages_are_never_sent(world, ada):
 
 def test_mail_of_a_cancelled_update_is_not_sent_again(world, ada):
     slug = world.petition()
-    petition_id = accounts.may_organise(world.runtime, ada, slug)
+    petition_id = organisers.may_organise(world.runtime, ada, slug)
     blast_id = blasts.save_draft(
         world.runtime, petition_id, {"en": BlastText("News", "Hello")}, by=ada, request_key="one"
     )

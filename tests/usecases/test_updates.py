@@ -2,12 +2,14 @@
 
 import pytest
 
-from campaign import blast_running, blasts, drafts, petitions, preflight, updates
+from campaign import blast_running, blasts, preflight, updates
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.domain.blast import Audience, BlastText
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.outbox import lanes, workers
+from campaign.petitions import petitions
+from campaign.petitions import rules as petition_rules
 from campaign.preflight import Level
 from campaign.previews import SIGNERS, Previewer
 from campaign.settings import LANGUAGES
@@ -104,7 +106,7 @@ def test_a_live_preview_names_the_place_of_a_wrong_tag(previewer, petition):
 def test_a_value_is_never_taken_for_markdown(world, previewer, organiser):
     slug = world.petition("odd", locales=("en",))
     petition_id = petitions.by_slug(world.runtime, slug).petition.id
-    odd = drafts.Draft(title="**A** [link](http://evil.example)", addressed_to="X", body="Y")
+    odd = petition_rules.Draft(title="**A** [link](http://evil.example)", addressed_to="X", body="Y")
     petitions.edit_text(world.runtime, slug, "en", odd)
 
     _, html = previewer.live(BlastText("S", "{{petition}}"), petition_id, "en")

@@ -9,7 +9,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from campaign import drafts, petitions, preferences
+from campaign import preferences
+from campaign.petitions import petitions
+from campaign.petitions import rules as petition_rules
 from campaign.runtime import Runtime
 from tests.kit.worlds import World
 from web import create_app
@@ -17,13 +19,13 @@ from web import create_app
 SLUG = "clean-rivers"
 
 TEXTS = {
-    "en": drafts.Draft(
+    "en": petition_rules.Draft(
         title="Clean rivers",
         addressed_to="the Ministry of Water",
         summary="We ask for clean rivers.",
         body="Rivers **matter**.",
     ),
-    "fa": drafts.Draft(
+    "fa": petition_rules.Draft(
         title="رودهای پاک",
         addressed_to="وزارت آب",
         summary="ما رودهای پاک می‌خواهیم.",

@@ -8,10 +8,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from campaign import petitions
 from campaign.accounts import accounts, sign_in
 from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Account, Role
+from campaign.petitions import petitions
 from tests.kit.worlds import World
 from web import create_app
 

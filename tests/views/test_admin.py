@@ -7,8 +7,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from campaign import blast_running, blasts, hours, lanes, monitor
-from campaign.accounts import accounts
 from campaign.domain.blast import BlastText
+from campaign.petitions import organisers
 from campaign.states import Lane
 from campaign.views import admin_words
 from tests.kit import ledgers, nights
@@ -122,7 +122,7 @@ def test_an_update_is_paused_resumed_and_cancelled_from_the_monitor(night: Night
     slug = world.petition()
     for number in range(3):
         world.signature(slug, f"s{number}@example.org", name=f"S {number}", confirmed=True, wants_updates=True)
-    petition_id = accounts.may_organise(world.runtime, night.ada, slug)
+    petition_id = organisers.may_organise(world.runtime, night.ada, slug)
     text = {"en": BlastText("News", "Hello")}
     blast_id = blasts.save_draft(world.runtime, petition_id, text, by=night.ada, request_key="one")
     blasts.send_now(world.runtime, blast_id, petition_id, by=night.ada)
@@ -145,7 +145,7 @@ def test_an_update_is_paused_resumed_and_cancelled_from_the_monitor(night: Night
 
 def test_a_press_on_an_update_that_went_on_says_so(night: Night):
     slug = night.world.petition()
-    petition_id = accounts.may_organise(night.world.runtime, night.ada, slug)
+    petition_id = organisers.may_organise(night.world.runtime, night.ada, slug)
     text = {"en": BlastText("News", "Hello")}
     blast_id = blasts.save_draft(night.world.runtime, petition_id, text, by=night.ada, request_key="one")
 

@@ -2,10 +2,11 @@ import re
 
 import pytest
 
-from campaign import petitions, suppressing
+from campaign import suppressing
 from campaign.accounts import accounts
 from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Role
+from campaign.petitions import petitions
 from campaign.states import PetitionState
 from tests.kit import ledgers, nights
 from tests.kit.nights import Night

@@ -1,8 +1,8 @@
 import pytest
 
-from campaign import petitions
 from campaign.accounts import accounts, sign_in
 from campaign.accounts.accounts import Role
+from campaign.petitions import organisers, petitions
 from campaign.states import PetitionState
 from tests.kit.worlds import World
 from tests.views.deskkit import SLUG, Desk, make_desk, text_of
@@ -44,7 +44,7 @@ def test_a_new_petition_is_a_draft_of_its_writer_with_an_address_from_its_title(
     opened = petitions.by_slug(desk.world.runtime, "sauberes-wasser")
     assert answer.headers["Location"].startswith("/organiser/p/sauberes-wasser?")
     assert (opened.petition.state, opened.petition.default_locale) == (PetitionState.DRAFT, "de")
-    assert accounts.may_organise(desk.world.runtime, desk.olga, "sauberes-wasser") == opened.petition.id
+    assert organisers.may_organise(desk.world.runtime, desk.olga, "sauberes-wasser") == opened.petition.id
     assert desk.client.get("/p/sauberes-wasser").status_code == 404
     assert desk.client.get("/organiser/p/sauberes-wasser").status_code == 200
 
@@ -228,7 +228,7 @@ def test_a_petition_is_shared_and_taken_back(desk: Desk):
     assert omid is not None
 
     desk.post("/people", email="omid@example.org")
-    shared = accounts.may_organise(desk.world.runtime, omid, SLUG)
+    shared = organisers.may_organise(desk.world.runtime, omid, SLUG)
     desk.post(f"/people/{omid.id}/remove")
 
     assert shared == desk.petition_id

@@ -3,8 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from campaign import drafts, petitions
 from campaign.database.connection import Store
+from campaign.petitions import petitions
+from campaign.petitions import rules as petition_rules
 from campaign.views import inbox
 from campaign.views.brief import Brief
 from campaign.views.kept import PLACE
@@ -164,7 +165,7 @@ def test_supporter_pages_set_no_cookie_and_load_nothing_from_elsewhere(site: Sit
 
 
 def test_an_organisers_script_does_not_reach_the_page(site: Site):
-    draft = drafts.Draft(
+    draft = petition_rules.Draft(
         title='<script>alert(1)</script>"><img src=x>', addressed_to="<b>x</b>", body="<script>alert(2)</script>"
     )
     petitions.edit_text(site.runtime, SLUG, "en", draft)

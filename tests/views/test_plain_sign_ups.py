@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from werkzeug.test import Client
 from werkzeug.wrappers import Request
 
-from campaign import petitions
 from campaign.errors import StoreUnavailableError
 from campaign.outbox.allowance import NETWORK_PER_HOUR
+from campaign.petitions import petitions
 from campaign.store import signatures
 from campaign.views import inbox
 from campaign.views.plain_sign_ups import FORM_TYPE, LONGEST, PlainSignUps, fields_of

@@ -1,6 +1,6 @@
 import pytest
 
-from campaign import petitions
+from campaign.petitions import petitions
 from tests.views.conftest import SLUG, Site, words
 
 

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign import drafts, errors, petitions, signing
+from campaign import errors, signing
 from campaign.accounts import addresses
 from campaign.errors import InvalidInputError
 from campaign.mail.addresses import is_wire_address
 from campaign.mail.memory import MemoryTransport
-from campaign.markdown import to_html
+from campaign.petitions import petitions
+from campaign.petitions import rules as petition_rules
+from campaign.petitions.markdown import to_html
 
 CRLF = "\r\nBcc: evil@example.com\r\n\r\nX"
 
@@ -123,7 +125,7 @@ def test_an_address_that_the_form_takes_can_stand_in_an_smtp_command(typed):
 
 
 def draft(**changed):
-    return drafts.Draft(**({"title": "A title", "addressed_to": "The Government", "body": "Act."} | changed))
+    return petition_rules.Draft(**({"title": "A title", "addressed_to": "The Government", "body": "Act."} | changed))
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@ import dataclasses
 
 import pytest
 
-from campaign import petition_editing, petitions
 from campaign.accounts import accounts
 from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Role
 from campaign.errors import InvalidInputError
+from campaign.petitions import editing, petitions
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def petition(world, organiser):
 
 
 def save(world, petition, organiser, **changes):
-    now = petition_editing.settings(world.runtime, petition[1])
+    now = editing.settings(world.runtime, petition[1])
     new = dataclasses.replace(now, **changes)
-    petition_editing.save_settings(world.runtime, petition[0], petition[1], new, by=organiser)
+    editing.save_settings(world.runtime, petition[0], petition[1], new, by=organiser)
 
 
 def test_settings_are_stored_and_show_at_once(world, petition, organiser):
@@ -35,7 +35,7 @@ def test_settings_are_stored_and_show_at_once(world, petition, organiser):
         default_locale="de", fixed_goal=300, milestones=(10, 20), milestone_policy="approve",
     )  # fmt: skip
 
-    found = petition_editing.settings(world.runtime, petition[1])
+    found = editing.settings(world.runtime, petition[1])
     page = petitions.show(world.runtime, petition[0], "fa")
     assert (found.author, found.milestones, found.milestone_policy) == ("River Watch", (10, 20), "approve")
     assert (page.author, page.goal, page.locale) == ("River Watch", 300, "de")
@@ -60,13 +60,13 @@ def test_settings_are_stored_and_show_at_once(world, petition, organiser):
     ],
 )
 def test_what_can_not_be_set_is_named(world, petition, organiser, changes, problem):
-    before = petition_editing.settings(world.runtime, petition[1])
+    before = editing.settings(world.runtime, petition[1])
 
     with pytest.raises(InvalidInputError) as refused:
         save(world, petition, organiser, **changes)
 
     assert refused.value.problems == problem
-    assert petition_editing.settings(world.runtime, petition[1]) == before
+    assert editing.settings(world.runtime, petition[1]) == before
 
 
 def test_a_milestone_added_below_the_count_is_not_announced_afterwards(world, petition, organiser):
@@ -86,8 +86,8 @@ def test_the_list_holds_ones_own_petitions_and_for_an_admin_all(world, petition,
     accounts.create(world.runtime, email="ada@example.org", name="Ada", role=Role.ADMIN)
     admin = accounts.find(world.runtime, "ada@example.org")
 
-    own = petition_editing.list_of(world.runtime, organiser, "de")
-    every = petition_editing.list_of(world.runtime, admin, "de")
+    own = editing.list_of(world.runtime, organiser, "de")
+    every = editing.list_of(world.runtime, admin, "de")
 
     assert [(one.slug, one.title, one.waiting, one.next_at) for one in own] == [
         (petition[0], "A petition (de)", 0, None)

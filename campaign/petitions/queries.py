@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Row, text
 
 from campaign.database.connection import Transaction
-from campaign.domain.petition import Petition, TextVersion
+from campaign.petitions.rules import Petition, TextVersion
 from campaign.security.encryption import Sealed
 from campaign.states import PetitionState
 

@@ -4,18 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from campaign import petitions as campaign_petitions
 from campaign.accounts import audit
 from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Account
 from campaign.database.connection import Transaction
-from campaign.domain.goals import LADDER, check_thresholds
-from campaign.domain.petition import Petition, PetitionSettings, TextVersion, nearest
-from campaign.drafts import check_lines
 from campaign.errors import InvalidInputError, NotFoundError
+from campaign.petitions import petitions, queries
+from campaign.petitions import settings as petition_settings
+from campaign.petitions.rules import (
+    LADDER,
+    Petition,
+    PetitionSettings,
+    TextVersion,
+    check_lines,
+    check_thresholds,
+    nearest,
+)
 from campaign.runtime import Runtime
 from campaign.states import PetitionState
-from campaign.store import petition_settings, petitions
 
 POLICIES = ("announce", "approve", "record")
 """What happens when a milestone is reached: a mail at once, a mail after an organiser's yes, or a note only."""
@@ -43,7 +49,7 @@ def list_of(runtime: Runtime, account: Account, locale: str) -> list[DeskPetitio
     """The petitions that an account may work on, each in the nearest language; for an admin every one."""
 
     def work(tx: Transaction) -> list[DeskPetition]:
-        stored = petitions.in_states(tx, list(PetitionState))
+        stored = queries.in_states(tx, list(PetitionState))
         if not account.is_admin:
             own = set(account_queries.petition_ids(tx, account.id))
             stored = [one for one in stored if one.petition.id in own]
@@ -95,7 +101,7 @@ def save_settings(runtime: Runtime, slug: str, petition_id: int, new: PetitionSe
         audit.add(tx, action="petition.set", subject="petition", subject_id=petition_id, account_id=by.id)
 
     runtime.store.transact(work)
-    campaign_petitions.forget(runtime, slug)
+    petitions.forget(runtime, slug)
 
 
 def _check(new: PetitionSettings) -> None:

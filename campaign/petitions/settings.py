@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from campaign.database.connection import Transaction
-from campaign.domain.petition import PetitionSettings
+from campaign.petitions.rules import PetitionSettings
 
 
 def find(tx: Transaction, petition_id: int) -> PetitionSettings | None:

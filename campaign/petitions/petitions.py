@@ -11,15 +11,15 @@ from weakref import WeakKeyDictionary
 from campaign.accounts import audit
 from campaign.accounts import queries as account_queries
 from campaign.database.connection import DuplicateError, Store, Transaction
-from campaign.domain.petition import Petition, TextVersion, nearest
-from campaign.drafts import Draft, check_draft, check_lines
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
-from campaign.markdown import to_html
+from campaign.petitions import queries
+from campaign.petitions.markdown import to_html
+from campaign.petitions.rules import Draft, Petition, TextVersion, check_draft, check_lines, nearest
 from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey, text_hash
 from campaign.settings import LANGUAGES
 from campaign.states import PETITION_MOVES, PetitionState
-from campaign.store import petitions, signatures
+from campaign.store import signatures
 
 KEY_PLACE = "petition.data_key"
 """Characters of an author, an addressee or a summary."""
@@ -108,7 +108,7 @@ class Opened:
         return self.key
 
 
-def _opened(runtime: Runtime, stored: petitions.Stored | None) -> Opened:
+def _opened(runtime: Runtime, stored: queries.Stored | None) -> Opened:
     if stored is None:
         raise NotFoundError("there is no such petition")
     key = None if stored.key is None else runtime.vault.unwrap(stored.key, KEY_PLACE)
@@ -132,7 +132,7 @@ def by_slug(runtime: Runtime, slug: str, *, fresh: bool = False) -> Opened:
     known = recent.get(slug)
     if known is not None and not fresh and time.monotonic() - known[0] < FRESH:
         return known[1]
-    opened = _opened(runtime, runtime.store.transact(lambda tx: petitions.by_slug(tx, slug)))
+    opened = _opened(runtime, runtime.store.transact(lambda tx: queries.by_slug(tx, slug)))
     if len(recent) > 1_000:
         recent.clear()
     recent[slug] = (time.monotonic(), opened)
@@ -145,21 +145,21 @@ def by_id(runtime: Runtime, tx: Transaction, petition_id: int) -> Opened:
     Raises:
         NotFoundError: no petition has this id.
     """
-    return _opened(runtime, petitions.by_id(tx, petition_id))
+    return _opened(runtime, queries.by_id(tx, petition_id))
 
 
 def list_live(runtime: Runtime, locale: str) -> list[PetitionCard]:
     """The petitions that can be signed now, newest first, each in the nearest language."""
-    found = runtime.store.transact(lambda tx: petitions.in_states(tx, [PetitionState.LIVE]))
+    found = runtime.store.transact(lambda tx: queries.in_states(tx, [PetitionState.LIVE]))
     return [_card(stored, locale) for stored in found]
 
 
-def list_all(runtime: Runtime) -> list[petitions.Stored]:
+def list_all(runtime: Runtime) -> list[queries.Stored]:
     """Every petition, drafts included, for the command line."""
-    return runtime.store.transact(lambda tx: petitions.in_states(tx, list(PetitionState)))
+    return runtime.store.transact(lambda tx: queries.in_states(tx, list(PetitionState)))
 
 
-def _card(stored: petitions.Stored, locale: str) -> PetitionCard:
+def _card(stored: queries.Stored, locale: str) -> PetitionCard:
     shown = nearest(stored.texts, locale, stored.petition.default_locale)
     petition = stored.petition
     return PetitionCard(petition.slug, shown.title, shown.summary, shown.locale, petition.count, petition.goal)
@@ -227,10 +227,10 @@ def count(runtime: Runtime, slug: str) -> Count:
     return Count(petition.count, petition.goal)
 
 
-def _new_text(locale: str, draft: Draft) -> petitions.NewText:
+def _new_text(locale: str, draft: Draft) -> queries.NewText:
     body = draft.body.replace("\r\n", "\n").strip()
     title, addressed_to, summary = draft.title.strip(), draft.addressed_to.strip(), draft.summary.strip()
-    return petitions.NewText(
+    return queries.NewText(
         locale=locale, title=title, summary=summary, addressed_to=addressed_to, body_markdown=body,
         body_html=to_html(body), hash=text_hash(title, addressed_to, body), byline=draft.byline.strip(),
     )  # fmt: skip
@@ -297,16 +297,16 @@ def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft], *, o
     sealed = runtime.vault.new_data_key(KEY_PLACE)
 
     def work(tx: Transaction) -> int:
-        petition_id = petitions.add(
+        petition_id = queries.add(
             tx,
-            petitions.NewPetition(
+            queries.NewPetition(
                 slug=new.slug, default_locale=new.default_locale, author=new.author.strip(),
                 on_behalf_of=new.on_behalf_of.strip(), sender_name=new.sender_name.strip(), fixed_goal=new.fixed_goal,
                 key=sealed,
             ),
         )  # fmt: skip
         for locale, draft in drafts.items():
-            petitions.add_text(tx, petition_id, _new_text(locale, draft))
+            queries.add_text(tx, petition_id, _new_text(locale, draft))
         if owner_id is not None:
             account_queries.add_member(tx, petition_id, owner_id, role="owner")
         audit.add(tx, action="petition.create", subject="petition", subject_id=petition_id, account_id=owner_id)
@@ -357,7 +357,7 @@ def edit_text(runtime: Runtime, slug: str, locale: str, draft: Draft, *, by: int
         return
 
     def work(tx: Transaction) -> None:
-        text_id = petitions.add_text(tx, opened.petition.id, new)
+        text_id = queries.add_text(tx, opened.petition.id, new)
         audit.add(
             tx, action="petition.edit_text", subject="petition", subject_id=opened.petition.id,
             account_id=by, detail={"text_version": text_id, "locale": locale},
@@ -391,13 +391,13 @@ def _move(runtime: Runtime, slug: str, to: PetitionState, *, by: int | None) -> 
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:
-        opened = _opened(runtime, petitions.by_slug(tx, slug))
+        opened = _opened(runtime, queries.by_slug(tx, slug))
         petition = opened.petition
         if to not in PETITION_MOVES[petition.state]:
             raise ConflictError(f"the petition is {petition.state}: it can't become {to}")
         if opened.key is None:
             raise ConflictError("the signers of this petition were erased; it stays closed")
-        petitions.move(tx, petition.id, to=to, now=now)
+        queries.move(tx, petition.id, to=to, now=now)
         audit.add(tx, action=f"petition.{to}", subject="petition", subject_id=petition.id, account_id=by)
 
     runtime.store.transact(work)
