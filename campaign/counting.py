@@ -8,8 +8,8 @@ from campaign.database.connection import Transaction
 from campaign.milestones import announce_crossed
 from campaign.petitions import queries as petition_queries
 from campaign.runtime import Runtime
+from campaign.signatures import counts
 from campaign.states import PetitionState
-from campaign.store import counts
 
 log = logging.getLogger(__name__)
 

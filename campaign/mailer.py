@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
-from campaign.confirming import code_for
 from campaign.errors import CountersignError, MailTemplateError, MailValueError
 from campaign.letters import CONTEXTS, NOT_ABOUT_A_PETITION, Letter, Materials
 from campaign.mail.addresses import WireAddress, wire_address
@@ -23,8 +22,9 @@ from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import Purpose
 from campaign.settings import ROOT, Settings
+from campaign.signatures import queries as signature_queries
+from campaign.signatures.confirming import code_for
 from campaign.states import MessageKind
-from campaign.store import signatures
 
 COUNT_LIFE = 10.0
 """Seconds for which a compiled thank-you, which shows the count, is used again."""
@@ -109,11 +109,11 @@ class Mailer:
         opened = materials.petitions.get(message.petition_id or 0)
         if message.signature_id is None or opened is None or opened.key is None:
             raise NoAddressError("the recipient was erased")
-        typed = signatures.open_field(opened.key, message.signature_id, "address", message.address)
+        typed = signature_queries.open_field(opened.key, message.signature_id, "address", message.address)
         if typed is None:
             raise NoAddressError("the recipient was erased")
         return self._recipient(
-            signatures.open_field(opened.key, message.signature_id, "name", message.name) or "", typed
+            signature_queries.open_field(opened.key, message.signature_id, "name", message.name) or "", typed
         )
 
     def _recipient(self, name: str, typed: str) -> Recipient:

@@ -10,9 +10,9 @@ from campaign.errors import ConflictError
 from campaign.petitions import queries as petition_queries
 from campaign.petitions.rules import LADDER, crossed, thresholds_up_to
 from campaign.runtime import Runtime
+from campaign.signatures.counts import Change
 from campaign.states import PetitionState
 from campaign.store import blasts, milestones
-from campaign.store.counts import Change
 
 FRESH = timedelta(hours=24)
 """A milestone that was reached longer ago (an import, a long outage) is recorded but no news."""

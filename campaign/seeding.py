@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from campaign.accounts import audit
-from campaign.consents import consent_id
 from campaign.database.connection import Transaction
 from campaign.errors import ConflictError
 from campaign.invented import Crowd, Person
@@ -17,10 +16,11 @@ from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey
 from campaign.security.tokens import NONCE
 from campaign.settings import LANGUAGES
-from campaign.signing import person_index
+from campaign.signatures.consents import consent_id
+from campaign.signatures.queries import place
+from campaign.signatures.signing import person_index
 from campaign.states import PetitionState
 from campaign.store import seeds as store_seeds
-from campaign.store.signatures import place
 
 SLICE = 2_000
 """Signatures per transaction: long enough to be quick, short enough not to hold up anybody."""

@@ -12,8 +12,9 @@ from campaign.outbox import plan as outbox_plan
 from campaign.outbox.suppressions import WINDOW
 from campaign.petitions.petitions import by_id
 from campaign.runtime import Runtime
+from campaign.signatures import queries as signature_queries
 from campaign.states import Lane, MessageKind
-from campaign.store import paces, signatures
+from campaign.store import paces
 
 SLICE = 200
 REMIND_AFTER = timedelta(hours=24)
@@ -27,9 +28,9 @@ def expire_signatures(runtime: Runtime) -> int:
     before = now - timedelta(days=runtime.settings.confirm_days)
 
     def work(tx: Transaction) -> int:
-        ids = signatures.overdue(tx, before=before, limit=SLICE)
-        signatures.expire(tx, ids, reason="not_confirmed", now=now)
-        signatures.erase(tx, ids, now=now)
+        ids = signature_queries.overdue(tx, before=before, limit=SLICE)
+        signature_queries.expire(tx, ids, reason="not_confirmed", now=now)
+        signature_queries.erase(tx, ids, now=now)
         outbox_plan.cancel_for(tx, ids, reason="not_confirmed", now=now)
         return len(ids)
 
@@ -42,9 +43,9 @@ def erase_old(runtime: Runtime) -> int:
     before = now - timedelta(days=runtime.settings.retention_days)
 
     def work(tx: Transaction) -> int:
-        ids = signatures.to_erase(tx, closed_before=before, limit=SLICE)
+        ids = signature_queries.to_erase(tx, closed_before=before, limit=SLICE)
         outbox_plan.cancel_for(tx, ids, reason="retention", now=now)
-        return signatures.erase(tx, ids, now=now)
+        return signature_queries.erase(tx, ids, now=now)
 
     return _in_slices(runtime, work)
 
@@ -64,7 +65,7 @@ def remind(runtime: Runtime) -> int:
     oldest = now - timedelta(days=runtime.settings.confirm_days) + LAST_CALL
 
     def work(tx: Transaction) -> tuple[int, int]:
-        found = signatures.to_remind(tx, before=now - REMIND_AFTER, after=oldest, limit=SLICE)
+        found = signature_queries.to_remind(tx, before=now - REMIND_AFTER, after=oldest, limit=SLICE)
         return len(found), sum(_remind(runtime, tx, row, now) for row in found)
 
     planned, looked = 0, SLICE
@@ -74,12 +75,12 @@ def remind(runtime: Runtime) -> int:
     return planned
 
 
-def _remind(runtime: Runtime, tx: Transaction, row: signatures.Signature, now: datetime) -> bool:
-    signatures.mark_reminded(tx, row.id, now=now)
+def _remind(runtime: Runtime, tx: Transaction, row: signature_queries.Signature, now: datetime) -> bool:
+    signature_queries.mark_reminded(tx, row.id, now=now)
     opened = by_id(runtime, tx, row.petition_id)
     if opened.key is None or not opened.petition.accepts_confirmations(now):
         return False
-    typed = signatures.open_field(opened.key, row.id, "address", row.address)
+    typed = signature_queries.open_field(opened.key, row.id, "address", row.address)
     if typed is None:
         return False
     try:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from random import Random
 from typing import Final
 
-from campaign import blasts, preferences, seeding
+from campaign import blasts, seeding
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Account, Role
 from campaign.domain.blast import BlastText
@@ -27,8 +27,9 @@ from campaign.errors import EngineError, StoreUnavailableError
 from campaign.petitions import editing, petitions
 from campaign.petitions.rules import Draft
 from campaign.runtime import Runtime, build
+from campaign.signatures import preferences
+from campaign.signatures.queries import open_field
 from campaign.store import drills
-from campaign.store.signatures import open_field
 
 BLAST, STREAM = "the-blast", "the-stream"
 """The petition whose signers get the update, and the one that newcomers sign."""

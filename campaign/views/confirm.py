@@ -2,10 +2,10 @@
 
 from flask import Blueprint, Response, current_app, redirect, request, url_for
 
-from campaign import confirming, signing
 from campaign.accounts import addresses
 from campaign.errors import InvalidInputError
 from campaign.petitions import petitions
+from campaign.signatures import confirming, signing
 from campaign.states import SignatureState
 from campaign.views import forms
 from campaign.views.access import Access, allow

@@ -5,11 +5,12 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort, current_app
 
-from campaign import blast_reports, i18n, milestones, statistics
+from campaign import blast_reports, i18n, milestones
 from campaign.domain.blast import BlastStage
 from campaign.petitions import petitions
 from campaign.settings import ROOT
-from campaign.statistics import Bucket, Span, Statistics
+from campaign.signatures import statistics
+from campaign.signatures.statistics import Bucket, Span, Statistics
 from campaign.views import desk_frame, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.brief import Brief

@@ -2,12 +2,12 @@
 
 from flask import Blueprint, Response, current_app
 
-from campaign import exports, signature_lists, signature_removal
 from campaign.accounts import countries
 from campaign.errors import InvalidInputError
 from campaign.settings import ROOT
-from campaign.signature_lists import Filter, Line
-from campaign.signature_removal import REASONS
+from campaign.signatures import exports, lists, removal
+from campaign.signatures.lists import Filter, Line
+from campaign.signatures.removal import REASONS
 from campaign.states import SignatureState
 from campaign.views import desk_forms, desk_frame, desk_words, forms, visitor
 from campaign.views.access import Access, allow
@@ -30,7 +30,7 @@ def _id(name: str) -> int | None:
 def show(slug: str) -> Response:
     """A page of the list; filters and place stand in the address, names and addresses never do."""
     wanted = Filter.of(forms.asked("state"), forms.asked("country"))
-    found = signature_lists.page(
+    found = lists.page(
         runtime(), visitor.petition_id(), wanted, before=_id("before"), after=_id("after")
     )  # fmt: skip
     return _page(slug, wanted, found.lines, older=found.older_than, newer=found.newer_than)
@@ -40,7 +40,7 @@ def _page(
     slug: str, wanted: Filter, lines: tuple[Line, ...], *, older: int | None = None, newer: int | None = None,
     email: str = "", searched: bool = False, problems: forms.Problems = forms.NO_PROBLEMS,
 ) -> Response:  # fmt: skip
-    codes = signature_lists.countries(runtime(), visitor.petition_id())
+    codes = lists.countries(runtime(), visitor.petition_id())
     named = sorted(((code, countries.name(code, language())) for code in codes), key=lambda pair: pair[1])
     return desk_frame.desk_page(
         "signatures.html", slug, "signatures", status=422 if problems else 200, lines=lines, wanted=wanted,
@@ -57,7 +57,7 @@ def search(slug: str) -> Response:
     """Find the signatures of one address. A form is sent, so that the address is in no history and no log."""
     email = forms.typed("email")
     try:
-        lines = signature_lists.search(runtime(), visitor.petition_id(), email)
+        lines = lists.search(runtime(), visitor.petition_id(), email)
     except InvalidInputError as error:
         return _page(slug, Filter(), (), email=email, searched=True, problems=desk_forms.worded(error.problems))
     return _page(slug, Filter(), lines, email=email, searched=True)
@@ -71,7 +71,7 @@ def one(slug: str, signature_id: int) -> Response:
 
 
 def _one(slug: str, signature_id: int, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
-    line = signature_lists.one(runtime(), visitor.petition_id(), signature_id)
+    line = lists.one(runtime(), visitor.petition_id(), signature_id)
     return desk_frame.desk_page(
         "signature.html", slug, "signatures", status=422 if problems else 200, line=line, problems=problems,
         reasons=[(code, _(desk_words.REMOVALS[code])) for code in REASONS], done=desk_frame.notice(forms.asked("done")),
@@ -82,7 +82,7 @@ def _one(slug: str, signature_id: int, problems: forms.Problems = forms.NO_PROBL
 @allow(Access.ORGANISER)
 def hide(slug: str, signature_id: int) -> Response:
     """Take a name off the petition's page."""
-    signature_removal.hide_name(runtime(), visitor.petition_id(), signature_id, by=visitor.account())
+    removal.hide_name(runtime(), visitor.petition_id(), signature_id, by=visitor.account())
     return visitor.see_other("desk_signatures.one", slug=slug, signature_id=signature_id, done="hidden")
 
 
@@ -91,7 +91,7 @@ def hide(slug: str, signature_id: int) -> Response:
 def remove(slug: str, signature_id: int) -> Response:
     """Take a signature out, with a reason."""
     try:
-        signature_removal.remove(
+        removal.remove(
             runtime(), visitor.petition_id(), signature_id, reason=forms.typed("reason"), by=visitor.account()
         )
     except InvalidInputError as error:
@@ -103,7 +103,7 @@ def remove(slug: str, signature_id: int) -> Response:
 @allow(Access.ORGANISER)
 def restore(slug: str, signature_id: int) -> Response:
     """Bring a removed signature back."""
-    signature_removal.restore(runtime(), visitor.petition_id(), signature_id, by=visitor.account())
+    removal.restore(runtime(), visitor.petition_id(), signature_id, by=visitor.account())
     return visitor.see_other("desk_signatures.one", slug=slug, signature_id=signature_id, done="restored")
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from flask import Blueprint, Response
 
-from campaign import blast_reports, blasts, previews, signature_lists
+from campaign import blast_reports, blasts, previews
 from campaign.accounts import countries
 from campaign.blasts import MAX_SUBJECT
 from campaign.domain import merge_tags
@@ -15,6 +15,7 @@ from campaign.i18n import LANGUAGE_NAMES
 from campaign.petitions import petitions
 from campaign.previews import Preview
 from campaign.settings import LANGUAGES, ROOT
+from campaign.signatures import lists
 from campaign.views import desk_forms, desk_frame, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
@@ -150,7 +151,7 @@ def _looked_at(slug: str, typed: Editing, blast: Blast | None = None) -> Respons
 
 def _editor(slug: str, editing: Editing, blast: Blast | None = None) -> Response:
     default = petitions.by_slug(runtime(), slug).petition.default_locale
-    codes = {*signature_lists.countries(runtime(), visitor.petition_id()), *editing.audience.countries}
+    codes = {*lists.countries(runtime(), visitor.petition_id()), *editing.audience.countries}
     named = sorted(((code, countries.name(code, language())) for code in codes), key=lambda pair: pair[1])
     order = sorted(LANGUAGES, key=lambda locale: (locale != default, LANGUAGES.index(locale)))
     return desk_frame.desk_page(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from flask import request
 
-from campaign.signing import SignForm
+from campaign.signatures.signing import SignForm
 from campaign.views.language import gettext, lazy
 
 WORDS: Mapping[str, Mapping[str, str]] = {

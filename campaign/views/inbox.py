@@ -6,7 +6,7 @@ from typing import Final
 
 from markupsafe import escape
 
-from campaign.signing import Requested
+from campaign.signatures.signing import Requested
 
 HANDLE, MASKED = (f"slot-{secrets.token_hex(16)}" for _slot in range(2))
 """What the page is rendered with; nobody can guess it, so no text can hold it."""

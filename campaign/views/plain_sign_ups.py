@@ -14,9 +14,9 @@ from typing import Final
 from urllib.parse import parse_qsl
 from wsgiref.types import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
-from campaign import signing
 from campaign.errors import CountersignError
 from campaign.runtime import Runtime
+from campaign.signatures import signing
 from campaign.views import forms
 from campaign.views.brief import Brief
 from campaign.views.inbox import CAREFULLY, InboxPage

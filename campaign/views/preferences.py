@@ -6,10 +6,10 @@ from datetime import datetime
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 
-from campaign import preferences
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import InvalidInputError
+from campaign.signatures import preferences
 from campaign.states import SignatureState
 from campaign.views import forms
 from campaign.views.access import Access, allow

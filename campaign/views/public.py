@@ -2,11 +2,12 @@
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 
-from campaign import consents, signing, updates
+from campaign import updates
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.petitions import petitions
+from campaign.signatures import consents, petition_page, signing
 from campaign.states import PetitionState
 from campaign.views import forms
 from campaign.views.access import Access, allow
@@ -55,7 +56,7 @@ def _petition_page(
     notice: str = "",
     status: int = 200,
 ) -> Response:
-    shown = petitions.show(runtime(), slug, language())
+    shown = petition_page.show(runtime(), slug, language())
     return page(
         "petition.html",
         status=status,
@@ -159,7 +160,7 @@ def count(slug: str) -> Response:
 @allow(Access.PUBLIC)
 def thanks(slug: str) -> Response:
     """The page to share from; its address holds no token."""
-    shown = petitions.show(runtime(), slug, language())
+    shown = petition_page.show(runtime(), slug, language())
     address = petition_address(slug)
     response = page(
         "thanks.html",

@@ -4,6 +4,7 @@ import pytest
 
 from campaign.petitions import petitions
 from campaign.settings import ROOT
+from campaign.signatures import petition_page
 from campaign.states import PetitionState
 from tests.kit.commands import Shell
 
@@ -21,7 +22,7 @@ def test_a_petition_is_created_from_a_file_with_a_head_then_published_and_closed
 
     created = shell("petition", "create", *LAKE, "--body-file", str(tmp_path / "lake.md"))
     published = shell("petition", "publish", "lake")
-    page = petitions.show(world.runtime, "lake", "en")
+    page = petition_page.show(world.runtime, "lake", "en")
     closed = shell("petition", "close", "lake")
 
     assert [created.status, published.status, closed.status] == [0, 0, 0]
@@ -40,7 +41,7 @@ def test_options_are_stronger_than_the_head_and_the_text_may_come_from_standard_
         "--locale", "de", "--body-file", "-", "--publish", stdin=HEADED,
     )  # fmt: skip
 
-    page = petitions.show(world.runtime, "lake", "de")
+    page = petition_page.show(world.runtime, "lake", "de")
     assert (ran.status, ran.err) == (0, "")
     assert (page.locale, page.title, page.goal, page.on_behalf_of) == ("de", "Another title", 300, "the fish")
 
@@ -56,7 +57,7 @@ def test_the_files_of_the_example_add_languages(world, shell):
     assert first.out == "Saved version 1 of lake in ur.\n"
     assert second.out.startswith("Nothing to change")
     assert third.out == "Saved version 2 of lake in ur.\n"
-    assert petitions.show(world.runtime, "lake", "ur").title == "عنوان"
+    assert petition_page.show(world.runtime, "lake", "ur").title == "عنوان"
 
 
 def test_every_problem_is_named_at_once_in_a_sentence(world, shell):

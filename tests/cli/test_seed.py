@@ -3,13 +3,14 @@ from datetime import timedelta
 
 import pytest
 
-from campaign import preferences, seeding
+from campaign import seeding
 from campaign.accounts.addresses import clean_name, clean_reason
 from campaign.invented import COUNTRIES, DOMAINS, Crowd
 from campaign.petitions import petitions
-from campaign.signing import SignForm, check
+from campaign.signatures import preferences
+from campaign.signatures import queries as signature_queries
+from campaign.signatures.signing import SignForm, check
 from campaign.states import SignatureState
-from campaign.store import signatures
 from tests.kit.commands import Shell
 
 
@@ -66,8 +67,8 @@ def test_a_seeded_signer_is_a_signer_like_any_other(world):
     seeding.sow(world.runtime, slug, seeding.Sowing(1, confirmed=True))
     [(signature_id,)] = world.sql("select id from signature")
     row, key = world.row(signature_id), petitions.by_slug(world.runtime, slug).open_key
-    name = signatures.open_field(key, row.id, "name", row.name)
-    address = signatures.open_field(key, row.id, "address", row.address)
+    name = signature_queries.open_field(key, row.id, "name", row.name)
+    address = signature_queries.open_field(key, row.id, "address", row.address)
 
     again = world.sign(slug, address, name=name)
     preferences.withdraw(world.runtime, world.manage_token(signature_id))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from campaign.database.round_trip import Prepared
-from campaign.store.signatures import IdBlocks
+from campaign.signatures.queries import IdBlocks
 
 ECHO = Prepared(
     "test_echo",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from campaign import confirming, counting, preferences, signing
+from campaign import counting
 from campaign.database.connection import Transaction
 from campaign.delivery import Deliverer, Tally
 from campaign.mail.memory import MemoryTransport
@@ -14,8 +14,9 @@ from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
+from campaign.signatures import confirming, preferences, signing
+from campaign.signatures import queries as signature_queries
 from campaign.states import Lane, SignatureState
-from campaign.store import signatures
 
 KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -93,15 +94,15 @@ class World:
         """A petition with its key, as stored now."""
         return petitions.by_slug(self.runtime, slug, fresh=True)
 
-    def rows(self, slug: str, email: str) -> list[signatures.Signature]:
+    def rows(self, slug: str, email: str) -> list[signature_queries.Signature]:
         """The pending and confirmed signatures of a mailbox."""
         opened = petitions.by_slug(self.runtime, slug, fresh=True)
         index = opened.open_key.index(email.casefold())
-        return self.read(lambda tx: signatures.at_mailbox(tx, opened.petition.id, index))
+        return self.read(lambda tx: signature_queries.at_mailbox(tx, opened.petition.id, index))
 
-    def row(self, signature_id: int) -> signatures.Signature:
+    def row(self, signature_id: int) -> signature_queries.Signature:
         """One signature."""
-        found = self.read(lambda tx: signatures.by_id(tx, signature_id))
+        found = self.read(lambda tx: signature_queries.by_id(tx, signature_id))
         assert found is not None
         return found
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign import errors, signing
+from campaign import errors
 from campaign.accounts import addresses
 from campaign.errors import InvalidInputError
 from campaign.mail.addresses import is_wire_address
@@ -15,6 +15,7 @@ from campaign.mail.memory import MemoryTransport
 from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
 from campaign.petitions.markdown import to_html
+from campaign.signatures import petition_page, signing
 
 CRLF = "\r\nBcc: evil@example.com\r\n\r\nX"
 
@@ -67,7 +68,7 @@ def test_a_hostile_name_reaches_the_thank_you_as_text_and_nothing_else(world, na
     assert "<script" not in html
     assert "49" not in re.sub(r"[0-9a-zA-Z_-]{12,}", "", thanks.get_body(("plain",)).get_content())
     assert not re.search(rb"[^\r]\n|\r[^\n]", mails["thank_you"].data)
-    assert petitions.show(world.runtime, slug, "en").signers[0].name
+    assert petition_page.show(world.runtime, slug, "en").signers[0].name
 
 
 def test_nothing_that_a_signer_typed_is_in_a_mail_before_confirmation(world):
@@ -198,10 +199,10 @@ def test_whatever_the_form_holds_the_answer_is_a_code_per_field_or_a_signature(w
 def test_an_unknown_petition_is_not_found_whatever_its_name(world):
     for slug in ("nothing", "é", "x" * 10_000):
         with pytest.raises(errors.NotFoundError):
-            petitions.show(world.runtime, slug, "en")
+            petition_page.show(world.runtime, slug, "en")
     for slug in ("\0", "\ud800"):
         with pytest.raises(errors.NotFoundError):
-            petitions.show(world.runtime, slug, "en")
+            petition_page.show(world.runtime, slug, "en")
 
 
 ATTACKS = [

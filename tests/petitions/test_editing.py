@@ -7,6 +7,7 @@ from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Role
 from campaign.errors import InvalidInputError
 from campaign.petitions import editing, petitions
+from campaign.signatures import petition_page
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def test_settings_are_stored_and_show_at_once(world, petition, organiser):
     )  # fmt: skip
 
     found = editing.settings(world.runtime, petition[1])
-    page = petitions.show(world.runtime, petition[0], "fa")
+    page = petition_page.show(world.runtime, petition[0], "fa")
     assert (found.author, found.milestones, found.milestone_policy) == ("River Watch", (10, 20), "approve")
     assert (page.author, page.goal, page.locale) == ("River Watch", 300, "de")
     assert world.sql("select account_id from audit_entry where action = 'petition.set'") == [(organiser.id,)]

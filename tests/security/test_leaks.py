@@ -7,13 +7,13 @@ import urllib.parse
 import pytest
 from redis import Redis
 
-from campaign import confirming, preferences, rewrapping, signing
+from campaign import rewrapping
 from campaign.broker import client_url
 from campaign.errors import CountersignError
 from campaign.mail.smtp import SmtpTransport
 from campaign.mail.smtp_settings import Security, SmtpSettings
-from campaign.petitions import petitions
 from campaign.recovering import recover
+from campaign.signatures import confirming, petition_page, preferences, signing
 from campaign.smtpd.faults import FaultServer
 from campaign.smtpd.script import Fault, Script
 from campaign.ticker import jobs, run_job
@@ -114,7 +114,7 @@ def lived(world, caplog):
         run_job(world.runtime, name)
     recover(world.runtime)
     rewrapping.rewrap(world.runtime)
-    assert petitions.show(world.runtime, slug, "en")
+    assert petition_page.show(world.runtime, slug, "en")
     return world
 
 

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from campaign import confirming, preferences, rewrapping, signing
+from campaign import rewrapping
 from campaign.accounts import sign_in
 from campaign.errors import InvalidInputError, TokenRefusedError
 from campaign.runtime import build
 from campaign.security.encryption import VaultError
 from campaign.security.tokens import REFUSED, Purpose
 from campaign.settings import load_settings
+from campaign.signatures import confirming, preferences, signing
 from campaign.states import SignatureState
 from tests.kit.worlds import KEYS, World, settings_for
 

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from campaign import blast_reports, blast_running, blasts, preferences
+from campaign import blast_reports, blast_running, blasts
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.domain.blast import Audience, BlastStage, BlastText
@@ -12,6 +12,7 @@ from campaign.errors import ConflictError, InvalidInputError
 from campaign.mail.memory import MemoryTransport
 from campaign.outbox import suppressions
 from campaign.petitions import organisers
+from campaign.signatures import preferences
 from campaign.states import Lane, MessageState
 
 TEXT = {

@@ -9,13 +9,14 @@ from campaign.accounts import accounts
 from campaign.database.connection import Store
 from campaign.petitions import organisers, petitions
 from campaign.settings import LANGUAGES
+from campaign.signatures import petition_page
 from campaign.states import PetitionState
 
 
 def test_the_example_is_live_in_four_languages_at_0_of_1000(world):
     slug = example.create_example(world.runtime)
 
-    page = petitions.show(world.runtime, slug, "en")
+    page = petition_page.show(world.runtime, slug, "en")
     assert page.title == "Stop Hazara Genocide in Pakistan"
     assert page.addressed_to == "Government of Germany"
     assert page.on_behalf_of == "the Hazara community"
@@ -27,7 +28,7 @@ def test_the_example_is_live_in_four_languages_at_0_of_1000(world):
 def test_each_text_asks_three_things_and_stands_in_its_own_script(world, locale):
     slug = example.create_example(world.runtime)
 
-    page = petitions.show(world.runtime, slug, locale)
+    page = petition_page.show(world.runtime, slug, locale)
 
     assert page.locale == locale
     assert page.body_html.count("<li>") == 3
@@ -54,7 +55,7 @@ def test_a_second_start_leaves_an_edited_petition_alone(world):
 
     example.create_example(world.runtime)
 
-    assert petitions.show(world.runtime, slug, "de").title == "Ein anderer Titel"
+    assert petition_page.show(world.runtime, slug, "de").title == "Ein anderer Titel"
 
 
 def test_a_second_start_leaves_a_closed_petition_closed(world):
@@ -71,7 +72,7 @@ def test_a_start_that_broke_off_before_publishing_is_completed(world):
 
     slug = example.create_example(world.runtime)
 
-    assert petitions.show(world.runtime, slug, "en").state is PetitionState.LIVE
+    assert petition_page.show(world.runtime, slug, "en").state is PetitionState.LIVE
 
 
 def test_two_processes_that_start_at_once_make_one_petition(world):

@@ -1,5 +1,6 @@
-from campaign import blast_running, preferences
+from campaign import blast_running
 from campaign.mail.memory import MemoryTransport
+from campaign.signatures import preferences
 from campaign.states import Lane
 
 

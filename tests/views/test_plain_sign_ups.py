@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request
 from campaign.errors import StoreUnavailableError
 from campaign.outbox.allowance import NETWORK_PER_HOUR
 from campaign.petitions import petitions
-from campaign.store import signatures
+from campaign.signatures import queries as signature_queries
 from campaign.views import inbox
 from campaign.views.plain_sign_ups import FORM_TYPE, LONGEST, PlainSignUps, fields_of
 from tests.views.conftest import SLUG, Site
@@ -196,9 +196,9 @@ def _last_two(door):
 
 
 def _opened(door, tx, signature_id):
-    row = signatures.by_id(tx, signature_id)
+    row = signature_queries.by_id(tx, signature_id)
     key = door.site.world.opened(SLUG).open_key
-    return tuple(signatures.open_field(key, row.id, field, getattr(row, field)) for field in ("name", "reason"))
+    return tuple(signature_queries.open_field(key, row.id, field, getattr(row, field)) for field in ("name", "reason"))
 
 
 PIECES = [

@@ -11,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Signature ids are handed out in blocks (campaign.store.signatures).
+    # Signature ids are handed out in blocks (campaign.signatures.queries).
     op.execute(sa.schema.CreateSequence(sa.Sequence("signature_id_blocks", increment=32, start=1)))
     op.create_table(
         "account",

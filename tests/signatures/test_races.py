@@ -1,8 +1,8 @@
 """Everything that people, scanners and scripts may do at the same moment."""
 
-from campaign import confirming, preferences
 from campaign.errors import AlreadySignedError
-from campaign.signing import Requested
+from campaign.signatures import confirming, preferences
+from campaign.signatures.signing import Requested
 from campaign.states import SignatureState
 from tests.kit.racing import at_once
 

@@ -7,11 +7,29 @@ from functools import partial
 from campaign.accounts import audit
 from campaign.accounts.accounts import Account
 from campaign.database.connection import Transaction
-from campaign.domain.csv_cells import csv_line
 from campaign.petitions import petitions
 from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
-from campaign.store import signature_lists, signatures
+from campaign.signatures import lists, queries
+
+_FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠﹦﹢﹣﹫")
+"""What makes a spreadsheet take a cell for a formula (OWASP, CSV injection), with the full-width and small variants."""
+
+
+def safe_cell(text: str) -> str:
+    """A text as a cell: one that could be taken for a formula gets a leading apostrophe, which spreadsheets hide.
+
+    A blank in front does not help a formula past this: spreadsheets trim it, so it is looked through.
+    """
+    if text[:1] in _FORMULA_STARTS or text.lstrip()[:1] in _FORMULA_STARTS:
+        return f"'{text}"
+    return text
+
+
+def csv_line(cells: list[str]) -> str:
+    """One record (RFC 4180 section 2): every cell quoted, quotes doubled, CRLF at the end."""
+    return ",".join('"' + safe_cell(cell).replace('"', '""') + '"' for cell in cells) + "\r\n"
+
 
 SLICE = 1_000
 BOM = "\ufeff"
@@ -58,7 +76,7 @@ def _pieces(runtime: Runtime, opened: Opened, words: Wording, *, hidden: bool) -
     yield (BOM + csv_line(list(words.heads))).encode()
     number, last = 0, 0
     while True:
-        read = partial(signature_lists.confirmed_slice, petition_id=opened.petition.id, after=last, limit=SLICE)
+        read = partial(lists.confirmed_slice, petition_id=opened.petition.id, after=last, limit=SLICE)
         found = runtime.store.transact(read)
         if not found:
             return
@@ -71,11 +89,11 @@ def _pieces(runtime: Runtime, opened: Opened, words: Wording, *, hidden: bool) -
         yield "".join(lines).encode()
 
 
-def _cells(opened: Opened, row: signature_lists.Listed, number: int, words: Wording) -> list[str]:
+def _cells(opened: Opened, row: lists.Listed, number: int, words: Wording) -> list[str]:
     name = reason = ""
     if row.show_name and opened.key is not None:
-        name = signatures.open_field(opened.key, row.id, "name", row.name) or ""
-        reason = signatures.open_field(opened.key, row.id, "reason", row.reason) or ""
+        name = queries.open_field(opened.key, row.id, "name", row.name) or ""
+        reason = queries.open_field(opened.key, row.id, "reason", row.reason) or ""
     # The day, not the second: whoever compares lists is not to find out who an anonymous signer is.
     confirmed_on = row.confirmed_at.date().isoformat() if row.confirmed_at else ""
     return [str(number), name or words.anonymous, row.country, words.country(row.country), confirmed_on, reason]

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from campaign import signing
+from campaign.signatures import signing
 from tests.kit.engines import clean
 from tests.kit.worlds import make_world
 

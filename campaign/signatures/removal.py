@@ -6,17 +6,17 @@ from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.outbox import plan as outbox_plan
 from campaign.runtime import Runtime
-from campaign.signing import MAILBOX_SEATS
+from campaign.signatures import lists, queries
+from campaign.signatures.queries import Signature
+from campaign.signatures.signing import MAILBOX_SEATS
 from campaign.states import SIGNATURE_MOVES, SignatureState
-from campaign.store import signature_lists, signatures
-from campaign.store.signatures import Signature
 
 REASONS = ("duplicate", "invented", "automated", "asked", "other")
 """Why a signature was taken out: a fixed list, for a free text would say who. The page words them."""
 
 
 def _locked(tx: Transaction, signature_id: int, petition_id: int) -> Signature:
-    row = signatures.by_id(tx, signature_id, lock=True)
+    row = queries.by_id(tx, signature_id, lock=True)
     if row is None or row.petition_id != petition_id:
         raise NotFoundError("there is no such signature")
     return row
@@ -41,7 +41,7 @@ def hide_name(runtime: Runtime, petition_id: int, signature_id: int, *, by: Acco
     def work(tx: Transaction) -> None:
         row = _locked(tx, signature_id, petition_id)
         if row.show_name:
-            signatures.set_shown(tx, row.id, show_name=False)
+            queries.set_shown(tx, row.id, show_name=False)
             _audit(tx, "signature.hide_name", row, by=by)
 
     runtime.store.transact(work)
@@ -65,7 +65,7 @@ def remove(runtime: Runtime, petition_id: int, signature_id: int, *, reason: str
             return
         if SignatureState.REMOVED not in SIGNATURE_MOVES[row.state]:
             raise ConflictError("only a confirmed signature can be removed")
-        signature_lists.remove(tx, row.id, petition_id, reason=reason, now=now)
+        lists.remove(tx, row.id, petition_id, reason=reason, now=now)
         outbox_plan.cancel_for(tx, [row.id], reason="removed", now=now)
         _audit(tx, "signature.remove", row, by=by, reason=reason)
 
@@ -86,7 +86,7 @@ def restore(runtime: Runtime, petition_id: int, signature_id: int, *, by: Accoun
             return
         if row.state is not SignatureState.REMOVED:
             raise ConflictError("only a removed signature can be brought back")
-        signature_lists.restore(tx, row.id, petition_id, slot=_free_seat(tx, row))
+        lists.restore(tx, row.id, petition_id, slot=_free_seat(tx, row))
         _audit(tx, "signature.restore", row, by=by)
 
     try:
@@ -99,7 +99,7 @@ def _free_seat(tx: Transaction, row: Signature) -> int | None:
     if row.address_index is None:
         # Erased: nobody can be told apart any more, so there is no seat to take.
         return None
-    used = signatures.used_slots(tx, row.petition_id, row.address_index)
+    used = queries.used_slots(tx, row.petition_id, row.address_index)
     free = [seat for seat in range(1, MAILBOX_SEATS + 1) if seat not in used]
     if not free:
         raise ConflictError("two others have signed with this mailbox meanwhile")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from campaign.database.connection import Store
 from campaign.database.round_trip import Prepared
 from campaign.outbox.allowance import DAY, HOUR, MONTH, NETWORK_PER_HOUR
+from campaign.signatures.queries import NewSignature
 from campaign.states import Lane
-from campaign.store.signatures import NewSignature
 
 _LOCK = Prepared(
     "signup_lock",

@@ -4,10 +4,10 @@ import tracemalloc
 
 import pytest
 
-from campaign import exports, preferences, signature_removal
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.petitions import petitions
+from campaign.signatures import exports, preferences, removal
 
 WORDS = exports.Wording(("No.", "Name", "Code", "Country", "On", "Reason"), "anonymous", lambda code: f"land {code}")
 
@@ -58,7 +58,7 @@ def test_the_lines_add_up_to_the_public_count(world, organiser):
     preferences.withdraw(world.runtime, world.manage_token(ids[0]))
     preferences.erase(world.runtime, world.manage_token(ids[1]))
     petition_id = petitions.by_slug(world.runtime, slug).petition.id
-    signature_removal.remove(world.runtime, petition_id, ids[2], reason="duplicate", by=organiser)
+    removal.remove(world.runtime, petition_id, ids[2], reason="duplicate", by=organiser)
 
     _, rows = exported(world, slug, organiser)
 

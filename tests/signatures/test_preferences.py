@@ -2,12 +2,13 @@
 
 import pytest
 
-from campaign import confirming, errors, preferences, upkeep
+from campaign import errors, upkeep
 from campaign.accounts import addresses
 from campaign.errors import ConflictError, TokenRefusedError
 from campaign.mail.memory import MemoryTransport, accepted
 from campaign.mailer import Mailer
 from campaign.petitions import petitions
+from campaign.signatures import confirming, petition_page, preferences
 from campaign.states import Lane, MessageKind, SignatureState
 from tests.kit import servers
 from tests.kit.worlds import PatientDeliverer
@@ -101,7 +102,7 @@ def test_erasing_leaves_no_trace_of_the_person_and_the_count_as_it_was(world):
     assert (row.address, row.name, row.reason, row.address_index, row.person_index) == (None,) * 5
     assert row.state is SignatureState.CONFIRMED
     assert world.count(slug) == 1
-    assert petitions.show(world.runtime, slug, "en").signers == ()
+    assert petition_page.show(world.runtime, slug, "en").signers == ()
     for act, link in ((preferences.own_page, token), (confirming.confirm, confirm_token), (preferences.erase, token)):
         with pytest.raises(TokenRefusedError):
             act(world.runtime, link)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.csv_cells import csv_line, safe_cell
+from campaign.signatures.exports import csv_line, safe_cell
 
 RUNS = "=+-@＝＋－＠"
 

@@ -10,7 +10,6 @@ from io import BytesIO
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError, clean_name, clean_reason, person_key
 from campaign.accounts.countries import CODES
-from campaign.consents import consent_id
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.outbox import plan as outbox_plan
@@ -21,8 +20,9 @@ from campaign.security.encryption import DataKey, VaultError
 from campaign.security.tokens import NONCE as ROW_NONCE
 from campaign.security.tokens import Purpose
 from campaign.settings import LANGUAGES
+from campaign.signatures import queries, signups
+from campaign.signatures.consents import consent_id
 from campaign.states import Lane, MessageKind, PetitionState, SignatureState
-from campaign.store import signatures, signups
 
 STAMP_LIFE = timedelta(hours=24)
 HANDLE = 272
@@ -232,19 +232,19 @@ def _store(tx: Transaction, request: _Request) -> None:
     petition_id = request.opened.petition.id
     address_index = key.index(checked.address.canonical)
     person = person_index(key, checked.address.canonical, checked.name)
-    present = signatures.at_mailbox(tx, petition_id, address_index, person_index=person)
+    present = queries.at_mailbox(tx, petition_id, address_index, person_index=person)
     same = next((row for row in present if row.person_index == person), None)
     confirmed = [row for row in present if row.state is SignatureState.CONFIRMED]
     if same is not None and same.state is SignatureState.CONFIRMED:
         _tell_owner(tx, request, MessageKind.ALREADY_SIGNED, same, present)
     elif same is not None:
-        signatures.renew(tx, same.id, _new_row(request, same.id))
+        queries.renew(tx, same.id, _new_row(request, same.id))
         if not outbox_plan.has_open(tx, same.id, MessageKind.CONFIRMATION):
             _plan(tx, request, MessageKind.CONFIRMATION, same.id, again=True)
     elif len(confirmed) >= MAILBOX_SEATS:
         _tell_owner(tx, request, MessageKind.MAILBOX_FULL, confirmed[0], present)
     else:
-        signatures.add(tx, _new_row(request, request.signature_id))
+        queries.add(tx, _new_row(request, request.signature_id))
         _plan(tx, request, MessageKind.CONFIRMATION, request.signature_id)
 
 
@@ -252,8 +252,8 @@ def _tell_owner(
     tx: Transaction,
     request: _Request,
     kind: MessageKind,
-    recipient: signatures.Signature,
-    present: list[signatures.Signature],
+    recipient: queries.Signature,
+    present: list[queries.Signature],
 ) -> None:
     # The owner of a mailbox hears of a repeated sign-up once a month at most, whoever repeats it.
     if not outbox_plan.planned_since(tx, [row.id for row in present], kind, since=request.now - timedelta(days=30)):
@@ -274,7 +274,7 @@ def _plan_within_allowance(
     will_go = outbox_plan.plan(tx, whose, wanted, now=wanted.due_at)
     if will_go and again and wanted.signature_id is not None:
         # Tries come with mails, which the allowance limits, and never with mere sign-ups: the code can't be guessed.
-        signatures.allow_tries(tx, wanted.signature_id)
+        queries.allow_tries(tx, wanted.signature_id)
 
 
 def person_index(key: DataKey, canonical: str, name: str) -> bytes:
@@ -282,16 +282,16 @@ def person_index(key: DataKey, canonical: str, name: str) -> bytes:
     return key.index(f"{canonical}\n{person_key(name)}")
 
 
-def _new_row(request: _Request, signature_id: int) -> signatures.NewSignature:
+def _new_row(request: _Request, signature_id: int) -> queries.NewSignature:
     key, checked = request.opened.open_key, request.checked
     shown = request.opened.text_for(checked.locale)
     # Drawn at once: each draw lets other threads go first, and a sign-up in a rush waits for its turn again.
     dice = BytesIO(secrets.token_bytes(ROW_NONCE + 3 * FIELD_NONCE))
 
     def seal(column: str, text: str) -> bytes:
-        return key.seal(text, place=signatures.place(column, signature_id), nonce=dice.read(FIELD_NONCE))
+        return key.seal(text, place=queries.place(column, signature_id), nonce=dice.read(FIELD_NONCE))
 
-    return signatures.NewSignature(
+    return queries.NewSignature(
         id=signature_id,
         petition_id=request.opened.petition.id,
         text_version_id=request.text_version_id or shown.id,
@@ -311,11 +311,11 @@ def _new_row(request: _Request, signature_id: int) -> signatures.NewSignature:
     )
 
 
-_blocks: dict[int, signatures.IdBlocks] = {}
+_blocks: dict[int, queries.IdBlocks] = {}
 
 
-def _ids(runtime: Runtime) -> signatures.IdBlocks:
-    return _blocks.setdefault(id(runtime.store), signatures.IdBlocks(runtime.store))
+def _ids(runtime: Runtime) -> queries.IdBlocks:
+    return _blocks.setdefault(id(runtime.store), queries.IdBlocks(runtime.store))
 
 
 def seal_handle(runtime: Runtime, petition_id: int, canonical: str) -> str:
@@ -359,7 +359,7 @@ def resend(runtime: Runtime, email: str, *, network: str | None, locale: str) ->
         for petition in opened:
             if petition.key is None:
                 continue
-            for row in signatures.at_mailbox(tx, petition.petition.id, petition.key.index(address.canonical)):
+            for row in queries.at_mailbox(tx, petition.petition.id, petition.key.index(address.canonical)):
                 waits = row.state is SignatureState.PENDING
                 if waits and not outbox_plan.has_open(tx, row.id, MessageKind.CONFIRMATION):
                     wanted = outbox_plan.Plan(

@@ -15,10 +15,10 @@ from campaign.petitions.petitions import Opened, by_id, by_slug
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import REFUSED, Purpose
-from campaign.signing import MAILBOX_SEATS, open_handle
+from campaign.signatures import queries
+from campaign.signatures.queries import Signature
+from campaign.signatures.signing import MAILBOX_SEATS, open_handle
 from campaign.states import Lane, MessageKind, SignatureState
-from campaign.store import signatures
-from campaign.store.signatures import Signature
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ def find(runtime: Runtime, tx: Transaction, purpose: Purpose, token: str, *, loc
         TokenRefusedError: altered, of another purpose, revoked, or the row is erased.
     """
     claim = runtime.tokens.read(purpose, token)
-    row = signatures.by_id(tx, claim.row_id, lock=lock)
+    row = queries.by_id(tx, claim.row_id, lock=lock)
     if row is None or not row.nonce or not hmac.compare_digest(row.nonce, claim.nonce):
         raise TokenRefusedError(REFUSED)
     return row
@@ -128,13 +128,13 @@ def _confirm(runtime: Runtime, tx: Transaction, row: Signature, *, method: str) 
     _check_open(runtime, opened, row)
     if row.state is SignatureState.PENDING:
         now = runtime.clock()
-        signatures.confirm(tx, row.id, slot=_free_seat(tx, row), method=method, now=now)
+        queries.confirm(tx, row.id, slot=_free_seat(tx, row), method=method, now=now)
         outbox_plan.add(tx, _thank_you(row, now))
     return Confirmed(opened.petition.slug, row.locale)
 
 
 def _free_seat(tx: Transaction, row: Signature) -> int:
-    used = signatures.used_slots(tx, row.petition_id, row.address_index or b"")
+    used = queries.used_slots(tx, row.petition_id, row.address_index or b"")
     for seat in range(1, MAILBOX_SEATS + 1):
         if seat not in used:
             return seat
@@ -169,13 +169,13 @@ def confirm_with_code(runtime: Runtime, slug: str, *, code: str, handle: str = "
     address_index = opened.open_key.index(canonical)
 
     def work(tx: Transaction) -> Confirmed | None:
-        rows = signatures.with_code(tx, opened.petition.id, address_index)
+        rows = queries.with_code(tx, opened.petition.id, address_index)
         live = [row for row in rows if row.code_tries < CODE_TRIES]
         for row in live:
             if hmac.compare_digest(code_for(runtime, row.id, row.nonce), typed):
                 return _confirm(runtime, tx, row, method="code")
         # A wrong code uses up one try of every signature that waits at this mailbox.
-        signatures.count_try(tx, [row.id for row in live if row.state is SignatureState.PENDING])
+        queries.count_try(tx, [row.id for row in live if row.state is SignatureState.PENDING])
         return None
 
     try:
@@ -208,8 +208,8 @@ def decline(runtime: Runtime, token: str) -> str:
         if row.state is not SignatureState.PENDING:
             raise TokenRefusedError(REFUSED)
         now = runtime.clock()
-        signatures.expire(tx, [row.id], reason="declined", now=now)
-        signatures.erase(tx, [row.id], now=now)
+        queries.expire(tx, [row.id], reason="declined", now=now)
+        queries.erase(tx, [row.id], now=now)
         outbox_plan.cancel_for(tx, [row.id], reason="declined", now=now)
         return row.locale
 

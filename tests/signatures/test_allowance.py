@@ -7,9 +7,10 @@ from datetime import timedelta
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from campaign import confirming, errors, preferences, signing
+from campaign import errors
 from campaign.mail.memory import MemoryTransport
 from campaign.outbox.plan import network_prefix
+from campaign.signatures import confirming, preferences, signing
 from campaign.states import SignatureState
 from campaign.upkeep import forget, remind
 

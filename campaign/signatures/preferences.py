@@ -6,8 +6,6 @@ from datetime import datetime
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError, clean_name, clean_reason
 from campaign.accounts.countries import CODES
-from campaign.confirming import find
-from campaign.consents import consent_id
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.outbox import plan as outbox_plan
@@ -17,11 +15,13 @@ from campaign.petitions.petitions import Opened, by_id
 from campaign.petitions.rules import TextVersion
 from campaign.runtime import Runtime
 from campaign.security.tokens import REFUSED, Purpose
-from campaign.signing import person_index
+from campaign.signatures import consents as signature_consents
+from campaign.signatures import queries
+from campaign.signatures.confirming import find
+from campaign.signatures.consents import consent_id
+from campaign.signatures.queries import Signature
+from campaign.signatures.signing import person_index
 from campaign.states import SIGNATURE_MOVES, SignatureState
-from campaign.store import consents as store_consents
-from campaign.store import signatures
-from campaign.store.signatures import Signature
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,11 @@ def _own_page(runtime: Runtime, tx: Transaction, row: Signature) -> OwnPage:
     opened = by_id(runtime, tx, row.petition_id)
     key = opened.open_key
     signed = petition_queries.text_by_id(tx, row.text_version_id) or opened.text_for(row.locale)
-    consents = store_consents.by_ids(tx, [row.consent_id, row.updates_consent_id])
+    consents = signature_consents.by_ids(tx, [row.consent_id, row.updates_consent_id])
     updates = consents.get(row.updates_consent_id or 0)
 
     def clear(column: str, blob: bytes | None) -> str:
-        return signatures.open_field(key, row.id, column, blob) or ""
+        return queries.open_field(key, row.id, column, blob) or ""
 
     return OwnPage(
         slug=opened.petition.slug, title=opened.text_for(row.locale).title, locale=row.locale, state=row.state,
@@ -140,7 +140,7 @@ def set_name_shown(runtime: Runtime, token: str, *, show_name: bool) -> None:
 
     def work(tx: Transaction) -> None:
         _, row = _opened_row(runtime, tx, token)
-        signatures.set_shown(tx, row.id, show_name=show_name)
+        queries.set_shown(tx, row.id, show_name=show_name)
 
     runtime.store.transact(work)
 
@@ -159,7 +159,7 @@ def set_updates(runtime: Runtime, token: str, *, wants_updates: bool) -> None:
         _, row = _opened_row(runtime, tx, token)
         if row.state is not SignatureState.CONFIRMED:
             raise ConflictError("only a confirmed signature gets updates")
-        signatures.set_updates(tx, row.id, wants_updates=wants_updates, consent_id=agreed, now=runtime.clock())
+        queries.set_updates(tx, row.id, wants_updates=wants_updates, consent_id=agreed, now=runtime.clock())
 
     runtime.store.transact(work)
 
@@ -186,13 +186,13 @@ def correct(runtime: Runtime, token: str, *, name: str, country: str, reason: st
     def work(tx: Transaction) -> None:
         opened, row = _opened_row(runtime, tx, token)
         key = opened.open_key
-        typed = signatures.open_field(key, row.id, "address", row.address) or ""
+        typed = queries.open_field(key, row.id, "address", row.address) or ""
         canonical = addresses.parse(typed, gmail_rules=runtime.settings.gmail_rules).canonical
         sealed = [
-            key.seal(text, place=signatures.place(column, row.id)) if text else None
+            key.seal(text, place=queries.place(column, row.id)) if text else None
             for column, text in zip(("name", "reason"), cleaned, strict=True)
         ]
-        signatures.correct(
+        queries.correct(
             tx, row.id, name=sealed[0] or b"", person_index=person_index(key, canonical, cleaned[0]), country=country,
             reason=sealed[1],
         )  # fmt: skip
@@ -223,7 +223,7 @@ def _withdraw(tx: Transaction, row: Signature, *, now: datetime) -> None:
         return
     if SignatureState.WITHDRAWN not in SIGNATURE_MOVES[row.state]:
         raise ConflictError("only a confirmed signature can be withdrawn")
-    signatures.end(tx, row.id, state=SignatureState.WITHDRAWN, reason="by_signer", now=now)
+    queries.end(tx, row.id, state=SignatureState.WITHDRAWN, reason="by_signer", now=now)
     outbox_plan.cancel_for(tx, [row.id], reason="withdrawn", now=now)
 
 
@@ -240,8 +240,8 @@ def erase(runtime: Runtime, token: str) -> None:
         _, row = _opened_row(runtime, tx, token)
         now = runtime.clock()
         if row.state is SignatureState.PENDING:
-            signatures.expire(tx, [row.id], reason="erased", now=now)
-        signatures.erase(tx, [row.id], now=now)
+            queries.expire(tx, [row.id], reason="erased", now=now)
+        queries.erase(tx, [row.id], now=now)
         outbox_plan.cancel_for(tx, [row.id], reason="erased", now=now)
 
     runtime.store.transact(work)
@@ -275,7 +275,7 @@ def unsubscribe_page(runtime: Runtime, token: str) -> UnsubscribePage:
 
 def _by_unsubscribe_token(runtime: Runtime, tx: Transaction, token: str) -> Signature:
     claim = runtime.tokens.read(Purpose.UNSUBSCRIBE, token)
-    row = signatures.by_id(tx, claim.row_id, lock=True)
+    row = queries.by_id(tx, claim.row_id, lock=True)
     if row is None:
         raise TokenRefusedError(REFUSED)
     return row
@@ -295,10 +295,10 @@ def unsubscribe(runtime: Runtime, token: str, *, everything: bool = False) -> No
 
     def work(tx: Transaction) -> None:
         row = _by_unsubscribe_token(runtime, tx, token)
-        signatures.set_updates(tx, row.id, wants_updates=False, consent_id=None, now=runtime.clock())
+        queries.set_updates(tx, row.id, wants_updates=False, consent_id=None, now=runtime.clock())
         opened = by_id(runtime, tx, row.petition_id)
         if everything and opened.key is not None and row.address is not None:
-            typed = signatures.open_field(opened.key, row.id, "address", row.address) or ""
+            typed = queries.open_field(opened.key, row.id, "address", row.address) or ""
             canonical = addresses.parse(typed, gmail_rules=runtime.settings.gmail_rules).canonical
             suppressions.add(
                 tx, runtime.secrets.address_key(canonical), reason="unsubscribe", petition_id=None, message_id=None

@@ -1,9 +1,13 @@
 """The exact wording that signers agree to, in each language; a signature keeps its hash, language and time."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Literal
 from uuid import UUID
 
+from sqlalchemy import text
+
+from campaign.database.connection import Transaction
 from campaign.i18n import translations
 from campaign.petitions import queries as petition_queries
 from campaign.runtime import Runtime
@@ -44,3 +48,12 @@ def consent_id(runtime: Runtime, purpose: Purpose, locale: str) -> int:
             lambda tx: petition_queries.consent_id(tx, purpose=purpose, locale=locale, wording=said, digest=digest)
         )
     return _known[key]
+
+
+def by_ids(tx: Transaction, ids: Iterable[int | None]) -> dict[int, tuple[str, str, str]]:
+    """Wording, language and SHA-256 (hex) of consents by id."""
+    rows = tx.execute(
+        text("select id, text, locale, hash from consent_text where id = any(:ids)"),
+        ids=[given for given in ids if given is not None],
+    )
+    return {row.id: (row.text, row.locale, bytes(row.hash).hex()) for row in rows}

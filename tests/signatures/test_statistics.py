@@ -2,10 +2,10 @@ from datetime import timedelta
 
 import pytest
 
-from campaign import confirming, statistics
 from campaign.petitions import petitions
+from campaign.signatures import confirming, statistics
+from campaign.signatures.statistics import Span
 from campaign.states import Lane
-from campaign.statistics import Span
 
 
 @pytest.fixture

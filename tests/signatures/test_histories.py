@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from campaign import confirming, counting, preferences, upkeep
+from campaign import counting, upkeep
 from campaign.errors import CountersignError
 from campaign.mail.memory import MemoryTransport, accepted
 from campaign.petitions import petitions
 from campaign.recovering import recover
+from campaign.signatures import confirming, preferences
 from tests.kit import servers
 from tests.kit.engines import clean
 from tests.kit.worlds import make_world

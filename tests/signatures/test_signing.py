@@ -1,7 +1,7 @@
 import pytest
 
-from campaign import confirming
 from campaign.errors import InvalidInputError, TokenRefusedError
+from campaign.signatures import confirming
 from campaign.states import SignatureState
 
 

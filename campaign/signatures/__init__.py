@@ -1,0 +1,1 @@
+"""Signatures: from the sign-up to confirmation, preferences, lists, exports and the count."""

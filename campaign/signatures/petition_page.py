@@ -1,0 +1,94 @@
+"""TODO."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from campaign.errors import NotFoundError
+from campaign.petitions.petitions import Opened, by_slug
+from campaign.runtime import Runtime
+from campaign.signatures import queries
+from campaign.states import PetitionState
+
+
+@dataclass(frozen=True)
+class PublicSigner:
+    """A signer who agreed to be shown."""
+
+    name: str
+    country: str
+    reason: str
+    confirmed_at: datetime
+
+
+@dataclass(frozen=True)
+class PetitionPage:
+    """All that the public page of a petition shows."""
+
+    slug: str
+    state: PetitionState
+    locale: str
+    locales: tuple[str, ...]
+    title: str
+    summary: str
+    body_html: str
+    addressed_to: str
+    author: str
+    on_behalf_of: str
+    published_at: datetime | None
+    closed_at: datetime | None
+    count: int
+    goal: int
+    text_version_id: int
+    text_version: int
+    byline: str = ""
+    signers: tuple[PublicSigner, ...] = ()
+
+
+def show(runtime: Runtime, slug: str, locale: str, *, signers: int = 10) -> PetitionPage:
+    """What the public page shows, in the nearest language.
+
+    Raises:
+        NotFoundError: no such petition, or it is still a draft.
+    """
+    opened = by_slug(runtime, slug)
+    petition = opened.petition
+    if petition.state is PetitionState.DRAFT:
+        raise NotFoundError("there is no such petition")
+    shown = opened.text_for(locale)
+    return PetitionPage(
+        slug=slug,
+        state=petition.state,
+        locale=shown.locale,
+        locales=tuple(sorted(opened.texts)),
+        title=shown.title,
+        summary=shown.summary,
+        body_html=shown.body_html,
+        addressed_to=shown.addressed_to,
+        author=petition.author,
+        on_behalf_of=petition.on_behalf_of,
+        published_at=petition.published_at,
+        closed_at=petition.closed_at,
+        count=petition.count,
+        goal=petition.goal,
+        text_version_id=shown.id,
+        text_version=shown.version,
+        byline=shown.byline,
+        signers=_public_signers(runtime, opened, signers),
+    )
+
+
+def _public_signers(runtime: Runtime, opened: Opened, limit: int) -> tuple[PublicSigner, ...]:
+    if opened.key is None:
+        return ()
+    key = opened.key
+    found = runtime.store.transact(lambda tx: queries.recent_public(tx, opened.petition.id, limit=limit))
+    return tuple(
+        PublicSigner(
+            name=queries.open_field(key, row.id, "name", row.name) or "",
+            country=row.country,
+            reason=queries.open_field(key, row.id, "reason", row.reason) or "",
+            confirmed_at=row.confirmed_at,
+        )
+        for row in found
+        if row.confirmed_at is not None
+    )
