@@ -17,11 +17,11 @@ from campaign.domain.blast import Blast
 from campaign.errors import NotFoundError
 from campaign.i18n import format_number
 from campaign.mail.slots import Slots
+from campaign.mail.templates import to_text
 from campaign.outbox.ledger import Claimed
 from campaign.petitions.markdown import to_html
 from campaign.petitions.petitions import Opened, by_id
 from campaign.petitions.rules import next_goal
-from campaign.plaintext import to_text
 from campaign.runtime import Runtime
 from campaign.states import MessageKind
 from campaign.store import alerts as store_alerts

@@ -15,9 +15,9 @@ from campaign.mail.dkim import Signer, load_key
 from campaign.mail.kinds import KINDS
 from campaign.mail.slots import Slots
 from campaign.mail.transport import Envelope
+from campaign.mail.verp import Names
 from campaign.outbox.ledger import Claimed
 from campaign.petitions.petitions import Opened
-from campaign.return_path import Names
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import Purpose

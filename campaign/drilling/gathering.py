@@ -11,8 +11,8 @@ from campaign.drilling.evidence import Announced, Counted, Evidence, MessageRow,
 from campaign.drilling.people import Crowd
 from campaign.drilling.receiver import Receiver
 from campaign.drilling.watching import Watcher, recovery
+from campaign.mail.verp import Names
 from campaign.petitions import petitions
-from campaign.return_path import Names
 from campaign.runtime import Runtime
 from campaign.store import drills
 

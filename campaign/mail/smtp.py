@@ -9,10 +9,10 @@ from typing import Final
 
 from campaign.errors import MailValueError, SessionFailedError
 from campaign.mail.addresses import are_wire_addresses, is_wire_address
+from campaign.mail.compiled import wire_data
 from campaign.mail.session import Session, Transfer
 from campaign.mail.smtp_settings import Security, SmtpSettings
 from campaign.mail.transport import Blame, Envelope, OnOutcome, OnSubmit, Outcome, Phase, Result
-from campaign.mail.wire import wire_data
 
 __all__ = ["SmtpSettings", "SmtpTransport"]
 

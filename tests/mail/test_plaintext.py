@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campaign.mail.templates import to_text
 from campaign.petitions.markdown import to_html
-from campaign.plaintext import to_text
 
 LETTER = """\
 Dear Zahra,

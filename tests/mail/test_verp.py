@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.return_path import Names
+from campaign.mail.verp import Names
 from campaign.security.encryption import Mac
 
 NAMES = Names(Mac(b"s" * 32), "example.org", "bounces.example.org")
