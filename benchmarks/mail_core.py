@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from campaign.mail.compiled import CompiledMail
 from campaign.mail.compose import Composer, ListIdentity, Sender
 from campaign.mail.dkim import DkimKey, Signer
-from campaign.mail.smtp import SmtpTransport
-from campaign.mail.smtp_settings import SmtpSettings
-from campaign.mail.transport import Envelope, Outcome
 from campaign.settings import ROOT
+from campaign.smtp.settings import SmtpSettings
+from campaign.smtp.smtp import SmtpTransport
+from campaign.smtp.transport import Envelope, Outcome
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 

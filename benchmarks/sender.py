@@ -15,11 +15,11 @@ from campaign.delivery import Deliverer, calm_collector
 from campaign.letters import Materials
 from campaign.mail.compiled import CompiledMail
 from campaign.mail.dkim import DkimKey, Signer, load_key
-from campaign.mail.transport import Envelope
 from campaign.mailer import Mailer, Recipient
 from campaign.outbox.ledger import Claimed
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
+from campaign.smtp.transport import Envelope
 from campaign.states import Lane
 from tasks.process import open_transport
 

@@ -16,7 +16,6 @@ from campaign.database.connection import Transaction
 from campaign.domain.blast import SAME_REFUSALS
 from campaign.errors import SessionFailedError, StoreUnavailableError
 from campaign.journal import Journal
-from campaign.mail.transport import Blame, Envelope, Outcome, Result, Transport
 from campaign.mailer import Mailer
 from campaign.outbox import ledger, workers
 from campaign.outbox.ledger import Claimed
@@ -25,6 +24,7 @@ from campaign.preparing import prepare
 from campaign.recovering import journal_folder
 from campaign.runtime import Runtime
 from campaign.settling import Handed, Round
+from campaign.smtp.transport import Blame, Envelope, Outcome, Result, Transport
 from campaign.states import Lane
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,6 @@ from campaign.mail.compose import Composer, ListIdentity, Sender
 from campaign.mail.dkim import Signer, load_key
 from campaign.mail.kinds import KINDS
 from campaign.mail.slots import Slots
-from campaign.mail.transport import Envelope
 from campaign.mail.verp import Names
 from campaign.outbox.ledger import Claimed
 from campaign.petitions.petitions import Opened
@@ -24,6 +23,7 @@ from campaign.security.tokens import Purpose
 from campaign.settings import ROOT, Settings
 from campaign.signatures import queries as signature_queries
 from campaign.signatures.confirming import code_for
+from campaign.smtp.transport import Envelope
 from campaign.states import MessageKind
 
 COUNT_LIFE = 10.0

@@ -28,7 +28,7 @@ def domain_key(runtime: Runtime, domain: str) -> bytes:
 
 
 class RelayPace:
-    """The rate of each relay, over all workers; see :class:`campaign.mail.relays.Gate`.
+    """The rate of each relay, over all workers; see :class:`campaign.smtp.relays.Gate`.
 
     Urgent mail is charged and never held.
     """

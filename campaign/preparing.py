@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from campaign.database.connection import Transaction
 from campaign.errors import CountersignError
 from campaign.letters import Materials, gather
-from campaign.mail.transport import Envelope
 from campaign.mailer import Mailer, NoAddressError, Recipient
 from campaign.outbox import suppressions
 from campaign.outbox.ledger import Claimed, Settlement
 from campaign.runtime import Runtime
 from campaign.settling import Handed
+from campaign.smtp.transport import Envelope
 from campaign.states import MessageKind
 
 log = logging.getLogger(__name__)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from campaign.database.connection import Transaction
 from campaign.domain.refusals import PROOF, InARow, is_share, receiver
-from campaign.mail.transport import Blame, Outcome, Phase, Result
 from campaign.outbox import lanes
 from campaign.pacing import domain_key
 from campaign.runtime import Runtime
+from campaign.smtp.transport import Blame, Outcome, Phase, Result
 from campaign.states import Lane
 from campaign.store import paces
 

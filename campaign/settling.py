@@ -11,13 +11,13 @@ from campaign.database.connection import Transaction
 from campaign.domain.backoff import gives_up, wait_after
 from campaign.domain.pace import is_sign
 from campaign.errors import SessionFailedError
-from campaign.mail.transport import Blame, Outcome, Phase, Result
 from campaign.outbox import lanes, ledger, suppressions
 from campaign.outbox.ledger import Claimed, Settlement
 from campaign.outbox.suppressions import Meaning, is_enough, meaning
 from campaign.pacing import domain_key, domain_of
 from campaign.refusing import Heard
 from campaign.runtime import Runtime
+from campaign.smtp.transport import Blame, Outcome, Phase, Result
 from campaign.states import Lane
 from campaign.store import paces
 

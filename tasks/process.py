@@ -9,12 +9,12 @@ from celery import Celery, current_app, signals
 from campaign.buckets import open_buckets
 from campaign.delivery import Deliverer, calm_collector
 from campaign.errors import CountersignError, StoreUnavailableError
-from campaign.mail.relays import Relay, RelayTransport
-from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mailer import Mailer
 from campaign.pacing import RelayPace
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
+from campaign.smtp.relays import Relay, RelayTransport
+from campaign.smtp.settings import SmtpSettings
 from campaign.states import Lane
 from campaign.ticker import Ticker
 from tasks.nudging import Nudger, enqueue_job, nudge_lane

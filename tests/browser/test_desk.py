@@ -12,9 +12,9 @@ from campaign.accounts import accounts, sign_in
 from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Account, Role
 from campaign.domain.blast import BlastText
-from campaign.mail.memory import MemoryTransport
 from campaign.outbox import workers
 from campaign.petitions import petitions
+from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
 from tests.browser.conftest import SLUG, Live
 from tests.kit.browsers import Visitor

@@ -43,28 +43,28 @@ GUARDS = (
         "not_before=now + spread", "not_before=now", "test_f1_an_open_circuit_is_not_knocked_at",
     ),
     Guard(
-        "F2", "a 5xx banner is for a person, a 4xx passes", "campaign/mail/opening.py",
+        "F2", "a 5xx banner is for a person, a 4xx passes", "campaign/smtp/handshake.py",
         "lasting = reply.code // 100 != 4 if permanent is None else permanent", "lasting = False",
         "test_f2_a_banner_of_554_pauses_the_lane_and_one_alert_says_so",
     ),
     Guard(
-        "F3", "each phase has a deadline", "campaign/mail/connection.py",
+        "F3", "each phase has a deadline", "campaign/smtp/connection.py",
         "time.monotonic() + self.settings.deadlines[phase]", "time.monotonic() + 40",
         "test_f3_a_banner_that_hangs_frees_the_worker_at_its_deadline",
     ),
     Guard(
-        "F4", "what is no reply ends the session and is no verdict", "campaign/mail/connection.py",
+        "F4", "what is no reply ends the session and is no verdict", "campaign/smtp/connection.py",
         "self._lose(self.phase, str(error))", "self._lose(self.phase, str(error), permanent=True)",
         "test_f4_a_garbage_banner_is_as_a_server_that_is_away",
     ),
     Guard(
-        "F5", "STARTTLS that is not offered is refused", "campaign/mail/opening.py",
+        "F5", "STARTTLS that is not offered is refused", "campaign/smtp/handshake.py",
         'self._refuse(Phase.STARTTLS, "it does not offer STARTTLS, and mail is not sent in clear text")',
         "self._on_ready(self._capabilities)",
         "test_f5_without_tls_nothing_is_sent_in_clear_text_and_the_lane_waits_for_a_person",
     ),
     Guard(
-        "F6", "certificates and host names are checked", "campaign/mail/smtp_settings.py",
+        "F6", "certificates and host names are checked", "campaign/smtp/settings.py",
         "context = ssl.create_default_context()", "context = ssl._create_unverified_context()",
         "test_f6_a_bad_certificate_is_refused_and_one_alert_says_so",
     ),
@@ -88,7 +88,7 @@ GUARDS = (
         "test_f10_an_address_that_does_not_exist_is_suppressed_and_never_tried_again",
     ),
     Guard(
-        "F11", "5.7.x is our fault", "campaign/mail/replies.py", '"7": Blame.US,', '"7": Blame.RECIPIENT,',
+        "F11", "5.7.x is our fault", "campaign/smtp/replies.py", '"7": Blame.US,', '"7": Blame.RECIPIENT,',
         "test_f11_when_the_first_mails_are_refused_for_our_sake_the_lane_stops_and_one_alert_tells",
     ),
     Guard(
@@ -111,12 +111,12 @@ GUARDS = (
         "if signs := _slow_domains(this)[:0]:", "test_f12_421_at_rcpt_requeues_and_slows_that_domain_alone",
     ),
     Guard(
-        "F13", "what was not submitted is safe to repeat", "campaign/mail/session.py", "self.crew.give_back(transfer)",
+        "F13", "what was not submitted is safe to repeat", "campaign/smtp/session.py", "self.crew.give_back(transfer)",
         "self._settle(transfer, Result.UNCERTAIN, phase, text=text, to_blame=Blame.SERVER)",
         "test_f13_a_connection_lost_before_data_costs_no_mail_and_makes_no_second_copy",
     ),
     Guard(
-        "F14", "silence after the final dot is uncertain", "campaign/mail/session.py",
+        "F14", "silence after the final dot is uncertain", "campaign/smtp/session.py",
         "(Result.TEMPORARY, Phase.DATA) if submitted_is_safe else (Result.UNCERTAIN, Phase.DOT)",
         "(Result.TEMPORARY, Phase.DATA)",
         "test_f14_no_answer_after_the_final_dot_is_uncertain_and_never_sent_again",

@@ -15,12 +15,12 @@ from campaign.accounts import accounts
 from campaign.accounts.accounts import Account, Role
 from campaign.delivery import Deliverer, Tally
 from campaign.domain.blast import BlastText
-from campaign.mail.relays import Relay, RelayTransport
-from campaign.mail.smtp_settings import SmtpSettings
 from campaign.mailer import Mailer
 from campaign.outbox import lanes
 from campaign.outbox.lanes import LaneState
 from campaign.recovering import recover
+from campaign.smtp.relays import Relay, RelayTransport
+from campaign.smtp.settings import SmtpSettings
 from campaign.smtpd.dialogue import Answer, Transaction
 from campaign.smtpd.faults import FaultRules
 from campaign.smtpd.running import ServerThread

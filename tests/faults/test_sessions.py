@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from campaign.accounts.accounts import Role
-from campaign.mail.smtp_settings import DEADLINES
-from campaign.mail.transport import Phase
 from campaign.outbox import lanes
+from campaign.smtp.settings import DEADLINES
+from campaign.smtp.transport import Phase
 from campaign.smtpd.certificates import Certificate
 from campaign.smtpd.script import Fault
 from campaign.states import Lane

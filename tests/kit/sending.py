@@ -16,10 +16,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from campaign.mail.memory import accepted
-from campaign.mail.transport import Envelope, OnOutcome, OnSubmit
 from campaign.mailer import Mailer
 from campaign.runtime import build
+from campaign.smtp.transport import Envelope, OnOutcome, OnSubmit, accepted
 from campaign.states import Lane
 from tests.kit.worlds import Clock, PatientDeliverer, settings_for
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from campaign.mail.memory import accepted
-from campaign.mail.transport import Blame, Envelope, Outcome, Phase, Result
+from campaign.smtp.transport import Blame, Envelope, Outcome, Phase, Result, accepted
 
 Script = Callable[[Envelope], Outcome]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from campaign import counting
 from campaign.database.connection import Transaction
 from campaign.delivery import Deliverer, Tally
-from campaign.mail.memory import MemoryTransport
 from campaign.mailer import Mailer
 from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
@@ -16,6 +15,7 @@ from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
 from campaign.signatures import confirming, preferences, signing
 from campaign.signatures import queries as signature_queries
+from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane, SignatureState
 
 KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()

@@ -13,10 +13,10 @@ from campaign.mail.compiled import CompiledMail
 from campaign.mail.compose import Composer, ListIdentity, Sender
 from campaign.mail.dkim import Signer
 from campaign.mail.kinds import KINDS
-from campaign.mail.smtp import SmtpTransport
-from campaign.mail.smtp_settings import SmtpSettings
-from campaign.mail.transport import Envelope, Outcome
 from campaign.settings import ROOT
+from campaign.smtp.settings import SmtpSettings
+from campaign.smtp.smtp import SmtpTransport
+from campaign.smtp.transport import Envelope, Outcome
 from campaign.smtpd.dialogue import Transaction
 from campaign.smtpd.running import ServerThread
 from campaign.smtpd.script import Fault, Script

@@ -11,8 +11,8 @@ import pytest
 
 from campaign.mail.dkim import Signer
 from campaign.mail.kinds import KINDS, Lane
-from campaign.mail.transport import Envelope, Result
 from campaign.settings import LANGUAGES
+from campaign.smtp.transport import Envelope, Result
 from campaign.smtpd.faults import FaultServer
 from tests.mail import kit
 

@@ -11,11 +11,11 @@ from campaign import errors
 from campaign.accounts import addresses
 from campaign.errors import InvalidInputError
 from campaign.mail.addresses import is_wire_address
-from campaign.mail.memory import MemoryTransport
 from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
 from campaign.petitions.markdown import to_html
 from campaign.signatures import petition_page, signing
+from campaign.smtp.transport import MemoryTransport
 
 CRLF = "\r\nBcc: evil@example.com\r\n\r\nX"
 

@@ -10,10 +10,10 @@ from redis import Redis
 from campaign import rewrapping
 from campaign.broker import client_url
 from campaign.errors import CountersignError
-from campaign.mail.smtp import SmtpTransport
-from campaign.mail.smtp_settings import Security, SmtpSettings
 from campaign.recovering import recover
 from campaign.signatures import confirming, petition_page, preferences, signing
+from campaign.smtp.settings import Security, SmtpSettings
+from campaign.smtp.smtp import SmtpTransport
 from campaign.smtpd.faults import FaultServer
 from campaign.smtpd.script import Fault, Script
 from campaign.ticker import jobs, run_job

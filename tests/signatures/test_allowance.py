@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campaign import errors
-from campaign.mail.memory import MemoryTransport
 from campaign.outbox.plan import network_prefix
 from campaign.signatures import confirming, preferences, signing
+from campaign.smtp.transport import MemoryTransport
 from campaign.states import SignatureState
 from campaign.upkeep import forget, remind
 

@@ -12,10 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from campaign import counting, upkeep
 from campaign.errors import CountersignError
-from campaign.mail.memory import MemoryTransport, accepted
 from campaign.petitions import petitions
 from campaign.recovering import recover
 from campaign.signatures import confirming, preferences
+from campaign.smtp.transport import MemoryTransport, accepted
 from tests.kit import servers
 from tests.kit.engines import clean
 from tests.kit.worlds import make_world

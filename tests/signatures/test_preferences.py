@@ -5,10 +5,10 @@ import pytest
 from campaign import errors, upkeep
 from campaign.accounts import addresses
 from campaign.errors import ConflictError, TokenRefusedError
-from campaign.mail.memory import MemoryTransport, accepted
 from campaign.mailer import Mailer
 from campaign.petitions import petitions
 from campaign.signatures import confirming, petition_page, preferences
+from campaign.smtp.transport import MemoryTransport, accepted
 from campaign.states import Lane, MessageKind, SignatureState
 from tests.kit import servers
 from tests.kit.worlds import PatientDeliverer

@@ -14,8 +14,8 @@ from campaign.broker import TIMEOUT, client_url
 from campaign.cli import serve
 from campaign.database import jobs as database_jobs
 from campaign.engines import redis
-from campaign.mail.memory import MemoryTransport
 from campaign.outbox import workers
+from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
 from campaign.ticker import Ticker
 from tasks.app import make_app

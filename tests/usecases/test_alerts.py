@@ -8,8 +8,8 @@ from campaign import lanes as campaign_lanes
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.errors import ConflictError, InvalidInputError
-from campaign.mail.memory import MemoryTransport
 from campaign.outbox import lanes
+from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
 
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from campaign import blast_running
 from campaign.domain.blast import Reception
-from campaign.mail.memory import MemoryTransport, accepted
 from campaign.mailer import Mailer
+from campaign.smtp.transport import MemoryTransport, accepted
 from campaign.states import Lane
 from campaign.store import blasts
 from tests.kit import servers

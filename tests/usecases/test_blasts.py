@@ -9,10 +9,10 @@ from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.domain.blast import Audience, BlastStage, BlastText
 from campaign.errors import ConflictError, InvalidInputError
-from campaign.mail.memory import MemoryTransport
 from campaign.outbox import suppressions
 from campaign.petitions import organisers
 from campaign.signatures import preferences
+from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane, MessageState
 
 TEXT = {

@@ -10,9 +10,9 @@ import pytest
 from campaign.database.connection import Store
 from campaign.engines import postgres
 from campaign.errors import StoreUnavailableError
-from campaign.mail.memory import MemoryTransport, accepted
 from campaign.recovering import recover
 from campaign.signatures import confirming, signing
+from campaign.smtp.transport import MemoryTransport, accepted
 from campaign.states import Lane
 from tests.kit.worlds import make_world
 

@@ -10,8 +10,8 @@ import pytest
 
 from campaign.delivery import Tally
 from campaign.journal import Journal, legacies
-from campaign.mail.memory import MemoryTransport, accepted
 from campaign.recovering import journal_folder, recover
+from campaign.smtp.transport import MemoryTransport, accepted
 from tests.kit import servers
 from tests.kit.engines import ROOT
 

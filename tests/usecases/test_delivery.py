@@ -1,6 +1,6 @@
 import email.policy
 
-from campaign.mail.memory import MemoryTransport
+from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
 
 

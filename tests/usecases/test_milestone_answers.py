@@ -4,8 +4,8 @@ from campaign import blast_running, milestones
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.errors import ConflictError
-from campaign.mail.memory import MemoryTransport
 from campaign.petitions import petitions
+from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
 from tests.kit.racing import at_once
 

@@ -1,6 +1,6 @@
 from campaign import blast_running
-from campaign.mail.memory import MemoryTransport
 from campaign.signatures import preferences
+from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
 
 

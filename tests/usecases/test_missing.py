@@ -7,9 +7,9 @@ from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.domain.blast import BlastStage, BlastText
 from campaign.errors import ConflictError
-from campaign.mail.memory import MemoryTransport
 from campaign.petitions import organisers
 from campaign.signatures import preferences
+from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
 from campaign.store import blasts as store_blasts
 from campaign.store import progress as store_progress

@@ -8,10 +8,9 @@ import pytest
 
 from campaign import settling
 from campaign.errors import SessionFailedError
-from campaign.mail.memory import MemoryTransport, accepted
-from campaign.mail.transport import Blame, Phase, Result
 from campaign.outbox import lanes
 from campaign.settling import Round
+from campaign.smtp.transport import Blame, MemoryTransport, Phase, Result, accepted
 from campaign.states import Lane
 from tests.kit import servers
 

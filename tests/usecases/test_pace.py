@@ -11,9 +11,9 @@ from campaign.buckets import LocalBuckets, SharedBuckets
 from campaign.delivery import Deliverer
 from campaign.domain.pace import SLICE
 from campaign.engines import redis
-from campaign.mail import transport as mail_transport
-from campaign.mail.memory import MemoryTransport
 from campaign.mailer import Mailer
+from campaign.smtp import transport as smtp_transport
+from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
 from tasks.process import open_transport
 from tests.kit import servers
@@ -154,7 +154,7 @@ def test_a_domain_that_asks_for_less_is_slowed_and_recovers(paced):
     world = paced()
     planned(world, 3, domain="busy.test")
 
-    drain(world, servers.answering(mail_transport.Result.TEMPORARY, mail_transport.Phase.RCPT, 421, "4.7.0"))
+    drain(world, servers.answering(smtp_transport.Result.TEMPORARY, smtp_transport.Phase.RCPT, 421, "4.7.0"))
     slowed = world.sql("select factor from slow_domain")
     world.clock.forward(hours=2)
     drain(world)
@@ -177,7 +177,7 @@ def test_no_address_and_no_domain_in_clear_is_stored_of_the_slow_ones(paced):
     world = paced()
     planned(world, 3, domain="busy.test")
 
-    drain(world, servers.answering(mail_transport.Result.TEMPORARY, mail_transport.Phase.RCPT, 421))
+    drain(world, servers.answering(smtp_transport.Result.TEMPORARY, smtp_transport.Phase.RCPT, 421))
 
     [(key,)] = world.sql("select key from slow_domain")
     assert b"busy" not in bytes(key)

@@ -4,10 +4,10 @@ from campaign import blast_running, blasts, monitor
 from campaign.accounts import sign_in
 from campaign.domain.blast import BlastText
 from campaign.domain.flow import Code, judge
-from campaign.mail.memory import MemoryTransport
 from campaign.petitions import organisers
 from campaign.restoring import declare_restored
 from campaign.runtime import build
+from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
 from tests.kit import ledgers
 from tests.kit.commands import Shell

@@ -5,10 +5,10 @@ from campaign.accounts import audit
 from campaign.domain.blast import BlastText
 from campaign.domain.troubles import TARGETS, Press, presses, sources
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
-from campaign.mail.memory import MemoryTransport
 from campaign.messages import Show
 from campaign.outbox import suppressions
 from campaign.petitions import organisers
+from campaign.smtp.transport import MemoryTransport
 from campaign.states import MESSAGE_MOVES, Lane, MessageState
 from tests.kit import ledgers
 

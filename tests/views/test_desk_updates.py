@@ -4,7 +4,7 @@ import pytest
 
 from campaign import blast_running, blasts
 from campaign.domain.blast import BlastText
-from campaign.mail.memory import MemoryTransport
+from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
 from tests.kit.worlds import World
 from tests.views.deskkit import SLUG, Desk, make_desk, text_of

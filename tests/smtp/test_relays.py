@@ -6,11 +6,10 @@ import pytest
 
 from campaign.buckets import LocalBuckets
 from campaign.errors import SessionFailedError, SettingsError
-from campaign.mail.memory import MemoryTransport
-from campaign.mail.relays import Relay, RelayTransport
-from campaign.mail.smtp_settings import SmtpSettings
-from campaign.mail.transport import Blame, Envelope, Outcome, Phase, Result
 from campaign.pacing import RelayPace
+from campaign.smtp.relays import Relay, RelayTransport
+from campaign.smtp.settings import SmtpSettings
+from campaign.smtp.transport import Blame, Envelope, MemoryTransport, Outcome, Phase, Result
 from campaign.smtpd.faults import FaultServer
 from campaign.smtpd.script import Fault
 from campaign.states import Lane

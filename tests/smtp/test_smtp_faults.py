@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from campaign.errors import SessionFailedError
-from campaign.mail.smtp_settings import Mechanism, Security
-from campaign.mail.transport import Blame, Phase, Result
+from campaign.smtp.settings import Mechanism, Security
+from campaign.smtp.transport import Blame, Phase, Result
 from campaign.smtpd.certificates import Certificate
 from campaign.smtpd.faults import FaultServer
 from campaign.smtpd.script import Fault

@@ -3,8 +3,7 @@
 import pytest
 
 from campaign.errors import SessionFailedError
-from campaign.mail.memory import MemoryTransport
-from campaign.mail.transport import Blame, Envelope, Outcome, Phase, Result, Transport
+from campaign.smtp.transport import Blame, Envelope, MemoryTransport, Outcome, Phase, Result, Transport
 from tests.mail.kit import envelope
 
 

@@ -9,7 +9,7 @@ from typing import Final, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from campaign.errors import SettingsError
-from campaign.mail.transport import Phase
+from campaign.smtp.transport import Phase
 
 
 class Security(StrEnum):

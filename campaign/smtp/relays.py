@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from campaign.errors import SessionFailedError
-from campaign.mail.smtp import SmtpTransport
-from campaign.mail.smtp_settings import SmtpSettings
-from campaign.mail.transport import Envelope, OnOutcome, OnSubmit, Outcome, Phase, Result, Transport
+from campaign.smtp.settings import SmtpSettings
+from campaign.smtp.smtp import SmtpTransport
+from campaign.smtp.transport import Envelope, OnOutcome, OnSubmit, Outcome, Phase, Result, Transport
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Relay:
 
 
 class RelayTransport:
-    """See :class:`~campaign.mail.transport.Transport`. Each batch goes to one relay, in turn by weight.
+    """See :class:`~campaign.smtp.transport.Transport`. Each batch goes to one relay, in turn by weight.
 
     What is over the rate of that relay goes to the others, but not to those without weight. A message is offered to
     another relay only if the first certainly never heard of it. The lane fails only when every relay has.
@@ -87,7 +87,7 @@ class RelayTransport:
         self._patience = patience
 
     def deliver(self, envelopes: Iterable[Envelope], *, on_submit: OnSubmit, on_outcome: OnOutcome) -> None:
-        """See :class:`~campaign.mail.transport.Transport`. It may return before all was taken: see :data:`PATIENCE`."""
+        """See :class:`~campaign.smtp.transport.Transport`. It may return before all was taken: see :data:`PATIENCE`."""
         if len(self._relays) == 1 and not (self._gate and self._relays[0].rate):
             self._relays[0].transport.deliver(envelopes, on_submit=on_submit, on_outcome=on_outcome)
             return

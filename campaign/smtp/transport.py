@@ -4,9 +4,11 @@ Only delivery decides about retries; a transport only tells what happened.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
+
+from campaign.errors import SessionFailedError
 
 
 class Result(StrEnum):
@@ -99,3 +101,46 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """End kept connections politely. The transport may be used again afterwards."""
+
+
+def accepted(envelope: Envelope) -> Outcome:
+    """The usual outcome."""
+    return Outcome(
+        id=envelope.id,
+        result=Result.ACCEPTED,
+        phase=Phase.DOT,
+        code=250,
+        enhanced="2.0.0",
+        text="2.0.0 Ok",
+        blame=Blame.NOBODY,
+    )
+
+
+@dataclass
+class MemoryTransport:
+    """Keeps what it accepted in ``sent``.
+
+    ``script`` decides each outcome (accepted, if not given); ``failures`` are raised one per call of :meth:`deliver`
+    before anything is taken, until none is left.
+    """
+
+    script: Callable[[Envelope], Outcome] = accepted
+    failures: list[SessionFailedError] = field(default_factory=list)
+    sent: list[Envelope] = field(default_factory=list)
+    closed: int = 0
+
+    def deliver(self, envelopes: Iterable[Envelope], *, on_submit: OnSubmit, on_outcome: OnOutcome) -> None:
+        """See :class:`~campaign.smtp.transport.Transport`."""
+        if self.failures:
+            raise self.failures.pop(0)
+        for envelope in envelopes:
+            outcome = self.script(envelope)
+            if outcome.phase is Phase.DOT:
+                on_submit(envelope.id)
+            if outcome.result is Result.ACCEPTED:
+                self.sent.append(envelope)
+            on_outcome(outcome)
+
+    def close(self) -> None:
+        """Count it."""
+        self.closed += 1

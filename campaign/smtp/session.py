@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from campaign.errors import SessionFailedError
-from campaign.mail.connection import Connection, Loss
-from campaign.mail.opening import Opening
-from campaign.mail.replies import Reply, blame, enhanced_code, scrubbed
-from campaign.mail.smtp_settings import SmtpSettings
-from campaign.mail.transport import Blame, Envelope, Outcome, Phase, Result
+from campaign.smtp.connection import Connection, Loss
+from campaign.smtp.handshake import Opening
+from campaign.smtp.replies import Reply, blame, enhanced_code, scrubbed
+from campaign.smtp.settings import SmtpSettings
+from campaign.smtp.transport import Blame, Envelope, Outcome, Phase, Result
 
 QUIT = b"QUIT\r\n"
 

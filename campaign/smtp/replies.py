@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from campaign.mail.transport import Blame, Phase
+from campaign.smtp.transport import Blame, Phase
 
 MAX_REPLY: Final = 16 * 1024
 """Octets of one reply with all its lines; RFC 5321 section 4.5.3.1.5 knows 512 a line."""

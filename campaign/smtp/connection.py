@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from campaign.mail.replies import BrokenReplyError, Reply, ReplyReader
-from campaign.mail.smtp_settings import SmtpSettings
-from campaign.mail.transport import Phase
+from campaign.smtp.replies import BrokenReplyError, Reply, ReplyReader
+from campaign.smtp.settings import SmtpSettings
+from campaign.smtp.transport import Phase
 
 READ: Final = selectors.EVENT_READ
 WRITE: Final = selectors.EVENT_WRITE

@@ -10,9 +10,9 @@ from typing import Final
 from campaign.errors import MailValueError, SessionFailedError
 from campaign.mail.addresses import are_wire_addresses, is_wire_address
 from campaign.mail.compiled import wire_data
-from campaign.mail.session import Session, Transfer
-from campaign.mail.smtp_settings import Security, SmtpSettings
-from campaign.mail.transport import Blame, Envelope, OnOutcome, OnSubmit, Outcome, Phase, Result
+from campaign.smtp.session import Session, Transfer
+from campaign.smtp.settings import Security, SmtpSettings
+from campaign.smtp.transport import Blame, Envelope, OnOutcome, OnSubmit, Outcome, Phase, Result
 
 __all__ = ["SmtpSettings", "SmtpTransport"]
 
@@ -24,7 +24,7 @@ MAX_BARREN: Final = 4
 
 
 class SmtpTransport:
-    """See :class:`~campaign.mail.transport.Transport`. One thread at a time; make it after a fork, not before."""
+    """See :class:`~campaign.smtp.transport.Transport`. One thread at a time; make it after a fork, not before."""
 
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
@@ -33,7 +33,7 @@ class SmtpTransport:
         self._sessions: list[Session] = []
 
     def deliver(self, envelopes: Iterable[Envelope], *, on_submit: OnSubmit, on_outcome: OnOutcome) -> None:
-        """See :class:`~campaign.mail.transport.Transport`.
+        """See :class:`~campaign.smtp.transport.Transport`.
 
         If ``envelopes`` raises, what is on the wire is finished first. If a callback raises, all connections are cut:
         what was submitted and has no outcome yet is then for the caller to call uncertain.
@@ -115,7 +115,7 @@ class _Delivery:
             raise self._failure
 
     def take(self) -> Transfer | None:
-        """See :class:`~campaign.mail.session.Crew`."""
+        """See :class:`~campaign.smtp.session.Crew`."""
         if self._waiting:
             return self._waiting.popleft()
         while not self._exhausted:
@@ -145,22 +145,22 @@ class _Delivery:
         return None
 
     def settled(self, outcome: Outcome) -> None:
-        """See :class:`~campaign.mail.session.Crew`."""
+        """See :class:`~campaign.smtp.session.Crew`."""
         if outcome.code is not None and outcome.phase is not Phase.MAIL:
             self._barren = 0
         self._on_outcome(outcome)
 
     def give_back(self, transfer: Transfer) -> None:
-        """See :class:`~campaign.mail.session.Crew`."""
+        """See :class:`~campaign.smtp.session.Crew`."""
         self._waiting.append(transfer)
         self._stirred = True
 
     def stir(self) -> None:
-        """See :class:`~campaign.mail.session.Crew`."""
+        """See :class:`~campaign.smtp.session.Crew`."""
         self._stirred = True
 
     def failed(self, failure: SessionFailedError) -> None:
-        """See :class:`~campaign.mail.session.Crew`."""
+        """See :class:`~campaign.smtp.session.Crew`."""
         in_opening = failure.phase in {Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH}
         self._barren += 1
         self._stirred = True

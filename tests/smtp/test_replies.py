@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.mail.replies import BrokenReplyError, Reply, ReplyReader, blame, scrubbed
-from campaign.mail.transport import Blame, Phase
+from campaign.smtp.replies import BrokenReplyError, Reply, ReplyReader, blame, scrubbed
+from campaign.smtp.transport import Blame, Phase
 
 STREAM = b"250-mail.example.org\r\n250-SIZE 100\r\n250 PIPELINING\r\n550 5.1.1 no\r\n354\r\n250 ok\n"
 REPLIES = [

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Final
 
 from campaign.errors import SessionFailedError
-from campaign.mail.connection import Connection
-from campaign.mail.replies import Reply
-from campaign.mail.smtp_settings import Mechanism, Security, is_loopback
-from campaign.mail.transport import Phase
+from campaign.smtp.connection import Connection
+from campaign.smtp.replies import Reply
+from campaign.smtp.settings import Mechanism, Security, is_loopback
+from campaign.smtp.transport import Phase
 
 _PREFERENCE: Final = (Mechanism.PLAIN, Mechanism.LOGIN)
 
