@@ -11,16 +11,17 @@ from pathlib import Path
 import psutil
 
 from benchmarks.installation import Installation
-from campaign import blast_running, seeding
+from campaign import seeding
+from campaign.blasts import queries as blast_queries
+from campaign.blasts import running as blast_running
+from campaign.blasts.rules import BlastKind
 from campaign.database.connection import Transaction
-from campaign.domain.blast import BlastKind
 from campaign.outbox import lanes
 from campaign.petitions.markdown import to_html
 from campaign.petitions.petitions import by_slug
 from campaign.runtime import Runtime
 from campaign.settings import ROOT, child_environment
 from campaign.states import Lane
-from campaign.store import blasts
 
 PROCESSES = 2
 BODY = "Dear {{name}},\n\n" + "We were heard: the river will be protected, and this is thanks to all of you.\n\n" * 2
@@ -74,10 +75,10 @@ def freeze(runtime: Runtime, slug: str, *, key: str) -> Frozen:
 
     def work(tx: Transaction) -> int:
         lanes.pause(tx, Lane.BULK, by="system", reason="the benchmark prepares", now=now)
-        blast_id = blasts.add(tx, petition_id=petition.id, kind=BlastKind.UPDATE, request_key=key)
+        blast_id = blast_queries.add(tx, petition_id=petition.id, kind=BlastKind.UPDATE, request_key=key)
         texts = {locale: ("News about the river", BODY, to_html(BODY)) for locale in ("en", "de")}
-        blasts.save_texts(tx, blast_id, texts)
-        blasts.start(tx, blast_id, count=1000, now=now)
+        blast_queries.save_texts(tx, blast_id, texts)
+        blast_queries.start(tx, blast_id, count=1000, now=now)
         return blast_id
 
     blast_id = runtime.store.transact(work)

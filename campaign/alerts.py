@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from campaign import i18n
+from campaign.blasts import queries as blast_queries
 from campaign.database.connection import Transaction
 from campaign.lanes import SYSTEM
 from campaign.outbox import lanes
@@ -13,7 +14,7 @@ from campaign.outbox.lanes import LaneState
 from campaign.runtime import Runtime
 from campaign.sentence import foreign
 from campaign.states import Lane
-from campaign.store import alerts, blasts
+from campaign.store import alerts
 
 QUIET = timedelta(hours=1)
 """After telling, nobody is told of the same cause again for this long."""
@@ -70,7 +71,7 @@ def _watch_lane(tx: Transaction, state: LaneState, now: datetime) -> int:
 
 
 def _watch_blasts(tx: Transaction, now: datetime) -> int:
-    standing = blasts.paused_by_themselves(tx)
+    standing = blast_queries.paused_by_themselves(tx)
     alerts.end_of_blasts(tx, but=[blast.id for blast in standing], now=now)
     planned = 0
     for blast in standing:

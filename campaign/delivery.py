@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from campaign import settling
+from campaign.blasts.rules import SAME_REFUSALS
 from campaign.buckets import Buckets
 from campaign.database.connection import Transaction
-from campaign.domain.blast import SAME_REFUSALS
 from campaign.errors import SessionFailedError, StoreUnavailableError
 from campaign.journal import Journal
 from campaign.mailer import Mailer

@@ -1,9 +1,10 @@
 """The example: a live petition in every language, its organiser, and an admin. What a newcomer sees first."""
 
-from campaign import blast_reports, blasts
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
-from campaign.domain.blast import BlastText
+from campaign.blasts import blasts
+from campaign.blasts import reports as blast_reports
+from campaign.blasts.rules import BlastText
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.petitions import petitions, text_files
 from campaign.petitions.rules import Draft

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from campaign.blasts import progress as blast_progress
+from campaign.blasts import queries as blast_queries
 from campaign.database.connection import Transaction
 from campaign.outbox import depth
 from campaign.runtime import Runtime
 from campaign.states import Lane, MessageState
-from campaign.store import blasts, minutes, snapshot
-from campaign.store import progress as store_progress
+from campaign.store import minutes, snapshot
 
 HOUR = 60
 KEEP = timedelta(days=7)
@@ -37,8 +38,8 @@ def tally(runtime: Runtime) -> int:
 
     def look(tx: Transaction) -> tuple[dict[Lane, depth.Queue], dict[int, dict[MessageState, int]]]:
         snapshot.begin(tx)
-        running = depth.long_blasts(tx, [blast.id for blast in blasts.unfinished(tx)])
-        return depth.count(tx, depth.long_lanes(tx), now=now), store_progress.states(tx, running)
+        running = depth.long_blasts(tx, [blast.id for blast in blast_queries.unfinished(tx)])
+        return depth.count(tx, depth.long_lanes(tx), now=now), blast_progress.states(tx, running)
 
     lanes, by_blast = runtime.store.transact(look)
 

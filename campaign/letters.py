@@ -11,9 +11,10 @@ from campaign.accounts import accounts as account_accounts
 from campaign.accounts import queries as account_queries
 from campaign.accounts import sign_in
 from campaign.accounts.accounts import Account, Role
+from campaign.blasts import merge_tags
+from campaign.blasts import queries as blast_queries
+from campaign.blasts.rules import Blast
 from campaign.database.connection import Transaction
-from campaign.domain import merge_tags
-from campaign.domain.blast import Blast
 from campaign.errors import NotFoundError
 from campaign.i18n import format_number
 from campaign.mail.slots import Slots
@@ -25,7 +26,6 @@ from campaign.petitions.rules import next_goal
 from campaign.runtime import Runtime
 from campaign.states import MessageKind
 from campaign.store import alerts as store_alerts
-from campaign.store import blasts as store_blasts
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~&])")
 
@@ -92,9 +92,9 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
             found[account_id] = account_accounts.in_clear(runtime, stored)
     blasts = {}
     for blast_id in blast_ids:
-        blast = store_blasts.by_id(tx, int(blast_id or 0))
+        blast = blast_queries.by_id(tx, int(blast_id or 0))
         if blast is not None:
-            blasts[blast.id] = BlastMaterial(blast, store_blasts.texts(tx, blast.id))
+            blasts[blast.id] = BlastMaterial(blast, blast_queries.texts(tx, blast.id))
     links = {}
     for message in messages:
         if message.kind is MessageKind.SIGN_IN:

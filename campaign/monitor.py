@@ -5,6 +5,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from campaign import broker
+from campaign.blasts import progress as blast_progress
 from campaign.database import jobs as database_jobs
 from campaign.database.connection import Transaction
 from campaign.domain.flow import WORKER_SEEN, Snapshot, WorkerLook, judge
@@ -13,7 +14,6 @@ from campaign.outbox import workers
 from campaign.runtime import Runtime
 from campaign.sentence import sentence
 from campaign.settings import Settings
-from campaign.store import progress as store_progress
 from campaign.store import snapshot as store_snapshot
 from campaign.store import troubles
 
@@ -42,7 +42,7 @@ def take(runtime: Runtime) -> Snapshot:
             stuck=store_snapshot.stuck(tx, now=now),
             petitions=store_snapshot.petitions(tx),
             troubles=troubles.groups(tx, since=now - store_snapshot.DAY, now=now),
-            blasts=store_progress.unfinished(tx, now=now),
+            blasts=blast_progress.unfinished(tx, now=now),
             jobs=database_jobs.jobs(tx),
         )
 

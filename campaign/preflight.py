@@ -7,9 +7,9 @@ from datetime import timedelta
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from campaign import blasts
+from campaign.blasts import blasts
+from campaign.blasts.rules import Blast, BlastKind, BlastText
 from campaign.database.connection import Transaction
-from campaign.domain.blast import Blast, BlastKind, BlastText
 from campaign.errors import CountersignError
 from campaign.mail.compose import MAX_HTML
 from campaign.outbox import lanes, workers

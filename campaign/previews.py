@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from campaign import blasts
-from campaign.domain.blast import Audience, Blast, BlastKind, BlastText
+from campaign.blasts import blasts
+from campaign.blasts.merge_tags import merged_html, merged_line, shared_values
+from campaign.blasts.rules import Audience, Blast, BlastKind, BlastText
 from campaign.errors import MailTemplateError
 from campaign.letters import BlastMaterial, Materials
 from campaign.mail.addresses import wire_address
 from campaign.mailer import Mailer, Recipient
-from campaign.merging import merged_html, merged_line, shared_values
 from campaign.outbox.ledger import Claimed
 from campaign.petitions import petitions
 from campaign.runtime import Runtime

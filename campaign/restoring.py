@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from campaign.accounts import audit
 from campaign.accounts import queries as account_queries
+from campaign.blasts import queries as blast_queries
 from campaign.database import instance
 from campaign.database.connection import Transaction
 from campaign.lanes import CLI
 from campaign.outbox import lanes as outbox_lanes
 from campaign.runtime import Runtime
 from campaign.states import Lane
-from campaign.store import blasts as store_blasts
 
 REASON = "A backup was restored: look at what waits before you resume."
 
@@ -35,8 +35,8 @@ def declare_restored(runtime: Runtime) -> Restored:
     def work(tx: Transaction) -> Restored:
         epoch = instance.new_epoch(tx)
         paused = sum(outbox_lanes.pause(tx, lane, by=CLI, reason=REASON, now=now) for lane in Lane)
-        running = [blast for blast in store_blasts.unfinished(tx) if blast.started_at is not None]
-        held = sum(store_blasts.hold(tx, blast.id, reason="other_epoch", now=now) for blast in running)
+        running = [blast for blast in blast_queries.unfinished(tx) if blast.started_at is not None]
+        held = sum(blast_queries.hold(tx, blast.id, reason="other_epoch", now=now) for blast in running)
         ended = account_queries.end_all_sessions(tx)
         audit.add(
             tx, action="instance.restored", subject="instance", subject_id=1, actor="cli",

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from campaign import blast_reception, refusing
+from campaign import refusing
+from campaign.blasts import health as blast_health
 from campaign.database.connection import Transaction
 from campaign.domain.backoff import gives_up, wait_after
 from campaign.domain.pace import is_sign
@@ -105,7 +106,7 @@ def record(runtime: Runtime, tx: Transaction, this: Round, *, lane: Lane, owner_
     _note_addresses(tx, this, [item for item in settlements if item.message_id in changed], now)
     refused = {item.message_id for item in settlements if item.state == "rejected"} & changed
     blasts = {this.handed[message_id].message.blast_id or 0 for message_id in refused}
-    blast_reception.look(tx, blasts - {0}, now=now)
+    blast_health.look(tx, blasts - {0}, now=now)
     _note_lane(runtime, tx, this, lane)
 
 

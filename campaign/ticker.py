@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from campaign import alerts, blast_reception, blast_running, counting, hours, recovering, upkeep
+from campaign import alerts, hours, recovering, upkeep
+from campaign.blasts import health as blast_health
+from campaign.blasts import milestones
+from campaign.blasts import running as blast_running
 from campaign.database import jobs as database_jobs
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.outbox import ledger, workers
@@ -41,17 +44,17 @@ def jobs(runtime: Runtime) -> Mapping[str, Job]:
     """The schedule, on one screen."""
     count_every = timedelta(seconds=runtime.settings.count_interval)
     return {
-        "count_signatures": Job(count_every, counting.count_signatures, vital=True),
+        "count_signatures": Job(count_every, milestones.count_signatures, vital=True),
         "look_at_blasts": Job(timedelta(seconds=1), blast_running.look),
         "recover_leases": Job(timedelta(seconds=3), recovering.recover, vital=True),
-        "watch_blasts": Job(timedelta(seconds=10), blast_reception.watch),
+        "watch_blasts": Job(timedelta(seconds=10), blast_health.watch),
         "watch_lanes": Job(timedelta(seconds=10), alerts.watch, vital=True),
         "note_minutes": Job(timedelta(seconds=15), hours.note, vital=True),
         "tally_queues": Job(timedelta(seconds=15), hours.tally, vital=True),
         "expire_signatures": Job(timedelta(minutes=10), upkeep.expire_signatures),
         "remind": Job(timedelta(minutes=10), upkeep.remind),
         "erase_old": Job(timedelta(hours=6), upkeep.erase_old),
-        "recount": Job(timedelta(hours=24), counting.recount),
+        "recount": Job(timedelta(hours=24), milestones.recount),
         "forget": Job(timedelta(hours=1), upkeep.forget),
     }
 

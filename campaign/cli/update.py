@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import click
 
-from campaign import blast_reports, blasts, i18n
-from campaign.blast_reports import Report
+from campaign import i18n
+from campaign.blasts import blasts
+from campaign.blasts import reports as blast_reports
+from campaign.blasts.reports import Report
 from campaign.cli import tables
 from campaign.cli.opening import open_runtime
 from campaign.petitions import petitions

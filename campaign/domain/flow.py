@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from campaign.blasts.progress import BlastLook
 from campaign.database.jobs import TICK_LATE, JobLook
 from campaign.states import Lane, MessageKind, MessageState
 
@@ -18,9 +19,6 @@ MAIL_LATE = timedelta(seconds=60)
 
 LEASE_LATE = timedelta(seconds=30)
 """Expired leases are recovered every ten seconds; one that is this old stays."""
-
-SHORTEST_SPAN = 10.0
-"""Seconds over which a rate is measured at least, so that two mails in one second are no 2/s."""
 
 
 class Level(StrEnum):
@@ -168,35 +166,6 @@ class PetitionCount:
 
 
 @dataclass(frozen=True)
-class BlastLook:
-    """A blast that is scheduled, held or not finished."""
-
-    id: int
-    petition: str
-    kind: str
-    stage: str
-    planned: int
-    """All its messages; open, accepted, rejected and uncertain are parts of it."""
-    open: int
-    accepted: int
-    rejected: int
-    uncertain: int
-    rate: float
-    """Messages accepted per second, lately."""
-    send_at: datetime | None
-    started_at: datetime | None
-    paused_at: datetime | None
-    reason: str | None
-    """Why it is paused or held."""
-
-    def finish_at(self, now: datetime) -> datetime | None:
-        """When it is done at the present rate; None if nothing moves."""
-        if not self.open or self.rate <= 0 or self.paused_at is not None:
-            return None
-        return now + timedelta(seconds=min(self.open / self.rate, 3e9))
-
-
-@dataclass(frozen=True)
 class BrokerLook:
     """Redis, as it answered."""
 
@@ -243,23 +212,6 @@ class Verdict:
     code: Code
     level: Level
     lane: LaneFlow | None = None
-
-
-def rate_of(accepted: int, first_at: datetime | None, now: datetime, *, window: float = 60.0) -> float:
-    """Messages per second from what was accepted within a window that ends now.
-
-    A flow that began within the window is measured from its beginning, so that the first finish time is not far off.
-
-    Args:
-        accepted: messages accepted in the window.
-        first_at: the first of them.
-        now: the present moment.
-        window: seconds.
-    """
-    if not accepted or first_at is None:
-        return 0.0
-    span = min(max((now - first_at).total_seconds(), SHORTEST_SPAN), window)
-    return accepted / span
 
 
 def judge(snapshot: Snapshot) -> Verdict:

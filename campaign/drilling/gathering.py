@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from campaign import counting
 from campaign.accounts.addresses import parse
+from campaign.blasts import milestones
 from campaign.drilling.axe import Fallen
 from campaign.drilling.canaries import Seeker
 from campaign.drilling.evidence import Announced, Counted, Evidence, MessageRow, Search, SignatureRow, SignedUp
@@ -45,7 +45,7 @@ def gather(scene: Scene) -> Evidence:
     lanes = [(at, messages[number].lane) for at, number in offers if number in messages]
     find = _finder(scene, messages)
     shown = runtime.store.transact(drills.counts)
-    drift = counting.recount(runtime)
+    drift = milestones.recount(runtime)
     return Evidence(
         recipients=scene.recipients,
         blast_id=scene.blast_id,

@@ -8,10 +8,11 @@ from datetime import timedelta
 from random import Random
 from typing import Final
 
-from campaign import blasts, seeding
+from campaign import seeding
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Account, Role
-from campaign.domain.blast import BlastText
+from campaign.blasts import blasts
+from campaign.blasts.rules import BlastText
 from campaign.drilling import gathering
 from campaign.drilling.agenda import Agenda
 from campaign.drilling.axe import Axe, Fallen

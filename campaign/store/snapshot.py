@@ -19,12 +19,14 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
+from campaign.blasts import progress as blast_progress
+from campaign.blasts.progress import rate_of
 from campaign.database.connection import Transaction
-from campaign.domain.flow import LaneFlow, PetitionCount, Stuck, rate_of
+from campaign.domain.flow import LaneFlow, PetitionCount, Stuck
 from campaign.outbox import depth, lanes
 from campaign.petitions.rules import next_goal
 from campaign.states import Lane, MessageState
-from campaign.store import minutes, rates
+from campaign.store import minutes
 
 PETITIONS = 200
 DAY = timedelta(hours=24)
@@ -97,7 +99,7 @@ def _accepted(tx: Transaction, now: datetime) -> Mapping[Lane, _Accepted]:
 
 
 def _accepted_in(tx: Transaction, lane: Lane, now: datetime) -> _Accepted:
-    newest = rates.newest(tx, lane, now=now)
+    newest = blast_progress.newest(tx, lane, now=now)
     if not newest.is_cut:
         counted = _counted(tx, lane, now)
         return _Accepted(counted.in_1m, counted.in_5m, counted.in_60m, rate_of(counted.in_1m, counted.first_at, now))

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, abort, jsonify, request
 
-from campaign import blast_reports, blasts, hours, lanes, monitor
+from campaign import hours, lanes, monitor
+from campaign.blasts import blasts
+from campaign.blasts import reports as blast_reports
 from campaign.domain.flow import Snapshot, Verdict, judge
 from campaign.domain.troubles import presses
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError

@@ -5,8 +5,10 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort, current_app
 
-from campaign import blast_reports, i18n, milestones
-from campaign.domain.blast import BlastStage
+from campaign import i18n
+from campaign.blasts import milestones
+from campaign.blasts import reports as blast_reports
+from campaign.blasts.rules import BlastStage
 from campaign.petitions import petitions
 from campaign.settings import ROOT
 from campaign.signatures import statistics

@@ -4,8 +4,8 @@ import re
 
 from flask import Blueprint, Response, current_app, jsonify
 
-from campaign import blasts
-from campaign.domain.blast import BlastKind, BlastText
+from campaign.blasts import blasts
+from campaign.blasts.rules import BlastKind, BlastText
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.previews import Previewer

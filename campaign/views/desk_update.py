@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort
 
-from campaign import blast_reports, blasts, i18n, milestones, preflight
+from campaign import i18n, preflight
 from campaign.accounts.accounts import Account
-from campaign.blast_reports import Report
-from campaign.domain.blast import UNDO, BlastKind, BlastStage
-from campaign.domain.schedule import Scheduled
+from campaign.blasts import blasts, milestones
+from campaign.blasts import reports as blast_reports
+from campaign.blasts.reports import Report
+from campaign.blasts.rules import UNDO, BlastKind, BlastStage, Scheduled
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.i18n import zone_names
 from campaign.preflight import Level

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 from flask import Blueprint, Response
 
-from campaign import blast_reports, blasts, previews
+from campaign import previews
 from campaign.accounts import countries
-from campaign.blasts import MAX_SUBJECT
-from campaign.domain import merge_tags
-from campaign.domain.blast import Audience, Blast, BlastKind, BlastStage, BlastText
+from campaign.blasts import blasts, merge_tags
+from campaign.blasts import reports as blast_reports
+from campaign.blasts.blasts import MAX_SUBJECT
+from campaign.blasts.rules import Audience, Blast, BlastKind, BlastStage, BlastText
 from campaign.errors import ConflictError, CountersignError, InvalidInputError, NotFoundError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.petitions import petitions

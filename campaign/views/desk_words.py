@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from campaign.domain.blast import BlastStage
+from campaign.blasts.rules import BlastStage
 from campaign.states import MessageState, PetitionState, SignatureState
 from campaign.views.language import gettext, lazy
 

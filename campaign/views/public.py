@@ -2,9 +2,9 @@
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 
-from campaign import updates
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
+from campaign.blasts import pages as blast_pages
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.petitions import petitions
 from campaign.signatures import consents, petition_page, signing
@@ -71,7 +71,7 @@ def _petition_page(
         updates_wording=consents.wording("updates", language()),
         reason_limit=MAX_REASON,
         address=petition_address(slug),
-        updates=updates.published(runtime(), slug, language(), limit=SHOWN_UPDATES),
+        updates=blast_pages.published(runtime(), slug, language(), limit=SHOWN_UPDATES),
     )
 
 

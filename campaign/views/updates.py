@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, url_for
 
-from campaign import updates
+from campaign.blasts import pages as blast_pages
 from campaign.settings import ROOT
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
@@ -16,7 +16,7 @@ pages = Blueprint("updates", __name__, template_folder=str(ROOT / "templates"))
 @allow(Access.PUBLIC)
 def read(slug: str, update_id: int) -> Response:
     """One update in the reader's language, with nobody's name in it."""
-    shown = updates.read(runtime(), slug, update_id, language())
+    shown = blast_pages.read(runtime(), slug, update_id, language())
     address = f"{runtime().settings.base_url}{url_for('updates.read', slug=slug, update_id=update_id)}"
     response = page("update.html", update=shown, address=address)
     response.headers["Cache-Control"] = "public, max-age=60"

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from campaign import blast_running
-from campaign import blasts as campaign_blasts
 from campaign.accounts import accounts, sign_in
 from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Account, Role
-from campaign.domain.blast import BlastText
+from campaign.blasts import blasts as blast_blasts
+from campaign.blasts import running as blast_running
+from campaign.blasts.rules import BlastText
 from campaign.outbox import workers
 from campaign.petitions import petitions
 from campaign.smtp.transport import MemoryTransport
@@ -47,9 +47,7 @@ class Desk:
         return f"{self.live.url}/organiser/p/{SLUG}{rest}"
 
     def draft(self, key: str) -> int:
-        return campaign_blasts.save_draft(
-            self.live.world.runtime, self.petition_id, TEXTS, by=self.olga, request_key=key
-        )
+        return blast_blasts.save_draft(self.live.world.runtime, self.petition_id, TEXTS, by=self.olga, request_key=key)
 
     def pages(self) -> dict[str, str]:
         """Name and address of every page of the desk, in the states that look different."""
@@ -105,16 +103,16 @@ def desk(live: Live) -> Desk:
     world.read(lambda tx: workers.add(tx, host="here", pid=1, lane=Lane.BULK))
     for name in ("finished", "paused"):
         made.blasts[name] = made.draft(name)
-        campaign_blasts.send_now(runtime, made.blasts[name], petition_id, by=olga)
+        blast_blasts.send_now(runtime, made.blasts[name], petition_id, by=olga)
     world.clock.forward(minutes=1)
     blast_running.look(runtime)
-    campaign_blasts.pause(runtime, made.blasts["paused"], petition_id, by=olga)
+    blast_blasts.pause(runtime, made.blasts["paused"], petition_id, by=olga)
     world.deliverer(Lane.BULK, transport=MemoryTransport()).drain()
     for name in ("draft", "scheduled", "soon"):
         made.blasts[name] = made.draft(name)
     local = world.clock.now.replace(tzinfo=None) + timedelta(days=3)
-    campaign_blasts.schedule(runtime, made.blasts["scheduled"], petition_id, local=local, zone="Europe/Berlin", by=olga)
-    campaign_blasts.send_now(runtime, made.blasts["soon"], petition_id, by=olga)
+    blast_blasts.schedule(runtime, made.blasts["scheduled"], petition_id, local=local, zone="Europe/Berlin", by=olga)
+    blast_blasts.send_now(runtime, made.blasts["soon"], petition_id, by=olga)
     [(made.blasts["milestone"],)] = world.sql("select id from blast where kind = 'milestone'")
     return made
 

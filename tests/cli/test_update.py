@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from campaign import blast_running, blasts
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
-from campaign.domain.blast import BlastText
+from campaign.blasts import blasts
+from campaign.blasts import running as blast_running
+from campaign.blasts.rules import BlastText
 from campaign.petitions import organisers
 from tests.kit.commands import Shell
 

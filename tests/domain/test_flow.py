@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaign.domain.flow import BrokerLook, Code, LaneFlow, Level, Snapshot, Stuck, WorkerLook, judge, rate_of
+from campaign.blasts.progress import rate_of
+from campaign.domain.flow import BrokerLook, Code, LaneFlow, Level, Snapshot, Stuck, WorkerLook, judge
 from campaign.sentence import sentence
 from campaign.states import Lane, MessageState
 

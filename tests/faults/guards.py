@@ -127,7 +127,7 @@ GUARDS = (
         "test_f15_a_final_dot_answered_5xx_rejects_that_mail_of_a_blast_and_blames_nobody",
     ),
     Guard(
-        "F15", "the same refusal five times in a row pauses the blast", "campaign/domain/blast.py",
+        "F15", "the same refusal five times in a row pauses the blast", "campaign/blasts/rules.py",
         "if self.same_refusals >= SAME_REFUSALS:", "if self.same_refusals >= 10 * SAME_REFUSALS:",
         "test_f15_the_same_5xx_five_times_in_a_row_pauses_the_blast_and_tells_its_organiser",
     ),
@@ -161,7 +161,7 @@ GUARDS = (
         "test_f23_the_second_copy_of_a_wake_up_finds_nothing_to_claim_while_the_first_is_at_work",
     ),
     Guard(
-        "F24", "a blast that started is not due", "campaign/store/blasts.py",
+        "F24", "a blast that started is not due", "campaign/blasts/queries.py",
         "where b.send_at <= :now and b.started_at is null and b.cancelled_at",
         "where b.send_at <= :now and b.cancelled_at",
         "test_f24_two_schedulers_start_a_blast_once",
@@ -182,7 +182,7 @@ GUARDS = (
         "test_f30_no_new_recipient_five_seconds_after_pause_and_all_the_rest_after_resume",
     ),
     Guard(
-        "F30", "the text of a blast that started is frozen", "campaign/blasts.py",
+        "F30", "the text of a blast that started is frozen", "campaign/blasts/blasts.py",
         "if blast.started_at is not None or blast.cancelled_at is not None:\n        raise ConflictError",
         "if blast.cancelled_at is not None:\n        raise ConflictError",
         "test_f30_the_text_of_a_running_blast_can_not_be_changed",
@@ -193,7 +193,7 @@ GUARDS = (
         "test_f49_too_many_rejections_pause_the_blast_and_organiser_and_admin_are_told_once",
     ),
     Guard(
-        "F49", "complaints are looked at by the ticker", "campaign/blast_reception.py",
+        "F49", "complaints are looked at by the ticker", "campaign/blasts/health.py",
         "look(tx, receptions.complained_of(tx), now=now)", "look(tx, receptions.complained_of(tx)[:0], now=now)",
         "test_f49_too_many_complaints_in_mid_blast_pause_it_and_it_sends_no_more",
     ),

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from campaign import alerts, blast_running, blasts
+from campaign import alerts
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Account, Role
+from campaign.blasts import blasts
+from campaign.blasts import running as blast_running
+from campaign.blasts.rules import BlastText
 from campaign.delivery import Deliverer, Tally
-from campaign.domain.blast import BlastText
 from campaign.mailer import Mailer
 from campaign.outbox import lanes
 from campaign.outbox.lanes import LaneState

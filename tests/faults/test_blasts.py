@@ -6,9 +6,12 @@ import time
 
 import pytest
 
-from campaign import blast_reports, blast_running, blasts, ticker
+from campaign import ticker
 from campaign.accounts.accounts import Role
-from campaign.domain.blast import BlastText
+from campaign.blasts import blasts
+from campaign.blasts import reports as blast_reports
+from campaign.blasts import running as blast_running
+from campaign.blasts.rules import BlastText
 from campaign.errors import ConflictError
 from campaign.states import Lane, MessageState
 

@@ -8,7 +8,8 @@ from contextlib import closing
 
 import pytest
 
-from campaign import blast_reports, blasts
+from campaign.blasts import blasts
+from campaign.blasts import reports as blast_reports
 from campaign.domain.pace import SLICE
 from campaign.runtime import build
 from tests.kit import hosts as kit_hosts

@@ -19,15 +19,16 @@ from pathlib import Path
 
 import psutil
 
-from campaign import blast_running, seeding
+from campaign import seeding
+from campaign.blasts import progress as blast_progress
+from campaign.blasts import queries as blast_queries
+from campaign.blasts import running as blast_running
+from campaign.blasts.rules import BlastKind
 from campaign.database import connection
-from campaign.domain.blast import BlastKind
 from campaign.outbox import lanes
 from campaign.runtime import Runtime
 from campaign.settings import ROOT
 from campaign.states import Lane
-from campaign.store import blasts
-from campaign.store import progress as store_progress
 from tests.kit.centre import LOOPBACK, Centre
 from tests.kit.stamps import StampingServer
 from tests.kit.waiting import until
@@ -255,11 +256,11 @@ def plan_blast(world: World, number: int) -> int:
     def work(tx: connection.Transaction) -> int:
         lanes.pause(tx, Lane.BULK, by="system", reason="the test prepares", now=now)
         petition_id = world.opened(slug).petition.id
-        blast_id = blasts.add(tx, petition_id=petition_id, kind=BlastKind.UPDATE, request_key="one")
-        blasts.save_texts(
+        blast_id = blast_queries.add(tx, petition_id=petition_id, kind=BlastKind.UPDATE, request_key="one")
+        blast_queries.save_texts(
             tx, blast_id, {"en": ("News", "Dear {{name}}, good news.", "<p>Dear {{name}}, good news.</p>")}
         )
-        blasts.start(tx, blast_id, count=number, now=now)
+        blast_queries.start(tx, blast_id, count=number, now=now)
         return blast_id
 
     blast_id = runtime.store.transact(work)
@@ -292,7 +293,7 @@ def open_lane(runtime: Runtime) -> None:
 
 
 def states(runtime: Runtime, blast_id: int) -> dict[str, int]:
-    return runtime.store.transact(lambda tx: dict(store_progress.states(tx, [blast_id]).get(blast_id, {})))
+    return runtime.store.transact(lambda tx: dict(blast_progress.states(tx, [blast_id]).get(blast_id, {})))
 
 
 def is_done(runtime: Runtime, blast_id: int) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from campaign import counting
+from campaign.blasts import milestones
 from campaign.database.connection import Transaction
 from campaign.delivery import Deliverer, Tally
 from campaign.mailer import Mailer
@@ -130,7 +130,7 @@ class World:
 
     def count(self, slug: str) -> int:
         """Run the counter and read the public count."""
-        counting.count_signatures(self.runtime)
+        milestones.count_signatures(self.runtime)
         petitions.forget(self.runtime, slug)
         return petitions.count(self.runtime, slug).count
 

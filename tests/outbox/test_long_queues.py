@@ -4,14 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from campaign import blast_running, blasts, hours, monitor
+from campaign import hours, monitor
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
-from campaign.domain.blast import BlastText
+from campaign.blasts import blasts
+from campaign.blasts import progress as blast_progress
+from campaign.blasts import running as blast_running
+from campaign.blasts.rules import BlastText
 from campaign.outbox import depth, ledger
 from campaign.petitions import organisers
 from campaign.states import Lane
-from campaign.store import rates
 from tests.outbox.test_query_plans import indexes_used
 
 LONG = depth.MANY + 1
@@ -121,7 +123,7 @@ def test_the_rate_of_a_fast_flow_is_measured_on_its_newest_mails(world, blast):
 
     flow, [look] = bulk(monitor.take(world.runtime)), monitor.take(world.runtime).blasts
 
-    assert rates.NEWEST < 45_000
+    assert blast_progress.NEWEST < 45_000
     assert flow.rate == pytest.approx(1000, rel=0.01)
     assert look.rate == pytest.approx(flow.rate)
     assert flow.accepted_1m == pytest.approx(60_000, rel=0.01)

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import event
 
-from campaign import counting
+from campaign.blasts import milestones
 from campaign.outbox import ledger
 from campaign.states import Lane
 
@@ -103,7 +103,7 @@ def test_the_ticker_s_look_reads_the_index_of_what_is_due(full):
 
 
 def test_the_counter_reads_the_index_of_what_is_uncounted(full):
-    indexes, whole = indexes_used(full, lambda: counting.count_signatures(full.runtime))
+    indexes, whole = indexes_used(full, lambda: milestones.count_signatures(full.runtime))
 
     assert "ix_signature_uncounted" in indexes
     assert whole == set()

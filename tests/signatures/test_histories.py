@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from campaign import counting, upkeep
+from campaign import upkeep
+from campaign.blasts import milestones
 from campaign.errors import CountersignError
 from campaign.petitions import petitions
 from campaign.recovering import recover
@@ -100,7 +101,7 @@ class History(RuleBasedStateMachine):
         shown = self.world.count(self.slug)
 
         assert [(shown,)] == self.world.sql("select count(*) from signature where state = 'confirmed'")
-        assert counting.recount(self.world.runtime) == 0
+        assert milestones.recount(self.world.runtime) == 0
 
     @invariant()
     def the_cached_count_is_what_was_counted_and_its_history_adds_up(self):
@@ -194,8 +195,8 @@ def test_two_counters_at_once_count_once(world):
     for number in range(3):
         world.signature(slug, f"p{number}@example.org", confirmed=True)
 
-    counting.count_signatures(world.runtime)
-    counting.count_signatures(world.runtime)
+    milestones.count_signatures(world.runtime)
+    milestones.count_signatures(world.runtime)
 
     petitions.forget(world.runtime, slug)
     assert petitions.count(world.runtime, slug).count == 3
@@ -208,8 +209,8 @@ def test_a_drift_is_mended_dated_and_told(world):
     world.count(slug)
     world.sql("update petition set count = 7")
 
-    assert counting.recount(world.runtime) == 6
-    assert counting.recount(world.runtime) == 0
+    assert milestones.recount(world.runtime) == 6
+    assert milestones.recount(world.runtime) == 0
 
     assert world.count(slug) == 1
     assert world.sql("select recounted, count from count_change order by id desc limit 1") == [(-6, 1)]

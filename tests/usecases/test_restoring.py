@@ -1,8 +1,10 @@
 from datetime import timedelta
 
-from campaign import blast_running, blasts, monitor
+from campaign import monitor
 from campaign.accounts import sign_in
-from campaign.domain.blast import BlastText
+from campaign.blasts import blasts
+from campaign.blasts import running as blast_running
+from campaign.blasts.rules import BlastText
 from campaign.domain.flow import Code, judge
 from campaign.petitions import organisers
 from campaign.restoring import declare_restored

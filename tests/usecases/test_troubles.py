@@ -1,8 +1,9 @@
 import pytest
 
-from campaign import blasts, messages, suppressing, troubles
+from campaign import messages, suppressing, troubles
 from campaign.accounts import audit
-from campaign.domain.blast import BlastText
+from campaign.blasts import blasts
+from campaign.blasts.rules import BlastText
 from campaign.domain.troubles import TARGETS, Press, presses, sources
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.messages import Show

@@ -6,8 +6,10 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from campaign import blast_running, blasts, hours, lanes, monitor
-from campaign.domain.blast import BlastText
+from campaign import hours, lanes, monitor
+from campaign.blasts import blasts
+from campaign.blasts import running as blast_running
+from campaign.blasts.rules import BlastText
 from campaign.petitions import organisers
 from campaign.states import Lane
 from campaign.views import admin_words

@@ -2,8 +2,9 @@ import re
 
 import pytest
 
-from campaign import blast_running, blasts
-from campaign.domain.blast import BlastText
+from campaign.blasts import blasts
+from campaign.blasts import running as blast_running
+from campaign.blasts.rules import BlastText
 from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
 from tests.kit.worlds import World

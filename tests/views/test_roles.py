@@ -9,11 +9,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from campaign import blasts
 from campaign.accounts import accounts, sign_in
 from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Account, Role
-from campaign.domain.blast import BlastText
+from campaign.blasts import blasts
+from campaign.blasts.rules import BlastText
 from campaign.petitions import petitions
 from campaign.views.access import Access, rule_of
 from tests.kit.worlds import World

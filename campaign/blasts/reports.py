@@ -4,17 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from campaign.blasts import progress, queries
+from campaign.blasts.merge_tags import merged_line, shared_values
+from campaign.blasts.rules import Blast, BlastStage
 from campaign.database.connection import Transaction
-from campaign.domain.blast import Blast, BlastStage
 from campaign.errors import NotFoundError
-from campaign.merging import merged_line, shared_values
 from campaign.petitions import petitions
 from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.states import OPEN_STATES, Lane, MessageState
-from campaign.store import blasts as store_blasts
-from campaign.store import progress as store_progress
-from campaign.store import rates
 
 NEVER = 3e9
 """Seconds: a century is as good as never, and a date beyond the calendar is an error."""
@@ -62,7 +60,7 @@ def report(runtime: Runtime, blast_id: int, petition_id: int, locale: str = "") 
     now = runtime.clock()
 
     def work(tx: Transaction) -> Report:
-        blast = store_blasts.by_id(tx, blast_id)
+        blast = queries.by_id(tx, blast_id)
         if blast is None or blast.petition_id != petition_id:
             raise NotFoundError("there is no such update")
         [brief] = _brief(runtime, tx, [blast], locale)
@@ -73,18 +71,18 @@ def report(runtime: Runtime, blast_id: int, petition_id: int, locale: str = "") 
 
 def reports(runtime: Runtime, petition_id: int, locale: str = "") -> list[Report]:
     """All blasts of a petition, newest first: stage and equation, for a list."""
-    return runtime.store.transact(lambda tx: _brief(runtime, tx, store_blasts.of_petition(tx, petition_id), locale))
+    return runtime.store.transact(lambda tx: _brief(runtime, tx, queries.of_petition(tx, petition_id), locale))
 
 
 def _brief(runtime: Runtime, tx: Transaction, blasts: list[Blast], locale: str) -> list[Report]:
     if not blasts:
         return []
-    states = store_progress.states(tx, [blast.id for blast in blasts])
+    states = progress.states(tx, [blast.id for blast in blasts])
     opened = petitions.by_id(runtime, tx, blasts[0].petition_id)
     return [
         Report(
             blast=blast, stage=blast.stage(open_rows=_open(states.get(blast.id, {}))),
-            subject=_subject(runtime, opened, blast, store_blasts.texts(tx, blast.id), locale), states=states.get(blast.id, {}),
+            subject=_subject(runtime, opened, blast, queries.texts(tx, blast.id), locale), states=states.get(blast.id, {}),
         )
         for blast in blasts
     ]  # fmt: skip
@@ -107,11 +105,11 @@ def _whole(tx: Transaction, brief: Report, now: datetime) -> Report:
     begun = brief.blast.started_at
     if begun is None:
         return brief
-    rate = rates.newest(tx, Lane.BULK, now=now).by_blast.get(brief.blast.id, 0.0)
+    rate = progress.newest(tx, Lane.BULK, now=now).by_blast.get(brief.blast.id, 0.0)
     return replace(
-        brief, rate=rate, reasons=tuple(store_blasts.reasons(tx, brief.blast.id, now=now)),
-        first_at=store_blasts.first_accepted_at(tx, brief.blast.id, since=begun),
-        last_at=store_blasts.last_accepted_at(tx, brief.blast.id, since=begun),
+        brief, rate=rate, reasons=tuple(queries.reasons(tx, brief.blast.id, now=now)),
+        first_at=queries.first_accepted_at(tx, brief.blast.id, since=begun),
+        last_at=queries.last_accepted_at(tx, brief.blast.id, since=begun),
         finish_at=now + timedelta(seconds=min(brief.open / rate, NEVER)) if rate and brief.open else None,
     )  # fmt: skip
 
@@ -122,7 +120,7 @@ def petition_of(runtime: Runtime, blast_id: int) -> int:
     Raises:
         NotFoundError: there is no such blast.
     """
-    found = runtime.store.transact(lambda tx: store_blasts.by_id(tx, blast_id))
+    found = runtime.store.transact(lambda tx: queries.by_id(tx, blast_id))
     if found is None:
         raise NotFoundError("there is no such update")
     return found.petition_id

@@ -8,11 +8,20 @@ from datetime import datetime
 from campaign.accounts import audit
 from campaign.accounts.accounts import Account
 from campaign.accounts.addresses import has_controls
-from campaign.blast_running import cancel_slice
+from campaign.blasts import merge_tags, progress, queries, resend
+from campaign.blasts.rules import (
+    FIRST_SLICE,
+    UNDO,
+    Audience,
+    Blast,
+    BlastKind,
+    BlastStage,
+    BlastText,
+    Scheduled,
+    moment_of,
+)
+from campaign.blasts.running import cancel_slice
 from campaign.database.connection import Transaction
-from campaign.domain import merge_tags
-from campaign.domain.blast import FIRST_SLICE, UNDO, Audience, Blast, BlastKind, BlastStage, BlastText
-from campaign.domain.schedule import Scheduled, moment_of
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.outbox import depth
 from campaign.outbox import plan as outbox_plan
@@ -20,9 +29,6 @@ from campaign.petitions.markdown import MAX_BODY, to_html
 from campaign.runtime import Runtime
 from campaign.settings import LANGUAGES
 from campaign.states import OPEN_STATES, Lane, MessageKind
-from campaign.store import blasts
-from campaign.store import missing as store_missing
-from campaign.store import progress as store_progress
 
 MAX_SUBJECT = 120
 
@@ -105,7 +111,7 @@ def save_draft(
     check_texts(texts)
 
     def work(tx: Transaction) -> int:
-        blast_id = blasts.add(
+        blast_id = queries.add(
             tx, petition_id=petition_id, kind=BlastKind.UPDATE, request_key=request_key, created_by=by.id
         )  # fmt: skip
         _save(tx, blast_id, petition_id, texts, audience)
@@ -138,13 +144,13 @@ def _save(
         locale: (written.subject.strip(), written.body_markdown.replace("\r\n", "\n"), to_html(written.body_markdown))
         for locale, written in texts.items()
     }
-    blasts.save_texts(tx, blast_id, saved)
+    queries.save_texts(tx, blast_id, saved)
     if audience is not None:
-        blasts.save_audience(tx, blast_id, audience)
+        queries.save_audience(tx, blast_id, audience)
 
 
 def _of_petition(tx: Transaction, blast_id: int, petition_id: int, *, lock: bool = False) -> Blast:
-    blast = blasts.by_id(tx, blast_id, lock=lock)
+    blast = queries.by_id(tx, blast_id, lock=lock)
     if blast is None or blast.petition_id != petition_id:
         raise NotFoundError("there is no such update")
     return blast
@@ -161,7 +167,7 @@ def get(runtime: Runtime, blast_id: int, petition_id: int) -> tuple[Blast, dict[
         blast = _of_petition(tx, blast_id, petition_id)
         return blast, {
             locale: BlastText(subject, markdown)
-            for locale, (subject, markdown, _) in blasts.texts(tx, blast_id).items()
+            for locale, (subject, markdown, _) in queries.texts(tx, blast_id).items()
         }
 
     return runtime.store.transact(work)
@@ -174,7 +180,7 @@ def audience_counts(runtime: Runtime, petition_id: int, audience: Audience) -> d
     erased, pending, ended.
     """
     now = runtime.clock()
-    return runtime.store.transact(lambda tx: blasts.audience_counts(tx, petition_id, audience, now=now))
+    return runtime.store.transact(lambda tx: queries.audience_counts(tx, petition_id, audience, now=now))
 
 
 def plan_moment(local: datetime, zone: str, *, second: bool = False) -> Scheduled:
@@ -228,9 +234,9 @@ def _schedule(
 
     def work(tx: Transaction) -> None:
         blast = _of_petition(tx, blast_id, petition_id, lock=True)
-        if blast.kind is BlastKind.UPDATE and not blasts.texts(tx, blast_id):
+        if blast.kind is BlastKind.UPDATE and not queries.texts(tx, blast_id):
             raise InvalidInputError({"texts": "missing"})
-        done = blasts.schedule(
+        done = queries.schedule(
             tx, blast_id, send_at=moment, time_zone=zone, max_lateness=runtime.settings.max_lateness,
             epoch=runtime.epoch, now=now, by=by.id if by else None,
         )  # fmt: skip
@@ -254,12 +260,12 @@ def _press(runtime: Runtime, blast_id: int, petition_id: int, *, action: str, by
     def work(tx: Transaction) -> None:
         blast = _of_petition(tx, blast_id, petition_id, lock=True)
         done = {
-            "blast.unschedule": lambda: blasts.unschedule(tx, blast_id),
+            "blast.unschedule": lambda: queries.unschedule(tx, blast_id),
             "blast.pause": lambda: (
-                blast.started_at is not None and blasts.hold(tx, blast_id, reason="organiser", now=now)
+                blast.started_at is not None and queries.hold(tx, blast_id, reason="organiser", now=now)
             ),
-            "blast.resume": lambda: blasts.resume(tx, blast_id),
-            "blast.cancel": lambda: blasts.cancel(tx, blast_id, now=now),
+            "blast.resume": lambda: queries.resume(tx, blast_id),
+            "blast.cancel": lambda: queries.cancel(tx, blast_id, now=now),
         }[action]()
         if not done:
             raise ConflictError(refused)
@@ -316,7 +322,7 @@ def cancel(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | N
 
 def missing(runtime: Runtime, blast_id: int) -> int:
     """How many people did not get a blast and could still get it: see :func:`send_missing`."""
-    return runtime.store.transact(lambda tx: store_missing.count(tx, blast_id))
+    return runtime.store.transact(lambda tx: resend.count(tx, blast_id))
 
 
 def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | None) -> int:
@@ -335,16 +341,16 @@ def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Accou
         blast = _of_petition(tx, blast_id, petition_id, lock=True)
         if blast.started_at is None:
             raise ConflictError("this update has not started")
-        states = store_progress.states(tx, [blast_id]).get(blast_id, {})
+        states = progress.states(tx, [blast_id]).get(blast_id, {})
         still = sum(states.get(state, 0) for state in OPEN_STATES)
         if blast.stage(open_rows=still) in {BlastStage.FINISHED, BlastStage.CANCELLED}:
-            store_missing.reopen(tx, blast_id)
+            resend.reopen(tx, blast_id)
         depth.forget_blast(tx, blast_id)
-        _audit(tx, "blast.send_missing", blast, by, {"messages": store_missing.count(tx, blast_id)})
+        _audit(tx, "blast.send_missing", blast, by, {"messages": resend.count(tx, blast_id)})
 
     def work(tx: Transaction) -> int:
         tx.nudge(Lane.BULK)
-        return store_missing.plan(tx, blast_id, limit=FIRST_SLICE, now=now)
+        return resend.plan(tx, blast_id, limit=FIRST_SLICE, now=now)
 
     runtime.store.transact(begin)
     total = done = runtime.store.transact(work)

@@ -4,10 +4,12 @@ from uuid import uuid4
 
 import pytest
 
-from campaign import blast_reports, blast_running, blasts
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
-from campaign.domain.blast import Audience, BlastStage, BlastText
+from campaign.blasts import blasts
+from campaign.blasts import reports as blast_reports
+from campaign.blasts import running as blast_running
+from campaign.blasts.rules import Audience, BlastStage, BlastText
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.outbox import suppressions
 from campaign.petitions import organisers

@@ -2,13 +2,12 @@
 
 from datetime import datetime, timedelta
 
+from campaign.blasts import queries
+from campaign.blasts.rules import FIRST_SLICE, is_too_late
 from campaign.database.connection import Transaction
-from campaign.domain.blast import FIRST_SLICE
-from campaign.domain.schedule import is_too_late
 from campaign.petitions import queries as petition_queries
 from campaign.runtime import Runtime
 from campaign.states import Lane
-from campaign.store import blasts
 
 
 def start_due(runtime: Runtime) -> int:
@@ -20,14 +19,14 @@ def start_due(runtime: Runtime) -> int:
 
     def work(tx: Transaction) -> int:
         started = 0
-        for blast, epoch in blasts.due(tx, now=now):
+        for blast, epoch in queries.due(tx, now=now):
             if epoch != runtime.epoch:
-                blasts.hold(tx, blast.id, reason="other_epoch", now=now)
+                queries.hold(tx, blast.id, reason="other_epoch", now=now)
             elif blast.send_at is not None and is_too_late(blast.send_at, now, max_lateness=blast.max_lateness):
-                blasts.hold(tx, blast.id, reason="too_late", now=now)
+                queries.hold(tx, blast.id, reason="too_late", now=now)
             else:
                 stored = petition_queries.by_id(tx, blast.petition_id)
-                blasts.start(tx, blast.id, count=stored.petition.count if stored else 0, now=now)
+                queries.start(tx, blast.id, count=stored.petition.count if stored else 0, now=now)
                 started += 1
         return started
 
@@ -41,12 +40,12 @@ def freeze(runtime: Runtime, *, seconds: float = 20.0) -> int:
     """
     until = runtime.clock() + timedelta(seconds=seconds)
     total = 0
-    for blast_id in runtime.store.transact(blasts.freezing):
+    for blast_id in runtime.store.transact(queries.freezing):
         while runtime.clock() < until:
             now = runtime.clock()
 
-            def work(tx: Transaction, blast_id: int = blast_id, now: datetime = now) -> blasts.Slice | None:
-                made = blasts.freeze_slice(tx, blast_id, limit=FIRST_SLICE, now=now)
+            def work(tx: Transaction, blast_id: int = blast_id, now: datetime = now) -> queries.Slice | None:
+                made = queries.freeze_slice(tx, blast_id, limit=FIRST_SLICE, now=now)
                 tx.nudge(Lane.BULK)
                 return made
 
@@ -67,7 +66,7 @@ def look(runtime: Runtime) -> int:
 def cancel_slice(runtime: Runtime, blast_id: int) -> int:
     """Cancel the next planned messages of a cancelled blast; returns how many. Running it again is harmless."""
     return runtime.store.transact(
-        lambda tx: blasts.cancel_messages(tx, blast_id, limit=FIRST_SLICE, now=runtime.clock())
+        lambda tx: queries.cancel_messages(tx, blast_id, limit=FIRST_SLICE, now=runtime.clock())
     )
 
 
@@ -79,7 +78,7 @@ def cancel_left(runtime: Runtime, *, seconds: float = 20.0) -> int:
     """
     until = runtime.clock() + timedelta(seconds=seconds)
     total = 0
-    for blast_id in runtime.store.transact(blasts.cancelled_with_rest):
+    for blast_id in runtime.store.transact(queries.cancelled_with_rest):
         done = FIRST_SLICE
         while done == FIRST_SLICE and runtime.clock() < until:
             done = cancel_slice(runtime, blast_id)

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Row, text
 
+from campaign.blasts.rules import SELF_PAUSED, Audience, Blast, BlastKind
 from campaign.database.connection import DuplicateError, Transaction
-from campaign.domain.blast import SELF_PAUSED, Audience, Blast, BlastKind
 
 _COLUMNS = """b.id, b.petition_id, b.kind, b.send_at, b.time_zone, b.max_lateness, b.audience, b.threshold,
     b.count_at_start, b.created_by, b.created_at, b.scheduled_at, b.started_at, b.frozen_at, b.paused_at,

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from campaign.blasts import queries
+from campaign.blasts.merge_tags import merged_html, merged_line, shared_values
+from campaign.blasts.rules import Blast
 from campaign.database.connection import Transaction
-from campaign.domain.blast import Blast
 from campaign.errors import NotFoundError
 from campaign.i18n import translations
-from campaign.merging import merged_html, merged_line, shared_values
 from campaign.petitions import petitions
 from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.states import PetitionState
-from campaign.store import blasts
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ def published(runtime: Runtime, slug: str, locale: str, *, limit: int = 20) -> l
     opened = _public(runtime, slug)
 
     def work(tx: Transaction) -> list[PublishedUpdate]:
-        found = blasts.published(tx, opened.petition.id, limit=limit)
-        return [_read(runtime, opened, blast, blasts.texts(tx, blast.id), locale) for blast in found]
+        found = queries.published(tx, opened.petition.id, limit=limit)
+        return [_read(runtime, opened, blast, queries.texts(tx, blast.id), locale) for blast in found]
 
     return runtime.store.transact(work)
 
@@ -53,10 +53,10 @@ def read(runtime: Runtime, slug: str, update_id: int, locale: str) -> PublishedU
     opened = _public(runtime, slug)
 
     def work(tx: Transaction) -> PublishedUpdate:
-        blast = blasts.by_id(tx, update_id) if update_id < 2**31 else None
+        blast = queries.by_id(tx, update_id) if update_id < 2**31 else None
         if blast is None or blast.petition_id != opened.petition.id or not blast.is_published:
             raise NotFoundError("there is no such update")
-        return _read(runtime, opened, blast, blasts.texts(tx, blast.id), locale)
+        return _read(runtime, opened, blast, queries.texts(tx, blast.id), locale)
 
     return runtime.store.transact(work)
 

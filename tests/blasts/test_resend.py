@@ -2,17 +2,19 @@
 
 import pytest
 
-from campaign import blast_reports, blast_running, blasts
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
-from campaign.domain.blast import BlastStage, BlastText
+from campaign.blasts import blasts
+from campaign.blasts import progress as blast_progress
+from campaign.blasts import queries as blast_queries
+from campaign.blasts import reports as blast_reports
+from campaign.blasts import running as blast_running
+from campaign.blasts.rules import BlastStage, BlastText
 from campaign.errors import ConflictError
 from campaign.petitions import organisers
 from campaign.signatures import preferences
 from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
-from campaign.store import blasts as store_blasts
-from campaign.store import progress as store_progress
 
 TEXT = {"en": BlastText("News", "Dear {{name}}, good news.")}
 NAMES = ("accepted", "uncertain", "gone", "full", "refused", "expired", "unrendered", "open")
@@ -78,7 +80,7 @@ def test_only_those_who_did_not_get_it_get_it(world, petition, organiser):
     assert number == planned == 4
     assert deliver(world) == ["expired", "full", "refused", "unrendered"]
     assert blasts.missing(world.runtime, blast_id) == 0
-    states = world.read(lambda tx: store_progress.states(tx, [blast_id]))[blast_id]
+    states = world.read(lambda tx: blast_progress.states(tx, [blast_id]))[blast_id]
     assert states == {"accepted": 6, "uncertain": 1, "rejected": 1}
 
 
@@ -120,7 +122,7 @@ def test_an_update_cancelled_while_its_readers_were_collected_collects_the_rest(
     world.clock.forward(seconds=31)
     blast_running.start_due(world.runtime)
     now = world.clock()
-    world.read(lambda tx: store_blasts.freeze_slice(tx, blast_id, limit=1, now=now))
+    world.read(lambda tx: blast_queries.freeze_slice(tx, blast_id, limit=1, now=now))
     blasts.cancel(world.runtime, blast_id, petition[1], by=organiser)
 
     blasts.send_missing(world.runtime, blast_id, petition[1], by=organiser)

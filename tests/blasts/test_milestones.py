@@ -1,4 +1,4 @@
-from campaign import blast_running
+from campaign.blasts import running as blast_running
 from campaign.signatures import preferences
 from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane

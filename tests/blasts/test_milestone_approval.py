@@ -1,8 +1,9 @@
 import pytest
 
-from campaign import blast_running, milestones
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
+from campaign.blasts import milestones
+from campaign.blasts import running as blast_running
 from campaign.errors import ConflictError
 from campaign.petitions import petitions
 from campaign.smtp.transport import MemoryTransport

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign import blast_running
-from campaign.domain.blast import Reception
+from campaign.blasts import queries as blast_queries
+from campaign.blasts import running as blast_running
+from campaign.blasts.rules import Reception
 from campaign.mailer import Mailer
 from campaign.smtp.transport import MemoryTransport, accepted
 from campaign.states import Lane
-from campaign.store import blasts
 from tests.kit import servers
 from tests.kit.worlds import PatientDeliverer
 
@@ -26,9 +26,9 @@ def blast(world):
     petition_id = world.opened(slug).petition.id
 
     def work(tx):
-        blast_id = blasts.add(tx, petition_id=petition_id, kind="update", request_key="k")
-        blasts.save_texts(tx, blast_id, {"en": ("News", "Hello {{name}}", "<p>Hello {{name}}</p>")})
-        blasts.start(tx, blast_id, count=60, now=world.clock())
+        blast_id = blast_queries.add(tx, petition_id=petition_id, kind="update", request_key="k")
+        blast_queries.save_texts(tx, blast_id, {"en": ("News", "Hello {{name}}", "<p>Hello {{name}}</p>")})
+        blast_queries.start(tx, blast_id, count=60, now=world.clock())
         return blast_id
 
     blast_id = world.read(work)
@@ -70,7 +70,7 @@ def test_a_few_refusals_are_people_not_a_bad_list(world, blast):
 
 def test_who_lets_it_go_on_is_not_asked_again_for_what_was_known(world, blast):
     send(world, REFUSAL, batch=10)
-    world.read(lambda tx: blasts.resume(tx, blast))
+    world.read(lambda tx: blast_queries.resume(tx, blast))
     world.sql(
         "insert into audit_entry (actor, action, subject, subject_id, at)"
         " values ('system', 'blast.resume', 'blast', %(id)s, %(now)s)", id=blast, now=world.clock(),

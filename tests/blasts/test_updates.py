@@ -2,10 +2,13 @@
 
 import pytest
 
-from campaign import blast_running, blasts, preflight, updates
+from campaign import preflight
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
-from campaign.domain.blast import Audience, BlastText
+from campaign.blasts import blasts
+from campaign.blasts import pages as blast_pages
+from campaign.blasts import running as blast_running
+from campaign.blasts.rules import Audience, BlastText
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.outbox import lanes, workers
 from campaign.petitions import petitions
@@ -166,11 +169,11 @@ def test_a_mail_that_is_too_large_is_stopped(world, petition, organiser, preview
 def test_an_update_is_published_when_its_sending_begins(world, petition, organiser):
     blast_id = draft(world, petition, organiser)
     world.signature(petition[0], confirmed=True, wants_updates=True)
-    before = updates.published(world.runtime, petition[0], "en")
+    before = blast_pages.published(world.runtime, petition[0], "en")
 
     start(world, petition, organiser, blast_id)
 
-    [one] = updates.published(world.runtime, petition[0], "de")
+    [one] = blast_pages.published(world.runtime, petition[0], "de")
     assert before == []
     assert (one.id, one.subject, one.locale) == (blast_id, "Neues", "de")
     assert one.body_html.startswith("<p>Hallo ")
@@ -182,7 +185,7 @@ def test_a_published_update_holds_nobodys_name_or_link(world, petition, organise
     world.signature(petition[0], name="Zahra Ahmadi", confirmed=True, wants_updates=True)
     start(world, petition, organiser, blast_id)
 
-    shown = updates.read(world.runtime, petition[0], blast_id, "ur")
+    shown = blast_pages.read(world.runtime, petition[0], blast_id, "ur")
 
     assert (shown.locale, shown.subject) == ("en", "News of A petition (en)")
     assert "Dear supporter, <strong>0</strong> signed." in shown.body_html
@@ -202,8 +205,8 @@ def test_what_has_not_gone_out_can_not_be_read(world, petition, organiser):
     for slug, blast_id in [(petition[0], scheduled), (petition[0], cancelled), (petition[0], written), (other, gone),
                            (petition[0], 999), (petition[0], 2**40)]:  # fmt: skip
         with pytest.raises(NotFoundError):
-            updates.read(world.runtime, slug, blast_id, "en")
-    assert [one.id for one in updates.published(world.runtime, petition[0], "en")] == [gone]
+            blast_pages.read(world.runtime, slug, blast_id, "en")
+    assert [one.id for one in blast_pages.published(world.runtime, petition[0], "en")] == [gone]
 
 
 def test_an_update_that_was_cancelled_halfway_stays_readable(world, petition, organiser):
@@ -213,4 +216,4 @@ def test_an_update_that_was_cancelled_halfway_stays_readable(world, petition, or
 
     blasts.cancel(world.runtime, blast_id, petition[1], by=organiser)
 
-    assert updates.read(world.runtime, petition[0], blast_id, "en").id == blast_id
+    assert blast_pages.read(world.runtime, petition[0], blast_id, "en").id == blast_id

@@ -1,0 +1,1 @@
+"""Updates and milestone announcements to many recipients."""
