@@ -14,8 +14,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from campaign.broker import client_url
 from campaign.domain.pace import SLICE, Bucket
+from campaign.operations.broker import client_url
 from campaign.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from campaign import alerts as campaign_alerts
 from campaign.accounts import accounts as account_accounts
 from campaign.accounts import queries as account_queries
 from campaign.accounts import sign_in
@@ -19,13 +18,13 @@ from campaign.errors import NotFoundError
 from campaign.i18n import format_number
 from campaign.mail.slots import Slots
 from campaign.mail.templates import to_text
+from campaign.operations import alerts as operations_alerts
 from campaign.outbox.ledger import Claimed
 from campaign.petitions.markdown import to_html
 from campaign.petitions.petitions import Opened, by_id
 from campaign.petitions.rules import next_goal
 from campaign.runtime import Runtime
 from campaign.states import MessageKind
-from campaign.store import alerts as store_alerts
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~&])")
 
@@ -53,7 +52,7 @@ class Materials:
     accounts: Mapping[int, Account] = field(repr=False)
     blasts: Mapping[int, BlastMaterial]
     links: Mapping[int, str] = field(repr=False)
-    alerts: Mapping[int, store_alerts.Alert] = field(default_factory=dict)
+    alerts: Mapping[int, operations_alerts.Alert] = field(default_factory=dict)
 
     def petition_of(self, message: Claimed) -> Opened:
         """The petition of a message.
@@ -103,7 +102,7 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
                 links[message.id] = sign_in.link_address(runtime, link.id, link.nonce)
     return Materials(
         {petition_id: by_id(runtime, tx, petition_id) for petition_id in petition_ids}, found, blasts, links,
-        store_alerts.by_ids(tx, alert_ids) if alert_ids else {},
+        operations_alerts.by_ids(tx, alert_ids) if alert_ids else {},
     )  # fmt: skip
 
 
@@ -219,14 +218,14 @@ def _admin_alert(letter: Letter) -> dict[str, Any]:
     if alert is None or account is None:
         raise NotFoundError("the message is about no alert")
     return {
-        "sentences": campaign_alerts.sentences(alert, letter.locale, zone=ZoneInfo(account.time_zone)),
+        "sentences": operations_alerts.sentences(alert, letter.locale, zone=ZoneInfo(account.time_zone)),
         "link_monitor": _place_of(letter, alert),
         "is_blast": alert.blast_id is not None,
         "is_admin": account.role is Role.ADMIN,
     }
 
 
-def _place_of(letter: Letter, alert: store_alerts.Alert) -> str:
+def _place_of(letter: Letter, alert: operations_alerts.Alert) -> str:
     base, locale = letter.runtime.settings.base_url, letter.locale
     if alert.blast_id is None:
         return f"{base}/admin?lang={locale}"

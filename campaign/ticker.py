@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from campaign import alerts, hours, recovering, upkeep
+from campaign import recovering, upkeep
 from campaign.blasts import health as blast_health
 from campaign.blasts import milestones
 from campaign.blasts import running as blast_running
 from campaign.database import jobs as database_jobs
 from campaign.errors import CountersignError, StoreUnavailableError
+from campaign.operations import alerts, throughput
 from campaign.outbox import ledger, workers
 from campaign.runtime import Runtime
 from campaign.states import Lane
@@ -49,8 +50,8 @@ def jobs(runtime: Runtime) -> Mapping[str, Job]:
         "recover_leases": Job(timedelta(seconds=3), recovering.recover, vital=True),
         "watch_blasts": Job(timedelta(seconds=10), blast_health.watch),
         "watch_lanes": Job(timedelta(seconds=10), alerts.watch, vital=True),
-        "note_minutes": Job(timedelta(seconds=15), hours.note, vital=True),
-        "tally_queues": Job(timedelta(seconds=15), hours.tally, vital=True),
+        "note_minutes": Job(timedelta(seconds=15), throughput.note, vital=True),
+        "tally_queues": Job(timedelta(seconds=15), throughput.tally, vital=True),
         "expire_signatures": Job(timedelta(minutes=10), upkeep.expire_signatures),
         "remind": Job(timedelta(minutes=10), upkeep.remind),
         "erase_old": Job(timedelta(hours=6), upkeep.erase_old),

@@ -12,7 +12,7 @@ from campaign.database import migrate
 from campaign.engines import postgres
 from campaign.engines.attach import attach_database
 from campaign.errors import EngineError
-from campaign.restoring import declare_restored
+from campaign.operations.backup_and_keys import declare_restored
 from campaign.settings import Settings, load_settings
 
 

@@ -2,8 +2,8 @@
 
 import click
 
-from campaign import rewrapping
 from campaign.cli.opening import open_runtime
+from campaign.operations import backup_and_keys
 from campaign.security import keys as security_keys
 from campaign.settings import format_keys, load_settings
 
@@ -56,5 +56,5 @@ def rewrap() -> None:
     any more; keep it on the list all the same, for the links in mails that were sent with it.
     """
     with open_runtime() as runtime:
-        changed = rewrapping.rewrap(runtime)
+        changed = backup_and_keys.rewrap(runtime)
         click.echo(f"{changed} data keys are under the newest instance key now.")

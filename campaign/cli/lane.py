@@ -2,10 +2,10 @@
 
 import click
 
-from campaign import lanes
 from campaign.cli.opening import open_runtime
 from campaign.cli.petition import RefusedInputError
 from campaign.errors import InvalidInputError
+from campaign.operations import lanes
 from campaign.states import Lane
 
 LANES = click.Choice([str(name) for name in Lane])

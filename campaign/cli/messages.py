@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from campaign import i18n, troubles
+from campaign import i18n
 from campaign.cli import tables
 from campaign.cli.opening import open_runtime
-from campaign.domain.flow import Trouble
-from campaign.domain.troubles import Press
+from campaign.operations import failures
+from campaign.operations.health import Trouble
+from campaign.operations.rules import Press
 from campaign.runtime import Runtime, now
 
 LOCALE = "en"
@@ -45,7 +46,7 @@ def _which(command: Callable[..., None]) -> Callable[..., None]:
 def list_groups(*, as_json: bool, hours: int) -> None:
     """List what is uncertain, rejected or deferred, by cause: the most frequent first. No address, no name."""
     with open_runtime() as runtime:
-        found = troubles.groups(runtime, window=timedelta(hours=hours))
+        found = failures.groups(runtime, window=timedelta(hours=hours))
     if as_json:
         click.echo(json.dumps([_plain(group) for group in found], ensure_ascii=False, indent=2))
     elif not found:
@@ -107,8 +108,8 @@ def _press(press: Press, said: str, *, group: str | None, message_ids: tuple[int
     with open_runtime() as runtime:
         if group is not None:
             window = timedelta(hours=hours)
-            wanted = troubles.group(runtime, group, window=window)
-            changed = troubles.PRESSES[press](runtime, wanted, by=None, window=window)
+            wanted = failures.group(runtime, group, window=window)
+            changed = failures.PRESSES[press](runtime, wanted, by=None, window=window)
         else:
             changed = _each(runtime, press, dict.fromkeys(message_ids))
     click.echo(f"{said}: {changed:,}")
@@ -117,6 +118,6 @@ def _press(press: Press, said: str, *, group: str | None, message_ids: tuple[int
 def _each(runtime: Runtime, press: Press, message_ids: Iterable[int]) -> int:
     changed = 0
     for message_id in message_ids:
-        troubles.press_message(runtime, message_id, press, by=None)
+        failures.press_message(runtime, message_id, press, by=None)
         changed += 1
     return changed

@@ -7,14 +7,14 @@ from datetime import datetime, timedelta, tzinfo
 import click
 
 from campaign import i18n
-from campaign import monitor as campaign_monitor
 from campaign.cli import tables
 from campaign.cli.opening import find_settings
-from campaign.domain.flow import BrokerLook, Level, Snapshot, judge
 from campaign.errors import StoreUnavailableError
+from campaign.operations import monitor as operations_monitor
+from campaign.operations.health import BrokerLook, Level, Snapshot, judge
+from campaign.operations.status_line import sentence
 from campaign.runtime import build, now
 from campaign.security.keys import ensure_local_keys
-from campaign.sentence import sentence
 
 LOCALE = "en"
 COLOURS = {Level.GOOD: "green", Level.WARNING: "yellow", Level.BAD: "red"}
@@ -34,7 +34,9 @@ def monitor(context: click.Context, *, as_json: bool, check: bool) -> None:
     """
     snapshot = _take()
     if as_json:
-        click.echo(json.dumps(campaign_monitor.document(snapshot, LOCALE, zone=_here()), ensure_ascii=False, indent=2))
+        click.echo(
+            json.dumps(operations_monitor.document(snapshot, LOCALE, zone=_here()), ensure_ascii=False, indent=2)
+        )
     else:
         verdict = judge(snapshot)
         click.secho(sentence(snapshot, LOCALE, zone=_here()), fg=COLOURS[verdict.level], bold=True)
@@ -49,9 +51,9 @@ def _take() -> Snapshot:
     try:
         runtime = build(settings, pool_size=1)
     except StoreUnavailableError:
-        return campaign_monitor.take_without_database(settings, now=now())
+        return operations_monitor.take_without_database(settings, now=now())
     try:
-        return campaign_monitor.take(runtime)
+        return operations_monitor.take(runtime)
     finally:
         runtime.close()
 

@@ -10,12 +10,12 @@ import psutil
 from redis import Redis
 from redis.exceptions import RedisError
 
-from campaign.broker import client_url
 from campaign.drilling.plan import ON_WORKERS, RESTARTS, Blow, Strike
 from campaign.drilling.receiver import Receiver
 from campaign.drilling.site import READY, Program, Site, Slot
 from campaign.engines import postgres, redis
 from campaign.errors import EngineError
+from campaign.operations.broker import client_url
 
 LONGEST_REST = 1.5
 """Seconds until a killed worker or server is started again, at most; as a supervisor would."""

@@ -10,9 +10,9 @@ from typing import Final
 from redis import Redis
 from redis.exceptions import RedisError
 
-from campaign.broker import client_url
 from campaign.drilling.people import DOMAIN, FAMILY
 from campaign.invented import DOMAINS
+from campaign.operations.broker import client_url
 
 _SHORTEST: Final = 6
 """Bytes; what is shorter turns up by chance."""

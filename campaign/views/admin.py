@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, abort, jsonify, request
 
-from campaign import hours, lanes, monitor
 from campaign.blasts import blasts
 from campaign.blasts import reports as blast_reports
-from campaign.domain.flow import Snapshot, Verdict, judge
-from campaign.domain.troubles import presses
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
-from campaign.sentence import sentence
+from campaign.operations import lanes, monitor, throughput
+from campaign.operations.health import Snapshot, Verdict, judge
+from campaign.operations.rules import presses
+from campaign.operations.status_line import sentence
 from campaign.settings import ROOT
 from campaign.states import Lane
 from campaign.views import admin_words, forms, visitor
@@ -83,7 +83,7 @@ def show_monitor(*, notice: Notice | None = None, status: int = 200) -> Response
 def _sparks(snapshot: Snapshot) -> dict[Lane, Sparkline]:
     if not snapshot.database_ok:
         return {}
-    return {lane: draw_sparkline(minutes) for lane, minutes in hours.accepted(runtime()).items()}
+    return {lane: draw_sparkline(minutes) for lane, minutes in throughput.accepted(runtime()).items()}
 
 
 def _helpful(snapshot: Snapshot, verdict: Verdict) -> str:

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from flask import Blueprint, Response, request
 
-from campaign import messages, troubles
-from campaign.domain.troubles import Press, presses
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
-from campaign.messages import Show
+from campaign.operations import failures
+from campaign.operations.failures import Show
+from campaign.operations.rules import Press, presses
 from campaign.settings import ROOT
 from campaign.states import Lane
 from campaign.views import forms, visitor
@@ -46,7 +46,7 @@ def index() -> Response:
 
 def _search(asked: str) -> Response:
     try:
-        messages.find(runtime(), int(asked) if asked.isdecimal() and len(asked) < 20 else 0)
+        failures.find(runtime(), int(asked) if asked.isdecimal() and len(asked) < 20 else 0)
     except NotFoundError:
         return show_groups("24h", notice=Notice("warn", "info", _("There is no message with this number.")), status=404)
     return visitor.see_other("admin_messages.one", message_id=int(asked))
@@ -73,7 +73,7 @@ def show_groups(window: str, *, notice: Notice | None = None, status: int = 200)
         "admin/troubles.html",
         status=status,
         notice=notice,
-        groups=troubles.groups(runtime(), window=WINDOWS[window]),
+        groups=failures.groups(runtime(), window=WINDOWS[window]),
         window=window,
         windows={name: _(text) for name, text in WINDOW_WORDS.items()},
         presses_of=presses,
@@ -83,13 +83,13 @@ def show_groups(window: str, *, notice: Notice | None = None, status: int = 200)
 def show_group(key: str, window: str, *, notice: Notice | None = None) -> Response:
     """The messages of one cause."""
     try:
-        group = troubles.group(runtime(), key, window=WINDOWS[window])
+        group = failures.group(runtime(), key, window=WINDOWS[window])
     except NotFoundError:
         gone = Notice("good", "tick", _("Nothing of this cause is left."))
         return show_groups(window, notice=notice or gone)
     after = request.args.get("after", "0")
     after_id = int(after) if after.isdecimal() and len(after) < 19 else 0
-    found = troubles.members(
+    found = failures.members(
         runtime(), group, window=WINDOWS[window], after=after_id, limit=MEMBERS + 1
     )  # fmt: skip
     following = str(found[MEMBERS - 1]) if len(found) > MEMBERS else None
@@ -98,7 +98,7 @@ def show_group(key: str, window: str, *, notice: Notice | None = None) -> Respon
         notice=notice,
         group=group,
         window=window,
-        messages=messages.by_ids(runtime(), found[:MEMBERS]),
+        messages=failures.by_ids(runtime(), found[:MEMBERS]),
         following=following,
         presses_of=presses,
     )
@@ -108,9 +108,9 @@ def _list(show: Show) -> Response:
     asked = request.args.get("lane", "")
     lane = Lane(asked) if asked in set(Lane) else Lane.URGENT
     try:
-        listing = messages.listing(runtime(), show, lane=lane, cursor=request.args.get("after"))
+        listing = failures.listing(runtime(), show, lane=lane, cursor=request.args.get("after"))
     except InvalidInputError:
-        listing = messages.listing(runtime(), show, lane=lane)
+        listing = failures.listing(runtime(), show, lane=lane)
     return page("admin/messages.html", show=show, lane=lane, listing=listing)
 
 
@@ -120,10 +120,10 @@ def press_group() -> Response:
     """Move all messages of a cause; the filters stay as they are."""
     press, window = _press(), _window(forms.typed("since"))
     try:
-        group = troubles.group(runtime(), forms.typed("group"), window=WINDOWS[window])
+        group = failures.group(runtime(), forms.typed("group"), window=WINDOWS[window])
     except NotFoundError:
         return show_groups(window, notice=Notice("good", "info", _("Nothing of this cause is left.")))
-    changed = troubles.PRESSES[press](runtime(), group, by=visitor.account(), window=WINDOWS[window])
+    changed = failures.PRESSES[press](runtime(), group, by=visitor.account(), window=WINDOWS[window])
     return visitor.see_other("admin_messages.index", since=window, done=str(press), n=changed)
 
 
@@ -142,7 +142,7 @@ def one(message_id: int) -> Response:
 
 
 def _one(message_id: int, *, notice: Notice | None, status: int = 200) -> Response:
-    look = messages.find(runtime(), message_id)
+    look = failures.find(runtime(), message_id)
     return page("admin/message.html", status=status, notice=notice, look=look, message=look.message)
 
 
@@ -152,7 +152,7 @@ def press_one(message_id: int) -> Response:
     """Move one message."""
     press = _press()
     try:
-        troubles.press_message(runtime(), message_id, press, by=visitor.account())
+        failures.press_message(runtime(), message_id, press, by=visitor.account())
     except ConflictError:
         text = _("It changed meanwhile: that is not possible any more.")
         return _one(message_id, notice=Notice("warn", "info", text), status=409)

@@ -2,10 +2,10 @@
 
 from flask import Blueprint, Response, request
 
-from campaign import suppressing
 from campaign.errors import ConflictError, InvalidInputError
+from campaign.operations import suppressions
+from campaign.operations.suppressions import Found
 from campaign.settings import ROOT
-from campaign.suppressing import Found
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.admin import Notice
@@ -42,7 +42,7 @@ def _page(
         found=found,
         problems=problems,
         email=forms.typed("email") if problems else "",
-        newest=suppressing.newest(runtime(), before=before()),
+        newest=suppressions.newest(runtime(), before=before()),
     )
 
 
@@ -53,8 +53,8 @@ def ask() -> Response:
     email, by = forms.typed("email"), visitor.account()
     try:
         if forms.typed("press") != "add":
-            return _page(found=suppressing.search(runtime(), email, by=by))
-        masked = suppressing.add(runtime(), email, by=by)
+            return _page(found=suppressions.search(runtime(), email, by=by))
+        masked = suppressions.add(runtime(), email, by=by)
     except InvalidInputError as error:
         return _page(problems=forms.worded(error.problems), status=422)
     except ConflictError:
@@ -68,7 +68,7 @@ def ask() -> Response:
 def lift(suppression_id: int) -> Response:
     """Let an address get mail again."""
     try:
-        suppressing.lift(runtime(), suppression_id, reason=forms.typed("why"), by=visitor.account())
+        suppressions.lift(runtime(), suppression_id, reason=forms.typed("why"), by=visitor.account())
     except InvalidInputError as error:
         text = forms.worded(error.problems)["why"]
         return _page(notice=Notice("warn", "warn", text), status=422)

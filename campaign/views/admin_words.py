@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 from markupsafe import Markup
 
-from campaign import i18n, sentence
-from campaign.domain.flow import Level
+from campaign import i18n
+from campaign.operations import status_line
+from campaign.operations.health import Level
 from campaign.states import Lane, MessageKind
 from campaign.views import visitor
 from campaign.views.current import runtime
@@ -155,7 +156,7 @@ def reason(code: str | None) -> Markup:
 
 def person(who: str) -> str:
     """Who paused a lane, in words."""
-    return sentence.person(who, language())
+    return status_line.person(who, language())
 
 
 def zone() -> ZoneInfo:

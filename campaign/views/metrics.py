@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, current_app
 
-from campaign import metrics, monitor
+from campaign.operations import metrics, monitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.headers import keep_private

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Page, expect
 
-from campaign import hours, lanes, suppressing
 from campaign.accounts import accounts, sign_in
 from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Account, Role
+from campaign.operations import lanes, suppressions, throughput
 from campaign.petitions import petitions
 from campaign.states import Lane
 from tests.browser.conftest import SLUG, Live
@@ -71,8 +71,8 @@ def night(live: Live) -> Night:
     for minute in range(1, 60, 3):
         ledgers.put(world, minute, state="accepted", settled_at=-60 * minute)
     ledgers.serve(world)
-    hours.note(world.runtime)
-    suppressing.add(world.runtime, "held@example.org", by=ada)
+    throughput.note(world.runtime)
+    suppressions.add(world.runtime, "held@example.org", by=ada)
     lanes.pause(world.runtime, Lane.BULK, reason="The provider is being changed", by=ada)
     return Night(live, ada)
 

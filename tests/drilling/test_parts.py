@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
-from campaign.broker import client_url
 from campaign.drilling.agenda import Agenda
 from campaign.drilling.axe import Fallen
 from campaign.drilling.canaries import Canaries, Seeker, spellings
@@ -15,6 +14,7 @@ from campaign.drilling.people import DOMAIN, FAMILY
 from campaign.drilling.plan import Blow
 from campaign.drilling.receiver import FAULTS, Diary, Receiver, script
 from campaign.drilling.watching import Look, recovery
+from campaign.operations.broker import client_url
 from campaign.smtpd.script import Fault, Script
 from campaign.store import drills, paces
 from tests.kit.waiting import until

@@ -7,8 +7,8 @@ import psutil
 import pytest
 from redis import Redis
 
-from campaign.broker import client_url
 from campaign.engines import places, redis
+from campaign.operations.broker import client_url
 from campaign.settings import load_settings
 
 

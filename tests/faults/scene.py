@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from campaign import alerts
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Account, Role
 from campaign.blasts import blasts
@@ -18,6 +17,7 @@ from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
 from campaign.delivery import Deliverer, Tally
 from campaign.mailer import Mailer
+from campaign.operations import alerts
 from campaign.outbox import lanes
 from campaign.outbox.lanes import LaneState
 from campaign.recovering import recover

@@ -7,10 +7,10 @@ import time
 import pytest
 from redis import Redis
 
-from campaign.broker import client_url
 from campaign.engines import postgres
 from campaign.engines import redis as engines_redis
 from campaign.errors import StoreUnavailableError
+from campaign.operations.broker import client_url
 from campaign.smtpd.faults import FaultServer
 from campaign.states import Lane
 from campaign.ticker import Ticker

@@ -4,9 +4,9 @@ import email
 
 import pytest
 
-from campaign import troubles
 from campaign.accounts.accounts import Role
-from campaign.domain.troubles import Press
+from campaign.operations import failures
+from campaign.operations.rules import Press
 from campaign.outbox import lanes
 from campaign.smtpd.script import Fault
 from campaign.states import Lane
@@ -287,8 +287,8 @@ def test_f14_a_person_may_send_it_again_or_take_it_as_arrived(stage):
     scene.drain()
     doubted = scene.states()
 
-    troubles.press_message(scene.world.runtime, first, Press.RETRY, by=None)
-    troubles.press_message(scene.world.runtime, second, Press.ACCEPT, by=None)
+    failures.press_message(scene.world.runtime, first, Press.RETRY, by=None)
+    failures.press_message(scene.world.runtime, second, Press.ACCEPT, by=None)
     scene.later(seconds=1)
 
     assert doubted == {"uncertain": 2}

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from campaign import monitor
-from campaign.domain.flow import Code
-from campaign.metrics import exposition
+from campaign.operations import monitor
+from campaign.operations.health import Code
+from campaign.operations.metrics import exposition
 from tests.kit.commands import Shell
 from tests.kit.engines import ROOT
 

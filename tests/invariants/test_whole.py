@@ -7,13 +7,14 @@ import string
 import pytest
 from celery import current_app
 
-from campaign import broker, letters, variables
+from campaign import letters, variables
 from campaign.cli.serve import QUEUES as CONSUMED
 from campaign.errors import SettingsError
 from campaign.i18n import translations
 from campaign.mail.compose import Composer, ListIdentity, Sender
 from campaign.mail.kinds import KINDS, Unsubscribe
 from campaign.mail.slots import Slots
+from campaign.operations import broker
 from campaign.outbox.ledger import Settlement
 from campaign.settings import LANGUAGES, Settings, load_settings
 from campaign.states import Lane, MessageKind

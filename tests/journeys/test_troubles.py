@@ -9,8 +9,8 @@ import psutil
 import pytest
 from redis import Redis
 
-from campaign.broker import client_url
 from campaign.engines import postgres
+from campaign.operations.broker import client_url
 from tests.kit.installation import Answer, Installation
 from tests.kit.waiting import frozen, until
 from tests.security.test_leaks import DOMAIN, NAME, dump, found_in

@@ -20,9 +20,9 @@ import pytest
 from psycopg import sql
 from redis import Redis
 
-from campaign.broker import client_url
 from campaign.database import migrate
 from campaign.engines import locks
+from campaign.operations.broker import client_url
 from tests.kit.keeper import KEEPER_LOCK, RUN_LOCK, STARTED
 
 ROOT = Path(__file__).parent.parent.parent

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from redis import Redis
 
-from campaign.broker import client_url
+from campaign.operations.broker import client_url
 from tests.kit import engines as kit_engines
 from tests.kit.waiting import until
 

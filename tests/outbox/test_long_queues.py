@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from campaign import hours, monitor
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.blasts import blasts
 from campaign.blasts import progress as blast_progress
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
+from campaign.operations import monitor, throughput
 from campaign.outbox import depth, ledger
 from campaign.petitions import organisers
 from campaign.states import Lane
@@ -64,11 +64,11 @@ def bulk(snapshot):
 
 
 def test_a_long_queue_is_read_as_the_job_last_counted_it(world, blast):
-    hours.tally(world.runtime)
+    throughput.tally(world.runtime)
     add(world, 3, first=3_000_000)
 
     remembered = monitor.take(world.runtime)
-    hours.tally(world.runtime)
+    throughput.tally(world.runtime)
     counted_again = monitor.take(world.runtime)
 
     assert [bulk(remembered).waiting, bulk(counted_again).waiting] == [LONG, LONG + 3]
@@ -77,7 +77,7 @@ def test_a_long_queue_is_read_as_the_job_last_counted_it(world, blast):
 
 
 def test_a_count_that_no_job_keeps_up_to_date_is_not_believed(world, blast):
-    hours.tally(world.runtime)
+    throughput.tally(world.runtime)
     add(world, 3, first=3_000_000)
     world.clock.now += depth.FRESH + timedelta(seconds=1)
 
@@ -85,11 +85,11 @@ def test_a_count_that_no_job_keeps_up_to_date_is_not_believed(world, blast):
 
 
 def test_pausing_shows_at_once_however_long_the_queue_is(world, blast, olga):
-    hours.tally(world.runtime)
+    throughput.tally(world.runtime)
 
     blasts.pause(world.runtime, *blast, by=olga)
     paused = monitor.take(world.runtime)
-    hours.tally(world.runtime)
+    throughput.tally(world.runtime)
     later = monitor.take(world.runtime)
 
     for snapshot in (paused, later):
@@ -98,11 +98,11 @@ def test_pausing_shows_at_once_however_long_the_queue_is(world, blast, olga):
 
 
 def test_a_short_queue_is_counted_at_each_look(world, blast):
-    hours.tally(world.runtime)
+    throughput.tally(world.runtime)
     world.sql("delete from message where signature_id > 2000000")
     world.clock.forward(seconds=15)
 
-    forgotten = hours.tally(world.runtime)
+    forgotten = throughput.tally(world.runtime)
 
     assert forgotten == 0
     assert bulk(monitor.take(world.runtime)).waiting == 1
@@ -137,7 +137,7 @@ def test_the_monitor_reads_no_large_table_whole(world, blast):
         "where signature_id > 4000000"
     )
     vacuum(world)
-    hours.tally(world.runtime)
+    throughput.tally(world.runtime)
 
     indexes, whole = indexes_used(world, lambda: monitor.take(world.runtime))
 

@@ -7,9 +7,9 @@ import urllib.parse
 import pytest
 from redis import Redis
 
-from campaign import rewrapping
-from campaign.broker import client_url
 from campaign.errors import CountersignError
+from campaign.operations import backup_and_keys
+from campaign.operations.broker import client_url
 from campaign.recovering import recover
 from campaign.signatures import confirming, petition_page, preferences, signing
 from campaign.smtp.settings import Security, SmtpSettings
@@ -113,7 +113,7 @@ def lived(world, caplog):
     for name in jobs(world.runtime):
         run_job(world.runtime, name)
     recover(world.runtime)
-    rewrapping.rewrap(world.runtime)
+    backup_and_keys.rewrap(world.runtime)
     assert petition_page.show(world.runtime, slug, "en")
     return world
 

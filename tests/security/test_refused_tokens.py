@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from campaign import rewrapping
 from campaign.accounts import sign_in
 from campaign.errors import InvalidInputError, TokenRefusedError
+from campaign.operations import backup_and_keys
 from campaign.runtime import build
 from campaign.security.encryption import VaultError
 from campaign.security.tokens import REFUSED, Purpose
@@ -183,7 +183,7 @@ def test_rewrapping_lets_the_old_key_go_and_keeps_all_that_was_encrypted(world):
     stable = world.runtime.secrets.address_key("zahra@example.org")
     both = world_with(world, f"{NEW_KEY},{KEYS}")
 
-    first, second = rewrapping.rewrap(both.runtime), rewrapping.rewrap(both.runtime)
+    first, second = backup_and_keys.rewrap(both.runtime), backup_and_keys.rewrap(both.runtime)
 
     alone = world_with(world, NEW_KEY)
     page = preferences.own_page(alone.runtime, manage(alone.runtime, signed, alone.row(signed).nonce))
@@ -203,7 +203,7 @@ def test_rewrapping_in_many_slices_reaches_every_petition(world):
         select 'copy-' || n, 'draft', 'en', 'x', data_key_id, data_key from petition, generate_series(1, 250) n""")
     both = world_with(world, f"{NEW_KEY},{KEYS}")
 
-    assert rewrapping.rewrap(both.runtime) == 253
+    assert backup_and_keys.rewrap(both.runtime) == 253
 
     assert world.sql("select distinct data_key_id from petition") == [("k2",)]
     both.runtime.close()
@@ -219,10 +219,10 @@ def test_a_key_that_is_missing_is_named_and_nothing_starts(world):
 def test_a_rotation_that_stopped_halfway_still_refuses_to_start_without_the_old_key(world):
     world.petition()
     both = world_with(world, f"{NEW_KEY},{KEYS}")
-    rewrapping.rewrap(both.runtime)
+    backup_and_keys.rewrap(both.runtime)
     both.runtime.close()
     old = world_with(world, f"{KEYS},{NEW_KEY}")
-    rewrapping.rewrap(old.runtime)
+    backup_and_keys.rewrap(old.runtime)
     old.runtime.close()
 
     with pytest.raises(VaultError):

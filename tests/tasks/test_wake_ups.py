@@ -10,10 +10,10 @@ import pytest
 from redis import Redis
 
 from campaign import ticker
-from campaign.broker import TIMEOUT, client_url
 from campaign.cli import serve
 from campaign.database import jobs as database_jobs
 from campaign.engines import redis
+from campaign.operations.broker import TIMEOUT, client_url
 from campaign.outbox import workers
 from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane

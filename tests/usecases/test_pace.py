@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 
-from campaign.broker import client_url
 from campaign.buckets import LocalBuckets, SharedBuckets
 from campaign.delivery import Deliverer
 from campaign.domain.pace import SLICE
 from campaign.engines import redis
 from campaign.mailer import Mailer
+from campaign.operations.broker import client_url
 from campaign.smtp import transport as smtp_transport
 from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane

@@ -6,10 +6,10 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from campaign import hours, lanes, monitor
 from campaign.blasts import blasts
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
+from campaign.operations import lanes, monitor, throughput
 from campaign.petitions import organisers
 from campaign.states import Lane
 from campaign.views import admin_words
@@ -99,7 +99,7 @@ def test_the_hour_is_drawn_with_a_title_a_sentence_and_numbers(night: Night):
     ledgers.serve(night.world)
     ledgers.put(night.world, 12, state="accepted", settled_at=-90)
     ledgers.put(night.world, 3, state="accepted", settled_at=-1900)
-    hours.note(night.world.runtime)
+    throughput.note(night.world.runtime)
 
     page = night.get("/admin")
 

@@ -2,10 +2,10 @@ import re
 
 import pytest
 
-from campaign import suppressing
 from campaign.accounts import accounts
 from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Role
+from campaign.operations import suppressions
 from campaign.petitions import petitions
 from campaign.states import PetitionState
 from tests.kit import ledgers, nights
@@ -133,7 +133,7 @@ def test_an_address_without_suppression_and_one_that_is_none(night: Night):
 
 def test_suppressions_are_read_page_by_page_without_an_address(night: Night):
     for number in range(55):
-        suppressing.add(night.world.runtime, f"canary{number}@example.org", by=night.ada)
+        suppressions.add(night.world.runtime, f"canary{number}@example.org", by=night.ada)
 
     first = night.get("/admin/suppressions")
     second = night.get(re.search(r'href="([^"]*before=\d+)"', first.text)[1])
@@ -158,7 +158,7 @@ def test_the_log_says_who_did_what_and_can_be_asked(night: Night):
 
 def test_the_log_is_read_page_by_page_with_its_filter(night: Night):
     for number in range(60):
-        suppressing.add(night.world.runtime, f"p{number}@example.org", by=night.ada)
+        suppressions.add(night.world.runtime, f"p{number}@example.org", by=night.ada)
 
     first = night.get("/admin/audit?action=suppression.add")
     older = re.search(r'href="([^"]*before=\d+)"', first.text)[1].replace("&amp;", "&")

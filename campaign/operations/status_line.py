@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from campaign import i18n, lanes
-from campaign.domain.flow import Code, LaneFlow, Snapshot, Verdict, judge
+from campaign import i18n
+from campaign.operations import lanes
+from campaign.operations.health import Code, LaneFlow, Snapshot, Verdict, judge
 from campaign.states import Lane
 
 LRI, PDI = "\u2066", "\u2069"
@@ -14,7 +15,7 @@ def sentence(snapshot: Snapshot, locale: str = "en", *, zone: tzinfo | None = No
     """Say the verdict on a snapshot.
 
     Args:
-        snapshot: from :func:`campaign.monitor.take`.
+        snapshot: from :func:`campaign.operations.monitor.take`.
         locale: one of the languages.
         zone: the time zone of the reader; UTC if not given.
     """

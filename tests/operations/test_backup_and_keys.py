@@ -1,13 +1,13 @@
 from datetime import timedelta
 
-from campaign import monitor
 from campaign.accounts import sign_in
 from campaign.blasts import blasts
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
-from campaign.domain.flow import Code, judge
+from campaign.operations import monitor
+from campaign.operations.backup_and_keys import declare_restored
+from campaign.operations.health import Code, judge
 from campaign.petitions import organisers
-from campaign.restoring import declare_restored
 from campaign.runtime import build
 from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane

@@ -4,18 +4,17 @@ from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from campaign import broker
 from campaign.blasts import progress as blast_progress
 from campaign.database import jobs as database_jobs
 from campaign.database.connection import Transaction
-from campaign.domain.flow import WORKER_SEEN, Snapshot, WorkerLook, judge
 from campaign.errors import StoreUnavailableError
+from campaign.operations import broker, queries
+from campaign.operations import snapshot as operations_snapshot
+from campaign.operations.health import WORKER_SEEN, Snapshot, WorkerLook, judge
+from campaign.operations.status_line import sentence
 from campaign.outbox import workers
 from campaign.runtime import Runtime
-from campaign.sentence import sentence
 from campaign.settings import Settings
-from campaign.store import snapshot as store_snapshot
-from campaign.store import troubles
 
 
 def take(runtime: Runtime) -> Snapshot:
@@ -28,20 +27,20 @@ def take(runtime: Runtime) -> Snapshot:
     seen = broker.look(runtime.settings.redis_url, prefix=runtime.settings.redis_prefix)
 
     def work(tx: Transaction) -> Snapshot:
-        store_snapshot.begin(tx)
+        operations_snapshot.begin(tx)
         return Snapshot(
             at=now,
             database_ok=True,
             broker=seen,
-            lanes=store_snapshot.flows(tx, now=now),
+            lanes=operations_snapshot.flows(tx, now=now),
             workers=tuple(
                 WorkerLook(row.id, row.host, row.pid, row.lane, row.started_at, row.seen_at)
                 for row in workers.alive(tx, since=now - WORKER_SEEN)
             ),
             last_tick_at=database_jobs.last_tick(tx),
-            stuck=store_snapshot.stuck(tx, now=now),
-            petitions=store_snapshot.petitions(tx),
-            troubles=troubles.groups(tx, since=now - store_snapshot.DAY, now=now),
+            stuck=operations_snapshot.stuck(tx, now=now),
+            petitions=operations_snapshot.petitions(tx),
+            troubles=queries.groups(tx, since=now - operations_snapshot.DAY, now=now),
             blasts=blast_progress.unfinished(tx, now=now),
             jobs=database_jobs.jobs(tx),
         )

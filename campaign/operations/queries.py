@@ -10,8 +10,8 @@ from datetime import datetime
 from sqlalchemy import text
 
 from campaign.database.connection import Transaction
-from campaign.domain.flow import Trouble
-from campaign.domain.troubles import Press, sources
+from campaign.operations.health import Trouble
+from campaign.operations.rules import Press, sources
 from campaign.states import Lane, MessageKind
 
 TROUBLES = 50

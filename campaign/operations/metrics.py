@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from campaign.domain.flow import Code, Level, Snapshot, judge
+from campaign.operations.health import Code, Level, Snapshot, judge
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

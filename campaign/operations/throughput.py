@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from campaign.blasts import progress as blast_progress
 from campaign.blasts import queries as blast_queries
 from campaign.database.connection import Transaction
+from campaign.operations import snapshot
 from campaign.outbox import depth
 from campaign.runtime import Runtime
 from campaign.states import Lane, MessageState
-from campaign.store import minutes, snapshot
 
 HOUR = 60
 KEEP = timedelta(days=7)
@@ -23,8 +23,8 @@ def note(runtime: Runtime) -> int:
     now = runtime.clock()
 
     def work(tx: Transaction) -> int:
-        minutes.purge(tx, before=now - KEEP)
-        return minutes.note(tx, now=now, look_back=timedelta(minutes=HOUR))
+        snapshot.purge(tx, before=now - KEEP)
+        return snapshot.note(tx, now=now, look_back=timedelta(minutes=HOUR))
 
     return runtime.store.transact(work)
 
@@ -58,5 +58,5 @@ def accepted(runtime: Runtime) -> Mapping[Lane, Minutes]:
     """Messages accepted in each of the last 60 minutes, by lane."""
     last = runtime.clock().replace(second=0, microsecond=0)
     shown = [last - timedelta(minutes=back) for back in range(HOUR - 1, -1, -1)]
-    found = runtime.store.transact(lambda tx: minutes.accepted(tx, since=shown[0]))
+    found = runtime.store.transact(lambda tx: snapshot.accepted(tx, since=shown[0]))
     return {lane: tuple((minute, found.get((lane, minute), 0)) for minute in shown) for lane in Lane}

@@ -1,19 +1,22 @@
 """Troubles: messages that did not get through, grouped by cause; send again, take as arrived, or cancel, with audit."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import partial
 
 from campaign.accounts import audit
 from campaign.accounts.accounts import Account
 from campaign.database.connection import Transaction
-from campaign.domain.flow import Trouble
-from campaign.domain.troubles import Press
-from campaign.errors import ConflictError, NotFoundError
-from campaign.outbox import messages
+from campaign.errors import ConflictError, InvalidInputError, NotFoundError
+from campaign.operations import queries
+from campaign.operations.health import Trouble
+from campaign.operations.rules import Press, presses
+from campaign.outbox import messages as outbox_messages
+from campaign.outbox.messages import Attempt, Event, StoredMessage
 from campaign.runtime import Runtime
-from campaign.states import Lane
-from campaign.store import troubles
+from campaign.states import Lane, MessageState
 
 DAY = timedelta(hours=24)
 SLICE = 2_000
@@ -30,7 +33,7 @@ def groups(runtime: Runtime, *, window: timedelta = DAY) -> tuple[Trouble, ...]:
         window: how far back rejected messages are looked at; what is uncertain or deferred is always there.
     """
     now = runtime.clock()
-    return runtime.store.transact(lambda tx: troubles.groups(tx, since=now - window, now=now))
+    return runtime.store.transact(lambda tx: queries.groups(tx, since=now - window, now=now))
 
 
 def group(runtime: Runtime, key: str, *, window: timedelta = DAY) -> Trouble:
@@ -51,7 +54,7 @@ def members(
     """Messages of a group by id, beyond ``after``."""
     now = runtime.clock()
     return runtime.store.transact(
-        lambda tx: troubles.members(tx, wanted, since=now - window, now=now, after=after, limit=limit)
+        lambda tx: queries.members(tx, wanted, since=now - window, now=now, after=after, limit=limit)
     )
 
 
@@ -80,9 +83,9 @@ PRESSES: Mapping[Press, Callable[..., int]] = {Press.RETRY: retry, Press.ACCEPT:
 
 def _moves(now: datetime) -> Mapping[Press, Move]:
     return {
-        Press.RETRY: partial(troubles.retry, now=now),
-        Press.ACCEPT: partial(troubles.accept, now=now),
-        Press.CANCEL: partial(troubles.cancel, now=now),
+        Press.RETRY: partial(queries.retry, now=now),
+        Press.ACCEPT: partial(queries.accept, now=now),
+        Press.CANCEL: partial(queries.cancel, now=now),
     }
 
 
@@ -91,7 +94,7 @@ def _press_group(runtime: Runtime, wanted: Trouble, press: Press, *, by: Account
     move = _moves(now)[press]
 
     def work(tx: Transaction) -> tuple[int, list[int]]:
-        held = troubles.members(tx, wanted, since=now - window, now=now, after=after, limit=SLICE, lock=True)
+        held = queries.members(tx, wanted, since=now - window, now=now, after=after, limit=SLICE, lock=True)
         changed = len(move(tx, held)) if held else 0
         if changed:
             # One entry for each slice, in the transaction of what it tells of.
@@ -118,7 +121,7 @@ def press_message(runtime: Runtime, message_id: int, press: Press, *, by: Accoun
     move = _moves(runtime.clock())[press]
 
     def work(tx: Transaction) -> None:
-        found = messages.by_id(tx, message_id)
+        found = outbox_messages.by_id(tx, message_id)
         if found is None:
             raise NotFoundError(f"there is no message {message_id}")
         if not move(tx, [message_id]):
@@ -137,3 +140,114 @@ def _audit(
         tx, action=f"message.{press}", subject="message", subject_id=subject_id, petition_id=petition_id,
         account_id=by.id if by else None, actor="cli", detail=detail,
     )  # fmt: skip
+
+
+LARGEST_ID = 2**63 - 1
+
+
+class Show(StrEnum):
+    """Lists of messages that a person asks for."""
+
+    WAITING = "waiting"
+    """Due now; the next to go first."""
+    LATER = "later"
+    """Due later: scheduled or deferred; the next to go first."""
+    UNCERTAIN = "uncertain"
+    """Nobody knows whether the mail server took them; the newest first."""
+    REJECTED = "rejected"
+    """Refused, or given up; the newest first."""
+
+
+@dataclass(frozen=True)
+class MessageLook:
+    """One message with its history and what may be done with it."""
+
+    message: StoredMessage
+    attempts: tuple[Attempt, ...]
+    events: tuple[Event, ...]
+    presses: tuple[Press, ...]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A page of messages; ``following`` is the cursor of the next page, None on the last."""
+
+    messages: tuple[StoredMessage, ...]
+    following: str | None
+
+
+def find(runtime: Runtime, message_id: int) -> MessageLook:
+    """One message by its id.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    now = runtime.clock()
+
+    def work(tx: Transaction) -> MessageLook:
+        found = outbox_messages.by_id(tx, message_id) if 0 < message_id <= LARGEST_ID else None
+        if found is None:
+            raise NotFoundError(f"there is no message {message_id}")
+        return MessageLook(
+            found,
+            tuple(outbox_messages.attempts(tx, found.id)),
+            tuple(outbox_messages.events(tx, found.id)),
+            presses_of(found, now),
+        )
+
+    return runtime.store.transact(work)
+
+
+def presses_of(message: StoredMessage, now: datetime) -> tuple[Press, ...]:
+    """The buttons that a message has now."""
+    return presses(message.state, deferred=message.state is MessageState.PLANNED and message.due_at > now)
+
+
+def by_ids(runtime: Runtime, message_ids: list[int]) -> tuple[StoredMessage, ...]:
+    """Messages in the order of their ids."""
+    return tuple(runtime.store.transact(lambda tx: outbox_messages.by_ids(tx, message_ids)))
+
+
+def listing(
+    runtime: Runtime, show: Show, *, lane: Lane = Lane.URGENT, cursor: str | None = None, limit: int = 50
+) -> Listing:
+    """One page of a list.
+
+    Args:
+        runtime: the runtime.
+        show: which list.
+        lane: for what is planned; the lists of what ended hold both lanes.
+        cursor: from the page before.
+        limit: messages on a page.
+
+    Raises:
+        InvalidInputError: a cursor that no page gave.
+    """
+    at, now = _read(cursor), runtime.clock()
+
+    def work(tx: Transaction) -> list[StoredMessage]:
+        if show in {Show.WAITING, Show.LATER}:
+            return outbox_messages.planned(tx, lane, after=at, limit=limit + 1, now=now, later=show is Show.LATER)
+        return outbox_messages.ended(tx, MessageState(str(show)), before=at, limit=limit + 1)
+
+    found = runtime.store.transact(work)
+    shown = tuple(found[:limit])
+    return Listing(shown, _cursor(shown[-1], show) if len(found) > limit else None)
+
+
+def _cursor(last: StoredMessage, show: Show) -> str:
+    moment = last.due_at if show in {Show.WAITING, Show.LATER} else last.settled_at or last.due_at
+    return f"{moment.isoformat()}_{last.id}"
+
+
+def _read(cursor: str | None) -> tuple[datetime, int] | None:
+    if not cursor:
+        return None
+    moment, _, number = cursor.partition("_")
+    try:
+        at, last = datetime.fromisoformat(moment), int(number)
+    except ValueError:
+        raise InvalidInputError({"cursor": "unknown"}) from None
+    if at.tzinfo is None or not 0 <= last <= LARGEST_ID:
+        raise InvalidInputError({"cursor": "unknown"})
+    return at, last

@@ -3,11 +3,11 @@ from datetime import timedelta
 
 import pytest
 
-from campaign import alerts, hours
-from campaign import lanes as campaign_lanes
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.errors import ConflictError, InvalidInputError
+from campaign.operations import alerts, throughput
+from campaign.operations import lanes as operations_lanes
 from campaign.outbox import lanes
 from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
@@ -90,7 +90,7 @@ def test_both_lanes_are_two_causes(world, admins):
 
 
 def test_a_pause_by_a_person_is_no_alert(world, admins):
-    campaign_lanes.pause(world.runtime, Lane.BULK, reason="maintenance", by=None)
+    operations_lanes.pause(world.runtime, Lane.BULK, reason="maintenance", by=None)
 
     assert alerts.watch(world.runtime) == 0
 
@@ -119,7 +119,7 @@ def test_an_alert_that_arrives_late_says_that_it_is_over(world, admins):
     alerts.watch(world.runtime)
     world.clock.forward(minutes=30)
 
-    campaign_lanes.resume(world.runtime, Lane.URGENT, by=None)
+    operations_lanes.resume(world.runtime, Lane.URGENT, by=None)
     alerts.watch(world.runtime)
 
     assert "It is over since" in read(world)["ada@example.org"].get_body(("plain",)).get_content()
@@ -128,13 +128,13 @@ def test_an_alert_that_arrives_late_says_that_it_is_over(world, admins):
 def test_a_lane_is_paused_with_a_reason_and_resumed_and_the_log_says_so(world, admins):
     ada = next(account for account in accounts.list_all(world.runtime) if account.id == admins[0])
 
-    campaign_lanes.pause(world.runtime, Lane.URGENT, reason="  new\ncertificate ", by=ada)
+    operations_lanes.pause(world.runtime, Lane.URGENT, reason="  new\ncertificate ", by=ada)
     with pytest.raises(ConflictError):
-        campaign_lanes.pause(world.runtime, Lane.URGENT, reason="another", by=None)
+        operations_lanes.pause(world.runtime, Lane.URGENT, reason="another", by=None)
     paused = world.sql("select paused_by, paused_reason from lane where name = 'urgent'")
-    campaign_lanes.resume(world.runtime, Lane.URGENT, by=None)
+    operations_lanes.resume(world.runtime, Lane.URGENT, by=None)
     with pytest.raises(ConflictError):
-        campaign_lanes.resume(world.runtime, Lane.URGENT, by=None)
+        operations_lanes.resume(world.runtime, Lane.URGENT, by=None)
 
     assert paused == [(f"account {ada.id}", "new certificate")]
     assert world.sql(
@@ -148,14 +148,14 @@ def test_a_lane_is_paused_with_a_reason_and_resumed_and_the_log_says_so(world, a
 @pytest.mark.parametrize(("reason", "problem"), [("", "missing"), (" \n", "missing"), ("x" * 201, "too_long")])
 def test_a_pause_needs_a_short_reason(world, reason, problem):
     with pytest.raises(InvalidInputError) as refused:
-        campaign_lanes.pause(world.runtime, Lane.URGENT, reason=reason, by=None)
+        operations_lanes.pause(world.runtime, Lane.URGENT, reason=reason, by=None)
 
     assert refused.value.problems == {"why": problem}
 
 
 def test_a_paused_lane_claims_nothing(world):
     world.signature(world.petition())
-    campaign_lanes.pause(world.runtime, Lane.URGENT, reason="maintenance", by=None)
+    operations_lanes.pause(world.runtime, Lane.URGENT, reason="maintenance", by=None)
 
     assert read(world) == {}
 
@@ -166,10 +166,10 @@ def test_the_hour_is_noted_by_the_minute_and_noting_again_changes_nothing(world)
         world.clock.forward(minutes=minutes)
         world.signature(slug, f"s{number}@example.org", name=f"S {number}")
         read(world)
-        hours.note(world.runtime)
-    hours.note(world.runtime)
+        throughput.note(world.runtime)
+    throughput.note(world.runtime)
 
-    drawn = hours.accepted(world.runtime)
+    drawn = throughput.accepted(world.runtime)
 
     assert [number for _, number in drawn[Lane.URGENT]] == [0] * 57 + [1, 1, 1]
     assert len(drawn[Lane.BULK]) == 60
@@ -181,7 +181,7 @@ def test_a_minute_that_goes_on_is_counted_anew(world):
     for number in range(3):
         world.signature(slug, f"s{number}@example.org", name=f"S {number}")
         read(world)
-        hours.note(world.runtime)
+        throughput.note(world.runtime)
         world.clock.forward(seconds=15)
 
-    assert hours.accepted(world.runtime)[Lane.URGENT][-1][1] == 3
+    assert throughput.accepted(world.runtime)[Lane.URGENT][-1][1] == 3

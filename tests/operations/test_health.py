@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from campaign.blasts.progress import rate_of
-from campaign.domain.flow import BrokerLook, Code, LaneFlow, Level, Snapshot, Stuck, WorkerLook, judge
-from campaign.sentence import sentence
+from campaign.operations.health import BrokerLook, Code, LaneFlow, Level, Snapshot, Stuck, WorkerLook, judge
+from campaign.operations.status_line import sentence
 from campaign.states import Lane, MessageState
 
 NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from redis import Redis
 
-from campaign import broker, monitor
-from campaign.broker import client_url
 from campaign.database import jobs as database_jobs
-from campaign.domain.flow import Code, judge
+from campaign.operations import broker, monitor
+from campaign.operations.broker import client_url
+from campaign.operations.health import Code, judge
+from campaign.operations.status_line import sentence
 from campaign.outbox import lanes, workers
-from campaign.sentence import sentence
 from campaign.states import Lane, MessageState
 from tasks import queues
 from tasks.app import make_app

@@ -8,7 +8,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from campaign.domain.flow import BrokerLook
+from campaign.operations.health import BrokerLook
 
 TIMEOUT = 1.0
 """Seconds to wait for a Redis that may be frozen: a page of the monitor must not hang with it."""
