@@ -11,11 +11,11 @@ import time
 from dataclasses import replace
 
 from campaign.database.connection import Transaction
-from campaign.delivery import Deliverer, calm_collector
-from campaign.letters import Materials
+from campaign.delivery.composer import Mailer, Recipient
+from campaign.delivery.contexts import Materials
+from campaign.delivery.delivery import Deliverer, calm_collector
 from campaign.mail.compiled import CompiledMail
 from campaign.mail.dkim import DkimKey, Signer, load_key
-from campaign.mailer import Mailer, Recipient
 from campaign.outbox.ledger import Claimed
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings

@@ -6,17 +6,17 @@ from dataclasses import replace
 
 from celery import Celery, current_app, signals
 
-from campaign.buckets import open_buckets
-from campaign.delivery import Deliverer, calm_collector
+from campaign.delivery.composer import Mailer
+from campaign.delivery.delivery import Deliverer, calm_collector
+from campaign.delivery.jobs import Ticker
+from campaign.delivery.pacing import RelayPace
+from campaign.delivery.token_bucket import open_buckets
 from campaign.errors import CountersignError, StoreUnavailableError
-from campaign.mailer import Mailer
-from campaign.pacing import RelayPace
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
 from campaign.smtp.relays import Relay, RelayTransport
 from campaign.smtp.settings import SmtpSettings
 from campaign.states import Lane
-from campaign.ticker import Ticker
 from tasks.nudging import Nudger, enqueue_job, nudge_lane
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from campaign.ticker import run_job
+from campaign.delivery.jobs import run_job
 from tasks.process import current
 from tasks.queues import RUN_JOB
 

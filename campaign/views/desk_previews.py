@@ -6,9 +6,9 @@ from flask import Blueprint, Response, current_app, jsonify
 
 from campaign.blasts import blasts
 from campaign.blasts.rules import BlastKind, BlastText
+from campaign.delivery.proof import Previewer
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
-from campaign.previews import Previewer
 from campaign.settings import LANGUAGES, ROOT
 from campaign.views import desk_forms, desk_frame, forms, visitor
 from campaign.views.access import Access, allow

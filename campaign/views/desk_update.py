@@ -7,15 +7,16 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort
 
-from campaign import i18n, preflight
+from campaign import i18n
 from campaign.accounts.accounts import Account
 from campaign.blasts import blasts, milestones
 from campaign.blasts import reports as blast_reports
 from campaign.blasts.reports import Report
 from campaign.blasts.rules import UNDO, BlastKind, BlastStage, Scheduled
+from campaign.delivery import proof
+from campaign.delivery.proof import Level
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.i18n import zone_names
-from campaign.preflight import Level
 from campaign.runtime import Runtime
 from campaign.settings import ROOT
 from campaign.states import MessageState
@@ -57,7 +58,7 @@ def _show(
     report = blast_reports.report(runtime(), blast_id, petition_id, language())
     if report.stage not in BEFORE:
         return _report(slug, report)
-    findings = preflight.check(runtime(), previewer(), blast_id, petition_id)
+    findings = proof.check(runtime(), previewer(), blast_id, petition_id)
     return desk_frame.desk_page(
         "update.html", slug, "updates", status=422 if problems else 200, report=report, blast=report.blast,
         stage=str(report.stage), problems=problems, when=when or _usual(report), zones=zone_names(),

@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 
 from flask import Blueprint, Response
 
-from campaign import previews
 from campaign.accounts import countries
 from campaign.blasts import blasts, merge_tags
 from campaign.blasts import reports as blast_reports
 from campaign.blasts.blasts import MAX_SUBJECT
 from campaign.blasts.rules import Audience, Blast, BlastKind, BlastStage, BlastText
+from campaign.delivery import proof
+from campaign.delivery.proof import Preview
 from campaign.errors import ConflictError, CountersignError, InvalidInputError, NotFoundError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.petitions import petitions
-from campaign.previews import Preview
 from campaign.settings import LANGUAGES, ROOT
 from campaign.signatures import lists
 from campaign.views import desk_forms, desk_frame, forms, visitor
@@ -159,5 +159,5 @@ def _editor(slug: str, editing: Editing, blast: Blast | None = None) -> Response
         "update_edit.html", slug, "updates", status=422 if editing.problems else 200, editing=editing, blast=blast,
         default=default, languages_offered=[(code, LANGUAGE_NAMES[code]) for code in order], countries=named,
         tags=[(tag, _(TAG_WORDS[tag])) for tag in (*merge_tags.PER_RECIPIENT, *merge_tags.PER_BLAST)],
-        subject_limit=MAX_SUBJECT, sample=previews.SIGNERS[language()],
+        subject_limit=MAX_SUBJECT, sample=proof.SIGNERS[language()],
     )  # fmt: skip

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from campaign.blasts import queries as blast_queries
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import Reception
-from campaign.mailer import Mailer
+from campaign.delivery.composer import Mailer
 from campaign.smtp.transport import MemoryTransport, accepted
 from campaign.states import Lane
 from tests.kit import servers

@@ -2,19 +2,18 @@
 
 import pytest
 
-from campaign import preflight
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.blasts import blasts
 from campaign.blasts import pages as blast_pages
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import Audience, BlastText
+from campaign.delivery import proof
+from campaign.delivery.proof import SIGNERS, Level, Previewer
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.outbox import lanes, workers
 from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
-from campaign.preflight import Level
-from campaign.previews import SIGNERS, Previewer
 from campaign.settings import LANGUAGES
 from campaign.states import Lane
 
@@ -118,7 +117,7 @@ def test_a_value_is_never_taken_for_markdown(world, previewer, organiser):
 
 
 def findings(world, petition, previewer, blast_id):
-    return {one.code: one for one in preflight.check(world.runtime, previewer, blast_id, petition[1])}
+    return {one.code: one for one in proof.check(world.runtime, previewer, blast_id, petition[1])}
 
 
 def test_the_check_list_says_what_stands_in_the_way(world, petition, organiser, previewer):

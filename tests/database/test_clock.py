@@ -9,8 +9,8 @@ from sqlalchemy import text
 from campaign.database.clock import SharedClock, own_time
 from campaign.database.connection import Store
 from campaign.database.round_trip import Prepared
+from campaign.delivery.journal import recover
 from campaign.outbox import ledger
-from campaign.recovering import recover
 from campaign.runtime import build
 from campaign.states import Lane
 from tests.kit.worlds import World, settings_for

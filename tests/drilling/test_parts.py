@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from redis import Redis
 
+from campaign.delivery import pacing
 from campaign.drilling.agenda import Agenda
 from campaign.drilling.axe import Fallen
 from campaign.drilling.canaries import Canaries, Seeker, spellings
@@ -16,7 +17,7 @@ from campaign.drilling.receiver import FAULTS, Diary, Receiver, script
 from campaign.drilling.watching import Look, recovery
 from campaign.operations.broker import client_url
 from campaign.smtpd.script import Fault, Script
-from campaign.store import drills, paces
+from campaign.store import drills
 from tests.kit.waiting import until
 
 MESSAGE = b"Message-ID: <1@example.org>\r\nSubject: x\r\n\r\nHello\r\n"
@@ -157,7 +158,7 @@ def test_nobody_waits_out_a_slow_domain_in_a_drill(world):
     now = datetime.now(UTC)
     for key, seconds in ((b"just now", drills.SLOW_FOR / 2), (b"a while ago", drills.SLOW_FOR * 2)):
         since = now - timedelta(seconds=seconds)
-        world.runtime.store.transact(lambda tx, key=key, since=since: paces.hold(tx, [key], now=since))
+        world.runtime.store.transact(lambda tx, key=key, since=since: pacing.hold(tx, [key], now=since))
 
     world.runtime.store.transact(lambda tx: drills.hurry(tx, lanes=("bulk",)))
 

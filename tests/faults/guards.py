@@ -39,7 +39,7 @@ class Guard:
 
 GUARDS = (
     Guard(
-        "F1", "the circuit of a lane stays open for longer each time", "campaign/settling.py",
+        "F1", "the circuit of a lane stays open for longer each time", "campaign/delivery/outcomes.py",
         "not_before=now + spread", "not_before=now", "test_f1_an_open_circuit_is_not_knocked_at",
     ),
     Guard(
@@ -69,21 +69,21 @@ GUARDS = (
         "test_f6_a_bad_certificate_is_refused_and_one_alert_says_so",
     ),
     Guard(
-        "F7", "a session that will fail again pauses the lane", "campaign/settling.py", "if trouble.permanent:",
+        "F7", "a session that will fail again pauses the lane", "campaign/delivery/outcomes.py", "if trouble.permanent:",
         "if not trouble:", "test_f7_a_wrong_password_is_tried_once_and_the_lane_waits_for_a_person",
     ),
     Guard(
-        "F8", "what is refused at MAIL is ours", "campaign/refusing.py",
+        "F8", "what is refused at MAIL is ours", "campaign/delivery/refusals.py",
         "ours = any(each.outcome.phase is Phase.MAIL for each in tail)", "ours = False",
         "test_f8_530_at_mail_is_a_wrong_configuration_and_pauses_the_lane",
     ),
     Guard(
-        "F9", "a deferred row waits for its step of the ladder", "campaign/settling.py",
+        "F9", "a deferred row waits for its step of the ladder", "campaign/delivery/outcomes.py",
         "now + wait_after(message.attempts, chance=chance)", "now",
         "test_f9_greylisting_defers_that_row_for_5_to_15_minutes_and_the_others_go_on",
     ),
     Guard(
-        "F10", "an address that is gone is suppressed", "campaign/settling.py",
+        "F10", "an address that is gone is suppressed", "campaign/delivery/outcomes.py",
         "if is_enough(kind, days, now.date()):", "if not kind:",
         "test_f10_an_address_that_does_not_exist_is_suppressed_and_never_tried_again",
     ),
@@ -92,22 +92,22 @@ GUARDS = (
         "test_f11_when_the_first_mails_are_refused_for_our_sake_the_lane_stops_and_one_alert_tells",
     ),
     Guard(
-        "F11", "several receivers in a row stop the lane", "campaign/domain/refusals.py",
+        "F11", "several receivers in a row stop the lane", "campaign/delivery/refusals.py",
         "return self.number >= ENOUGH and len(self.receivers) >= SEVERAL", "return False",
         "test_f11_when_several_receivers_refuse_in_a_row_the_lane_stops",
     ),
     Guard(
-        "F11", "one receiver alone stops nobody else", "campaign/domain/refusals.py",
+        "F11", "one receiver alone stops nobody else", "campaign/delivery/refusals.py",
         "self.number >= ENOUGH and len(self.receivers) >= SEVERAL", "self.number >= ENOUGH",
         "test_f11_one_receiver_that_refuses_all_its_mail_stops_no_mail_of_others",
     ),
     Guard(
-        "F11", "a receiver that refuses is held", "campaign/refusing.py",
+        "F11", "a receiver that refuses is held", "campaign/delivery/refusals.py",
         "paces.hold(tx, [domain_key(runtime, name) for name in held], now=now)", "pass",
         "test_f11_bulk_mail_to_a_receiver_that_refuses_is_held_and_the_rest_goes_out",
     ),
     Guard(
-        "F12", "a domain that asks for less is slowed", "campaign/settling.py", "if signs := _slow_domains(this):",
+        "F12", "a domain that asks for less is slowed", "campaign/delivery/outcomes.py", "if signs := _slow_domains(this):",
         "if signs := _slow_domains(this)[:0]:", "test_f12_421_at_rcpt_requeues_and_slows_that_domain_alone",
     ),
     Guard(
@@ -122,7 +122,7 @@ GUARDS = (
         "test_f14_no_answer_after_the_final_dot_is_uncertain_and_never_sent_again",
     ),
     Guard(
-        "F15", "a blast's refused text is rejected, not repeated for days", "campaign/settling.py",
+        "F15", "a blast's refused text is rejected, not repeated for days", "campaign/delivery/outcomes.py",
         "ours = ours and not is_about_text(message, outcome)", "ours = ours and True",
         "test_f15_a_final_dot_answered_5xx_rejects_that_mail_of_a_blast_and_blames_nobody",
     ),
@@ -138,7 +138,7 @@ GUARDS = (
         "test_f18_without_a_journal_the_lease_gives_the_row_back_and_not_before_its_time",
     ),
     Guard(
-        "F19", "the journal remembers what was acknowledged", "campaign/journal.py",
+        "F19", "the journal remembers what was acknowledged", "campaign/delivery/journal.py",
         'if message_id in self.accepted:\n            return "accepted"',
         'if message_id in self.accepted:\n            return "planned"',
         "test_f19_a_worker_killed_after_the_server_took_a_mail_makes_no_second_copy",
@@ -149,7 +149,7 @@ GUARDS = (
         "test_f20_while_redis_is_down_the_page_is_2xx_the_row_is_stored_and_the_mail_goes",
     ),
     Guard(
-        "F21", "the ticker finds due mail in the database", "campaign/ticker.py",
+        "F21", "the ticker finds due mail in the database", "campaign/delivery/jobs.py",
         "if self.runtime.store.transact(lambda tx: ledger.has_due(",
         "if not self and self.runtime.store.transact(lambda tx: ledger.has_due(",
         "test_f21_what_a_flushed_redis_forgot_is_said_again_and_nothing_is_lost_or_doubled",
@@ -188,7 +188,7 @@ GUARDS = (
         "test_f30_the_text_of_a_running_blast_can_not_be_changed",
     ),
     Guard(
-        "F49", "rejections are looked at as they are recorded", "campaign/settling.py",
+        "F49", "rejections are looked at as they are recorded", "campaign/delivery/outcomes.py",
         "blast_reception.look(tx, blasts - {0}, now=now)", "blast_reception.look(tx, blasts - blasts, now=now)",
         "test_f49_too_many_rejections_pause_the_blast_and_organiser_and_admin_are_told_once",
     ),
@@ -202,12 +202,12 @@ GUARDS = (
         "test_f49_too_many_rejections_pause_the_blast_and_organiser_and_admin_are_told_once",
     ),
     Guard(
-        "F50", "one row that can't be rendered ends alone", "campaign/preparing.py",
+        "F50", "one row that can't be rendered ends alone", "campaign/delivery/batch.py",
         "return _not_rendered(message, error)", "raise",
         "test_f50_a_row_that_can_not_be_rendered_fails_alone_and_the_rest_go_on",
     ),
     Guard(
-        "F53", "what did not come to the wire is given back", "campaign/settling.py",
+        "F53", "what did not come to the wire is given back", "campaign/delivery/outcomes.py",
         "if untouched := this.untouched:", "if untouched := this.untouched[:0]:",
         "test_f53_sigterm_during_a_blast_finishes_what_is_on_the_wire_and_releases_the_rest",
     ),

@@ -15,12 +15,12 @@ from campaign.accounts.accounts import Account, Role
 from campaign.blasts import blasts
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
-from campaign.delivery import Deliverer, Tally
-from campaign.mailer import Mailer
+from campaign.delivery.composer import Mailer
+from campaign.delivery.delivery import Deliverer, Tally
+from campaign.delivery.journal import recover
 from campaign.operations import alerts
 from campaign.outbox import lanes
 from campaign.outbox.lanes import LaneState
-from campaign.recovering import recover
 from campaign.smtp.relays import Relay, RelayTransport
 from campaign.smtp.settings import SmtpSettings
 from campaign.smtpd.dialogue import Answer, Transaction

@@ -6,8 +6,8 @@
 import sys
 from pathlib import Path
 
-from campaign.delivery import Deliverer
-from campaign.mailer import Mailer
+from campaign.delivery.composer import Mailer
+from campaign.delivery.delivery import Deliverer
 from campaign.runtime import build
 from campaign.states import Lane
 from tasks.process import open_transport

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from campaign import ticker
 from campaign.accounts.accounts import Role
 from campaign.blasts import blasts
 from campaign.blasts import reports as blast_reports
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
+from campaign.delivery import jobs as delivery_jobs
 from campaign.errors import ConflictError
 from campaign.states import Lane, MessageState
 
@@ -105,7 +105,7 @@ def told_of(scene):
 def look(scene):
     """What the ticker does every ten seconds, by three workers."""
     for job in ("watch_blasts", "watch_lanes") * 3:
-        ticker.run_job(scene.world.runtime, job)
+        delivery_jobs.run_job(scene.world.runtime, job)
 
 
 def test_f49_too_many_rejections_pause_the_blast_and_organiser_and_admin_are_told_once(stage):

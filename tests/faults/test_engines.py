@@ -7,13 +7,13 @@ import time
 import pytest
 from redis import Redis
 
+from campaign.delivery.jobs import Ticker
 from campaign.engines import postgres
 from campaign.engines import redis as engines_redis
 from campaign.errors import StoreUnavailableError
 from campaign.operations.broker import client_url
 from campaign.smtpd.faults import FaultServer
 from campaign.states import Lane
-from campaign.ticker import Ticker
 from tasks.app import make_app
 from tasks.nudging import Nudger, enqueue_job, nudge_lane
 from tasks.process import open_transport

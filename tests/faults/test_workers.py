@@ -10,7 +10,7 @@ import time
 import pytest
 
 from campaign.cli.serve import worker_arguments, worker_environment
-from campaign.recovering import journal_folder, recover
+from campaign.delivery.journal import journal_folder, recover
 from campaign.smtpd.script import Fault
 from campaign.states import Lane
 from tasks.app import make_app

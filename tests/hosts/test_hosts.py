@@ -10,7 +10,7 @@ import pytest
 
 from campaign.blasts import blasts
 from campaign.blasts import reports as blast_reports
-from campaign.domain.pace import SLICE
+from campaign.delivery.token_bucket import SLICE
 from campaign.runtime import build
 from tests.kit import hosts as kit_hosts
 from tests.kit.centre import centre, runtime_settings

@@ -7,8 +7,10 @@ import string
 import pytest
 from celery import current_app
 
-from campaign import letters, variables
+from campaign import variables
 from campaign.cli.serve import QUEUES as CONSUMED
+from campaign.delivery import contexts
+from campaign.delivery.jobs import jobs
 from campaign.errors import SettingsError
 from campaign.i18n import translations
 from campaign.mail.compose import Composer, ListIdentity, Sender
@@ -18,7 +20,6 @@ from campaign.operations import broker
 from campaign.outbox.ledger import Settlement
 from campaign.settings import LANGUAGES, Settings, load_settings
 from campaign.states import Lane, MessageKind
-from campaign.ticker import jobs
 from tasks import mail, upkeep
 from tasks.app import make_app
 from tasks.queues import DRAIN, QUEUES, ROUTES, RUN_JOB, celery_settings
@@ -110,7 +111,7 @@ def test_every_folder_of_templates_belongs_to_a_kind_and_has_its_three_files():
 
 def test_every_kind_that_is_planned_can_be_written():
 
-    assert letters.CONTEXTS.keys() == set(MessageKind)
+    assert contexts.CONTEXTS.keys() == set(MessageKind)
 
 
 SAMPLES = {

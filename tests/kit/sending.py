@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from campaign.mailer import Mailer
+from campaign.delivery.composer import Mailer
 from campaign.runtime import build
 from campaign.smtp.transport import Envelope, OnOutcome, OnSubmit, accepted
 from campaign.states import Lane

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from campaign.blasts import milestones
 from campaign.database.connection import Transaction
-from campaign.delivery import Deliverer, Tally
-from campaign.mailer import Mailer
+from campaign.delivery.composer import Mailer
+from campaign.delivery.delivery import Deliverer, Tally
 from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
 from campaign.runtime import Runtime, build

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign import states
-from campaign.domain.backoff import GIVE_UP, JITTER, LADDER, gives_up, wait_after
+from campaign.delivery.outcomes import GIVE_UP, JITTER, LADDER, gives_up, wait_after
 from campaign.outbox.allowance import NETWORK_PER_HOUR, PER_DAY, PER_MONTH, mailbox_slot, network_slot
 from campaign.outbox.suppressions import Meaning, is_enough, meaning
 from campaign.petitions.rules import crossed, next_goal, thresholds_up_to

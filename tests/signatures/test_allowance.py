@@ -8,11 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campaign import errors
+from campaign.delivery.cleanup import forget, remind
 from campaign.outbox.plan import network_prefix
 from campaign.signatures import confirming, preferences, signing
 from campaign.smtp.transport import MemoryTransport
 from campaign.states import SignatureState
-from campaign.upkeep import forget, remind
 
 
 def send_for(world, *, days=0, minutes=0):

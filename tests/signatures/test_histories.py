@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from campaign import upkeep
 from campaign.blasts import milestones
+from campaign.delivery import cleanup
+from campaign.delivery.journal import recover
 from campaign.errors import CountersignError
 from campaign.petitions import petitions
-from campaign.recovering import recover
 from campaign.signatures import confirming, preferences
 from campaign.smtp.transport import MemoryTransport, accepted
 from tests.kit import servers
@@ -92,8 +92,8 @@ class History(RuleBasedStateMachine):
     @rule(hours=st.sampled_from([1, 25, 24 * 8]))
     def wait(self, hours):
         self.world.clock.now += timedelta(hours=hours)
-        upkeep.expire_signatures(self.world.runtime)
-        upkeep.remind(self.world.runtime)
+        cleanup.expire_signatures(self.world.runtime)
+        cleanup.remind(self.world.runtime)
         recover(self.world.runtime)
 
     @rule()

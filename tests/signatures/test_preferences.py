@@ -2,10 +2,11 @@
 
 import pytest
 
-from campaign import errors, upkeep
+from campaign import errors
 from campaign.accounts import addresses
+from campaign.delivery import cleanup
+from campaign.delivery.composer import Mailer
 from campaign.errors import ConflictError, TokenRefusedError
-from campaign.mailer import Mailer
 from campaign.petitions import petitions
 from campaign.signatures import confirming, petition_page, preferences
 from campaign.smtp.transport import MemoryTransport, accepted
@@ -239,7 +240,7 @@ def test_who_does_not_confirm_in_a_week_is_erased_and_nothing_more_is_mailed(wor
     send(world, servers.greylisting)
     world.clock.forward(days=7, seconds=1)
 
-    first, second = upkeep.expire_signatures(world.runtime), upkeep.expire_signatures(world.runtime)
+    first, second = cleanup.expire_signatures(world.runtime), cleanup.expire_signatures(world.runtime)
 
     row = world.row(signed)
     assert (first, second) == (1, 0)
@@ -250,12 +251,12 @@ def test_who_does_not_confirm_in_a_week_is_erased_and_nothing_more_is_mailed(wor
 def test_a_signature_that_waits_a_day_is_reminded_once(world):
     world.signature(world.petition())
     send(world)
-    too_early = upkeep.remind(world.runtime)
+    too_early = cleanup.remind(world.runtime)
     world.clock.forward(hours=24, seconds=1)
 
-    reminded = [upkeep.remind(world.runtime) for _ in range(3)]
+    reminded = [cleanup.remind(world.runtime) for _ in range(3)]
     world.clock.forward(days=2)
-    reminded.append(upkeep.remind(world.runtime))
+    reminded.append(cleanup.remind(world.runtime))
 
     assert too_early == 0
     assert reminded == [1, 0, 0, 0]
@@ -269,13 +270,13 @@ def test_nobody_is_reminded_on_the_last_day_or_of_a_closed_petition(world):
     world.signature(closed, "other@example.org")
     petitions.close(world.runtime, closed)
     world.clock.forward(days=2)
-    assert upkeep.remind(world.runtime) == 1
+    assert cleanup.remind(world.runtime) == 1
     late = world.petition("late")
     world.signature(late, "late@example.org")
 
     world.clock.forward(days=6, seconds=1)
 
-    assert upkeep.remind(world.runtime) == 0
+    assert cleanup.remind(world.runtime) == 0
 
 
 def test_hundreds_who_wait_are_reminded_in_one_run(world):
@@ -292,7 +293,7 @@ def test_hundreds_who_wait_are_reminded_in_one_run(world):
     )
     world.clock.forward(days=2)
 
-    upkeep.remind(world.runtime)
+    cleanup.remind(world.runtime)
 
     assert world.sql("select count(*) from signature where reminded_at is null") == [(0,)]
 
@@ -313,10 +314,10 @@ def test_retention_erases_in_batches_ninety_days_after_the_close_and_keeps_count
     assert world.count(slug) == 451
     petitions.close(world.runtime, slug)
     world.clock.forward(days=90)
-    too_early = upkeep.erase_old(world.runtime)
+    too_early = cleanup.erase_old(world.runtime)
     world.clock.forward(seconds=1)
 
-    erased = [upkeep.erase_old(world.runtime) for _ in range(2)]
+    erased = [cleanup.erase_old(world.runtime) for _ in range(2)]
 
     assert too_early == 0
     assert erased == [451, 0]

@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from campaign.buckets import LocalBuckets
+from campaign.delivery.pacing import RelayPace
+from campaign.delivery.token_bucket import LocalBuckets
 from campaign.errors import SessionFailedError, SettingsError
-from campaign.pacing import RelayPace
 from campaign.smtp.relays import Relay, RelayTransport
 from campaign.smtp.settings import SmtpSettings
 from campaign.smtp.transport import Blame, Envelope, MemoryTransport, Outcome, Phase, Result

@@ -3,9 +3,9 @@ import time
 
 import pytest
 
-from campaign import ticker
+from campaign.delivery import jobs as delivery_jobs
+from campaign.delivery.jobs import Ticker
 from campaign.states import Lane
-from campaign.ticker import Ticker
 from tests.kit.waiting import until
 
 
@@ -23,7 +23,7 @@ def test_a_ticker_that_meets_an_error_nobody_foresaw_looks_again(world):
         beat=beat,
     )  # fmt: skip
     made.start()
-    until(lambda: len(beats) > 1, seconds=ticker.AFTER_BREAK + 10)
+    until(lambda: len(beats) > 1, seconds=delivery_jobs.AFTER_BREAK + 10)
     made.stop()
 
     assert len(beats) > 1

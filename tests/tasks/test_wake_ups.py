@@ -9,15 +9,15 @@ from datetime import timedelta
 import pytest
 from redis import Redis
 
-from campaign import ticker
 from campaign.cli import serve
 from campaign.database import jobs as database_jobs
+from campaign.delivery import jobs as delivery_jobs
+from campaign.delivery.jobs import Ticker
 from campaign.engines import redis
 from campaign.operations.broker import TIMEOUT, client_url
 from campaign.outbox import workers
 from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
-from campaign.ticker import Ticker
 from tasks.app import make_app
 from tasks.nudging import INTERVAL, Nudger, enqueue_job, nudge_lane
 from tasks.queues import QUEUES
@@ -188,7 +188,7 @@ def test_ten_workers_that_drain_at_once_send_each_mail_once(world):
 
 
 def test_of_twenty_tickers_one_starts_each_job(world):
-    schedule = {name: job.every for name, job in ticker.jobs(world.runtime).items()}
+    schedule = {name: job.every for name, job in delivery_jobs.jobs(world.runtime).items()}
     now = world.clock.now
 
     def look(_):
@@ -211,9 +211,9 @@ def test_a_job_is_due_again_after_its_interval_and_not_before(world):
     world.clock.forward(seconds=2)
     tick()
 
-    assert everything == len(ticker.jobs(world.runtime))
+    assert everything == len(delivery_jobs.jobs(world.runtime))
     assert set(started) == {
-        name for name, job in ticker.jobs(world.runtime).items() if job.every <= timedelta(seconds=2)
+        name for name, job in delivery_jobs.jobs(world.runtime).items() if job.every <= timedelta(seconds=2)
     }
 
 
@@ -249,8 +249,8 @@ def test_every_job_runs_twice_without_harm(world):
     world.clock.forward(days=2)
 
     for _ in range(2):
-        for name in ticker.jobs(world.runtime):
-            ticker.run_job(world.runtime, name)
+        for name in delivery_jobs.jobs(world.runtime):
+            delivery_jobs.run_job(world.runtime, name)
 
     assert world.sql("select count from petition") == [(1,)]
     assert world.sql("select count(*) from message where kind = 'reminder'") == [(1,)]

@@ -6,21 +6,59 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from campaign import refusing
 from campaign.blasts import health as blast_health
 from campaign.database.connection import Transaction
-from campaign.domain.backoff import gives_up, wait_after
-from campaign.domain.pace import is_sign
+from campaign.delivery import pacing, refusals
+from campaign.delivery.pacing import domain_key, domain_of
+from campaign.delivery.refusals import Heard
+from campaign.delivery.token_bucket import is_sign
 from campaign.errors import SessionFailedError
 from campaign.outbox import lanes, ledger, suppressions
 from campaign.outbox.ledger import Claimed, Settlement
 from campaign.outbox.suppressions import Meaning, is_enough, meaning
-from campaign.pacing import domain_key, domain_of
-from campaign.refusing import Heard
 from campaign.runtime import Runtime
 from campaign.smtp.transport import Blame, Outcome, Phase, Result
 from campaign.states import Lane
-from campaign.store import paces
+
+LADDER = (
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=3),
+    timedelta(hours=6),
+    timedelta(hours=12),
+    timedelta(hours=24),
+)
+"""Waits after the 1st, 2nd … temporary failure of one message; RFC 5321 4.5.4.1 asks for retries over 4-5 days."""
+
+GIVE_UP = timedelta(days=4)
+"""A message that the server deferred this long, and all the ladder, is rejected: expired."""
+
+JITTER = 0.2
+
+
+def wait_after(attempts: int, *, chance: float) -> timedelta:
+    """How long to wait after so many attempts.
+
+    Args:
+        attempts: attempts made so far, 1 or more.
+        chance: a random number from 0 to 1; spreads the retries by up to a fifth, so that they do not come in waves.
+    """
+    step = LADDER[min(max(attempts, 1), len(LADDER)) - 1]
+    return step * (1 + JITTER * chance)
+
+
+def gives_up(attempts: int, *, age: timedelta) -> bool:
+    """True if a deferred message is not tried again.
+
+    A message that is old because its lane stood still has had few attempts: it climbs the whole ladder first.
+
+    Args:
+        attempts: attempts made so far.
+        age: time since the message was planned.
+    """
+    return age > GIVE_UP and attempts > len(LADDER)
+
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +140,7 @@ def record(runtime: Runtime, tx: Transaction, this: Round, *, lane: Lane, owner_
     if this.postponed:
         ledger.postpone(tx, this.postponed, owner_id=owner_id)
     if signs := _slow_domains(this):
-        paces.slow_down(tx, [domain_key(runtime, domain) for domain in signs], now=now)
+        pacing.slow_down(tx, [domain_key(runtime, domain) for domain in signs], now=now)
     _note_addresses(tx, this, [item for item in settlements if item.message_id in changed], now)
     refused = {item.message_id for item in settlements if item.state == "rejected"} & changed
     blasts = {this.handed[message_id].message.blast_id or 0 for message_id in refused}
@@ -186,7 +224,7 @@ def _note_lane(runtime: Runtime, tx: Transaction, this: Round, lane: Lane) -> No
     if this.accepted:
         lanes.close_circuit(tx, lane, now=now)
     if any(outcome.blame is Blame.US for outcome in this.outcomes.values()):
-        refusing.look(runtime, tx, lane, list(_heard(this)))
+        refusals.look(runtime, tx, lane, list(_heard(this)))
 
 
 def _heard(this: Round) -> Iterator[Heard]:

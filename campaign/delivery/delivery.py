@@ -10,20 +10,19 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from campaign import settling
 from campaign.blasts.rules import SAME_REFUSALS
-from campaign.buckets import Buckets
 from campaign.database.connection import Transaction
+from campaign.delivery import outcomes as delivery_outcomes
+from campaign.delivery.batch import prepare
+from campaign.delivery.composer import Mailer
+from campaign.delivery.journal import Journal, journal_folder
+from campaign.delivery.outcomes import Handed, Round
+from campaign.delivery.pacing import Pace
+from campaign.delivery.token_bucket import Buckets
 from campaign.errors import SessionFailedError, StoreUnavailableError
-from campaign.journal import Journal
-from campaign.mailer import Mailer
 from campaign.outbox import ledger, workers
 from campaign.outbox.ledger import Claimed
-from campaign.pacing import Pace
-from campaign.preparing import prepare
-from campaign.recovering import journal_folder
 from campaign.runtime import Runtime
-from campaign.settling import Handed, Round
 from campaign.smtp.transport import Blame, Envelope, Outcome, Result, Transport
 from campaign.states import Lane
 
@@ -300,7 +299,7 @@ class Deliverer:
 
     def _record(self, tx: Transaction, rounds: list[Round]) -> None:
         for this in rounds:
-            settling.record(self.runtime, tx, this, lane=self.lane, owner_id=self.owner_id)
+            delivery_outcomes.record(self.runtime, tx, this, lane=self.lane, owner_id=self.owner_id)
 
     def _forget(self, recorded: list[Round]) -> None:
         self._ended = [this for this in self._ended if this not in recorded]

@@ -6,11 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 
-from campaign.buckets import LocalBuckets, SharedBuckets
-from campaign.delivery import Deliverer
-from campaign.domain.pace import SLICE
+from campaign.delivery.composer import Mailer
+from campaign.delivery.delivery import Deliverer
+from campaign.delivery.token_bucket import SLICE, LocalBuckets, SharedBuckets
 from campaign.engines import redis
-from campaign.mailer import Mailer
 from campaign.operations.broker import client_url
 from campaign.smtp import transport as smtp_transport
 from campaign.smtp.transport import MemoryTransport

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from campaign.database.connection import Store
+from campaign.delivery.journal import recover
 from campaign.engines import postgres
 from campaign.errors import StoreUnavailableError
-from campaign.recovering import recover
 from campaign.signatures import confirming, signing
 from campaign.smtp.transport import MemoryTransport, accepted
 from campaign.states import Lane

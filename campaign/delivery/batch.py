@@ -5,13 +5,13 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from campaign.database.connection import Transaction
+from campaign.delivery.composer import Mailer, NoAddressError, Recipient
+from campaign.delivery.contexts import Materials, gather
+from campaign.delivery.outcomes import Handed
 from campaign.errors import CountersignError
-from campaign.letters import Materials, gather
-from campaign.mailer import Mailer, NoAddressError, Recipient
 from campaign.outbox import suppressions
 from campaign.outbox.ledger import Claimed, Settlement
 from campaign.runtime import Runtime
-from campaign.settling import Handed
 from campaign.smtp.transport import Envelope
 from campaign.states import MessageKind
 

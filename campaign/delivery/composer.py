@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
+from campaign.delivery.contexts import CONTEXTS, NOT_ABOUT_A_PETITION, Letter, Materials
 from campaign.errors import CountersignError, MailTemplateError, MailValueError
-from campaign.letters import CONTEXTS, NOT_ABOUT_A_PETITION, Letter, Materials
 from campaign.mail.addresses import WireAddress, wire_address
 from campaign.mail.compiled import CompiledMail, LinkMaker, OwnLink
 from campaign.mail.compose import Composer, ListIdentity, Sender

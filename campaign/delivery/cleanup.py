@@ -7,6 +7,7 @@ from campaign.accounts import addresses
 from campaign.accounts import queries as account_queries
 from campaign.accounts.addresses import RuleError
 from campaign.database.connection import Transaction
+from campaign.delivery import pacing
 from campaign.outbox import allowance, suppressions, workers
 from campaign.outbox import plan as outbox_plan
 from campaign.outbox.suppressions import WINDOW
@@ -14,7 +15,6 @@ from campaign.petitions.petitions import by_id
 from campaign.runtime import Runtime
 from campaign.signatures import queries as signature_queries
 from campaign.states import Lane, MessageKind
-from campaign.store import paces
 
 SLICE = 200
 REMIND_AFTER = timedelta(hours=24)
@@ -101,7 +101,7 @@ def forget(runtime: Runtime) -> None:
     def work(tx: Transaction) -> None:
         account_queries.purge(tx, now=now)
         allowance.purge_allowances(tx, now=now)
-        paces.forget(tx, now=now)
+        pacing.forget(tx, now=now)
         suppressions.purge_soft_bounces(tx, before=(now - WINDOW).date())
         workers.purge(tx, before=now - timedelta(days=7))
 

@@ -4,15 +4,53 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from campaign.database.connection import Transaction
-from campaign.domain.refusals import PROOF, InARow, is_share, receiver
+from campaign.delivery import pacing
+from campaign.delivery.pacing import domain_key
 from campaign.outbox import lanes
-from campaign.pacing import domain_key
 from campaign.runtime import Runtime
 from campaign.smtp.transport import Blame, Outcome, Phase, Result
 from campaign.states import Lane
-from campaign.store import paces
+
+ENOUGH = 5
+"""So many in a row, by several receivers and without one acceptance between them, are no matter of a receiver."""
+
+SEVERAL = 2
+
+PROOF = timedelta(days=1)
+"""A mail server that took mail within this time takes mail of ours: one receiver's refusal is its own."""
+
+
+@dataclass(frozen=True)
+class InARow:
+    """Refusals for our own sake since the last acceptance. ``receivers`` are keys of :func:`receiver`."""
+
+    number: int
+    receivers: frozenset[bytes]
+
+    def needs_a_person(self, *, proven: bool) -> bool:
+        """True if the lane should stop.
+
+        Args:
+            proven: a mail server took mail of ours within :data:`PROOF`. Until it has, the first refusal is taken for
+                what it most often is, a sender that was set up wrongly.
+        """
+        if not proven:
+            return self.number > 0
+        return self.number >= ENOUGH and len(self.receivers) >= SEVERAL
+
+
+def receiver(domain: str) -> str:
+    """Whom a domain belongs to, roughly: its last two labels, for subdomains cost nothing."""
+    return ".".join(domain.lower().split(".")[-2:])
+
+
+def is_share(refused: int, judged: int) -> bool:
+    """True if more than one answer in ten says the same: that is the domain's opinion, not chance."""
+    return refused * 10 > judged
+
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +102,7 @@ def _hold_domains(runtime: Runtime, tx: Transaction, lane: Lane, heard: Sequence
     if not held:
         return
     now = runtime.clock()
-    paces.hold(tx, [domain_key(runtime, name) for name in held], now=now)
+    pacing.hold(tx, [domain_key(runtime, name) for name in held], now=now)
     answer = _answer(next(each.outcome for each in reversed(refused) if each.domain in held))
     lanes.note_refusal(tx, lane, answer=answer, now=now)
     # Not the answer: it may name the domain.

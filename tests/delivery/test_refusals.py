@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaign.domain.pace import HELD, Slowness, held
-from campaign.domain.refusals import ENOUGH, InARow, is_share, receiver
+from campaign.delivery.refusals import ENOUGH, InARow, is_share, receiver
+from campaign.delivery.token_bucket import HELD, Slowness, held
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 

@@ -8,9 +8,8 @@ from collections import Counter
 
 import pytest
 
-from campaign.delivery import Tally
-from campaign.journal import Journal, legacies
-from campaign.recovering import journal_folder, recover
+from campaign.delivery.delivery import Tally
+from campaign.delivery.journal import Journal, journal_folder, legacies, recover
 from campaign.smtp.transport import MemoryTransport, accepted
 from tests.kit import servers
 from tests.kit.engines import ROOT

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.domain.pace import AGAIN, RECOVERY, SLICE, SLOWEST, Bucket, first_sign, is_sign
+from campaign.delivery.token_bucket import AGAIN, RECOVERY, SLICE, SLOWEST, Bucket, first_sign, is_sign
 from campaign.variables import WarmUp
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from campaign import settling
+from campaign.delivery import outcomes
+from campaign.delivery.outcomes import Round
 from campaign.errors import SessionFailedError
 from campaign.outbox import lanes
-from campaign.settling import Round
 from campaign.smtp.transport import Blame, MemoryTransport, Phase, Result, accepted
 from campaign.states import Lane
 from tests.kit import servers
@@ -134,7 +134,7 @@ def test_workers_that_meet_the_same_outage_at_once_count_as_one(world):
     for owner_id in range(1, 5):
         this = Round({}, trouble=no_session())
         world.read(
-            lambda tx, this=this, owner_id=owner_id: settling.record(
+            lambda tx, this=this, owner_id=owner_id: outcomes.record(
                 world.runtime, tx, this, lane=Lane.URGENT, owner_id=owner_id
             )
         )

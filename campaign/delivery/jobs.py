@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from campaign import recovering, upkeep
 from campaign.blasts import health as blast_health
 from campaign.blasts import milestones
 from campaign.blasts import running as blast_running
 from campaign.database import jobs as database_jobs
+from campaign.delivery import cleanup, journal
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.operations import alerts, throughput
 from campaign.outbox import ledger, workers
@@ -47,16 +47,16 @@ def jobs(runtime: Runtime) -> Mapping[str, Job]:
     return {
         "count_signatures": Job(count_every, milestones.count_signatures, vital=True),
         "look_at_blasts": Job(timedelta(seconds=1), blast_running.look),
-        "recover_leases": Job(timedelta(seconds=3), recovering.recover, vital=True),
+        "recover_leases": Job(timedelta(seconds=3), journal.recover, vital=True),
         "watch_blasts": Job(timedelta(seconds=10), blast_health.watch),
         "watch_lanes": Job(timedelta(seconds=10), alerts.watch, vital=True),
         "note_minutes": Job(timedelta(seconds=15), throughput.note, vital=True),
         "tally_queues": Job(timedelta(seconds=15), throughput.tally, vital=True),
-        "expire_signatures": Job(timedelta(minutes=10), upkeep.expire_signatures),
-        "remind": Job(timedelta(minutes=10), upkeep.remind),
-        "erase_old": Job(timedelta(hours=6), upkeep.erase_old),
+        "expire_signatures": Job(timedelta(minutes=10), cleanup.expire_signatures),
+        "remind": Job(timedelta(minutes=10), cleanup.remind),
+        "erase_old": Job(timedelta(hours=6), cleanup.erase_old),
         "recount": Job(timedelta(hours=24), milestones.recount),
-        "forget": Job(timedelta(hours=1), upkeep.forget),
+        "forget": Job(timedelta(hours=1), cleanup.forget),
     }
 
 
@@ -137,7 +137,7 @@ class Ticker:
         if self._ticks % BEAT_EVERY == 0:
             self.beat()
             # The periodic job may run on any host; the journals of this one are here alone.
-            recovering.settle_journals(self.runtime)
+            journal.settle_journals(self.runtime)
         self._ticks += 1
         now, known = self.runtime.clock(), jobs(self.runtime)
         schedule = {name: job.every for name, job in known.items()}

@@ -1,0 +1,1 @@
+"""Who pays: claiming, composing, sending and recording messages; the jobs of a worker."""

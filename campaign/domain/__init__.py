@@ -1,1 +1,0 @@
-"""Rules and state tables; standard library only, no I/O, no clock."""
