@@ -16,9 +16,9 @@ import psutil
 
 from benchmarks import blasting, under_load, web, yardsticks
 from benchmarks.installation import Installation, installation
+from campaign.local.mailserver.faults import FaultServer
 from campaign.runtime import Runtime, build
 from campaign.settings import ROOT
-from campaign.smtpd.faults import FaultServer
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 
@@ -42,7 +42,7 @@ class Sink:
 
     def __enter__(self) -> int:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "campaign.smtpd.sink"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "campaign.local.mailserver.sink"], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
         return int(self._process.stdout.readline())

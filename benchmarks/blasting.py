@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 
 from benchmarks.installation import Installation
-from campaign import seeding
 from campaign.blasts import queries as blast_queries
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastKind
 from campaign.database.connection import Transaction
+from campaign.local.seed import seed as seeding
 from campaign.outbox import lanes
 from campaign.petitions.markdown import to_html
 from campaign.petitions.petitions import by_slug

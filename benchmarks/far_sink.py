@@ -7,8 +7,8 @@ like to its clients, with next to no work for this machine's processors.
 import asyncio
 import sys
 
-from campaign.smtpd import running as smtpd_running
-from campaign.smtpd.dialogue import Answer, Dialogue, Rules, Transaction
+from campaign.local.mailserver import running as mailserver_running
+from campaign.local.mailserver.protocol import Answer, Dialogue, Rules, Transaction
 
 
 class FarRules(Rules):
@@ -48,7 +48,7 @@ class FarDialogue(Dialogue):
 async def main(latency: float, most: float) -> None:
     """Serve until the process ends."""
     rules = FarRules(most=most)
-    server = await smtpd_running.listen(lambda: FarDialogue(rules, latency=latency), host="127.0.0.1", port=0)
+    server = await mailserver_running.listen(lambda: FarDialogue(rules, latency=latency), host="127.0.0.1", port=0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

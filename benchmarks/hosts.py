@@ -24,7 +24,7 @@ LATENCY, MOST = 0.02, 600
 """Of the far sink: seconds until an answer comes, and messages a second."""
 
 SINKS = {
-    "fast": ("campaign.smtpd.sink",),
+    "fast": ("campaign.local.mailserver.sink",),
     "far": ("benchmarks.far_sink", str(LATENCY), str(MOST)),
 }
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from campaign.database import migrate
-from campaign.engines import ports, postgres, redis
-from campaign.example import SLUG, create_example
+from campaign.local.seed.example import SLUG, create_example
+from campaign.local.servers import ports, postgres, redis
 from campaign.runtime import build
 from campaign.security.keys import ensure_local_keys
 from campaign.settings import ROOT, Settings, child_environment, load_settings

@@ -154,7 +154,9 @@ def sending(raw: bytes, port: int) -> None:
 
 def main() -> None:
     """Print the table."""
-    sink = subprocess.Popen([sys.executable, "-m", "campaign.smtpd.sink"], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    sink = subprocess.Popen(
+        [sys.executable, "-m", "campaign.local.mailserver.sink"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
     assert sink.stdout is not None
     port = int(sink.stdout.readline())
     print(f"{'microseconds per message':<46}{'wall':>12}{'cpu':>12}")

@@ -18,10 +18,10 @@ from pathlib import Path
 import psutil
 
 from benchmarks.installation import Installation, installation, wait_for
-from campaign.engines import ports
+from campaign.local.mailserver.faults import FaultServer
+from campaign.local.servers import ports
 from campaign.runtime import build
 from campaign.settings import ROOT
-from campaign.smtpd.faults import FaultServer
 
 RESULTS = ROOT / "benchmarks" / "web.json"
 NAMES = ("hello", "page", "sign")

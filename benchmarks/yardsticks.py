@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from benchmarks.installation import Installation
 from campaign.database.connection import Transaction
-from campaign.engines import ports
+from campaign.local.servers import ports
 from campaign.runtime import Runtime
 
 

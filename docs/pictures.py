@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from campaign.example import SLUG
+from campaign.local.seed.example import SLUG
 from tests.journeys.desk import links
 from tests.kit.browsers import ARGUMENTS, find_program
 from tests.kit.installation import Installation, installation

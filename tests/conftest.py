@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from campaign.database import migrate
-from campaign.engines import postgres
+from campaign.local.servers import postgres
 from tests.kit import browsers, sharing
 from tests.kit import engines as kit_engines
 from tests.kit.worlds import World, make_world, settings_for

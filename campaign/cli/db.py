@@ -9,9 +9,9 @@ import click
 
 from campaign.cli.opening import open_runtime
 from campaign.database import migrate
-from campaign.engines import postgres
-from campaign.engines.attach import attach_database
 from campaign.errors import EngineError
+from campaign.local.servers import postgres
+from campaign.local.servers.attach import attach_database
 from campaign.operations.backup_and_keys import declare_restored
 from campaign.settings import Settings, load_settings
 

@@ -12,9 +12,9 @@ from types import FrameType
 
 import click
 
-from campaign.drilling.plan import LEAST, PER_KILL, Order
-from campaign.drilling.running import run_drill
-from campaign.drilling.verdict import PROMISES, Finding, Verdict
+from campaign.local.drill.plan import LEAST, PER_KILL, Order
+from campaign.local.drill.running import run_drill
+from campaign.local.drill.verdict import PROMISES, Finding, Verdict
 
 QUIET = 5.0
 """Seconds between two lines of progress in a log."""

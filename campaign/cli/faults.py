@@ -9,9 +9,9 @@ import click
 
 from campaign.cli import tables
 from campaign.errors import SettingsError
-from campaign.smtpd.faults import FaultRules, serve
-from campaign.smtpd.mixes import EVERYBODY, MIXES, script_of
-from campaign.smtpd.script import Fault, Script
+from campaign.local.mailserver.faults import FaultRules, serve
+from campaign.local.mailserver.mixes import EVERYBODY, MIXES, script_of
+from campaign.local.mailserver.script import Fault, Script
 
 MIX_LINES = "\n".join(
     f"  {name}: {about}"

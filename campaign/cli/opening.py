@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from campaign.engines import redis
-from campaign.engines.attach import attach_database
+from campaign.local.servers import redis
+from campaign.local.servers.attach import attach_database
 from campaign.runtime import Runtime, build
 from campaign.security.keys import ensure_local_keys
 from campaign.settings import Settings, load_settings

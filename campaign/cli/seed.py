@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import click
 
-from campaign import seeding
 from campaign.cli.opening import open_runtime
+from campaign.local.seed import seed as seeding
 
 
 @click.command(epilog="Example: countersign seed --petition stop-hazara-genocide --signatures 1000 --confirmed")

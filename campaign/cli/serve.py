@@ -9,9 +9,9 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from campaign.engines.attach import attach
+from campaign.local.mailserver.mailbox import serve
+from campaign.local.servers.attach import attach
 from campaign.settings import ROOT, Settings, child_environment, export, load_settings
-from campaign.smtpd.mailbox import serve
 
 QUEUES = {"urgent": "urgent", "bulk": "upkeep,bulk"}
 """What the worker of a lane listens to, the first before the second (queue_order_strategy "priority").

@@ -11,11 +11,11 @@ import click
 from campaign.accounts.accounts import Role
 from campaign.accounts.sign_in import sign_in_link
 from campaign.database import migrate
-from campaign.engines import places, ports
-from campaign.engines.attach import note_port, note_web_port, noted_port
-from campaign.engines.children import Child
-from campaign.engines.supervisor import Plan, Step, Supervisor
-from campaign.example import SLUG, create_accounts, create_example
+from campaign.local.seed.example import SLUG, create_accounts, create_example
+from campaign.local.servers import places, ports
+from campaign.local.servers.attach import note_port, note_web_port, noted_port
+from campaign.local.servers.children import Child
+from campaign.local.servers.supervisor import Plan, Step, Supervisor
 from campaign.runtime import build
 from campaign.security.keys import ensure_local_keys, read_local_keys
 from campaign.settings import Settings, load_settings

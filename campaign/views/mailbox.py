@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 from markupsafe import Markup, escape
 
-from campaign.smtpd.mailbox import Mailbox
+from campaign.local.mailserver.mailbox import Mailbox
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.headers import FRAMING_POLICY, MAIL_POLICY, keep_private

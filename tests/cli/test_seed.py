@@ -3,9 +3,9 @@ from datetime import timedelta
 
 import pytest
 
-from campaign import seeding
 from campaign.accounts.addresses import clean_name, clean_reason
-from campaign.invented import COUNTRIES, DOMAINS, Crowd
+from campaign.local.seed import seed as seeding
+from campaign.local.seed.fake_people import COUNTRIES, DOMAINS, Crowd
 from campaign.petitions import petitions
 from campaign.signatures import preferences
 from campaign.signatures import queries as signature_queries

@@ -9,8 +9,8 @@ import pytest
 
 from campaign.database.connection import Store
 from campaign.delivery.journal import recover
-from campaign.engines import postgres
 from campaign.errors import StoreUnavailableError
+from campaign.local.servers import postgres
 from campaign.signatures import confirming, signing
 from campaign.smtp.transport import MemoryTransport, accepted
 from campaign.states import Lane

@@ -9,7 +9,7 @@ from redis import Redis
 from campaign.delivery.composer import Mailer
 from campaign.delivery.delivery import Deliverer
 from campaign.delivery.token_bucket import SLICE, LocalBuckets, SharedBuckets
-from campaign.engines import redis
+from campaign.local.servers import redis
 from campaign.operations.broker import client_url
 from campaign.smtp import transport as smtp_transport
 from campaign.smtp.transport import MemoryTransport

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from campaign.smtpd.certificates import Authority
-from campaign.smtpd.running import ServerThread
-from campaign.smtpd.script import Fault, Script
+from campaign.local.mailserver.certificates import Authority
+from campaign.local.mailserver.running import ServerThread
+from campaign.local.mailserver.script import Fault, Script
 from tests.faults.scene import Scene, Watched
 from tests.kit.worlds import make_world
 

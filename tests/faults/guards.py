@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from campaign.engines import postgres, redis
+from campaign.local.servers import postgres, redis
 from campaign.settings import ROOT, load_settings
 
 PATIENCE = 900.0

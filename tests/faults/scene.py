@@ -18,15 +18,15 @@ from campaign.blasts.rules import BlastText
 from campaign.delivery.composer import Mailer
 from campaign.delivery.delivery import Deliverer, Tally
 from campaign.delivery.journal import recover
+from campaign.local.mailserver.faults import FaultRules
+from campaign.local.mailserver.protocol import Answer, Transaction
+from campaign.local.mailserver.running import ServerThread
+from campaign.local.mailserver.script import Fault, Script
 from campaign.operations import alerts
 from campaign.outbox import lanes
 from campaign.outbox.lanes import LaneState
 from campaign.smtp.relays import Relay, RelayTransport
 from campaign.smtp.settings import SmtpSettings
-from campaign.smtpd.dialogue import Answer, Transaction
-from campaign.smtpd.faults import FaultRules
-from campaign.smtpd.running import ServerThread
-from campaign.smtpd.script import Fault, Script
 from campaign.states import Lane
 from tests.kit.worlds import World
 

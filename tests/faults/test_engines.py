@@ -8,11 +8,11 @@ import pytest
 from redis import Redis
 
 from campaign.delivery.jobs import Ticker
-from campaign.engines import postgres
-from campaign.engines import redis as engines_redis
 from campaign.errors import StoreUnavailableError
+from campaign.local.mailserver.faults import FaultServer
+from campaign.local.servers import postgres
+from campaign.local.servers import redis as servers_redis
 from campaign.operations.broker import client_url
-from campaign.smtpd.faults import FaultServer
 from campaign.states import Lane
 from tasks.app import make_app
 from tasks.nudging import Nudger, enqueue_job, nudge_lane
@@ -41,9 +41,9 @@ def ticker_of(scene, app, drain=lambda: None):
 def own_redis(tmp_path):
     """A Redis of this test's own, which it may stop."""
     settings = settings_for("postgresql://unused/", tmp_path / "redis")
-    url = engines_redis.start(settings, durable=False)
+    url = servers_redis.start(settings, durable=False)
     yield settings, url
-    engines_redis.stop(settings, hurry=True)
+    servers_redis.stop(settings, hurry=True)
 
 
 @pytest.mark.parametrize("back", [True, False])
@@ -54,14 +54,14 @@ def test_f20_while_redis_is_down_the_page_is_2xx_the_row_is_stored_and_the_mail_
     scene.world.runtime.store.nudge = Nudger(app)
     slug = scene.world.petition()
     client = create_app(runtime=scene.world.runtime).test_client()
-    engines_redis.stop(settings, hurry=True)
+    servers_redis.stop(settings, hurry=True)
 
     begun = time.monotonic()
     answer = sign(client, slug, "zahra@example.org")
     took = time.monotonic() - begun
     stored = scene.states()
     if back:
-        engines_redis.start(settings, durable=False)
+        servers_redis.start(settings, durable=False)
     ticker_of(scene, app, drain=scene.drain).tick()
 
     assert (answer.status_code // 100, stored) == (2, {"planned": 1})

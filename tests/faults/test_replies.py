@@ -5,10 +5,10 @@ import email
 import pytest
 
 from campaign.accounts.accounts import Role
+from campaign.local.mailserver.script import Fault
 from campaign.operations import failures
 from campaign.operations.rules import Press
 from campaign.outbox import lanes
-from campaign.smtpd.script import Fault
 from campaign.states import Lane
 
 

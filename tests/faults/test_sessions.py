@@ -7,11 +7,11 @@ from itertools import pairwise
 import pytest
 
 from campaign.accounts.accounts import Role
+from campaign.local.mailserver.certificates import Certificate
+from campaign.local.mailserver.script import Fault
 from campaign.outbox import lanes
 from campaign.smtp.settings import DEADLINES
 from campaign.smtp.transport import Phase
-from campaign.smtpd.certificates import Certificate
-from campaign.smtpd.script import Fault
 from campaign.states import Lane
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from campaign.cli.serve import worker_arguments, worker_environment
 from campaign.delivery.journal import journal_folder, recover
-from campaign.smtpd.script import Fault
+from campaign.local.mailserver.script import Fault
 from campaign.states import Lane
 from tasks.app import make_app
 from tasks.nudging import nudge_lane

@@ -4,9 +4,9 @@ import ast
 import re
 from dataclasses import fields
 
-from campaign.smtpd.dialogue import Break
-from campaign.smtpd.mixes import EVERYBODY, MIXES
-from campaign.smtpd.script import GARBAGE, PHASES, Fault
+from campaign.local.mailserver.mixes import EVERYBODY, MIXES
+from campaign.local.mailserver.protocol import Break
+from campaign.local.mailserver.script import GARBAGE, PHASES, Fault
 from tests.faults.guards import GUARDS, table
 from tests.kit.engines import ROOT
 

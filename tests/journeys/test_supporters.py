@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from campaign import i18n
-from campaign.example import SLUG
+from campaign.local.seed.example import SLUG
 from campaign.settings import LANGUAGES
 from tests.journeys.people import Inspector, Supporter, scan, state
 from tests.kit.browsers import Visitor

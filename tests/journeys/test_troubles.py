@@ -9,7 +9,7 @@ import psutil
 import pytest
 from redis import Redis
 
-from campaign.engines import postgres
+from campaign.local.servers import postgres
 from campaign.operations.broker import client_url
 from tests.kit.installation import Answer, Installation
 from tests.kit.waiting import frozen, until

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from campaign.example import SLUG
+from campaign.local.seed.example import SLUG
 from tests.journeys.desk import Admin, Organiser, links
 from tests.journeys.people import Inspector
 from tests.kit.browsers import Visitor

@@ -21,7 +21,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from campaign.database import migrate
-from campaign.engines import postgres, redis
+from campaign.local.servers import postgres, redis
 from campaign.operations.broker import client_url
 from campaign.settings import Settings
 from tests.kit.worlds import settings_for

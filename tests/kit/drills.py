@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from campaign.drilling.evidence import (
+from campaign.local.drill.evidence import (
     Announced,
     Changed,
     Counted,
@@ -15,7 +15,7 @@ from campaign.drilling.evidence import (
     Silence,
     Struck,
 )
-from campaign.drilling.plan import Change
+from campaign.local.drill.plan import Change
 
 BLAST, AUDIENCE, NEWCOMERS = 7, 1, 2
 """The blast, the petition of its audience, and the one that newcomers sign."""

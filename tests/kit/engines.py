@@ -21,7 +21,7 @@ from psycopg import sql
 from redis import Redis
 
 from campaign.database import migrate
-from campaign.engines import locks
+from campaign.local.servers import places
 from campaign.operations.broker import client_url
 from tests.kit.keeper import KEEPER_LOCK, RUN_LOCK, STARTED
 
@@ -50,7 +50,7 @@ def begin(config: pytest.Config) -> None:
         return
     folder = Path(tempfile.mkdtemp(prefix="countersign-tests-"))
     config.stash[_FOLDER] = folder
-    descriptor = locks.take(folder / RUN_LOCK)
+    descriptor = places.take(folder / RUN_LOCK)
     assert descriptor is not None
     config.stash[_LOCK] = descriptor
 
@@ -69,7 +69,7 @@ def end(config: pytest.Config) -> None:
     fcntl.flock(config.stash[_LOCK], fcntl.LOCK_UN)
     os.close(config.stash[_LOCK])
     if (folder / KEEPER_LOCK).exists():
-        descriptor = locks.take(folder / KEEPER_LOCK, wait=60) if folder.exists() else None
+        descriptor = places.take(folder / KEEPER_LOCK, wait=60) if folder.exists() else None
         if descriptor is not None:
             os.close(descriptor)
     for keeper in _keepers:
@@ -78,7 +78,7 @@ def end(config: pytest.Config) -> None:
 
 
 def _start(folder: Path) -> dict[str, str]:
-    with locks.held(folder / "start.lock", wait=120):
+    with places.held(folder / "start.lock", wait=120):
         if not (folder / URLS).exists():
             _prepare(folder)
         return json.loads((folder / URLS).read_text())

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import psutil
 
-from campaign import seeding
 from campaign.blasts import progress as blast_progress
 from campaign.blasts import queries as blast_queries
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastKind
 from campaign.database import connection
+from campaign.local.seed import seed as seeding
 from campaign.outbox import lanes
 from campaign.runtime import Runtime
 from campaign.settings import ROOT

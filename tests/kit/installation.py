@@ -19,8 +19,8 @@ from urllib.parse import urlencode, urlsplit
 import psutil
 
 from campaign.database.connection import Transaction
-from campaign.engines import ports
-from campaign.engines.attach import attach
+from campaign.local.servers import ports
+from campaign.local.servers.attach import attach
 from campaign.runtime import Runtime, build
 from campaign.settings import ROOT, Settings, load_settings
 from campaign.variables import VARIABLES

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from campaign.engines import postgres
+from campaign.local.servers import postgres
 from campaign.settings import ROOT, load_settings
 
 PATIENCE = 90.0

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from campaign.engines import locks, postgres, redis
+from campaign.local.servers import places, postgres, redis
 from campaign.settings import load_settings
 
 RUN_LOCK = "run.lock"
@@ -23,7 +23,7 @@ STARTED = "started.json"
 
 def keep(folder: Path, wanted: set[str]) -> None:
     settings = load_settings({"COUNTERSIGN_DATA": str(folder / "data")})
-    with locks.held(folder / KEEPER_LOCK):
+    with places.held(folder / KEEPER_LOCK):
         try:
             urls = {}
             if "postgres" in wanted:
@@ -33,7 +33,7 @@ def keep(folder: Path, wanted: set[str]) -> None:
             draft = folder / f"{STARTED}.draft"
             draft.write_text(json.dumps(urls))
             draft.rename(folder / STARTED)
-            while (descriptor := locks.take(folder / RUN_LOCK, wait=3600)) is None:
+            while (descriptor := places.take(folder / RUN_LOCK, wait=3600)) is None:
                 time.sleep(0)
             os.close(descriptor)
         finally:

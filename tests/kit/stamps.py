@@ -2,10 +2,10 @@
 
 import time
 
-from campaign.smtpd import running as smtpd_running
-from campaign.smtpd.dialogue import Answer, Transaction
-from campaign.smtpd.faults import FaultRules
-from campaign.smtpd.script import Script
+from campaign.local.mailserver import running as mailserver_running
+from campaign.local.mailserver.faults import FaultRules
+from campaign.local.mailserver.protocol import Answer, Transaction
+from campaign.local.mailserver.script import Script
 
 
 class StampingRules(FaultRules):
@@ -23,7 +23,7 @@ class StampingRules(FaultRules):
         return answer
 
 
-class StampingServer(smtpd_running.ServerThread):
+class StampingServer(mailserver_running.ServerThread):
     """A mail server in a thread that knows when it took what."""
 
     rules: StampingRules

@@ -7,9 +7,9 @@ import sys
 
 import click
 
-from campaign.engines.children import Child
-from campaign.engines.supervisor import Plan, Step, Supervisor
 from campaign.errors import CountersignError
+from campaign.local.servers.children import Child
+from campaign.local.servers.supervisor import Plan, Step, Supervisor
 from campaign.settings import Settings, load_settings
 
 BASE = """

@@ -9,6 +9,9 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+from campaign.local.mailserver.protocol import Transaction
+from campaign.local.mailserver.running import ServerThread
+from campaign.local.mailserver.script import Fault, Script
 from campaign.mail.compiled import CompiledMail
 from campaign.mail.compose import Composer, ListIdentity, Sender
 from campaign.mail.dkim import Signer
@@ -17,9 +20,6 @@ from campaign.settings import ROOT
 from campaign.smtp.settings import SmtpSettings
 from campaign.smtp.smtp import SmtpTransport
 from campaign.smtp.transport import Envelope, Outcome
-from campaign.smtpd.dialogue import Transaction
-from campaign.smtpd.running import ServerThread
-from campaign.smtpd.script import Fault, Script
 
 BASE = "https://petitions.example.org"
 SENDER = Sender(

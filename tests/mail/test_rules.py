@@ -9,11 +9,11 @@ from typing import Any
 import dkim
 import pytest
 
+from campaign.local.mailserver.faults import FaultServer
 from campaign.mail.dkim import Signer
 from campaign.mail.kinds import KINDS, Lane
 from campaign.settings import LANGUAGES
 from campaign.smtp.transport import Envelope, Result
-from campaign.smtpd.faults import FaultServer
 from tests.mail import kit
 
 EVERY = pytest.mark.parametrize(("kind", "locale"), [(kind, locale) for kind in KINDS for locale in LANGUAGES])

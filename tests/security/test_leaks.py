@@ -10,13 +10,13 @@ from redis import Redis
 from campaign.delivery.jobs import jobs, run_job
 from campaign.delivery.journal import recover
 from campaign.errors import CountersignError
+from campaign.local.mailserver.faults import FaultServer
+from campaign.local.mailserver.script import Fault, Script
 from campaign.operations import backup_and_keys
 from campaign.operations.broker import client_url
 from campaign.signatures import confirming, petition_page, preferences, signing
 from campaign.smtp.settings import Security, SmtpSettings
 from campaign.smtp.smtp import SmtpTransport
-from campaign.smtpd.faults import FaultServer
-from campaign.smtpd.script import Fault, Script
 from tasks.app import make_app
 from tasks.nudging import enqueue_job, nudge_lane
 from tests.kit.worlds import settings_for

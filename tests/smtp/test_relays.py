@@ -7,11 +7,11 @@ import pytest
 from campaign.delivery.pacing import RelayPace
 from campaign.delivery.token_bucket import LocalBuckets
 from campaign.errors import SessionFailedError, SettingsError
+from campaign.local.mailserver.faults import FaultServer
+from campaign.local.mailserver.script import Fault
 from campaign.smtp.relays import Relay, RelayTransport
 from campaign.smtp.settings import SmtpSettings
 from campaign.smtp.transport import Blame, Envelope, MemoryTransport, Outcome, Phase, Result
-from campaign.smtpd.faults import FaultServer
-from campaign.smtpd.script import Fault
 from campaign.states import Lane
 from tasks.process import open_transport
 from tests.kit.worlds import settings_for

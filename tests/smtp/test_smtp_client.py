@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from campaign.errors import MailValueError, SettingsError
+from campaign.local.mailserver.faults import FaultServer
 from campaign.mail.addresses import is_wire_address, wire_address
 from campaign.mail.compiled import wire_data
 from campaign.smtp.settings import Mechanism, Security, SmtpSettings
 from campaign.smtp.transport import Blame, Envelope, Phase, Result
-from campaign.smtpd.faults import FaultServer
 from tests.mail.kit import Deliveries, envelope, script, settle
 
 Client = Callable[..., Deliveries]

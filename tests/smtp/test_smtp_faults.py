@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from campaign.errors import SessionFailedError
+from campaign.local.mailserver.certificates import Certificate
+from campaign.local.mailserver.faults import FaultServer
+from campaign.local.mailserver.script import Fault
 from campaign.smtp.settings import Mechanism, Security
 from campaign.smtp.transport import Blame, Phase, Result
-from campaign.smtpd.certificates import Certificate
-from campaign.smtpd.faults import FaultServer
-from campaign.smtpd.script import Fault
 from tests.mail.kit import Deliveries, envelope, script
 
 Client = Callable[..., Deliveries]

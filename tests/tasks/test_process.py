@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
-from campaign.engines import postgres
 from campaign.errors import StoreUnavailableError
-from campaign.smtpd.faults import FaultRules
-from campaign.smtpd.running import ServerThread
-from campaign.smtpd.script import Script
+from campaign.local.mailserver.faults import FaultRules
+from campaign.local.mailserver.running import ServerThread
+from campaign.local.mailserver.script import Script
+from campaign.local.servers import postgres
 from campaign.states import Lane
 from tasks.app import make_app
 from tasks.process import Process

@@ -13,7 +13,7 @@ from campaign.cli import serve
 from campaign.database import jobs as database_jobs
 from campaign.delivery import jobs as delivery_jobs
 from campaign.delivery.jobs import Ticker
-from campaign.engines import redis
+from campaign.local.servers import redis
 from campaign.operations.broker import TIMEOUT, client_url
 from campaign.outbox import workers
 from campaign.smtp.transport import MemoryTransport

@@ -3,8 +3,8 @@ from collections.abc import Iterator
 import pytest
 from flask.testing import FlaskClient
 
-from campaign.smtpd.dialogue import Transaction
-from campaign.smtpd.mailbox import MailboxRules
+from campaign.local.mailserver.mailbox import MailboxRules
+from campaign.local.mailserver.protocol import Transaction
 from tests.kit.worlds import World, make_world
 from web import create_app
 

@@ -1,0 +1,1 @@
+"""What runs on one machine for trying, testing and proving."""

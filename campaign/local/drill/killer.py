@@ -1,0 +1,164 @@
+"""The axe: kills workers and servers, and starts again what nobody else does."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import psutil
+from redis import Redis
+from redis.exceptions import RedisError
+
+from campaign.errors import EngineError
+from campaign.local.drill.plan import ON_WORKERS, RESTARTS, Blow, Strike
+from campaign.local.drill.receiver import Receiver
+from campaign.local.drill.site import READY, Program, Site, Slot
+from campaign.local.servers import postgres, redis
+from campaign.operations.broker import client_url
+
+LONGEST_REST = 1.5
+"""Seconds until a killed worker or server is started again, at most; as a supervisor would."""
+
+_ON_REDIS = frozenset({Blow.REDIS_KILL, Blow.REDIS_RESTART, Blow.REDIS_FLUSH})
+
+
+@dataclass(frozen=True)
+class Fallen:
+    """A strike that was carried out. ``at`` is of the monotonic clock."""
+
+    blow: Blow
+    at: float
+    connections: int
+    lanes: frozenset[str]
+    """Lanes that it concerns."""
+    victims: frozenset[int] = field(default=frozenset())
+    """Process ids of those killed, or orphaned, that may have held messages."""
+
+
+class Axe:
+    """Carries out strikes. What they ended is started again beside the next ones, so that troubles overlap."""
+
+    def __init__(self, site: Site, receiver: Receiver) -> None:
+        self._site = site
+        self._receiver = receiver
+        self._blows: dict[Blow, Callable[[], object]] = {
+            Blow.REDIS_KILL: lambda: redis.kill(site.settings),
+            Blow.REDIS_RESTART: lambda: redis.stop(site.settings),
+            Blow.REDIS_FLUSH: self._flush,
+            Blow.POSTGRES_KILL: lambda: postgres.kill(site.settings),
+            Blow.POSTGRES_RESTART: lambda: postgres.stop(site.settings),
+        }
+        self._starters = ThreadPoolExecutor(max_workers=4, thread_name_prefix="starter")
+        self._pending: dict[str, Future[None]] = {}
+        self.restarts = 0
+
+    def strike(self, strike: Strike) -> Fallen:
+        """Carry out one strike; what it ended is started again a moment later."""
+        self.revive()
+        if strike.blow in ON_WORKERS:
+            return self._strike_worker(strike)
+        server = "redis" if strike.blow in _ON_REDIS else "postgres"
+        self._await(server)
+        at = time.monotonic()
+        self._blows[strike.blow]()
+        if strike.blow in RESTARTS:
+            self.restarts += 1
+            start = redis.start if server == "redis" else postgres.start
+            self._start_later(server, strike.rest, lambda: start(self._site.settings))
+        return Fallen(strike.blow, at, 0, frozenset({"urgent", "bulk"}))
+
+    def revive(self) -> None:
+        """Start workers again that gave up by themselves, as a supervisor does.
+
+        Celery's master ends when all its processes die before it is ready.
+        """
+        for slot, worker in self._site.workers.items():
+            pending = self._pending.get(slot.name)
+            if worker.pid is None and (pending is None or pending.done()):
+                self._await(slot.name)
+                self._start_later(slot.name, 0.5, lambda worker=worker: self._site.start(worker))  # type: ignore[misc]
+
+    def finish(self) -> None:
+        """Wait until all that was ended runs again; :meth:`revive` goes on with what may still give up.
+
+        Raises:
+            EngineError: a server does not start again.
+        """
+        for name in list(self._pending):
+            self._await(name)
+
+    def close(self) -> None:
+        """Start nothing any more."""
+        self._starters.shutdown()
+
+    def _start_later(self, name: str, rest: float, start: Callable[[], object]) -> None:
+        def wait_and_start() -> None:
+            time.sleep(rest * LONGEST_REST)
+            start()
+
+        self._pending[name] = self._starters.submit(wait_and_start)
+
+    def _await(self, name: str) -> None:
+        if (pending := self._pending.pop(name, None)) is not None:
+            pending.result()
+
+    def _flush(self) -> None:
+        with contextlib.suppress(RedisError), Redis.from_url(client_url(self._site.settings.redis_url)) as client:
+            client.flushall()
+
+    # --- Workers ---
+
+    def _strike_worker(self, strike: Strike) -> Fallen:
+        slot, worker = self._victim(strike)
+        children = worker.children()
+        master = psutil.Process(worker.pid) if worker.pid is not None else None
+        doomed = children
+        blow = strike.blow
+        if blow is Blow.WORKER_PROCESS and children:
+            doomed = [children[int(strike.rest * len(children))]]
+            killed = doomed
+        elif blow is Blow.WORKER_MASTER or not children:
+            killed = [] if master is None else [master]
+        else:
+            killed = children if master is None else [master, *children]
+        # They stand still while their connections are counted: between the count and the kill none is opened.
+        _all(killed + doomed, lambda process: process.suspend())
+        connections = self._receiver.open_from(_ports(doomed))
+        at = time.monotonic()
+        _all(killed, lambda process: process.kill())
+        _all(doomed, lambda process: process.resume())
+        if master in killed:
+            worker.reap()
+            self._start_later(slot.name, strike.rest, lambda: self._site.start(worker))
+        return Fallen(blow, at, connections, frozenset({slot.lane}), frozenset(process.pid for process in doomed))
+
+    def _victim(self, strike: Strike) -> tuple[Slot, Program]:
+        """The drawn worker, or the next one that has processes to lose; waits while none has."""
+        slots = list(self._site.workers.items())
+        first = int(strike.victim * len(slots))
+        turned = slots[first:] + slots[:first]
+        deadline = time.monotonic() + READY
+        while time.monotonic() < deadline:
+            self.revive()
+            for slot, worker in turned:
+                if worker.children():
+                    self._await(slot.name)
+                    return slot, worker
+            time.sleep(0.1)
+        raise EngineError("no worker begins; see the logs")
+
+
+def _all(processes: Iterable[psutil.Process], act: Callable[[psutil.Process], object]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            act(process)
+
+
+def _ports(processes: Iterable[psutil.Process]) -> set[int]:
+    """The local TCP ports of some processes' connections."""
+    found: set[int] = set()
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found |= {item.laddr.port for item in process.net_connections(kind="tcp") if item.raddr}
+    return found

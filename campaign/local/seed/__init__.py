@@ -1,0 +1,1 @@
+"""Fake people, the example petition, and data for load tests."""

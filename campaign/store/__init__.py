@@ -1,1 +1,0 @@
-"""The only home of SQLAlchemy: schema, transactions and named queries by noun."""
