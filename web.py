@@ -11,45 +11,17 @@ from campaign.errors import StoreUnavailableError
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
 from campaign.variables import LOCAL_HOSTS
-from campaign.views import (
-    access,
-    admin,
-    admin_accounts,
-    admin_audit,
-    admin_messages,
-    admin_petitions,
-    admin_suppressions,
-    admin_words,
-    confirm,
-    current,
-    desk_account,
-    desk_frame,
-    desk_list,
-    desk_overview,
-    desk_people,
-    desk_previews,
-    desk_settings,
-    desk_signatures,
-    desk_text,
-    desk_update,
-    desk_updates,
-    headers,
-    inbox,
-    kept,
-    mailbox,
-    metrics,
-    preferences,
-    public,
-    rendering,
-    sign_in,
-    trouble,
-    updates,
-    visitor,
-)
+from campaign.views import access, current, errors, headers, page_cache, rendering, visitor
 from campaign.views import health as views_health
-from campaign.views.brief import Brief
-from campaign.views.even_time import EvenTime
-from campaign.views.plain_sign_ups import PlainSignUps
+from campaign.views.admin import accounts, audit, messages, monitor, suppressions, words
+from campaign.views.admin import petitions as admin_petitions
+from campaign.views.constant_time import EvenTime
+from campaign.views.desk import account, frame, overview, people, petitions, previews, signatures, text, update
+from campaign.views.desk import settings as desk_settings
+from campaign.views.desk import updates as desk_updates
+from campaign.views.page_cache import Brief
+from campaign.views.public import check_inbox, confirm, mailbox, petition, preferences, sign_in, updates
+from campaign.views.public.plain_sign_ups import PlainSignUps
 from tasks.app import make_app
 from tasks.nudging import Nudger
 
@@ -60,10 +32,10 @@ BRIEF_SECONDS = 1.0
 """How long the page after signing is kept, which differs by two words from one signer to the next."""
 
 VIEWS = (
-    *(public, updates, confirm, preferences, mailbox, views_health, metrics, sign_in),
-    *(desk_list, desk_overview, desk_text, desk_settings, desk_people, desk_signatures, desk_updates, desk_update),
-    *(desk_previews, desk_account),
-    *(admin, admin_messages, admin_petitions, admin_accounts, admin_suppressions, admin_audit),
+    *(petition, updates, confirm, preferences, mailbox, views_health, views_health, sign_in),
+    *(petitions, overview, text, desk_settings, people, signatures, desk_updates, update),
+    *(previews, account),
+    *(monitor, messages, admin_petitions, accounts, suppressions, audit),
 )
 """The modules that hold pages: supporters', the desk's, the monitor's."""
 
@@ -79,7 +51,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
         SettingsError: the environment has missing or wrong variables.
     """
     settings = runtime.settings if runtime is not None else settings or load_settings()
-    app = trouble.Site("countersign", static_folder=str(rendering.STATIC), template_folder=str(rendering.TEMPLATES))
+    app = errors.Site("countersign", static_folder=str(rendering.STATIC), template_folder=str(rendering.TEMPLATES))
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_REQUEST,
         MAX_FORM_MEMORY_SIZE=MAX_REQUEST,
@@ -89,16 +61,16 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
         OWN_ORIGINS=own_origins(settings),
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
-    pages: Brief[inbox.InboxPage] = Brief(BRIEF_SECONDS, time.monotonic)
-    app.extensions[inbox.PAGES] = pages
+    pages: Brief[check_inbox.InboxPage] = Brief(BRIEF_SECONDS, time.monotonic)
+    app.extensions[check_inbox.PAGES] = pages
     opened = opening(settings) if runtime is None else current.Opening.of(runtime)
     current.attach(app, opened)
     rendering.install(app, settings)
-    trouble.install(app)
+    errors.install(app)
     headers.install(app, settings)
     visitor.install(app)
-    admin_words.install(app)
-    desk_frame.install(app)
+    words.install(app)
+    frame.install(app)
     app.before_request(access.guard)
     for views in VIEWS:
         app.register_blueprint(views.pages)
@@ -109,7 +81,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     if settings.proxies:
         # X-Forwarded-Host is never believed: links come from the base URL.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)  # type: ignore[method-assign]
-    app.wsgi_app = app.extensions[kept.PLACE] = kept.Kept(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = app.extensions[page_cache.PLACE] = page_cache.Kept(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 

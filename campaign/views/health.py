@@ -1,8 +1,9 @@
 """Is this process able to serve? For load balancers and for ``countersign up``."""
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, current_app, jsonify
 
 from campaign.errors import StoreUnavailableError
+from campaign.operations import metrics, monitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.headers import keep_private
@@ -25,3 +26,11 @@ def _is_alive() -> bool:
     except StoreUnavailableError:
         # This process was started while the database was away, and could not even open it yet.
         return False
+
+
+@pages.get("/metrics")
+@allow(Access.METRICS)
+def show() -> Response:
+    """All metrics as text; the database being away is one of them, not an error."""
+    text = metrics.exposition(monitor.take(runtime()))
+    return keep_private(current_app.response_class(text, content_type=metrics.CONTENT_TYPE))

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import LONG, SLUG, Live
 from tests.kit.browsers import Visitor
-from tests.views.test_mailbox import receive
+from tests.views.public.test_mailbox import receive
 
 pytestmark = pytest.mark.browser
 

@@ -1,6 +1,6 @@
 """A short memory never makes a crowd wait for what one of them is making."""
 
-from campaign.views.brief import Brief
+from campaign.views.page_cache import Brief
 
 
 def test_while_a_value_is_made_anew_others_get_the_last_one():

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from campaign.views.even_time import ASKING, SIGNING, EvenTime, least
+from campaign.views.constant_time import ASKING, SIGNING, EvenTime, least
 
 
 class Timed:

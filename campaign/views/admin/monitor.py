@@ -1,0 +1,153 @@
+"""The monitor: is mail flowing, if not why, when will it be done, what can be pressed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, abort, jsonify, request
+
+from campaign.blasts import blasts
+from campaign.blasts import reports as blast_reports
+from campaign.errors import ConflictError, InvalidInputError, NotFoundError
+from campaign.operations import lanes, monitor, throughput
+from campaign.operations.health import Snapshot, Verdict, judge
+from campaign.operations.rules import presses
+from campaign.operations.status_line import sentence
+from campaign.settings import ROOT
+from campaign.states import Lane
+from campaign.views import forms, visitor
+from campaign.views.access import Access, allow
+from campaign.views.admin import words as admin_words
+from campaign.views.charts import Sparkline, draw_sparkline
+from campaign.views.current import runtime
+from campaign.views.language import gettext as _
+from campaign.views.language import language
+from campaign.views.rendering import page
+
+pages = Blueprint("admin", __name__, template_folder=str(ROOT / "templates"))
+
+BLAST_PRESSES: dict[str, Callable[..., None]] = {
+    "pause": blasts.pause,
+    "resume": blasts.resume,
+    "cancel": blasts.cancel,
+}
+"""What can be done with a blast from here; anything else is done at the desk."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What became of a press; shown once, on top of the page."""
+
+    kind: str
+    sign: str
+    text: str
+
+
+@pages.get("/admin")
+@allow(Access.ADMIN)
+def index() -> Response:
+    """The page; it reads only."""
+    return show_monitor(notice=_done())
+
+
+def _done() -> Notice | None:
+    words = {
+        "paused": _("The lane is paused. What is on the wire goes out; what waits stays."),
+        "resumed": _("The lane flows again."),
+        "blast-paused": _("The update is paused."),
+        "blast-resumed": _("The update goes on."),
+        "blast-cancelled": _("The update is cancelled. What was not handed over is never sent."),
+    }
+    text = words.get(request.args.get("done", ""))
+    return None if text is None else Notice("good", "tick", text)
+
+
+def show_monitor(*, notice: Notice | None = None, status: int = 200) -> Response:
+    """The monitor with a notice on top."""
+    snapshot = monitor.take(runtime())
+    verdict = judge(snapshot)
+    sign, mood = admin_words.LEVELS[verdict.level]
+    return page(
+        "admin/monitor.html",
+        status=status,
+        notice=notice,
+        now=snapshot,
+        verdict=verdict,
+        sign=sign,
+        mood=_(mood),
+        sentence=sentence(snapshot, language(), zone=admin_words.zone()),
+        sparks=_sparks(snapshot),
+        helpful=_helpful(snapshot, verdict),
+        presses_of=presses,
+    )
+
+
+def _sparks(snapshot: Snapshot) -> dict[Lane, Sparkline]:
+    if not snapshot.database_ok:
+        return {}
+    return {lane: draw_sparkline(minutes) for lane, minutes in throughput.accepted(runtime()).items()}
+
+
+def _helpful(snapshot: Snapshot, verdict: Verdict) -> str:
+    """Which press the sentence suggests; the template draws it beside the sentence."""
+    if verdict.lane is not None and verdict.lane.paused_at is not None:
+        return "resume"
+    if verdict.lane is not None and verdict.lane.is_held_back(snapshot.at):
+        return "try"
+    return ""
+
+
+@pages.get("/admin/status.json")
+@allow(Access.ADMIN)
+def status() -> Response:
+    """The snapshot as ``countersign monitor --json`` prints it."""
+    return jsonify(monitor.document(monitor.take(runtime()), language(), zone=admin_words.zone()))
+
+
+def lane_named(name: str) -> Lane:
+    """The lane of an address; 404 for any other word."""
+    if name not in set(Lane):
+        abort(404)
+    return Lane(name)
+
+
+@pages.post("/admin/lanes/<lane>/pause")
+@allow(Access.ADMIN)
+def pause_lane(lane: str) -> Response:
+    """Stop claiming in a lane, with a reason for whoever comes next."""
+    which = lane_named(lane)
+    try:
+        lanes.pause(runtime(), which, reason=forms.typed("why"), by=visitor.account())
+    except InvalidInputError as error:
+        text = forms.worded(error.problems)["why"]
+        return show_monitor(notice=Notice("warn", "warn", text), status=422)
+    except ConflictError:
+        return show_monitor(notice=Notice("warn", "info", _("The lane was paused already.")), status=409)
+    return visitor.see_other("admin.index", done="paused")
+
+
+@pages.post("/admin/lanes/<lane>/resume")
+@allow(Access.ADMIN)
+def resume_lane(lane: str) -> Response:
+    """Let a lane flow, at once; also "try now" while the mail server is waited for."""
+    try:
+        lanes.resume(runtime(), lane_named(lane), by=visitor.account())
+    except ConflictError:
+        return show_monitor(notice=Notice("warn", "info", _("Nothing holds the lane.")), status=409)
+    return visitor.see_other("admin.index", done="resumed")
+
+
+@pages.post("/admin/blasts/<int:blast_id>")
+@allow(Access.ADMIN)
+def press_blast(blast_id: int) -> Response:
+    """Pause, resume or cancel an update."""
+    press = forms.typed("press")
+    if press not in BLAST_PRESSES:
+        raise NotFoundError("there is no such press")
+    petition_id = blast_reports.petition_of(runtime(), blast_id)
+    try:
+        BLAST_PRESSES[press](runtime(), blast_id, petition_id, by=visitor.account())
+    except ConflictError:
+        text = _("The update went on meanwhile: that is not possible any more.")
+        return show_monitor(notice=Notice("warn", "info", text), status=409)
+    done = {"pause": "blast-paused", "resume": "blast-resumed", "cancel": "blast-cancelled"}[press]
+    return visitor.see_other("admin.index", done=done)

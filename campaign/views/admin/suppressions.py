@@ -1,0 +1,78 @@
+"""Suppressions, for admins: look an address up, add one, lift one with a reason. No address is ever shown or kept."""
+
+from flask import Blueprint, Response, request
+
+from campaign.errors import ConflictError, InvalidInputError
+from campaign.operations import suppressions
+from campaign.operations.suppressions import Found
+from campaign.settings import ROOT
+from campaign.views import forms, visitor
+from campaign.views.access import Access, allow
+from campaign.views.admin.monitor import Notice
+from campaign.views.current import runtime
+from campaign.views.language import gettext as _
+from campaign.views.rendering import address_mark, page
+
+pages = Blueprint("admin_suppressions", __name__, template_folder=str(ROOT / "templates"))
+
+
+def before(name: str = "before") -> int | None:
+    """The keyset cursor of the address; None on the first page."""
+    asked = request.args.get(name, "")
+    return int(asked) if asked.isdecimal() and len(asked) < 19 else None
+
+
+@pages.get("/admin/suppressions")
+@allow(Access.ADMIN)
+def index() -> Response:
+    """The newest ones, and the forms."""
+    words = {"lifted": _("The suppression is lifted: the address gets mail again.")}
+    text = words.get(request.args.get("done", ""))
+    return _page(notice=None if text is None else Notice("good", "tick", text))
+
+
+def _page(
+    *, notice: Notice | None = None, found: Found | None = None, problems: forms.Problems = forms.NO_PROBLEMS,
+    status: int = 200,
+) -> Response:  # fmt: skip
+    return page(
+        "admin/suppressions.html",
+        status=status,
+        notice=notice,
+        found=found,
+        problems=problems,
+        email=forms.typed("email") if problems else "",
+        newest=suppressions.newest(runtime(), before=before()),
+    )
+
+
+@pages.post("/admin/suppressions")
+@allow(Access.ADMIN)
+def ask() -> Response:
+    """Look an address up, or suppress it. By POST, for an address has no place in a URL, which is logged."""
+    email, by = forms.typed("email"), visitor.account()
+    try:
+        if forms.typed("press") != "add":
+            return _page(found=suppressions.search(runtime(), email, by=by))
+        masked = suppressions.add(runtime(), email, by=by)
+    except InvalidInputError as error:
+        return _page(problems=forms.worded(error.problems), status=422)
+    except ConflictError:
+        return _page(notice=Notice("warn", "info", _("This address is suppressed already.")), status=409)
+    text = _("%(address)s gets no mail any more.", address=address_mark(masked))
+    return _page(notice=Notice("good", "tick", text))
+
+
+@pages.post("/admin/suppressions/<int:suppression_id>/lift")
+@allow(Access.ADMIN)
+def lift(suppression_id: int) -> Response:
+    """Let an address get mail again."""
+    try:
+        suppressions.lift(runtime(), suppression_id, reason=forms.typed("why"), by=visitor.account())
+    except InvalidInputError as error:
+        text = forms.worded(error.problems)["why"]
+        return _page(notice=Notice("warn", "warn", text), status=422)
+    except ConflictError:
+        text = _("This suppression is not in force any more.")
+        return _page(notice=Notice("warn", "info", text), status=409)
+    return visitor.see_other("admin_suppressions.index", done="lifted")

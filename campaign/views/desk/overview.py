@@ -1,0 +1,99 @@
+"""The overview of one petition: how it does, its milestones, and the buttons that open and close it."""
+
+import time
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, Response, abort, current_app
+
+from campaign import i18n
+from campaign.blasts import milestones
+from campaign.blasts import reports as blast_reports
+from campaign.blasts.rules import BlastStage
+from campaign.petitions import petitions
+from campaign.settings import ROOT
+from campaign.signatures import statistics
+from campaign.signatures.statistics import Bucket, Span, Statistics
+from campaign.views import forms, visitor
+from campaign.views.access import Access, allow
+from campaign.views.charts import Chart, chart
+from campaign.views.current import runtime
+from campaign.views.desk import frame
+from campaign.views.language import language
+from campaign.views.page_cache import Brief
+
+pages = Blueprint("desk_overview", __name__, template_folder=str(ROOT / "templates"))
+
+NUMBERS = "brief statistics"
+REMEMBERED = 15.0
+"""Seconds for which the numbers of a span are kept: over a million signatures they cost a second."""
+
+AHEAD = frozenset({BlastStage.SCHEDULED, BlastStage.SENDING, BlastStage.FREEZING, BlastStage.PAUSED, BlastStage.HELD})
+
+
+@pages.record
+def _remember(state: object) -> None:
+    """Give the application its short memory of numbers."""
+    state.app.extensions[NUMBERS] = Brief(REMEMBERED, time.monotonic)  # type: ignore[attr-defined]  # Flask's state
+
+
+@pages.get("/organiser/p/<slug>")
+@allow(Access.ORGANISER)
+def show(slug: str) -> Response:
+    """Count, sign-ups, funnel, milestones and what goes out next."""
+    petition_id, zone = visitor.petition_id(), frame.zone()
+    span = Span(forms.asked("span")) if forms.asked("span") in set(Span) else Span.HOURS
+    memory: Brief[Statistics] = current_app.extensions[NUMBERS]
+    numbers = memory.get(
+        (petition_id, span, zone), lambda: statistics.statistics(runtime(), petition_id, span, zone=zone)
+    )
+    return frame.desk_page(
+        "overview.html", slug, "overview", span=span, spans=list(Span), chart=drawn(numbers.buckets, span),
+        funnel=numbers.funnel, milestones=milestones.list_of(runtime(), petition_id),
+        ahead=[found for found in blast_reports.reports(runtime(), petition_id, language()) if found.stage in AHEAD],
+        done=frame.notice(forms.asked("done")), retention=runtime().settings.retention_days,
+        address=f"{runtime().settings.base_url}/p/{slug}",
+    )  # fmt: skip
+
+
+def drawn(buckets: tuple[Bucket, ...], span: Span) -> Chart:
+    """The chart of a span, its buckets named in the visitor's language and time zone."""
+    zone, locale = ZoneInfo(frame.zone()), language()
+
+    def label(bucket: Bucket) -> str:
+        if span is Span.HOURS:
+            return i18n.format_hour(bucket.begin, locale, zone=zone)
+        return i18n.format_day(bucket.begin, locale, zone=zone)
+
+    return chart([(label(bucket), bucket.asked, bucket.confirmed) for bucket in buckets])
+
+
+@pages.post("/organiser/p/<slug>/state")
+@allow(Access.ORGANISER)
+def move(slug: str) -> Response:
+    """Publish, close or open again."""
+    moves = {"live": petitions.publish, "closed": petitions.close}
+    wanted = forms.typed("to")
+    if wanted not in moves:
+        abort(400)
+    moves[wanted](runtime(), slug, by=visitor.account().id)
+    return visitor.see_other("desk_overview.show", slug=slug, done=wanted)
+
+
+ANSWERS = {
+    "approve": (milestones.approve, "approved"),
+    "decline": (milestones.decline, "declined"),
+    "take_back": (milestones.take_back, "taken-back"),
+}
+"""What each answer to a milestone does, and what the page says after it."""
+
+
+@pages.post("/organiser/p/<slug>/milestones/<int(max=2147483647):threshold>")
+@allow(Access.ORGANISER)
+def answer(slug: str, threshold: int) -> Response:
+    """Say yes or no to the announcement of a milestone, or take a yes back."""
+    said = forms.typed("answer")
+    if said not in ANSWERS:
+        abort(400)
+    act, done = ANSWERS[said]
+    act(runtime(), visitor.petition_id(), threshold, by=visitor.account())
+    return visitor.see_other("desk_overview.show", slug=slug, done=done)

@@ -1,0 +1,1 @@
+"""Pages for supporters, and the sign-in page."""

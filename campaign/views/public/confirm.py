@@ -1,0 +1,135 @@
+"""Confirming by mail: a page whose GET changes nothing, one button, a code for other devices, and "I did not sign"."""
+
+from flask import Blueprint, Response, current_app, redirect, request, url_for
+
+from campaign.accounts import addresses
+from campaign.errors import InvalidInputError
+from campaign.petitions import petitions
+from campaign.signatures import confirming, signing
+from campaign.states import SignatureState
+from campaign.views import forms
+from campaign.views.access import Access, allow
+from campaign.views.current import runtime
+from campaign.views.headers import keep_private, without_referrer
+from campaign.views.language import gettext as _
+from campaign.views.language import language, speak
+from campaign.views.public.petition import inbox, title_of
+from campaign.views.rendering import link, switch_to
+from campaign.views.rendering import page as render
+
+pages = Blueprint("confirm", __name__)
+
+
+@pages.get("/c/<token>")
+@allow(Access.TOKEN)
+def page(token: str) -> Response:
+    """The petition's title and one button. Mail scanners open this address: it changes nothing."""
+    waiting = confirming.look_up_confirmation(runtime(), token)
+    speak(waiting.locale)
+    template = "already.html" if waiting.state is SignatureState.CONFIRMED else "confirm.html"
+    return without_referrer(render(template, waiting=waiting, token=token))
+
+
+@pages.post("/c/<token>")
+@allow(Access.TOKEN)
+def press(token: str) -> Response:
+    """Confirm, once; pressing again leads to the same thanks."""
+    confirmed = confirming.confirm(runtime(), token)
+    speak(confirmed.locale)
+    return _to_thanks(confirmed.slug)
+
+
+def _to_thanks(slug: str) -> Response:
+    return without_referrer(current_app.make_response(redirect(link("public.thanks", slug=slug), 303)))
+
+
+@pages.get("/c/<token>/decline")
+@allow(Access.TOKEN)
+def decline(token: str) -> Response:
+    """Ask whether to erase the address of somebody who did not sign; changes nothing."""
+    waiting = confirming.look_up_confirmation(runtime(), token)
+    speak(waiting.locale)
+    template = "already.html" if waiting.state is SignatureState.CONFIRMED else "decline.html"
+    return without_referrer(render(template, waiting=waiting, token=token))
+
+
+@pages.post("/c/<token>/decline")
+@allow(Access.TOKEN)
+def declined(token: str) -> Response:
+    """Erase what somebody else typed."""
+    speak(confirming.decline(runtime(), token))
+    switch_to(url_for("public.home"))
+    return without_referrer(
+        render(
+            "message.html",
+            sign="tick",
+            heading=_("Your address is erased"),
+            sentences=[
+                _("Nothing was signed in your name, and you get no more mail about this."),
+                _("Thank you for telling us. You can close this page."),
+            ],
+            back="",
+            back_label="",
+        )
+    )
+
+
+@pages.get("/p/<slug>/code")
+@allow(Access.PUBLIC)
+def code_page(slug: str) -> Response:
+    """Confirm with address and code, from a device that never saw the form."""
+    return _code_form(slug)
+
+
+def _code_form(slug: str, *, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
+    title = title_of(slug)
+    status = 422 if problems else 200
+    return keep_private(
+        render("code.html", status=status, slug=slug, title=title, email=forms.typed("email"), problems=problems)
+    )
+
+
+@pages.post("/p/<slug>/code")
+@allow(Access.PUBLIC)
+def code(slug: str) -> Response:
+    """Confirm with the code; beside it the sealed handle of the page, or the address."""
+    switch_to(url_for("confirm.code_page", slug=slug))
+    handle, email, digits = forms.typed("handle"), forms.typed("email"), forms.typed("code")
+    try:
+        confirmed = confirming.confirm_with_code(runtime(), slug, code=digits, handle=handle, email=email)
+    except InvalidInputError as error:
+        problems = forms.worded(error.problems)
+        if handle:
+            return inbox(slug, handle=handle, masked=_masked(slug, handle), problems=problems)
+        return _code_form(slug, problems=problems)
+    return _to_thanks(confirmed.slug)
+
+
+def _masked(slug: str, handle: str) -> str:
+    canonical = signing.open_handle(runtime(), petitions.by_slug(runtime(), slug).petition.id, handle)
+    return addresses.Address(typed=canonical, canonical=canonical).masked
+
+
+@pages.post("/resend")
+@allow(Access.PUBLIC)
+def resend() -> Response:
+    """Send fresh links to an address, if we know it; the answer is the same if not."""
+    switch_to(url_for("public.home"))
+    try:
+        signing.resend(runtime(), forms.typed("email"), network=request.remote_addr, locale=language())
+    except InvalidInputError as error:
+        problems = forms.worded(error.problems)
+        return keep_private(render("refused.html", status=422, problems=problems, email=forms.typed("email")))
+    return keep_private(
+        render(
+            "message.html",
+            sign="mail",
+            heading=_("Check your inbox"),
+            sentences=[
+                _("If a signature with this address waits for its confirmation, a mail with a new link is on its way."),
+                _("Nothing after five minutes? Look into the folder for spam, or sign the petition again."),
+            ],
+            back="",
+            back_label="",
+        )
+    )

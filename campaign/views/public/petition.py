@@ -1,0 +1,191 @@
+"""Pages that everybody sees: the list, a petition, its form, count, thanks, QR code, privacy."""
+
+from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
+
+from campaign.accounts import countries
+from campaign.accounts.addresses import MAX_REASON
+from campaign.blasts import pages as blast_pages
+from campaign.errors import ConflictError, InvalidInputError
+from campaign.petitions import petitions
+from campaign.signatures import consents, petition_page, signing
+from campaign.states import PetitionState
+from campaign.views import forms
+from campaign.views.access import Access, allow
+from campaign.views.current import runtime
+from campaign.views.headers import keep_private
+from campaign.views.language import gettext as _
+from campaign.views.language import language
+from campaign.views.page_cache import Brief, for_everybody
+from campaign.views.public.check_inbox import CAREFULLY, HANDLE, MASKED, PAGES, InboxPage
+from campaign.views.rendering import link, page, qr_code, switch_to
+
+pages = Blueprint("public", __name__)
+
+SHOWN_UPDATES = 5
+"""Updates listed on a petition's page, the newest."""
+
+
+def petition_address(slug: str) -> str:
+    """The address to share: from the configured base URL, without a language, so that each reader gets their own."""
+    return f"{runtime().settings.base_url}{url_for('public.petition', slug=slug)}"
+
+
+@pages.get("/")
+@allow(Access.PUBLIC)
+def home() -> Response:
+    """The list of open petitions."""
+    switch_to(request.path)
+    shown = page("home.html", petitions=petitions.list_live(runtime(), language()))
+    return for_everybody(shown.get_data(), "text/html")
+
+
+@pages.get("/p/<slug>")
+@allow(Access.PUBLIC)
+def petition(slug: str) -> Response:
+    """A petition with its form; nothing in it is about the reader."""
+    switch_to(request.path)
+    return for_everybody(_petition_page(slug).get_data(), "text/html")
+
+
+def _petition_page(
+    slug: str,
+    form: signing.SignForm = forms.EMPTY,
+    *,
+    problems: forms.Problems = forms.NO_PROBLEMS,
+    notice: str = "",
+    status: int = 200,
+) -> Response:
+    shown = petition_page.show(runtime(), slug, language())
+    return page(
+        "petition.html",
+        status=status,
+        petition=shown,
+        form=form,
+        problems=problems,
+        notice=notice,
+        stamp=signing.form_stamp(runtime(), slug, shown.text_version_id),
+        countries=countries.names(language()),
+        open=shown.state is PetitionState.LIVE,
+        consent=consents.wording("sign", language()),
+        updates_wording=consents.wording("updates", language()),
+        reason_limit=MAX_REASON,
+        address=petition_address(slug),
+        updates=blast_pages.published(runtime(), slug, language(), limit=SHOWN_UPDATES),
+    )
+
+
+@pages.get("/p/<slug>/sign")
+@allow(Access.PUBLIC)
+def sign_again(slug: str) -> Response:
+    """A reload or a bookmark of the form's address leads back to the petition."""
+    return current_app.make_response(redirect(link("public.petition", slug=slug), 303))
+
+
+@pages.post("/p/<slug>/sign")
+@allow(Access.PUBLIC)
+def sign(slug: str) -> Response:
+    """Take a signature; the answer is the same for new, waiting, confirmed and suppressed addresses."""
+    switch_to(request.path.removesuffix("/sign"))
+    if forms.from_elsewhere(current_app.config["OWN_ORIGINS"]):
+        return _petition_page(slug, notice=_("This form was sent from another site. Please sign here."), status=403)
+    form = forms.sign_form(request.form, language())
+    try:
+        asked = _pretend(slug, form) if forms.typed("website") else _ask(slug, form)
+    except ConflictError:
+        return _petition_page(slug, notice=_("It closed before your signature arrived."), status=409)
+    except InvalidInputError as error:
+        problems = forms.worded(error.problems)
+        return _petition_page(slug, form, notice=problems.pop("stamp", ""), problems=problems, status=422)
+    return current_app.response_class(_inbox_page(slug).filled(asked), mimetype="text/html")
+
+
+def _ask(slug: str, form: signing.SignForm) -> signing.Requested:
+    shown = signing.read_stamp(runtime(), slug, forms.typed("stamp"))
+    return signing.request_signature(
+        runtime(), slug, form, network=request.remote_addr, text_version_id=shown,
+        express=not request.environ.get(CAREFULLY),
+    )  # fmt: skip
+
+
+def _pretend(slug: str, form: signing.SignForm) -> signing.Requested:
+    # A program filled in the field that no person sees: it gets the same answer, and nothing happens.
+    address = signing.check(runtime(), form).address
+    petition_id = petitions.by_slug(runtime(), slug).petition.id
+    return signing.Requested(address.masked, signing.seal_handle(runtime(), petition_id, address.canonical))
+
+
+def _inbox_page(slug: str) -> InboxPage:
+    # Rendered once a second and not per signature.
+    memory: Brief[InboxPage] = current_app.extensions[PAGES]
+    return memory.get((slug, language()), lambda: InboxPage(inbox(slug, handle=HANDLE, masked=MASKED).get_data()))
+
+
+def title_of(slug: str) -> str:
+    """The title of a public petition in the language of this answer.
+
+    Raises:
+        NotFoundError: no such petition, or it is still a draft.
+    """
+    petitions.count(runtime(), slug)
+    return petitions.by_slug(runtime(), slug).text_for(language()).title
+
+
+def inbox(slug: str, *, handle: str, masked: str, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
+    """The page "check your inbox": the address as typed but masked, the mail's name, the code field."""
+    return keep_private(
+        page(
+            "inbox.html",
+            status=422 if problems else 200,
+            slug=slug,
+            title=title_of(slug),
+            handle=handle,
+            masked=masked,
+            problems=problems,
+        )
+    )
+
+
+@pages.get("/p/<slug>/count.json")
+@allow(Access.PUBLIC)
+def count(slug: str) -> Response:
+    """The public count and the goal; cacheable for a second, with an ETag."""
+    now = petitions.count(runtime(), slug)
+    response = for_everybody(jsonify(count=now.count, goal=now.goal).get_data(), "application/json")
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    return response
+
+
+@pages.get("/p/<slug>/thanks")
+@allow(Access.PUBLIC)
+def thanks(slug: str) -> Response:
+    """The page to share from; its address holds no token."""
+    shown = petition_page.show(runtime(), slug, language())
+    address = petition_address(slug)
+    response = page(
+        "thanks.html",
+        petition=shown,
+        open=shown.state is PetitionState.LIVE,
+        address=address,
+        qr=qr_code(address),
+    )
+    response.headers["Cache-Control"] = "private, max-age=1"
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
+
+
+@pages.get("/p/<slug>/qr.svg")
+@allow(Access.PUBLIC)
+def qr(slug: str) -> Response:
+    """The petition's address as a QR code, for posters."""
+    petitions.count(runtime(), slug)
+    drawn = str(qr_code(petition_address(slug))).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    response = current_app.response_class(drawn, mimetype="image/svg+xml")
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    return response
+
+
+@pages.get("/privacy")
+@allow(Access.PUBLIC)
+def privacy() -> Response:
+    """What is kept, why, how long, and what a signer can do about it."""
+    return page("privacy.html")
