@@ -10,9 +10,8 @@ from campaign.cli.db import db
 from campaign.cli.drill import drill
 from campaign.cli.faults import faults
 from campaign.cli.keys import keys
-from campaign.cli.lane import lane
 from campaign.cli.messages import messages
-from campaign.cli.monitor import monitor
+from campaign.cli.monitor import lane, monitor
 from campaign.cli.petition import petition
 from campaign.cli.seed import seed
 from campaign.cli.serve import mailserver, web, worker

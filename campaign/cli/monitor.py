@@ -8,13 +8,16 @@ import click
 
 from campaign import i18n
 from campaign.cli import tables
-from campaign.cli.opening import find_settings
-from campaign.errors import StoreUnavailableError
+from campaign.cli.opening import find_settings, open_runtime
+from campaign.cli.petition import RefusedInputError
+from campaign.errors import InvalidInputError, StoreUnavailableError
+from campaign.operations import lanes
 from campaign.operations import monitor as operations_monitor
 from campaign.operations.health import BrokerLook, Level, Snapshot, judge
 from campaign.operations.status_line import sentence
 from campaign.runtime import build, now
 from campaign.security.keys import ensure_local_keys
+from campaign.states import Lane
 
 LOCALE = "en"
 COLOURS = {Level.GOOD: "green", Level.WARNING: "yellow", Level.BAD: "red"}
@@ -148,3 +151,39 @@ def _ago(snapshot: Snapshot, when: datetime | None) -> str:
 
 def _moment(when: datetime | None) -> str:
     return "-" if when is None else when.astimezone().strftime(TIMES)
+
+
+LANES = click.Choice([str(name) for name in Lane])
+
+
+@click.group()
+def lane() -> None:
+    """The two lanes of mail: urgent (what a person waits for) and bulk (mail to many)."""
+
+
+@lane.command(epilog="Example: countersign lane pause bulk --reason 'the provider is being changed'")
+@click.argument("name", type=LANES, metavar="urgent|bulk")
+@click.option("--reason", required=True, help="Why, in a sentence for whoever looks at the monitor next.")
+def pause(name: str, reason: str) -> None:
+    """Stop claiming mail of a lane. What is on the wire goes out; what waits stays, and new mail joins it.
+
+    Exit status: 0 paused; 1 it was paused already; 2 no reason, or one of more than 200 characters.
+    """
+    with open_runtime() as runtime:
+        try:
+            lanes.pause(runtime, Lane(name), reason=reason, by=None)
+        except InvalidInputError:
+            raise RefusedInputError(f"--reason: say why, in 1 to {lanes.MAX_REASON} characters") from None
+    click.echo(f"The {name} lane is paused. Let it go on with: countersign lane resume {name}")
+
+
+@lane.command(epilog="Example: countersign lane resume bulk")
+@click.argument("name", type=LANES, metavar="urgent|bulk")
+def resume(name: str) -> None:
+    """Let a lane flow at once, whether a person, its own trouble or a mail server that was away held it.
+
+    Exit status: 0 it flows; 1 nothing held it.
+    """
+    with open_runtime() as runtime:
+        lanes.resume(runtime, Lane(name), by=None)
+    click.echo(f"The {name} lane flows.")
