@@ -1,4 +1,4 @@
-"""TODO."""
+"""Sign-in by emailed link, and sessions."""
 
 import hashlib
 import hmac

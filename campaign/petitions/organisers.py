@@ -1,4 +1,4 @@
-"""TODO."""
+"""Who may edit a petition: its organisers."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What the public page of a petition shows: its text, count and public signers."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -69,7 +69,8 @@ GUARDS = (
         "test_f6_a_bad_certificate_is_refused_and_one_alert_says_so",
     ),
     Guard(
-        "F7", "a session that will fail again pauses the lane", "campaign/delivery/outcomes.py", "if trouble.permanent:",
+        "F7", "a session that will fail again pauses the lane", "campaign/delivery/outcomes.py",
+        "if trouble.permanent:",
         "if not trouble:", "test_f7_a_wrong_password_is_tried_once_and_the_lane_waits_for_a_person",
     ),
     Guard(
@@ -107,7 +108,8 @@ GUARDS = (
         "test_f11_bulk_mail_to_a_receiver_that_refuses_is_held_and_the_rest_goes_out",
     ),
     Guard(
-        "F12", "a domain that asks for less is slowed", "campaign/delivery/outcomes.py", "if signs := _slow_domains(this):",
+        "F12", "a domain that asks for less is slowed", "campaign/delivery/outcomes.py",
+        "if signs := _slow_domains(this):",
         "if signs := _slow_domains(this)[:0]:", "test_f12_421_at_rcpt_requeues_and_slows_that_domain_alone",
     ),
     Guard(

@@ -1,7 +1,8 @@
-"""The drill: a throw-away installation is put under load and under the axe, and what is left is checked.
+"""The drill: a throw-away installation is put under load and its parts are killed; what is left is checked.
 
 :mod:`~campaign.local.drill.plan` draws what happens when; :mod:`~campaign.local.drill.site` runs the installation;
-:mod:`~campaign.local.drill.receiver` is the mail server with faults; :mod:`~campaign.local.drill.people` sign, confirm and
-change their minds; :mod:`~campaign.local.drill.watching` looks on; :mod:`~campaign.local.drill.verdict` judges the evidence,
-and knows nothing of how it came about. docs/decisions/0013-drill.md says why.
+:mod:`~campaign.local.drill.receiver` is the mail server with faults; :mod:`~campaign.local.drill.people` sign, confirm
+and change their minds; :mod:`~campaign.local.drill.watching` records what happens;
+:mod:`~campaign.local.drill.verdict` judges the evidence and does not know how it was gathered.
+docs/decisions/0013-drill.md gives the reasons.
 """

@@ -37,7 +37,7 @@ FAULTS: Final = (
     Fault("accepted", "slow 0.4 250 2.0.0 Ok: taken", odds=0.05),
     Fault("accepted", "slow 0.05 250 2.0.0 Ok: taken", odds=0.6),
 )
-"""A bad day of the mail: what goes wrong, at which of the domains of campaign/local/seed/fake_people.py and of people.py."""
+"""A bad day of the mail: what goes wrong, and at which of the domains of fake_people.py and people.py."""
 
 HANGING: Final = (Fault("dot", "hang", odds=0.0005, times=1), Fault("accepted", "hang", odds=0.0005, times=1))
 

@@ -1,4 +1,4 @@
-"""Cleans up after a supervisor that was killed outright: ``python -m campaign.local.servers.watchdog <note> [servers…]``.
+"""Clean up after a supervisor was killed: ``python -m campaign.local.servers.watchdog <note> [servers…]``.
 
 It waits for the end of its standard input, which the kernel closes when the supervisor dies, however it dies. Then it
 ends what is still noted and stops the embedded servers that it was told of. It inherits the supervisor's lock, so that
