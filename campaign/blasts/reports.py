@@ -82,7 +82,8 @@ def _brief(runtime: Runtime, tx: Transaction, blasts: list[Blast], locale: str) 
     return [
         Report(
             blast=blast, stage=blast.stage(open_rows=_open(states.get(blast.id, {}))),
-            subject=_subject(runtime, opened, blast, queries.texts(tx, blast.id), locale), states=states.get(blast.id, {}),
+            subject=_subject(runtime, opened, blast, queries.texts(tx, blast.id), locale),
+            states=states.get(blast.id, {}),
         )
         for blast in blasts
     ]  # fmt: skip

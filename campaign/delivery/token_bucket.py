@@ -117,7 +117,7 @@ redis.call('HSET', KEYS[1], 'left', string.format('%.6f', left - taken), 'at', s
 redis.call('PEXPIRE', KEYS[1], math.ceil(60000 + 1000 * math.max(0, taken - left) / rate))
 return taken
 """
-"""The same as :meth:`campaign.delivery.token_bucket.Bucket.take`, in one step for all workers, by the clock of Redis."""
+"""The same as :meth:`Bucket.take`, in one step for all workers, by the clock of Redis."""
 
 
 class Buckets(Protocol):

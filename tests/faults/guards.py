@@ -104,7 +104,7 @@ GUARDS = (
     ),
     Guard(
         "F11", "a receiver that refuses is held", "campaign/delivery/refusals.py",
-        "paces.hold(tx, [domain_key(runtime, name) for name in held], now=now)", "pass",
+        "pacing.hold(tx, [domain_key(runtime, name) for name in held], now=now)", "pass",
         "test_f11_bulk_mail_to_a_receiver_that_refuses_is_held_and_the_rest_goes_out",
     ),
     Guard(
@@ -191,12 +191,12 @@ GUARDS = (
     ),
     Guard(
         "F49", "rejections are looked at as they are recorded", "campaign/delivery/outcomes.py",
-        "blast_reception.look(tx, blasts - {0}, now=now)", "blast_reception.look(tx, blasts - blasts, now=now)",
+        "blast_health.look(tx, blasts - {0}, now=now)", "blast_health.look(tx, blasts - blasts, now=now)",
         "test_f49_too_many_rejections_pause_the_blast_and_organiser_and_admin_are_told_once",
     ),
     Guard(
         "F49", "complaints are looked at by the ticker", "campaign/blasts/health.py",
-        "look(tx, receptions.complained_of(tx), now=now)", "look(tx, receptions.complained_of(tx)[:0], now=now)",
+        "look(tx, complained_of(tx), now=now)", "look(tx, complained_of(tx)[:0], now=now)",
         "test_f49_too_many_complaints_in_mid_blast_pause_it_and_it_sends_no_more",
     ),
     Guard(

@@ -2,7 +2,8 @@
 
 In a test it is a context manager (:class:`FaultServer`); as a process, ``countersign faults``, or without its report
 ``python -m campaign.local.mailserver.faults script.json --port 2525 --accepted accepted.log``. The log gets
-a line ``message-id recipient`` for each message that was taken, before the answer. docs/faults.md has the table of what a fault can be.
+a line ``message-id recipient`` for each message that was taken, before the answer. docs/faults.md has the table of
+what a fault can be.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """A mail server that takes everything as fast as it can and keeps nothing: for benchmarks.
 
 ``python -m campaign.local.mailserver.sink --port 2525`` prints its port, and on SIGTERM how many messages it took.
-It is the same dialogue as our other servers with a short cut: the group that a pipelining client sends again and again (data, final
-dot, MAIL, RCPT, DATA) is answered in one write without being taken apart, nor even copied.
+It is the same dialogue as our other servers with a short cut: the group that a pipelining client sends again and again
+(data, final dot, MAIL, RCPT, DATA) is answered in one write without being parsed or copied.
 """
 
 import argparse
