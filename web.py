@@ -32,7 +32,7 @@ BRIEF_SECONDS = 1.0
 """How long the page after signing is kept, which differs by two words from one signer to the next."""
 
 VIEWS = (
-    *(petition, updates, confirm, preferences, mailbox, views_health, views_health, sign_in),
+    *(petition, updates, confirm, preferences, mailbox, views_health, sign_in),
     *(petitions, overview, text, desk_settings, people, signatures, desk_updates, update),
     *(previews, account),
     *(monitor, messages, admin_petitions, accounts, suppressions, audit),

@@ -1,11 +1,7 @@
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from campaign.mail.dkim import DkimKey, Signer
-from tests.mail.kit import Deliveries, deliveries
 
 
 @pytest.fixture(scope="session")
@@ -17,16 +13,3 @@ def signer() -> Signer:
 @pytest.fixture(scope="session")
 def rsa_signer(signer: Signer) -> Signer:
     return Signer((signer.keys[0],))
-
-
-@pytest.fixture
-def client() -> Iterator[Callable[..., Deliveries]]:
-    made: list[Deliveries] = []
-
-    def make(port: int, **options: Any) -> Deliveries:
-        made.append(deliveries(port, **options))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.transport.close()
