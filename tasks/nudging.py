@@ -20,6 +20,9 @@ EXPIRES = 30
 INTERVAL = 0.05
 """Seconds between two wake-ups of a lane from one process: a burst of sign-ups is one nudge."""
 
+CLOSING = 5.0
+"""Seconds to wait at the end for nudges that Redis has not taken yet."""
+
 COOL_DOWN = 10.0
 """Seconds for which nobody is nudged after Redis failed; the rows are committed anyway."""
 
@@ -53,10 +56,11 @@ class Nudger:
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
         self._quiet_until = 0.0
+        self._is_closed = False
 
     def __call__(self, lanes: frozenset[Lane]) -> None:
         """Note lanes with new work; returns at once."""
-        if time.monotonic() < self._quiet_until:
+        if time.monotonic() < self._quiet_until or self._is_closed:
             return
         with self._condition:
             self._waiting |= lanes
@@ -65,11 +69,21 @@ class Nudger:
                 self._thread.start()
             self._condition.notify()
 
+    def close(self) -> None:
+        """Send the nudges that wait, then end the thread; later ones are ignored, for the ticker finds the work."""
+        with self._condition:
+            self._is_closed = True
+            self._condition.notify()
+        if self._thread is not None:
+            self._thread.join(timeout=CLOSING)
+
     def _run(self) -> None:
         while True:
             with self._condition:
-                while not self._waiting:
+                while not self._waiting and not self._is_closed:
                     self._condition.wait()
+                if not self._waiting:
+                    return
                 lanes, self._waiting = self._waiting, set()
             taken = [nudge_lane(self._app, lane) for lane in sorted(lanes)]
             if not all(taken):

@@ -41,7 +41,8 @@ class Process:
         self.app = app
         self.settings = settings
         self.lane = lane
-        self.runtime: Runtime = build(settings, nudge=Nudger(app), pool_size=3)
+        self._nudger = Nudger(app)
+        self.runtime: Runtime = build(settings, nudge=self._nudger, pool_size=3)
         self.deliverer = self._deliverer(lane)
         self._spare: Deliverer | None = None
         self._spare_lock = threading.Lock()
@@ -96,6 +97,7 @@ class Process:
         if self._spare is not None:
             self._spare.close()
         self.runtime.close()
+        self._nudger.close()
 
 
 class _Holder:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from campaign.database import migrate
 from campaign.local.servers import postgres
-from tests.kit import browsers, sharing
+from tests.kit import browsers, open_files, sharing, wake_ups
 from tests.kit import engines as kit_engines
 from tests.kit.worlds import World, make_world, settings_for
 
@@ -21,6 +21,9 @@ redis_url = kit_engines.redis_url
 redis_prefix = kit_engines.redis_prefix
 chromium = browsers.chromium
 visitor = browsers.visitor
+open_files_of_a_test = open_files.open_files
+celery_app = wake_ups.celery_app
+nudger_of = wake_ups.nudger_of
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -28,6 +28,7 @@ from campaign.outbox import plan as outbox_plan
 from campaign.petitions.markdown import MAX_BODY, to_html
 from campaign.runtime import Runtime
 from campaign.settings import LANGUAGES
+from campaign.smtp.replies import GONE_CODES
 from campaign.states import OPEN_STATES, Lane, MessageKind
 
 MAX_SUBJECT = 120
@@ -322,7 +323,7 @@ def cancel(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | N
 
 def missing(runtime: Runtime, blast_id: int) -> int:
     """How many people did not get a blast and could still get it: see :func:`send_missing`."""
-    return runtime.store.transact(lambda tx: resend.count(tx, blast_id))
+    return runtime.store.transact(lambda tx: resend.count(tx, blast_id, gone=GONE_CODES))
 
 
 def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | None) -> int:
@@ -346,11 +347,11 @@ def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Accou
         if blast.stage(open_rows=still) in {BlastStage.FINISHED, BlastStage.CANCELLED}:
             resend.reopen(tx, blast_id)
         depth.forget_blast(tx, blast_id)
-        _audit(tx, "blast.send_missing", blast, by, {"messages": resend.count(tx, blast_id)})
+        _audit(tx, "blast.send_missing", blast, by, {"messages": resend.count(tx, blast_id, gone=GONE_CODES)})
 
     def work(tx: Transaction) -> int:
         tx.nudge(Lane.BULK)
-        return resend.plan(tx, blast_id, limit=FIRST_SLICE, now=now)
+        return resend.plan(tx, blast_id, gone=GONE_CODES, limit=FIRST_SLICE, now=now)
 
     runtime.store.transact(begin)
     total = done = runtime.store.transact(work)

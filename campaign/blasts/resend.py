@@ -1,11 +1,11 @@
 """Who did not get a blast and still may."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import text
 
 from campaign.database.connection import Transaction
-from campaign.outbox.suppressions import GONE_CODES
 
 _MISSING = """m.blast_id = :id and (m.state = 'cancelled' and m.reason = 'blast_cancelled'
         or m.state = 'rejected' and coalesce(m.enhanced, '') <> all(cast(:gone as text[])))
@@ -14,11 +14,11 @@ _MISSING = """m.blast_id = :id and (m.state = 'cancelled' and m.reason = 'blast_
 changed their mind. A message stays one row, so that what was accepted or is uncertain can't be among them."""
 
 
-def count(tx: Transaction, blast_id: int) -> int:
-    """How many people did not get a blast and could still get it."""
+def count(tx: Transaction, blast_id: int, *, gone: Collection[str]) -> int:
+    """How many people did not get a blast and could still get it; ``gone`` are the codes of dead addresses."""
     return int(
         tx.execute(
-            text(f"select count(*) from message m, signature s where {_MISSING}"), id=blast_id, gone=sorted(GONE_CODES)
+            text(f"select count(*) from message m, signature s where {_MISSING}"), id=blast_id, gone=sorted(gone)
         ).scalar_one()
     )
 
@@ -34,7 +34,7 @@ def reopen(tx: Transaction, blast_id: int) -> None:
     )
 
 
-def plan(tx: Transaction, blast_id: int, *, limit: int, now: datetime) -> int:
+def plan(tx: Transaction, blast_id: int, *, gone: Collection[str], limit: int, now: datetime) -> int:
     """Plan up to ``limit`` messages once more whose readers did not get them; returns how many."""
     return tx.execute(
         text(f"""
@@ -43,5 +43,5 @@ def plan(tx: Transaction, blast_id: int, *, limit: int, now: datetime) -> int:
         update message m set state = 'planned', due_at = :now, settled_at = null, attempts = 0, losses = 0,
             planned_at = :now, reason = 'sent_again', phase = null, reply_code = null, enhanced = null
         from again where m.id = again.id"""),
-        id=blast_id, limit=limit, now=now, gone=sorted(GONE_CODES),
+        id=blast_id, limit=limit, now=now, gone=sorted(gone),
     ).rowcount  # fmt: skip

@@ -92,7 +92,7 @@ lane = Table(
     Column("troubled_at", MOMENT),
     Column("last_answer", Text),
     Column("last_answer_at", MOMENT),
-    # Refusals for our own sake since the last acceptance, and keyed hashes of the receivers that said so.
+    # Reputation blocks since the last acceptance, and keyed hashes of the receivers they came from.
     Column("refusals", SmallInteger, nullable=False, server_default="0"),
     Column("refused_by", ARRAY(LargeBinary), nullable=False, server_default="{}"),
     # When a receiver alone did, and was held; admins are told.

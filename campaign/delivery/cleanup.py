@@ -95,7 +95,7 @@ def _remind(runtime: Runtime, tx: Transaction, row: signature_queries.Signature,
 
 
 def forget(runtime: Runtime) -> None:
-    """Purge allowances, strikes, daily salts, workers, sessions and sign-in links of the past."""
+    """Purge allowances, soft bounces, daily salts, workers, sessions and sign-in links of the past."""
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:

@@ -273,7 +273,7 @@ class Deliverer:
 
         def feed() -> Iterator[Envelope]:
             for envelope in batch.envelopes:
-                # What is refused for our own sake again and again is looked at before the rest goes the same way.
+                # After several refusals that are our fault, record them and look before the rest is refused too.
                 if self.stopping or time.monotonic() > until or refused >= SAME_REFUSALS:
                     return
                 yield envelope

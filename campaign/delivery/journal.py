@@ -86,7 +86,7 @@ class Legacy:
     refused: frozenset[int]
     complete: bool
 
-    def verdict(self, message_id: int, state: str) -> str:
+    def state_after(self, message_id: int, state: str) -> str:
         """The state a held message gets: ``accepted``, ``uncertain`` or ``planned`` (certainly not sent)."""
         if message_id in self.accepted:
             return "accepted"
@@ -100,7 +100,7 @@ class Legacy:
 def legacies(folder: Path) -> Iterator[Legacy]:
     """The journals of dead processes, each locked while it is yielded, so that one finder settles it.
 
-    The finder removes the file once the database has the verdicts.
+    The finder removes the file once the database has the states.
     """
     for path in sorted(folder.glob("[0-9]*.journal")):
         try:
@@ -165,11 +165,11 @@ def settle_journals(runtime: Runtime) -> int:
 def _settle_legacy(runtime: Runtime, tx: Transaction, legacy: Legacy) -> int:
     now = runtime.clock()
     held = ledger.held_by(tx, legacy.owner_id)
-    verdicts = {message_id: legacy.verdict(message_id, state) for message_id, state in held.items()}
+    states = {message_id: legacy.state_after(message_id, state) for message_id, state in held.items()}
     workers.stopped(tx, legacy.owner_id, now=now)
     for lane in Lane:
         tx.nudge(lane)
-    return ledger.resolve(tx, legacy.owner_id, verdicts, now=now)
+    return ledger.resolve(tx, legacy.owner_id, states, now=now)
 
 
 def _expire_leases(runtime: Runtime, tx: Transaction) -> int:

@@ -1,4 +1,4 @@
-"""Settling: what the outcomes of one round mean for their messages, for the recipients' addresses and for the lane."""
+"""Record what the outcomes of a batch mean for its messages, for the recipients' addresses and for the lane."""
 
 import logging
 from collections import Counter
@@ -11,13 +11,12 @@ from campaign.database.connection import Transaction
 from campaign.delivery import pacing, refusals
 from campaign.delivery.pacing import domain_key, domain_of
 from campaign.delivery.refusals import Heard
-from campaign.delivery.token_bucket import is_sign
 from campaign.errors import SessionFailedError
 from campaign.outbox import lanes, ledger, suppressions
 from campaign.outbox.ledger import Claimed, Settlement
-from campaign.outbox.suppressions import Meaning, is_enough, meaning
+from campaign.outbox.suppressions import is_enough
 from campaign.runtime import Runtime
-from campaign.smtp.transport import Blame, Outcome, Phase, Result
+from campaign.smtp.transport import Blame, Bounce, Outcome, Result
 from campaign.states import Lane
 
 LADDER = (
@@ -65,9 +64,6 @@ log = logging.getLogger(__name__)
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=5)
 """The circuit breaker's waits when the mail server gives no session."""
 
-SESSION_PHASES = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH})
-"""Where no message was named yet: its attempt does not count."""
-
 
 @dataclass(slots=True)  # not frozen: one is made per message
 class Handed:
@@ -90,7 +86,7 @@ class Round:
     handed: Mapping[int, Handed]
     """What this worker holds, whether or not it has come to the wire."""
     struck: frozenset[bytes] = frozenset()
-    """Addresses that have strikes, which an acceptance clears."""
+    """Addresses that have soft bounces, which an acceptance clears."""
     ended: dict[int, Settlement] = field(default_factory=dict)
     """What ends here without coming to the wire, and why."""
     postponed: dict[int, datetime] = field(default_factory=dict)
@@ -107,11 +103,7 @@ class Round:
     @property
     def judged(self) -> list[Outcome]:
         """The outcomes that are about a message, not about a session that never began."""
-        return [
-            outcome
-            for outcome in self.outcomes.values()
-            if outcome.result is not Result.TEMPORARY or outcome.phase not in SESSION_PHASES
-        ]
+        return [outcome for outcome in self.outcomes.values() if not outcome.is_about_session]
 
     @property
     def untouched(self) -> list[int]:
@@ -156,10 +148,10 @@ def settlement(message: Claimed, outcome: Outcome, *, now: datetime, chance: flo
             enhanced=outcome.enhanced,
         )  # fmt: skip
     state, reason, due_at = str(outcome.result), outcome.text[:200] or None, None
-    ours = outcome.result is Result.PERMANENT and outcome.blame in {Blame.US, Blame.SERVER}
-    ours = ours and not is_about_text(message, outcome)
-    if outcome.result is Result.TEMPORARY or ours:
-        # What is our fault or the server's is tried again: the person is never blamed for it.
+    not_theirs = outcome.result is Result.PERMANENT and outcome.blame is not Blame.RECIPIENT
+    not_theirs = not_theirs and not is_about_text(message, outcome)
+    if outcome.result is Result.TEMPORARY or not_theirs:
+        # What is our fault or the server's is tried again: the recipient is never blamed for it.
         state, due_at = "planned", now + wait_after(message.attempts, chance=chance)
         if gives_up(message.attempts, age=now - message.planned_at):
             state, reason, due_at = "rejected", f"expired: {reason}", None
@@ -172,26 +164,17 @@ def settlement(message: Claimed, outcome: Outcome, *, now: datetime, chance: flo
 
 
 def is_about_text(message: Claimed, outcome: Outcome) -> bool:
-    """True if a blast's own text was refused (F15): waiting helps nothing, and the blast pauses if it goes on.
+    """True if a blast's own text was refused (F15): waiting does not help, and if it continues the blast pauses.
 
-    A refusal for policy (5.7.x) is about the sender, and a single mail that a person asked for is never given up.
+    A single mail that its recipient asked for is never given up for its text.
     """
-    return (
-        message.blast_id is not None
-        and outcome.blame is Blame.US
-        and outcome.phase in {Phase.DATA, Phase.DOT}
-        and not (outcome.enhanced or "").startswith("5.7.")
-    )
+    return message.blast_id is not None and outcome.verdict.is_text
 
 
 def _slow_domains(this: Round) -> list[str]:
     """Domains that ask for less: more than one answer in ten, so that greylisting a newcomer slows nobody."""
     judged = this.judged
-    asked = [
-        this.handed[item.id].domain
-        for item in judged
-        if item.result is not Result.ACCEPTED and is_sign(item.code, item.enhanced)
-    ]
+    asked = [this.handed[item.id].domain for item in judged if item.verdict.throttles]
     if not asked:
         return []
     numbers = Counter(this.handed[item.id].domain for item in judged)
@@ -203,17 +186,14 @@ def _note_addresses(tx: Transaction, this: Round, settlements: Iterable[Settleme
         relieved = {this.handed[message_id].address_key for message_id in this.accepted} & this.struck
         suppressions.clear_soft_bounces(tx, sorted(relieved))
     for item in settlements:
-        if item.state == "rejected" and this.outcomes[item.message_id].blame is not Blame.US:
-            _note_refusal(tx, this.handed[item.message_id].address_key, item, now)
+        if item.state == "rejected" and (bounce := this.outcomes[item.message_id].verdict.bounce) is not None:
+            _note_bounce(tx, this.handed[item.message_id].address_key, bounce, item.message_id, now)
 
 
-def _note_refusal(tx: Transaction, address_key: bytes, refused: Settlement, now: datetime) -> None:
-    kind = meaning(refused.reply_code, refused.enhanced)
-    if kind is Meaning.OURS:
-        return
-    days = [] if kind is Meaning.GONE else suppressions.add_soft_bounce(tx, address_key, kind=str(kind), day=now.date())
-    if is_enough(kind, days, now.date()):
-        suppressions.add(tx, address_key, reason="bounce", petition_id=None, message_id=refused.message_id)
+def _note_bounce(tx: Transaction, address_key: bytes, bounce: Bounce, message_id: int, now: datetime) -> None:
+    days = suppressions.add_soft_bounce(tx, address_key, kind=bounce.kind, day=now.date()) if bounce.limit > 1 else []
+    if is_enough(bounce.limit, days, now.date()):
+        suppressions.add(tx, address_key, reason="bounce", petition_id=None, message_id=message_id)
 
 
 def _note_lane(runtime: Runtime, tx: Transaction, this: Round, lane: Lane) -> None:

@@ -46,7 +46,7 @@ def slow_down(tx: Transaction, keys: Sequence[bytes], *, now: datetime) -> None:
 
 
 def hold(tx: Transaction, keys: Sequence[bytes], *, now: datetime) -> None:
-    """Hold domains that refuse our mail for our own sake."""
+    """Hold domains that block our mail for our reputation."""
     for key in sorted(keys):
         _store(tx, key, held(now))
 

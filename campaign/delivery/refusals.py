@@ -1,4 +1,4 @@
-"""Refusing: what refusals for our own sake mean (F8, F11): a lane stops for a person, or one receiver waits."""
+"""React to reputation blocks (F8, F11): pause the lane, or hold one receiver's domain."""
 
 import logging
 from collections import Counter
@@ -11,21 +11,21 @@ from campaign.delivery import pacing
 from campaign.delivery.pacing import domain_key
 from campaign.outbox import lanes
 from campaign.runtime import Runtime
-from campaign.smtp.transport import Blame, Outcome, Phase, Result
+from campaign.smtp.transport import Outcome, Result
 from campaign.states import Lane
 
 ENOUGH = 5
-"""So many in a row, by several receivers and without one acceptance between them, are no matter of a receiver."""
+"""So many in a row, by several receivers and without an acceptance between them, are not about one receiver."""
 
 SEVERAL = 2
 
 PROOF = timedelta(days=1)
-"""A mail server that took mail within this time takes mail of ours: one receiver's refusal is its own."""
+"""If the mail server took mail within this time, one receiver's refusal is about that receiver."""
 
 
 @dataclass(frozen=True)
 class InARow:
-    """Refusals for our own sake since the last acceptance. ``receivers`` are keys of :func:`receiver`."""
+    """Reputation blocks since the last acceptance. ``receivers`` are keys of :func:`receiver`."""
 
     number: int
     receivers: frozenset[bytes]
@@ -34,8 +34,8 @@ class InARow:
         """True if the lane should stop.
 
         Args:
-            proven: a mail server took mail of ours within :data:`PROOF`. Until it has, the first refusal is taken for
-                what it most often is, a sender that was set up wrongly.
+            proven: a mail server took mail of ours within :data:`PROOF`. Until then the first refusal most often
+                means that the sender was set up wrongly.
         """
         if not proven:
             return self.number > 0
@@ -43,12 +43,12 @@ class InARow:
 
 
 def receiver(domain: str) -> str:
-    """Whom a domain belongs to, roughly: its last two labels, for subdomains cost nothing."""
+    """The owner of a domain, roughly: its last two labels, because subdomains cost nothing."""
     return ".".join(domain.lower().split(".")[-2:])
 
 
 def is_share(refused: int, judged: int) -> bool:
-    """True if more than one answer in ten says the same: that is the domain's opinion, not chance."""
+    """True if more than one answer in ten says the same: this is the domain's policy, not chance."""
     return refused * 10 > judged
 
 
@@ -57,26 +57,24 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What the mail server said about a message, and the domain of its recipient."""
+    """The outcome of a message, and the domain of its recipient."""
 
     outcome: Outcome
     domain: str = field(repr=False)
 
     @property
-    def is_refusal(self) -> bool:
-        """True if the message was refused for our own sake, by the server and not by our own finding."""
-        return (
-            self.outcome.result is Result.PERMANENT and self.outcome.blame is Blame.US and self.outcome.code is not None
-        )
+    def is_block(self) -> bool:
+        """True if the message met a reputation block."""
+        return self.outcome.verdict.is_block
 
 
 def look(runtime: Runtime, tx: Transaction, lane: Lane, heard: Sequence[Heard]) -> None:
-    """Judge one round: the outcomes in the order they came, but what concerns a blast's own text.
+    """Look for reputation blocks in one batch: its outcomes in their order, without those about a blast's own text.
 
     To be called in the transaction that records them, after the circuit was closed for what was accepted.
     """
     last = max((n for n, each in enumerate(heard, 1) if each.outcome.result is Result.ACCEPTED), default=0)
-    tail = [each for each in heard[last:] if each.is_refusal]
+    tail = [each for each in heard[last:] if each.is_block]
     if tail and _stop(runtime, tx, lane, tail):
         return
     _hold_domains(runtime, tx, lane, heard)
@@ -86,8 +84,7 @@ def _stop(runtime: Runtime, tx: Transaction, lane: Lane, tail: Sequence[Heard]) 
     now = runtime.clock()
     receivers = {domain_key(runtime, receiver(each.domain)) for each in tail}
     number, keys = lanes.refused(tx, lane, number=len(tail), receivers=receivers)
-    # MAIL names no recipient yet: what is refused there can only be ours, such as a password that is missing.
-    ours = any(each.outcome.phase is Phase.MAIL for each in tail)
+    ours = any(each.outcome.verdict.pauses_lane for each in tail)
     proven = lanes.took_mail(tx, since=now - PROOF)
     if not (ours or InARow(number, keys).needs_a_person(proven=proven)):
         return False
@@ -96,7 +93,7 @@ def _stop(runtime: Runtime, tx: Transaction, lane: Lane, tail: Sequence[Heard]) 
 
 
 def _hold_domains(runtime: Runtime, tx: Transaction, lane: Lane, heard: Sequence[Heard]) -> None:
-    refused = [each for each in heard if each.is_refusal and each.outcome.phase is not Phase.MAIL]
+    refused = [each for each in heard if each.is_block and not each.outcome.verdict.pauses_lane]
     judged = Counter(each.domain for each in heard)
     held = [name for name, number in Counter(each.domain for each in refused).items() if is_share(number, judged[name])]
     if not held:
@@ -106,7 +103,7 @@ def _hold_domains(runtime: Runtime, tx: Transaction, lane: Lane, heard: Sequence
     answer = _answer(next(each.outcome for each in reversed(refused) if each.domain in held))
     lanes.note_refusal(tx, lane, answer=answer, now=now)
     # Not the answer: it may name the domain.
-    log.warning("lane %s: %d receivers refuse our mail for our own sake and are held", lane, len(held))
+    log.warning("lane %s: %d domains block our mail and are held", lane, len(held))
 
 
 def _answer(outcome: Outcome) -> str:

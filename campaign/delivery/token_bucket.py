@@ -30,7 +30,7 @@ SLOWED = 60.0
 
 SLOWEST = 1 / 64
 HELD = 1 / 4096
-"""A domain that refuses our mail for our own sake gets one mail a minute, and is as before after an hour."""
+"""A domain that blocks our mail for our reputation gets one mail a minute, and is as before after an hour."""
 
 AGAIN = timedelta(seconds=30)
 """Answers of one burst are one sign: a domain is slowed at most once in this time."""
@@ -87,17 +87,8 @@ def first_sign(now: datetime) -> Slowness:
 
 
 def held(now: datetime) -> Slowness:
-    """A domain that refuses our mail for our own sake."""
+    """A domain that blocks our mail for our reputation."""
     return Slowness(HELD, now)
-
-
-def is_sign(code: int | None, enhanced: str | None) -> bool:
-    """True if an answer asks for less mail: 421, a temporary refusal for policy (RFC 3463 section 3.8), or 454.
-
-    454 is how Amazon SES says that its sending rate was passed. It is about a message here: outcomes of STARTTLS and
-    AUTH, where RFC 3207 and RFC 4954 use it, are never asked about.
-    """
-    return code in {421, 454} or (enhanced or "").startswith("4.7.")
 
 
 log = logging.getLogger(__name__)

@@ -127,7 +127,7 @@ class Cause(StrEnum):
     MAIL_SERVER = "mail_server"
     """The mail server has given no session for more than :data:`PATIENCE`."""
     REFUSED = "refused"
-    """One receiver refuses our mail for our own sake and is held; the others are served."""
+    """One receiver blocks our mail for our reputation and is held; the others are served."""
     BLAST = "blast"
     """A blast paused itself: too many rejections or complaints, or its text is refused."""
 

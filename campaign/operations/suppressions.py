@@ -80,7 +80,7 @@ def add(runtime: Runtime, email: str, *, by: Account) -> str:
 
 
 def lift(runtime: Runtime, suppression_id: int, *, reason: str, by: Account) -> None:
-    """Let an address get mail again. Its strikes are forgotten, or the next bounce would suppress it at once.
+    """Let an address get mail again. Its soft bounces are deleted, or the next one would suppress it at once.
 
     Raises:
         InvalidInputError: no reason, or one that is too long.

@@ -25,7 +25,7 @@ class LaneState:
     troubled_at: datetime | None = None
     """When the present row of failures of the mail server began."""
     refused_at: datetime | None = None
-    """When a receiver last refused mail for our own sake, and was held."""
+    """When a domain last blocked our mail for our reputation, and was held."""
     refused_answer: str | None = None
 
 
@@ -109,7 +109,7 @@ def troubles(tx: Transaction, lane: Lane) -> int:
 
 
 def refused(tx: Transaction, lane: Lane, *, number: int, receivers: Collection[bytes]) -> tuple[int, frozenset[bytes]]:
-    """Count refusals for our own sake; returns those since the last acceptance, and by which receivers."""
+    """Count reputation blocks; returns those since the last acceptance, and by which receivers."""
     row = tx.execute(
         text("""
         update lane set refusals = least(refusals + :number, 1000), refused_by = (
@@ -122,7 +122,7 @@ def refused(tx: Transaction, lane: Lane, *, number: int, receivers: Collection[b
 
 
 def note_refusal(tx: Transaction, lane: Lane, *, answer: str, now: datetime) -> None:
-    """Note that a receiver refuses mail for our own sake and is held, for the admins to be told."""
+    """Note that a domain blocks our mail for our reputation and is held, so that the admins are told."""
     tx.execute(
         text("update lane set refused_at = :now, refused_answer = :answer where name = :lane"),
         lane=str(lane), now=now, answer=answer,

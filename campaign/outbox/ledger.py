@@ -373,9 +373,9 @@ def held_by(tx: Transaction, owner_id: int) -> dict[int, str]:
     return {row.id: row.state for row in rows}
 
 
-def resolve(tx: Transaction, owner_id: int, verdicts: Mapping[int, str], *, now: datetime) -> int:
+def resolve(tx: Transaction, owner_id: int, states: Mapping[int, str], *, now: datetime) -> int:
     """Settle what a dead worker left, by the evidence: ``accepted``, ``uncertain`` or ``planned`` per message."""
-    planned = [message_id for message_id, verdict in verdicts.items() if verdict == "planned"]
+    planned = [message_id for message_id, state in states.items() if state == "planned"]
     again = tx.execute(
         text(f"""
         update message m set owner_id = null, lease_until = null, {_DEATH},
@@ -383,7 +383,7 @@ def resolve(tx: Transaction, owner_id: int, verdicts: Mapping[int, str], *, now:
         where m.id = any(:ids) and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST})"""),
         ids=planned, owner_id=owner_id, now=now,
     ).rowcount  # fmt: skip
-    settled = {message_id: verdict for message_id, verdict in verdicts.items() if verdict != "planned"}
+    settled = {message_id: state for message_id, state in states.items() if state != "planned"}
     ended = tx.execute(
         text(f"""
         update message m set state = o.state, owner_id = null, lease_until = null, reason = 'worker_died',

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import text
 
@@ -85,56 +84,18 @@ def lift(tx: Transaction, suppression_id: int, *, now: datetime) -> bytes | None
     return None if key is None else bytes(key)
 
 
-GONE_CODES = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
-"""RFC 3463 3.2 and 3.3, RFC 7505: no such mailbox or system, moved, null MX, disabled."""
-
 WINDOW = timedelta(days=30)
-"""Strikes older than this do not count any more."""
+"""Soft bounces older than this do not count."""
 
 
-class Meaning(StrEnum):
-    """What a refusal means for further mail to the address."""
-
-    GONE = "gone"
-    """Nobody is there: suppressed at once."""
-    FULL = "full"
-    """Mailbox full, or not reachable for days: one strike a day, suppressed at four within :data:`WINDOW`."""
-    UNKNOWN = "unknown"
-    """A refusal without a usable code: two strikes on different days within :data:`WINDOW`."""
-    OURS = "ours"
-    """Policy, content, size or protocol (5.7.x, 5.6.x, 5.3.4, 5.5.x): our fault, no person is blamed."""
-
-
-ENOUGH = {Meaning.GONE: 1, Meaning.FULL: 4, Meaning.UNKNOWN: 2}
-"""Strikes on different days after which an address is suppressed."""
-
-
-def meaning(code: int | None, enhanced: str | None) -> Meaning:
-    """What a reply means.
-
-    Args:
-        code: the SMTP reply code; None if the server said nothing (then it is our own finding, nobody's fault).
-        enhanced: the enhanced status code (RFC 3463), if there was one.
-    """
-    if code is None:
-        return Meaning.OURS
-    if enhanced in GONE_CODES:
-        return Meaning.GONE
-    if enhanced == "5.2.2" or (enhanced or "").startswith("4.4."):
-        return Meaning.FULL
-    if enhanced == "5.3.4" or (enhanced or "").startswith(("5.5.", "5.6.", "5.7.")):
-        return Meaning.OURS
-    return Meaning.UNKNOWN if code >= 500 else Meaning.OURS
-
-
-def is_enough(kind: Meaning, days: Iterable[date], today: date) -> bool:
-    """True if strikes of one kind on these days, today's included, suppress an address."""
+def is_enough(limit: int, days: Iterable[date], today: date) -> bool:
+    """True if bounces of one kind on these days, today's included, suppress an address at ``limit`` days."""
     recent = {day for day in days if day > today - WINDOW}
-    return kind in ENOUGH and len(recent | {today}) >= ENOUGH[kind]
+    return len(recent | {today}) >= limit
 
 
 def add_soft_bounce(tx: Transaction, address_key: bytes, *, kind: str, day: date) -> list[date]:
-    """Note a strike, at most one a day and kind; returns the days of all strikes of this kind."""
+    """Note a soft bounce, at most one a day and kind; returns the days of all of this kind."""
     tx.execute(
         text("""
         insert into bounce_strike (address_key, kind, day) values (:key, :kind, :day)
@@ -151,7 +112,7 @@ def add_soft_bounce(tx: Transaction, address_key: bytes, *, kind: str, day: date
 
 
 def with_soft_bounces(tx: Transaction, address_keys: Sequence[bytes]) -> set[bytes]:
-    """Those of the addresses that have strikes."""
+    """Those of the addresses that have soft bounces."""
     rows = tx.execute(
         text("select distinct address_key from bounce_strike where address_key = any(cast(:keys as bytea[]))"),
         keys=array_of(address_keys),
@@ -160,12 +121,12 @@ def with_soft_bounces(tx: Transaction, address_keys: Sequence[bytes]) -> set[byt
 
 
 def clear_soft_bounces(tx: Transaction, address_keys: Sequence[bytes]) -> int:
-    """Forget the strikes of addresses that took mail; returns how many there were."""
+    """Delete the soft bounces of addresses that took mail; returns how many there were."""
     return tx.execute(
         text("delete from bounce_strike where address_key = any(:keys)"), keys=list(address_keys)
     ).rowcount
 
 
 def purge_soft_bounces(tx: Transaction, *, before: date) -> int:
-    """Forget strikes that count no more."""
+    """Delete soft bounces that are too old to count."""
     return tx.execute(text("delete from bounce_strike where day < :before"), before=before).rowcount

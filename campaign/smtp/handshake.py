@@ -6,7 +6,7 @@ from typing import Final
 
 from campaign.errors import SessionFailedError
 from campaign.smtp.connection import Connection
-from campaign.smtp.replies import Reply
+from campaign.smtp.replies import Reply, judge
 from campaign.smtp.settings import Mechanism, Security, is_loopback
 from campaign.smtp.transport import Phase
 
@@ -79,8 +79,7 @@ class Opening:
         if reply.code == 220:
             self._connection.start_tls(self._say_ehlo)
         else:
-            # Also for 454: without TLS nothing is sent, and a person should look why.
-            self._fail(Phase.STARTTLS, reply, permanent=reply.code != 421)
+            self._fail(Phase.STARTTLS, reply)
 
     def _log_in(self) -> None:
         if not self._connection.encrypted and not is_loopback(self._settings.host):
@@ -128,12 +127,12 @@ class Opening:
     def _refused_token(self, reply: Reply) -> None:
         self._fail(Phase.AUTH, reply)
 
-    def _fail(self, phase: Phase, reply: Reply, *, permanent: bool | None = None) -> None:
-        lasting = reply.code // 100 != 4 if permanent is None else permanent
+    def _fail(self, phase: Phase, reply: Reply) -> None:
+        permanent = judge(phase, reply.code, reply.enhanced, reply.text).pauses_lane
         self._connection.close(farewell=b"" if reply.code == 421 else b"QUIT\r\n")
         self._on_failed(
             SessionFailedError(
-                f"{reply.code} {reply.text}", phase=phase, permanent=lasting, code=reply.code, enhanced=reply.enhanced
+                f"{reply.code} {reply.text}", phase=phase, permanent=permanent, code=reply.code, enhanced=reply.enhanced
             )
         )
 

@@ -10,15 +10,13 @@ from typing import Final, Protocol
 from campaign.errors import SessionFailedError
 from campaign.smtp.settings import SmtpSettings
 from campaign.smtp.smtp import SmtpTransport
-from campaign.smtp.transport import Envelope, OnOutcome, OnSubmit, Outcome, Phase, Result, Transport
+from campaign.smtp.transport import Envelope, OnOutcome, OnSubmit, Outcome, Transport
 
 log = logging.getLogger(__name__)
 
 FIRST_REST: Final = 5.0
 LONGEST_REST: Final = 300.0
 """Seconds for which a relay that gave no session is not asked, doubling from the first to the longest."""
-
-_SESSION: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH})
 
 PATIENCE: Final = 2.0
 """Seconds to wait for relays whose rate is used up; what is left then is the caller's to offer again."""
@@ -197,7 +195,7 @@ class _Work:
     def noted(self, outcome: Outcome) -> None:
         """Pass an outcome on, unless the message never came to a session: then another relay may have it."""
         envelope = self._taken.pop(outcome.id, None)
-        if envelope is not None and outcome.result is Result.TEMPORARY and outcome.phase in _SESSION:
+        if envelope is not None and outcome.is_about_session:
             self._returned.append(envelope)
             self._last[outcome.id] = outcome
             return

@@ -1,10 +1,14 @@
-"""Replies of a mail server: read with bounds, enhanced status codes (RFC 2034, 3463) parsed, addresses taken out."""
+"""Replies of a mail server: read within bounds, without addresses, and one table of what they mean.
+
+Everything that reacts to a refusal reads the verdict of this table: session, retries, suppression, lanes, throttling.
+"""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
-from campaign.smtp.transport import Blame, Phase
+from campaign.smtp.transport import SESSION_PHASES, Blame, Bounce, Phase, Result, Verdict
 
 MAX_REPLY: Final = 16 * 1024
 """Octets of one reply with all its lines; RFC 5321 section 4.5.3.1.5 knows 512 a line."""
@@ -106,36 +110,111 @@ def scrubbed(text: str) -> str:
     return text[:MAX_TEXT].strip()
 
 
-# RFC 3463 subjects (second number), with the details that speak of somebody else.
-_BY_SUBJECT = {
-    "1": Blame.RECIPIENT,
-    "2": Blame.RECIPIENT,
-    "3": Blame.SERVER,
-    "4": Blame.SERVER,
-    "5": Blame.US,
-    "6": Blame.US,
-    "7": Blame.US,
-}
-_BY_DETAIL = {
-    "1.7": Blame.US,  # bad sender's mailbox syntax
-    "1.8": Blame.US,  # bad sender's system address
-    "3.4": Blame.US,  # message too big for system
-    "2.3": Blame.US,  # message too long for this mailbox
-    "5.3": Blame.SERVER,  # too many recipients
-    "7.17": Blame.RECIPIENT,  # mailbox owner has changed (RFC 7293)
-    "7.18": Blame.RECIPIENT,  # domain owner has changed (RFC 7293)
-}
+_ALL: Final = frozenset(Phase)
+_MESSAGE: Final = _ALL - SESSION_PHASES
+_MAIL, _RCPT, _DOT, _STARTTLS = (frozenset({phase}) for phase in (Phase.MAIL, Phase.RCPT, Phase.DOT, Phase.STARTTLS))
+_BODY: Final = frozenset({Phase.DATA, Phase.DOT})
+
+NO_REPLY: Final = "none"
+"""In place of a code: the connection was lost, or a deadline passed."""
+
+_GONE, _FULL, _UNKNOWN = Bounce("gone", 1), Bounce("full", 4), Bounce("unknown", 2)
+
+ACCEPTED: Final = Verdict(Result.ACCEPTED, Blame.NOBODY)
+UNCERTAIN: Final = Verdict(Result.UNCERTAIN, Blame.SERVER)
+AWAY: Final = Verdict(Result.TEMPORARY, Blame.SERVER)
+"""Certainly not sent, and no fault of the message: the server is away, busy, or asks to try later."""
+NO_SESSION: Final = Verdict(Result.TEMPORARY, Blame.US, pauses_lane=True)
+"""The server will give no session until the configuration is changed."""
+BAD_MESSAGE: Final = Verdict(Result.PERMANENT, Blame.US)
+"""Our own finding, without a reply: this server can't take the message as it is."""
+BAD_RECIPIENT: Final = Verdict(Result.PERMANENT, Blame.RECIPIENT)
+"""A recipient who can't get this mail, though the mailbox may be there for others."""
+
+_SLOWER: Final = Verdict(Result.TEMPORARY, Blame.SERVER, throttles=True)
+_LEAVING: Final = replace(_SLOWER, ends_session=True)
+_CONFIGURATION: Final = Verdict(Result.PERMANENT, Blame.US, is_block=True, pauses_lane=True)
+_REPUTATION: Final = Verdict(Result.PERMANENT, Blame.US, is_block=True)
+_TEXT: Final = Verdict(Result.PERMANENT, Blame.US, is_block=True, is_text=True)
 
 
-def blame(phase: Phase, reply: Reply) -> Blame:
-    """Who is to blame for a refusal. Greylisting and other 4xx say nothing about a person: the server."""
-    if reply.code < 500:
-        return Blame.SERVER
-    if reply.enhanced is not None:
-        _, subject, detail = reply.enhanced.split(".")
-        return _BY_DETAIL.get(f"{subject}.{detail}") or _BY_SUBJECT.get(subject, _by_phase(phase))
-    return _by_phase(phase)
+@cache
+def _starts(patterns: str, end: str = "") -> tuple[str, ...]:
+    return tuple(f"{pattern}{end}" for pattern in patterns.split())
 
 
-def _by_phase(phase: Phase) -> Blame:
-    return Blame.RECIPIENT if phase is Phase.RCPT else Blame.US
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table: which replies it fits, and what they mean."""
+
+    phases: frozenset[Phase]
+    codes: str
+    """Reply codes, or their first digits, or :data:`NO_REPLY`, with blanks between; empty: all."""
+    enhanced: str
+    """Enhanced status codes, or their first numbers (5.7 is 5.7.1 and 5.7.26), with blanks between; empty: all."""
+    verdict: Verdict
+    words: str = ""
+    """A regular expression to be found in the text, in any case; empty: all."""
+
+    def fits(self, phase: Phase, code: int | None, enhanced: str | None, text: str) -> bool:
+        """True if the row is about such a reply."""
+        return (
+            phase in self.phases
+            and (not self.codes or str(code or NO_REPLY).startswith(_starts(self.codes)))
+            and (not self.enhanced or f"{enhanced}.".startswith(_starts(self.enhanced, end=".")))
+            and (not self.words or re.search(self.words, text, re.IGNORECASE) is not None)
+        )
+
+
+# Details of RFC 3463 that are our fault although their subject is not: bad sender's address (1.7, 1.8), message too
+# long for the mailbox (2.3) or the system (3.4); with all of protocol (5) and content (6).
+_OURS: Final = "5.1.7 5.1.8 5.2.3 5.3.4 5.5 5.6"
+
+TABLE: Final = (
+    # Accepted: 250 after the final dot (RFC 5321 section 4.2.5). No word after it: the server may have the message.
+    Row(_DOT, "2", "", ACCEPTED),
+    Row(_DOT, f"3 {NO_REPLY}", "", UNCERTAIN),
+    # No session. 454 to STARTTLS is called temporary (RFC 3207), but without TLS nothing is sent: someone must look.
+    Row(_STARTTLS, f"421 {NO_REPLY}", "", AWAY),
+    Row(_STARTTLS, "", "", NO_SESSION),
+    Row(SESSION_PHASES, f"4 {NO_REPLY}", "", AWAY),
+    Row(SESSION_PHASES, "", "", NO_SESSION),
+    # Asks for less: 421 closes the connection (RFC 5321 section 3.8), 454 is Amazon SES's sending rate, 4.7 is policy.
+    # With 4.4, not reachable, it is also a soft bounce, if it lasts until the message expires (RFC 3463 section 3.5).
+    Row(_MESSAGE, "421", "4.4", replace(_LEAVING, bounce=_FULL)),
+    Row(_MESSAGE, "421", "", _LEAVING),
+    Row(_MESSAGE, "454", "4.4", replace(_SLOWER, bounce=_FULL)),
+    Row(_MESSAGE, "454", "", _SLOWER),
+    Row(_MESSAGE, "4", "4.7", _SLOWER),
+    Row(_MESSAGE, "4", "4.4", replace(AWAY, bounce=_FULL)),
+    # Greylisting and all other 4xx say nothing about the recipient. Nor does a 2xx or 3xx where none belongs.
+    Row(_MESSAGE, f"2 3 4 {NO_REPLY}", "", AWAY),
+    # No such mailbox or system, moved (RFC 3463 section 3.2), null MX (RFC 7505), disabled (RFC 3463 section 3.3).
+    Row(_MESSAGE, "5", "5.1.1 5.1.2 5.1.3 5.1.6 5.1.10 5.2.1", Verdict(Result.PERMANENT, Blame.RECIPIENT, _GONE)),
+    Row(_MESSAGE, "5", "5.2.2", Verdict(Result.PERMANENT, Blame.RECIPIENT, _FULL)),
+    # The mailbox or its domain has another owner (RFC 7293): not for this recipient, and no dead address.
+    Row(_MESSAGE, "5", "5.7.17 5.7.18", BAD_RECIPIENT),
+    # Too many recipients: the server's limit (RFC 3463 section 3.6).
+    Row(_MESSAGE, "5", "5.5.3", Verdict(Result.PERMANENT, Blame.SERVER)),
+    # Our fault. At MAIL no recipient is named yet, so it can only be the configuration, such as a missing password.
+    # 5.7 is about the sender, wherever it comes; without it, what comes after RCPT is about the text.
+    Row(_MAIL, "5", f"{_OURS} 5.7", _CONFIGURATION),
+    Row(_RCPT, "5", f"{_OURS} 5.7", _REPUTATION),
+    Row(_BODY, "5", "5.7", _REPUTATION),
+    Row(_BODY, "5", _OURS, _TEXT),
+    # The rest of addresses (1) and mailboxes (2), and of systems (3) and networks (4): RFC 3463 section 2.
+    Row(_MESSAGE, "5", "5.1 5.2", Verdict(Result.PERMANENT, Blame.RECIPIENT, _UNKNOWN)),
+    Row(_MESSAGE, "5", "5.3 5.4", Verdict(Result.PERMANENT, Blame.SERVER, _UNKNOWN)),
+    # No enhanced code, or one that says nothing: the phase tells.
+    Row(_RCPT, "5", "", Verdict(Result.PERMANENT, Blame.RECIPIENT, _UNKNOWN)),
+    Row(_MAIL, "5", "", _CONFIGURATION),
+    Row(_BODY, "5", "", _TEXT),
+)
+
+GONE_CODES: Final = frozenset(code for row in TABLE if row.verdict.bounce is _GONE for code in row.enhanced.split())
+"""Enhanced status codes of an address that is not there."""
+
+
+def judge(phase: Phase, code: int | None = None, enhanced: str | None = None, text: str = "") -> Verdict:
+    """What a reply means, or with no ``code`` that there was none."""
+    return next(row.verdict for row in TABLE if row.fits(phase, code, enhanced, text))

@@ -15,9 +15,9 @@ from typing import Protocol
 from campaign.errors import SessionFailedError
 from campaign.smtp.connection import Connection, Loss
 from campaign.smtp.handshake import Opening
-from campaign.smtp.replies import Reply, blame, enhanced_code, scrubbed
+from campaign.smtp.replies import ACCEPTED, BAD_MESSAGE, BAD_RECIPIENT, Reply, enhanced_code, judge, scrubbed
 from campaign.smtp.settings import SmtpSettings
-from campaign.smtp.transport import Blame, Envelope, Outcome, Phase, Result
+from campaign.smtp.transport import Envelope, Outcome, Phase, Verdict
 
 QUIT = b"QUIT\r\n"
 
@@ -130,21 +130,21 @@ class Session:
             problem = self._unable(transfer)
             if problem is None:
                 return transfer
-            enhanced, text, to_blame = problem
-            self._settle(transfer, Result.PERMANENT, Phase.MAIL, enhanced=enhanced, text=text, to_blame=to_blame)
+            verdict, enhanced, text = problem
+            self.crew.settled(Outcome(transfer.envelope.id, verdict, Phase.MAIL, enhanced=enhanced, text=text))
         return None
 
-    def _unable(self, transfer: Transfer) -> tuple[str, str, Blame] | None:
+    def _unable(self, transfer: Transfer) -> tuple[Verdict, str, str] | None:
         """Why this server can't take the message at all, if so."""
         if 0 < self._size_limit < len(transfer.data):
-            return "5.3.4", f"the mail server takes at most {self._size_limit} bytes", Blame.US
+            return BAD_MESSAGE, "5.3.4", f"the mail server takes at most {self._size_limit} bytes"
         if transfer.is_ascii and not transfer.envelope.utf8:
             return None
         offered = self._capabilities or {}
         if transfer.envelope.utf8 and "SMTPUTF8" not in offered:
-            return "5.6.7", "the mail server can't take addresses beyond ASCII", Blame.RECIPIENT
+            return BAD_RECIPIENT, "5.6.7", "the mail server can't take addresses beyond ASCII"
         if "8BITMIME" not in offered:
-            return "5.6.3", "the mail server takes 7-bit messages only", Blame.US
+            return BAD_MESSAGE, "5.6.3", "the mail server takes 7-bit messages only"
         return None
 
     def _open_transaction(self, transfer: Transfer, *, before: bytes, mark: int) -> None:
@@ -185,11 +185,8 @@ class Session:
         self._count += 1
         code, text = int(found[1]), found[2].decode("utf-8", "replace")
         self.crew.settled(
-            Outcome(
-                submitted.envelope.id, Result.ACCEPTED, Phase.DOT, code, enhanced_code(code, text), scrubbed(text),
-                Blame.NOBODY,
-            )
-        )  # fmt: skip
+            Outcome(submitted.envelope.id, ACCEPTED, Phase.DOT, code, enhanced_code(code, text), scrubbed(text))
+        )
         upcoming = self._take() if self._count + 1 < self._settings.messages_per_connection else None
         if upcoming is None or upcoming.envelope.utf8 or not upcoming.is_ascii:
             connection.expected.clear()
@@ -206,7 +203,7 @@ class Session:
     def _on_mail(self, reply: Reply) -> None:
         transfer = self._current()
         if reply.code // 100 != 2:
-            if reply.code == 421:
+            if _judged(Phase.MAIL, reply).ends_session:
                 self._leave(transfer, Phase.MAIL, reply)
                 return
             transfer.refusal = (Phase.MAIL, reply)
@@ -220,8 +217,9 @@ class Session:
         transfer = self._current()
         if reply.code // 100 != 2:
             transfer.refusal = transfer.refusal or (Phase.RCPT, reply)
-            if reply.code == 421 or not self._pipelines:
-                self._refused(leaving=reply.code == 421)
+            leaving = _judged(Phase.RCPT, reply).ends_session
+            if leaving or not self._pipelines:
+                self._refused(leaving=leaving)
         elif not self._pipelines:
             self.connection.expect(Phase.DATA, self._on_data)
             self.connection.write(b"DATA\r\n")
@@ -234,11 +232,13 @@ class Session:
             # RFC 2920 section 3.1: DATA was let in although nobody is to get it; an empty message ends it.
             self.connection.expect(Phase.DATA, lambda _: self._refused())
             self.connection.write(b".\r\n")
-        elif reply.code == 421 and transfer.refusal is None:
-            self._leave(transfer, Phase.DATA, reply)
         else:
+            leaving = _judged(Phase.DATA, reply).ends_session
+            if leaving and transfer.refusal is None:
+                self._leave(transfer, Phase.DATA, reply)
+                return
             transfer.refusal = transfer.refusal or (Phase.DATA, reply)
-            self._refused(leaving=reply.code == 421)
+            self._refused(leaving=leaving)
 
     def _submit_with_next(self, transfer: Transfer) -> None:
         more = self._count + 1 < self._settings.messages_per_connection
@@ -262,14 +262,10 @@ class Session:
         self._count += 1
         # An answer to a dot that has not left yet: the server gave up in the middle, and the dialogue is out of step.
         early = self.connection.unsent_until_mark > 0
-        match reply.code // 100:
-            case 2 if not early:
-                self._settle(transfer, Result.ACCEPTED, Phase.DOT, reply=reply)
-            case 4 | 5:
-                self._settle_refusal(transfer, Phase.DOT, reply)
-            case _:
-                self._settle(transfer, Result.UNCERTAIN, Phase.DOT, reply=reply, to_blame=Blame.SERVER)
-        if reply.code == 421 or early:
+        # An early acceptance is none: as if there was no reply.
+        verdict = judge(Phase.DOT) if early and reply.code < 400 else _judged(Phase.DOT, reply)
+        self._settle(transfer, verdict, Phase.DOT, reply=reply)
+        if verdict.ends_session or early:
             self._end("the mail server closes the connection")
         elif self._opening is None:
             self._go_on()
@@ -293,13 +289,13 @@ class Session:
             self._go_on()
 
     def _leave(self, transfer: Transfer, phase: Phase, reply: Reply) -> None:
-        """421 before any recipient was judged: it is about the session, so the message may try another one."""
+        """The session ends before any recipient was judged: the message may try another one."""
         self._opening = None
         self._retry(transfer, phase, reply=reply, text=reply.text)
         if self._count == 0:
             self._failed(
                 SessionFailedError(
-                    f"{reply.code} {reply.text}", phase=phase, permanent=False, code=421, enhanced=reply.enhanced
+                    f"{reply.code} {reply.text}", phase=phase, permanent=False, code=reply.code, enhanced=reply.enhanced
                 )
             )
         self._end("the mail server closes the connection")
@@ -325,15 +321,15 @@ class Session:
         submitted, self._submitted = self._submitted, None
         opening, self._opening = self._opening, None
         if submitted is not None:
-            result, phase = (Result.TEMPORARY, Phase.DATA) if submitted_is_safe else (Result.UNCERTAIN, Phase.DOT)
-            self._settle(submitted, result, phase, text=loss.text, to_blame=Blame.SERVER)
+            phase = Phase.DATA if submitted_is_safe else Phase.DOT
+            self._settle(submitted, judge(phase), phase, text=loss.text)
         if opening is not None:
             phase = Phase.MAIL if submitted is not None else loss.phase
             if opening.refusal is not None:
                 self._settle_refusal(opening, *opening.refusal)
             elif loss.silent and submitted is None:
                 # Another session would most likely be met with silence too, and the worker has waited long enough.
-                self._settle(opening, Result.TEMPORARY, phase, text=loss.text, to_blame=Blame.SERVER)
+                self._settle(opening, judge(phase), phase, text=loss.text)
             else:
                 self._retry(opening, phase, reply=None, text=loss.text)
 
@@ -343,39 +339,28 @@ class Session:
         if transfer.attempts < 2:
             self.crew.give_back(transfer)
         else:
-            self._settle(transfer, Result.TEMPORARY, phase, reply=reply, text=text, to_blame=Blame.SERVER)
+            self._settle(transfer, _judged(phase, reply), phase, reply=reply, text=text)
 
     def _settle_refusal(self, transfer: Transfer, phase: Phase, reply: Reply) -> None:
-        result = Result.PERMANENT if reply.code >= 500 else Result.TEMPORARY
-        self._settle(transfer, result, phase, reply=reply, to_blame=blame(phase, reply))
+        self._settle(transfer, _judged(phase, reply), phase, reply=reply)
 
     def _settle(
-        self,
-        transfer: Transfer,
-        result: Result,
-        phase: Phase,
-        *,
-        reply: Reply | None = None,
-        enhanced: str | None = None,
-        text: str = "",
-        to_blame: Blame = Blame.NOBODY,
+        self, transfer: Transfer, verdict: Verdict, phase: Phase, *, reply: Reply | None = None, text: str = ""
     ) -> None:
-        self.crew.settled(
-            Outcome(
-                id=transfer.envelope.id,
-                result=result,
-                phase=phase,
-                code=reply.code if reply else None,
-                enhanced=reply.enhanced if reply else enhanced,
-                text=reply.text if reply else text,
-                blame=to_blame,
-            )
-        )
+        message_id = transfer.envelope.id
+        if reply is None:
+            self.crew.settled(Outcome(message_id, verdict, phase, text=text))
+        else:
+            self.crew.settled(Outcome(message_id, verdict, phase, reply.code, reply.enhanced, reply.text))
 
     def _current(self) -> Transfer:
         if self._opening is None:
             raise AssertionError("a reply came to a transaction that is not open")
         return self._opening
+
+
+def _judged(phase: Phase, reply: Reply | None) -> Verdict:
+    return judge(phase) if reply is None else judge(phase, reply.code, reply.enhanced, reply.text)
 
 
 def _ignore(_: Reply) -> None:

@@ -10,9 +10,10 @@ from typing import Final
 from campaign.errors import MailValueError, SessionFailedError
 from campaign.mail.addresses import are_wire_addresses, is_wire_address
 from campaign.mail.compiled import wire_data
+from campaign.smtp.replies import AWAY, BAD_MESSAGE, BAD_RECIPIENT, NO_SESSION, judge
 from campaign.smtp.session import Session, Transfer
 from campaign.smtp.settings import Security, SmtpSettings
-from campaign.smtp.transport import Blame, Envelope, OnOutcome, OnSubmit, Outcome, Phase, Result
+from campaign.smtp.transport import SESSION_PHASES, Envelope, OnOutcome, OnSubmit, Outcome, Phase
 
 __all__ = ["SmtpSettings", "SmtpTransport"]
 
@@ -131,17 +132,8 @@ class _Delivery:
             try:
                 return _checked(envelope)
             except MailValueError as error:
-                self._on_outcome(
-                    Outcome(
-                        id=envelope.id,
-                        result=Result.PERMANENT,
-                        phase=Phase.MAIL,
-                        code=None,
-                        enhanced=None,
-                        text=str(error),
-                        blame=Blame.RECIPIENT if "rcpt_to" in error.problems else Blame.US,
-                    )
-                )
+                verdict = BAD_RECIPIENT if "rcpt_to" in error.problems else BAD_MESSAGE
+                self._on_outcome(Outcome(envelope.id, verdict, Phase.MAIL, text=str(error)))
         return None
 
     def settled(self, outcome: Outcome) -> None:
@@ -161,10 +153,9 @@ class _Delivery:
 
     def failed(self, failure: SessionFailedError) -> None:
         """See :class:`~campaign.smtp.session.Crew`."""
-        in_opening = failure.phase in {Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH}
         self._barren += 1
         self._stirred = True
-        if in_opening or self._barren >= MAX_BARREN:
+        if failure.phase in SESSION_PHASES or self._barren >= MAX_BARREN:
             self._failure = failure
 
     def _adopt_sessions(self) -> None:
@@ -216,18 +207,13 @@ class _Delivery:
 
     def _defer_waiting(self, failure: SessionFailedError) -> None:
         """Messages that were taken and found no session: certainly not sent."""
+        phase = Phase(failure.phase)
+        verdict = NO_SESSION if failure.permanent else AWAY
+        if failure.code is not None:
+            verdict = judge(phase, failure.code, failure.enhanced, failure.reason)
         while self._waiting:
-            self._on_outcome(
-                Outcome(
-                    id=self._waiting.popleft().envelope.id,
-                    result=Result.TEMPORARY,
-                    phase=Phase(failure.phase),
-                    code=failure.code,
-                    enhanced=failure.enhanced,
-                    text=failure.reason,
-                    blame=Blame.US if failure.permanent else Blame.SERVER,
-                )
-            )
+            message_id = self._waiting.popleft().envelope.id
+            self._on_outcome(Outcome(message_id, verdict, phase, failure.code, failure.enhanced, failure.reason))
 
 
 def _checked(envelope: Envelope) -> Transfer:

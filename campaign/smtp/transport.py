@@ -1,14 +1,16 @@
-"""What sending means, apart from how: envelopes go in, outcomes come out, and each outcome says who is to blame.
+"""What sending means, apart from how: envelopes go in, outcomes come out, each with a verdict.
 
-Only delivery decides about retries; a transport only tells what happened.
+Only delivery decides about retries; a transport only tells what happened. Which reply leads to which verdict is one
+table in :mod:`campaign.smtp.replies`.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from campaign.errors import SessionFailedError
+from campaign.smtp.replies import ACCEPTED
 
 
 class Result(StrEnum):
@@ -38,13 +40,50 @@ class Phase(StrEnum):
     DOT = "dot"
 
 
+SESSION_PHASES: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.STARTTLS, Phase.AUTH})
+"""Before the first MAIL of a session: what fails here is about no message, and its attempt does not count."""
+
+
 class Blame(StrEnum):
     """Whose fault an outcome is, by the enhanced status code (RFC 3463) or, without one, by the phase."""
 
     NOBODY = "nobody"
     RECIPIENT = "recipient"
     US = "us"
+    """Our configuration, our text or our reputation."""
     SERVER = "server"
+    """The mail server, or the way to it: temporary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """A kind of bounce, and on how many days within a month it must occur until the address is suppressed.
+
+    A limit of 1 suppresses at once; all others are soft bounces, of which at most one a day counts.
+    """
+
+    kind: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a reply, or its absence, means for the message and for everything that comes after it."""
+
+    result: Result
+    blame: Blame
+    bounce: Bounce | None = None
+    """What counts against the address if the message is rejected in the end; None: nothing."""
+    throttles: bool = False
+    """The recipient's domain asks for less mail."""
+    is_block: bool = False
+    """A reputation block: several of them pause the lane; those of one domain hold that domain."""
+    is_text: bool = False
+    """The text is refused: if it is a blast's own, trying again does not help."""
+    pauses_lane: bool = False
+    """Our configuration is wrong: no mail can be sent until it is changed."""
+    ends_session: bool = False
+    """The server closes the connection after this reply."""
 
 
 # Envelopes and outcomes are values; they are not frozen because one is made per message, and that takes three times as
@@ -72,12 +111,26 @@ class Outcome:
     """
 
     id: int
-    result: Result
+    verdict: Verdict
     phase: Phase
-    code: int | None
-    enhanced: str | None
-    text: str
-    blame: Blame
+    code: int | None = None
+    enhanced: str | None = None
+    text: str = ""
+
+    @property
+    def result(self) -> Result:
+        """What became of the message."""
+        return self.verdict.result
+
+    @property
+    def blame(self) -> Blame:
+        """Whose fault it is."""
+        return self.verdict.blame
+
+    @property
+    def is_about_session(self) -> bool:
+        """True if no session began, so that the message itself was never named to the server."""
+        return self.verdict.result is Result.TEMPORARY and self.phase in SESSION_PHASES
 
 
 OnSubmit = Callable[[int], None]
@@ -105,15 +158,7 @@ class Transport(Protocol):
 
 def accepted(envelope: Envelope) -> Outcome:
     """The usual outcome."""
-    return Outcome(
-        id=envelope.id,
-        result=Result.ACCEPTED,
-        phase=Phase.DOT,
-        code=250,
-        enhanced="2.0.0",
-        text="2.0.0 Ok",
-        blame=Blame.NOBODY,
-    )
+    return Outcome(envelope.id, ACCEPTED, Phase.DOT, 250, "2.0.0", "2.0.0 Ok")
 
 
 @dataclass

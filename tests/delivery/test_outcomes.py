@@ -10,7 +10,7 @@ from campaign.delivery import outcomes
 from campaign.delivery.outcomes import Round
 from campaign.errors import SessionFailedError
 from campaign.outbox import lanes
-from campaign.smtp.transport import Blame, MemoryTransport, Phase, Result, accepted
+from campaign.smtp.transport import MemoryTransport, Phase, accepted
 from campaign.states import Lane
 from tests.kit import servers
 
@@ -145,7 +145,7 @@ def test_workers_that_meet_the_same_outage_at_once_count_as_one(world):
 
 def test_an_outage_does_not_push_mail_up_the_ladder(world):
     planned(world)
-    refused = servers.answering(Result.TEMPORARY, Phase.CONNECT, None)
+    refused = servers.answering(Phase.CONNECT, None)
 
     for _ in range(5):
         send(world, refused)
@@ -194,7 +194,7 @@ def test_a_failure_that_needs_a_person_pauses_the_lane_and_says_why(world):
 def test_a_refusal_for_our_own_sake_pauses_the_lane_and_blames_nobody(world, enhanced):
     planned(world, 7)
 
-    sent = send(world, servers.refusing(550, enhanced, blame=Blame.US))
+    sent = send(world, servers.refusing(550, enhanced))
 
     assert sent == []
     assert set(states(world)) == {"planned"}
@@ -205,7 +205,7 @@ def test_a_refusal_for_our_own_sake_pauses_the_lane_and_blames_nobody(world, enh
 def test_one_refusal_for_our_own_sake_among_many_does_not_stop_the_lane(world):
     planned(world, 7)
 
-    send(world, servers.in_turn(servers.refusing(550, "5.7.1", blame=Blame.US)))
+    send(world, servers.in_turn(servers.refusing(550, "5.7.1")))
 
     assert lane(world).paused_at is None
     assert states(world).count("accepted") == 6
@@ -256,7 +256,7 @@ def test_a_full_mailbox_is_suppressed_on_the_fourth_day_within_thirty(world):
     assert counts == [(0,), (0,), (0,), (1,)]
 
 
-def test_a_mail_that_arrives_clears_the_strikes_of_its_address(world):
+def test_a_mail_that_arrives_clears_the_soft_bounces_of_its_address(world):
     slug = world.petition()
     world.sign(slug)
     send(world, servers.refusing(552, "5.2.2"))
@@ -268,10 +268,10 @@ def test_a_mail_that_arrives_clears_the_strikes_of_its_address(world):
     assert world.sql("select count(*) from bounce_strike") == [(0,)]
 
 
-def test_a_refusal_of_our_content_never_strikes_the_person(world):
+def test_a_refusal_of_our_content_is_no_bounce_of_the_address(world):
     planned(world)
 
-    send(world, servers.refusing(554, "5.6.0", blame=Blame.RECIPIENT))
+    send(world, servers.refusing(554, "5.6.0", phase=Phase.DOT))
 
     assert world.sql("select count(*) from bounce_strike") == [(0,)]
     assert world.sql("select count(*) from suppression") == [(0,)]

@@ -153,7 +153,7 @@ def test_a_domain_that_asks_for_less_is_slowed_and_recovers(paced):
     world = paced()
     planned(world, 3, domain="busy.test")
 
-    drain(world, servers.answering(smtp_transport.Result.TEMPORARY, smtp_transport.Phase.RCPT, 421, "4.7.0"))
+    drain(world, servers.answering(smtp_transport.Phase.RCPT, 421, "4.7.0"))
     slowed = world.sql("select factor from slow_domain")
     world.clock.forward(hours=2)
     drain(world)
@@ -176,7 +176,7 @@ def test_no_address_and_no_domain_in_clear_is_stored_of_the_slow_ones(paced):
     world = paced()
     planned(world, 3, domain="busy.test")
 
-    drain(world, servers.answering(smtp_transport.Result.TEMPORARY, smtp_transport.Phase.RCPT, 421))
+    drain(world, servers.answering(smtp_transport.Phase.RCPT, 421))
 
     [(key,)] = world.sql("select key from slow_domain")
     assert b"busy" not in bytes(key)

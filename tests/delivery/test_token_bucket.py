@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.delivery.token_bucket import AGAIN, RECOVERY, SLICE, SLOWEST, Bucket, first_sign, is_sign
+from campaign.delivery.token_bucket import AGAIN, RECOVERY, SLICE, SLOWEST, Bucket, first_sign
 from campaign.variables import WarmUp
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -66,11 +66,3 @@ def test_warming_up_doubles_each_day():
     caps = [warm_up.cap(date(2026, 11, 19) + timedelta(days=n)) for n in range(4)]
 
     assert caps == [500, 500, 1000, 2000]
-
-
-def test_only_answers_that_ask_for_less_are_signs():
-    assert is_sign(421, None)
-    assert is_sign(454, None)
-    assert is_sign(450, "4.7.28")
-    assert not is_sign(450, "4.2.2")
-    assert not is_sign(550, "5.7.1")

@@ -44,7 +44,7 @@ GUARDS = (
     ),
     Guard(
         "F2", "a 5xx banner is for a person, a 4xx passes", "campaign/smtp/handshake.py",
-        "lasting = reply.code // 100 != 4 if permanent is None else permanent", "lasting = False",
+        "permanent = judge(phase, reply.code, reply.enhanced, reply.text).pauses_lane", "permanent = False",
         "test_f2_a_banner_of_554_pauses_the_lane_and_one_alert_says_so",
     ),
     Guard(
@@ -75,7 +75,7 @@ GUARDS = (
     ),
     Guard(
         "F8", "what is refused at MAIL is ours", "campaign/delivery/refusals.py",
-        "ours = any(each.outcome.phase is Phase.MAIL for each in tail)", "ours = False",
+        "ours = any(each.outcome.verdict.pauses_lane for each in tail)", "ours = False",
         "test_f8_530_at_mail_is_a_wrong_configuration_and_pauses_the_lane",
     ),
     Guard(
@@ -85,11 +85,12 @@ GUARDS = (
     ),
     Guard(
         "F10", "an address that is gone is suppressed", "campaign/delivery/outcomes.py",
-        "if is_enough(kind, days, now.date()):", "if not kind:",
+        "if is_enough(bounce.limit, days, now.date()):", "if not bounce:",
         "test_f10_an_address_that_does_not_exist_is_suppressed_and_never_tried_again",
     ),
     Guard(
-        "F11", "5.7.x is our fault", "campaign/smtp/replies.py", '"7": Blame.US,', '"7": Blame.RECIPIENT,',
+        "F11", "5.7.x is our fault", "campaign/smtp/replies.py", 'Row(_RCPT, "5", f"{_OURS} 5.7", _REPUTATION)',
+        'Row(_RCPT, "5", _OURS, _REPUTATION)',
         "test_f11_when_the_first_mails_are_refused_for_our_sake_the_lane_stops_and_one_alert_tells",
     ),
     Guard(
@@ -114,18 +115,17 @@ GUARDS = (
     ),
     Guard(
         "F13", "what was not submitted is safe to repeat", "campaign/smtp/session.py", "self.crew.give_back(transfer)",
-        "self._settle(transfer, Result.UNCERTAIN, phase, text=text, to_blame=Blame.SERVER)",
+        "self._settle(transfer, judge(Phase.DOT), phase, text=text)",
         "test_f13_a_connection_lost_before_data_costs_no_mail_and_makes_no_second_copy",
     ),
     Guard(
         "F14", "silence after the final dot is uncertain", "campaign/smtp/session.py",
-        "(Result.TEMPORARY, Phase.DATA) if submitted_is_safe else (Result.UNCERTAIN, Phase.DOT)",
-        "(Result.TEMPORARY, Phase.DATA)",
+        "phase = Phase.DATA if submitted_is_safe else Phase.DOT", "phase = Phase.DATA",
         "test_f14_no_answer_after_the_final_dot_is_uncertain_and_never_sent_again",
     ),
     Guard(
         "F15", "a blast's refused text is rejected, not repeated for days", "campaign/delivery/outcomes.py",
-        "ours = ours and not is_about_text(message, outcome)", "ours = ours and True",
+        "not_theirs = not_theirs and not is_about_text(message, outcome)", "not_theirs = not_theirs and True",
         "test_f15_a_final_dot_answered_5xx_rejects_that_mail_of_a_blast_and_blames_nobody",
     ),
     Guard(

@@ -13,7 +13,6 @@ from campaign.cli.serve import worker_arguments, worker_environment
 from campaign.delivery.journal import journal_folder, recover
 from campaign.local.mailserver.script import Fault
 from campaign.states import Lane
-from tasks.app import make_app
 from tasks.nudging import nudge_lane
 from tests.kit.engines import ROOT
 from tests.kit.waiting import until
@@ -127,12 +126,12 @@ def test_f23_a_task_that_is_handed_out_twice_sends_each_mail_once(stage):
     assert (scene.states(), scene.taken()) == ({"accepted": 30}, 30)
 
 
-def test_f53_sigterm_during_a_blast_finishes_what_is_on_the_wire_and_releases_the_rest(stage):
+def test_f53_sigterm_during_a_blast_finishes_what_is_on_the_wire_and_releases_the_rest(stage, celery_app):
     # A batch takes longer than it may stay on the wire, so that there is something to give back.
     scene = stage(Fault("accepted", "slow 0.2 250 2.0.0 Ok, slowly"), settings={"bulk_processes": "1"})
     scene.blast(200)
     settings = scene.world.runtime.settings
-    app = make_app(settings)
+    app = celery_app(settings)
     # A process of its own looks at the clock on the wall, which is ahead of the test's.
     worker = subprocess.Popen(
         worker_arguments(settings, "bulk"), cwd=ROOT, env=os.environ | worker_environment(settings, "bulk"),

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastKind
 from campaign.database import connection
 from campaign.local.seed import seed as seeding
+from campaign.local.servers.children import Child, ChildProcess
 from campaign.outbox import lanes
 from campaign.runtime import Runtime
 from campaign.settings import ROOT
@@ -61,7 +62,7 @@ class Host:
     """Where the host finds the centre and its mail server."""
     inside: tuple[str, ...] = ()
     """What runs a command in the host's own network."""
-    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    workers: list[ChildProcess] = field(default_factory=list)
 
     @property
     def data(self) -> Path:
@@ -78,13 +79,14 @@ class Host:
         command = [sys.executable, "-m", "campaign.cli", "worker", "--lane", lane]
         if can_have_names():
             command = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', self.name, *command]
-        with (self.folder / f"{lane}.log").open("ab") as log:
-            self.workers.append(
-                subprocess.Popen(
-                    [*self.inside, *command], cwd=ROOT, env=self._environment() | environ,
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                )
-            )  # fmt: skip
+        worker = ChildProcess(
+            Child(f"worker-{lane}", (*self.inside, *command)),
+            environment=self._environment() | environ,
+            log=self.folder / f"{lane}.log",
+            cwd=ROOT,
+        )
+        worker.start()
+        self.workers.append(worker)
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -100,12 +102,7 @@ class Host:
     def kill(self) -> None:
         """The power fails: every process ends at once."""
         for worker in self.workers:
-            with suppress(psutil.NoSuchProcess):
-                main = psutil.Process(worker.pid)
-                for process in [main, *main.children(recursive=True)]:
-                    with suppress(psutil.NoSuchProcess):
-                        process.kill()
-            worker.wait(20)
+            worker.kill()
         self.workers.clear()
 
     def lose_disk(self) -> None:

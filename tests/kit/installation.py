@@ -21,6 +21,7 @@ import psutil
 from campaign.database.connection import Transaction
 from campaign.local.servers import ports
 from campaign.local.servers.attach import attach
+from campaign.local.servers.children import Child, ChildProcess
 from campaign.runtime import Runtime, build
 from campaign.settings import ROOT, Settings, load_settings
 from campaign.variables import VARIABLES
@@ -105,16 +106,18 @@ class Installation:
         self.chosen = chosen | {"COUNTERSIGN_PROXIES": "1"} | variables
         self.environment = {**os.environ, **self.chosen}
         self.url = f"http://localhost:{self.port}"
-        self._keeper: subprocess.Popen[bytes] | None = None
+        self._keeper = ChildProcess(
+            Child("keep_up", (sys.executable, "-m", "tests.kit.keep_up", str(folder))),
+            environment=self.environment,
+            cwd=ROOT,
+            lifeline=True,
+        )
 
     # --- Begin and end ---
 
     def start(self) -> None:
         """Start all, and wait for the welcome."""
-        self._keeper = subprocess.Popen(
-            [sys.executable, "-m", "tests.kit.keep_up", str(self.folder)],
-            cwd=ROOT, env=self.environment, stdin=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
+        self._keeper.start()
         until(lambda: READY in self.said or not self._lives(), seconds=START)
         assert READY in self.said, self.said
 
@@ -124,9 +127,8 @@ class Installation:
 
     def stop(self) -> None:
         """End all in order, and leave nothing."""
-        if self._keeper is not None:
-            self._keeper.stdin.close()
-            self._keeper.wait()
+        self._keeper.ask_to_end()
+        self._keeper.end()
 
     @property
     def said(self) -> str:

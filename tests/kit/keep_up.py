@@ -4,15 +4,14 @@ The kernel closes that input when the test process ends, however it ends, so not
 is asked by its number to stop, the database it made is discarded, and the folder removed.
 """
 
-import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 from campaign.local.servers import postgres
+from campaign.local.servers.children import Child, ChildProcess, end_in_order
 from campaign.settings import ROOT, load_settings
 
 PATIENCE = 90.0
@@ -21,22 +20,19 @@ PATIENCE = 90.0
 
 def main(folder: Path) -> None:
     """Run until told to end, then leave nothing."""
-    with (folder / "said").open("wb") as said:
-        up = subprocess.Popen(
-            [sys.executable, "-m", "campaign.cli", "up"],
-            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
-        )  # fmt: skip
-    (folder / "up.pid").write_text(str(up.pid))
+    up = ChildProcess(
+        Child("up", (sys.executable, "-m", "campaign.cli", "up"), patience=PATIENCE),
+        environment=os.environ,
+        log=folder / "said",
+        cwd=ROOT,
+    )
+    pid = up.start()
+    (folder / "up.pid").write_text(str(pid))
     sys.stdin.buffer.read()
-    with contextlib.suppress(ProcessLookupError):
+    if up.pid is not None:
         # A test may have frozen it.
-        os.kill(up.pid, signal.SIGCONT)
-        os.kill(up.pid, signal.SIGTERM)
-    try:
-        up.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        up.kill()
-        up.wait()
+        os.kill(pid, signal.SIGCONT)
+    end_in_order([up])
     postgres.discard(load_settings())
     shutil.rmtree(folder, ignore_errors=True)
 

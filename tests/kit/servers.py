@@ -2,26 +2,25 @@
 
 from collections.abc import Callable
 
-from campaign.smtp.transport import Blame, Envelope, Outcome, Phase, Result, accepted
+from campaign.smtp.replies import judge
+from campaign.smtp.transport import Envelope, Outcome, Phase, accepted
 
 Script = Callable[[Envelope], Outcome]
 
 
-def answering(
-    result: Result, phase: Phase, code: int | None, enhanced: str | None = None, *, blame: Blame = Blame.SERVER,
-    text: str = "words of the server",
-) -> Script:  # fmt: skip
-    """The same answer to every message."""
-    return lambda envelope: Outcome(envelope.id, result, phase, code, enhanced, text, blame)
+def answering(phase: Phase, code: int | None, enhanced: str | None = None) -> Script:
+    """The same answer to every message, or with no code the same silence, and what the product makes of it."""
+    text = "words of the server"
+    return lambda envelope: Outcome(envelope.id, judge(phase, code, enhanced, text), phase, code, enhanced, text)
 
 
-def refusing(code: int, enhanced: str | None, *, blame: Blame = Blame.RECIPIENT, phase: Phase = Phase.RCPT) -> Script:
-    """A refusal for good, by default of the recipient."""
-    return answering(Result.PERMANENT, phase, code, enhanced, blame=blame)
+def refusing(code: int, enhanced: str | None, *, phase: Phase = Phase.RCPT) -> Script:
+    """A refusal, by default of the recipient."""
+    return answering(phase, code, enhanced)
 
 
-greylisting = answering(Result.TEMPORARY, Phase.RCPT, 450, "4.7.1")
-silent_after_the_dot = answering(Result.UNCERTAIN, Phase.DOT, None)
+greylisting = answering(Phase.RCPT, 450, "4.7.1")
+silent_after_the_dot = answering(Phase.DOT, None)
 
 
 def in_turn(*scripts: Script) -> Script:

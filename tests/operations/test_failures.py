@@ -304,7 +304,7 @@ def test_suppressing_twice_and_lifting_twice_are_said_so(world, ada):
         suppressions.lift(world.runtime, held.id, reason="a mistake", by=ada)
 
 
-def test_lifting_forgets_the_strikes(world, ada):
+def test_lifting_deletes_the_soft_bounces(world, ada):
     key = world.runtime.secrets.address_key("zahra@example.org")
     world.read(lambda tx: outbox_suppressions.add_soft_bounce(tx, key, kind="unknown", day=world.clock.now.date()))
     world.read(lambda tx: outbox_suppressions.add(tx, key, reason="bounce", petition_id=None, message_id=None))

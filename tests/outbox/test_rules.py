@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from campaign import states
 from campaign.delivery.outcomes import GIVE_UP, JITTER, LADDER, gives_up, wait_after
 from campaign.outbox.allowance import NETWORK_PER_HOUR, PER_DAY, PER_MONTH, mailbox_slot, network_slot
-from campaign.outbox.suppressions import Meaning, is_enough, meaning
+from campaign.outbox.suppressions import is_enough
 from campaign.petitions.rules import crossed, next_goal, thresholds_up_to
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
@@ -64,38 +64,23 @@ def test_however_a_network_floods_at_most_ten_an_hour_come_of_it(minutes):
         assert sum(slot - timedelta(hours=1) < other <= slot for other in given_) <= NETWORK_PER_HOUR
 
 
-@pytest.mark.parametrize(
-    ("code", "enhanced", "found"),
-    [
-        (550, "5.1.1", Meaning.GONE), (550, "5.1.10", Meaning.GONE), (550, "5.2.1", Meaning.GONE),
-        (552, "5.2.2", Meaning.FULL), (451, "4.4.1", Meaning.FULL),
-        (550, "5.7.1", Meaning.OURS), (554, "5.6.0", Meaning.OURS), (552, "5.3.4", Meaning.OURS),
-        (501, "5.5.4", Meaning.OURS), (None, None, Meaning.OURS), (450, "4.7.1", Meaning.OURS),
-        (550, None, Meaning.UNKNOWN), (550, "5.0.0", Meaning.UNKNOWN), (550, "5.1.11", Meaning.UNKNOWN),
-    ],
-)  # fmt: skip
-def test_a_refusal_means_what_the_table_says(code, enhanced, found):
-    assert meaning(code, enhanced) is found
-
-
 def days_ago(*numbers):
     return [TODAY - timedelta(days=number) for number in numbers]
 
 
 @pytest.mark.parametrize(
-    ("kind", "days", "enough"),
+    ("limit", "days", "enough"),
     [
-        (Meaning.GONE, [], True),
-        (Meaning.UNKNOWN, days_ago(0), False),
-        (Meaning.UNKNOWN, days_ago(0, 1), True),
-        (Meaning.UNKNOWN, days_ago(0, 30), False),
-        (Meaning.FULL, days_ago(0, 1, 2), False),
-        (Meaning.FULL, days_ago(0, 1, 2, 29), True),
-        (Meaning.OURS, days_ago(*range(20)), False),
+        (1, [], True),
+        (2, days_ago(0), False),
+        (2, days_ago(0, 1), True),
+        (2, days_ago(0, 30), False),
+        (4, days_ago(0, 1, 2), False),
+        (4, days_ago(0, 1, 2, 29), True),
     ],
 )
-def test_strikes_are_days_within_a_month(kind, days, enough):
-    assert is_enough(kind, days, TODAY) is enough
+def test_soft_bounces_are_days_within_a_month(limit, days, enough):
+    assert is_enough(limit, days, TODAY) is enough
 
 
 @given(st.integers(0, 50_000_000))

@@ -17,7 +17,6 @@ from campaign.operations.broker import client_url
 from campaign.signatures import confirming, petition_page, preferences, signing
 from campaign.smtp.settings import Security, SmtpSettings
 from campaign.smtp.smtp import SmtpTransport
-from tasks.app import make_app
 from tasks.nudging import enqueue_job, nudge_lane
 from tests.kit.worlds import settings_for
 
@@ -140,8 +139,8 @@ def test_no_log_line_holds_a_canary(lived, caplog):
     assert found_in(logged.encode("utf-8", "surrogatepass")) == []
 
 
-def test_no_key_of_redis_holds_a_canary(lived, redis_url, redis_prefix, tmp_path):
-    app = make_app(settings_for("postgresql://unused/", tmp_path, redis_url=redis_url, redis_prefix=redis_prefix))
+def test_no_key_of_redis_holds_a_canary(celery_app, lived, redis_url, redis_prefix, tmp_path):
+    app = celery_app(settings_for("postgresql://unused/", tmp_path, redis_url=redis_url, redis_prefix=redis_prefix))
     assert nudge_lane(app, "urgent")
     assert enqueue_job(app, "recover_leases")
 

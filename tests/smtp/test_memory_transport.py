@@ -3,20 +3,13 @@
 import pytest
 
 from campaign.errors import SessionFailedError
-from campaign.smtp.transport import Blame, Envelope, MemoryTransport, Outcome, Phase, Result, Transport
+from campaign.smtp.replies import AWAY
+from campaign.smtp.transport import Envelope, MemoryTransport, Outcome, Phase, Result, Transport
 from tests.mail.kit import envelope
 
 
 def greylisted(given: Envelope) -> Outcome:
-    return Outcome(
-        id=given.id,
-        result=Result.TEMPORARY,
-        phase=Phase.RCPT,
-        code=450,
-        enhanced="4.2.0",
-        text="4.2.0 Later",
-        blame=Blame.SERVER,
-    )
+    return Outcome(given.id, AWAY, Phase.RCPT, 450, "4.2.0", "4.2.0 Later")
 
 
 def test_everything_is_accepted_without_a_script() -> None:

@@ -10,8 +10,9 @@ from campaign.errors import SessionFailedError, SettingsError
 from campaign.local.mailserver.faults import FaultServer
 from campaign.local.mailserver.script import Fault
 from campaign.smtp.relays import Relay, RelayTransport
+from campaign.smtp.replies import AWAY, UNCERTAIN
 from campaign.smtp.settings import SmtpSettings
-from campaign.smtp.transport import Blame, Envelope, MemoryTransport, Outcome, Phase, Result
+from campaign.smtp.transport import Envelope, MemoryTransport, Outcome, Phase, Result
 from campaign.states import Lane
 from tasks.process import open_transport
 from tests.kit.worlds import settings_for
@@ -108,7 +109,7 @@ def test_a_relay_that_failed_rests_longer_each_time_and_then_gets_its_turn():
 
 def test_the_lane_fails_only_when_every_relay_has_and_each_message_is_told_once():
     def refuse(envelope):
-        return Outcome(envelope.id, Result.TEMPORARY, Phase.CONNECT, None, None, "down", Blame.SERVER)
+        return Outcome(envelope.id, AWAY, Phase.CONNECT, text="down")
 
     class Down(MemoryTransport):
         def deliver(self, items, *, on_submit, on_outcome):
@@ -140,7 +141,7 @@ def test_one_relay_that_may_mend_keeps_the_lane_from_being_paused_for_good():
 
 def test_an_uncertain_message_is_never_offered_to_another_relay():
     def silent(envelope):
-        return Outcome(envelope.id, Result.UNCERTAIN, Phase.DOT, None, None, "", Blame.SERVER)
+        return Outcome(envelope.id, UNCERTAIN, Phase.DOT)
 
     second = MemoryTransport()
 

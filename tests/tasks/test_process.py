@@ -10,7 +10,6 @@ from campaign.local.mailserver.running import ServerThread
 from campaign.local.mailserver.script import Script
 from campaign.local.servers import postgres
 from campaign.states import Lane
-from tasks.app import make_app
 from tasks.process import Process
 from tests.kit.worlds import make_world, settings_for
 
@@ -29,14 +28,16 @@ class Taking(FaultRules):
 
 
 @pytest.mark.parametrize("without_queue", [False, True])
-def test_what_was_taken_while_the_database_went_is_recorded_by_the_next_heartbeat(own_server, tmp_path, without_queue):
+def test_what_was_taken_while_the_database_went_is_recorded_by_the_next_heartbeat(
+    own_server, celery_app, tmp_path, without_queue
+):
     settings, url = own_server
     world = make_world(url, tmp_path)
     world.signature(world.petition())
     with ServerThread(Taking(lambda: postgres.stop(settings, hurry=True))) as server:
         used = settings_for(url, tmp_path, redis_url="redis://127.0.0.1:1/0",
                             smtp_url=f"smtp://127.0.0.1:{server.port}")  # fmt: skip
-        process = Process(make_app(used), used, Lane.URGENT)
+        process = Process(celery_app(used), used, Lane.URGENT)
         with pytest.raises(StoreUnavailableError):
             (process.ticker.drain if without_queue else process.drain)()
         with pytest.raises(StoreUnavailableError):

@@ -18,21 +18,26 @@ from campaign.operations.broker import TIMEOUT, client_url
 from campaign.outbox import workers
 from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
-from tasks.app import make_app
-from tasks.nudging import INTERVAL, Nudger, enqueue_job, nudge_lane
+from tasks.nudging import INTERVAL, enqueue_job, nudge_lane
 from tasks.queues import QUEUES
 from tests.kit.racing import at_once
 from tests.kit.waiting import until
 from tests.kit.worlds import make_world, settings_for
 
 
-def app_on(redis_url, tmp_path, prefix="test:"):
-    return make_app(settings_for("postgresql://unused/", tmp_path, redis_url=redis_url, redis_prefix=prefix))
+@pytest.fixture
+def app_on(celery_app, tmp_path):
+    """Makes apps on a Redis."""
+
+    def make(redis_url, prefix="test:"):
+        return celery_app(settings_for("postgresql://unused/", tmp_path, redis_url=redis_url, redis_prefix=prefix))
+
+    return make
 
 
 @pytest.fixture
-def app(redis_url, redis_prefix, tmp_path):
-    return app_on(redis_url, tmp_path, redis_prefix)
+def app(app_on, redis_url, redis_prefix):
+    return app_on(redis_url, redis_prefix)
 
 
 @pytest.fixture
@@ -49,9 +54,9 @@ def ticker_of(world, *, nudge=lambda _: True, enqueue_job=lambda _: True, drain=
     return Ticker(world.runtime, lane=Lane.URGENT, enqueue_job=enqueue_job, nudge=nudge, drain=drain, beat=lambda: None)
 
 
-def test_a_sign_up_wakes_its_lane_by_its_name_alone(database_url, app, client, redis_prefix, tmp_path):
+def test_a_sign_up_wakes_its_lane_by_its_name_alone(database_url, app, client, redis_prefix, *, nudger_of, tmp_path):
     world = make_world(database_url, tmp_path)
-    nudger = Nudger(app)
+    nudger = nudger_of(app)
     world.runtime.store.nudge = nudger
     world.sign(world.petition())
 
@@ -64,8 +69,8 @@ def test_a_sign_up_wakes_its_lane_by_its_name_alone(database_url, app, client, r
     world.runtime.close()
 
 
-def test_a_burst_of_a_thousand_nudges_is_a_handful_of_wake_ups(app, client, redis_prefix):
-    nudger = Nudger(app)
+def test_a_burst_of_a_thousand_nudges_is_a_handful_of_wake_ups(nudger_of, app, client, redis_prefix):
+    nudger = nudger_of(app)
 
     begun, worked = time.monotonic(), time.thread_time()
     for _ in range(1000):
@@ -88,17 +93,17 @@ def seconds_of_sign_ups(world, slug, who, number):
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "redis+socket:///nowhere/redis.sock"])
-def test_a_dead_redis_costs_a_sign_up_no_time_and_no_mail(database_url, tmp_path, url):
+def test_a_dead_redis_costs_a_sign_up_no_time_and_no_mail(nudger_of, app_on, database_url, tmp_path, url):
     world = make_world(database_url, tmp_path)
     slug = world.petition()
     world.sign(slug, "warm-up@example.org")
     usual = seconds_of_sign_ups(world, slug, "usual", 5)
-    world.runtime.store.nudge = Nudger(app_on(url, tmp_path))
+    world.runtime.store.nudge = nudger_of(app_on(url))
 
     spent = seconds_of_sign_ups(world, slug, "dead", 5)
 
     transport = MemoryTransport()
-    app = app_on(url, tmp_path)
+    app = app_on(url)
     ticker_of(
         world, nudge=lambda lane: nudge_lane(app, lane), enqueue_job=lambda name: enqueue_job(app, name),
         drain=world.deliverer(transport=transport).drain,
@@ -109,7 +114,7 @@ def test_a_dead_redis_costs_a_sign_up_no_time_and_no_mail(database_url, tmp_path
     world.runtime.close()
 
 
-def test_a_frozen_redis_costs_a_sign_up_no_time(database_url, tmp_path):
+def test_a_frozen_redis_costs_a_sign_up_no_time(nudger_of, app_on, database_url, tmp_path):
     settings = settings_for(database_url, tmp_path)
     url = redis.start(settings, durable=False)
     with Redis.from_url(client_url(url)) as client:
@@ -118,12 +123,12 @@ def test_a_frozen_redis_costs_a_sign_up_no_time(database_url, tmp_path):
     slug = world.petition()
     world.sign(slug, "warm-up@example.org")
     usual = seconds_of_sign_ups(world, slug, "usual", 10)
-    world.runtime.store.nudge = Nudger(app_on(url, tmp_path))
+    world.runtime.store.nudge = nudger_of(app_on(url))
     os.kill(pid, signal.SIGSTOP)
     try:
         spent = seconds_of_sign_ups(world, slug, "frozen", 10)
         begun = time.monotonic()
-        taken = nudge_lane(app_on(url, tmp_path), Lane.URGENT)
+        taken = nudge_lane(app_on(url), Lane.URGENT)
         waited = time.monotonic() - begun
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -137,9 +142,11 @@ def test_a_frozen_redis_costs_a_sign_up_no_time(database_url, tmp_path):
     world.runtime.close()
 
 
-def test_after_a_flush_the_next_look_says_again_what_redis_forgot(database_url, app, client, redis_prefix, tmp_path):
+def test_after_a_flush_the_next_look_says_again_what_redis_forgot(
+    database_url, app, client, redis_prefix, *, nudger_of, tmp_path
+):
     world = make_world(database_url, tmp_path)
-    world.runtime.store.nudge = Nudger(app)
+    world.runtime.store.nudge = nudger_of(app)
     world.sign(world.petition())
     until(lambda: depth(client, redis_prefix) == 1)
     for key in client.scan_iter(match=f"{redis_prefix}*"):

@@ -13,8 +13,9 @@ from redis.exceptions import RedisError
 from campaign.errors import EngineError
 from campaign.local.drill.plan import ON_WORKERS, RESTARTS, Blow, Strike
 from campaign.local.drill.receiver import Receiver
-from campaign.local.drill.site import READY, Program, Site, Slot
+from campaign.local.drill.site import READY, Site, Slot
 from campaign.local.servers import postgres, redis
+from campaign.local.servers.children import ChildProcess
 from campaign.operations.broker import client_url
 
 LONGEST_REST = 1.5
@@ -111,7 +112,7 @@ class Axe:
 
     def _strike_worker(self, strike: Strike) -> Fallen:
         slot, worker = self._victim(strike)
-        children = worker.children()
+        children = worker.workers()
         master = psutil.Process(worker.pid) if worker.pid is not None else None
         doomed = children
         blow = strike.blow
@@ -133,7 +134,7 @@ class Axe:
             self._start_later(slot.name, strike.rest, lambda: self._site.start(worker))
         return Fallen(blow, at, connections, frozenset({slot.lane}), frozenset(process.pid for process in doomed))
 
-    def _victim(self, strike: Strike) -> tuple[Slot, Program]:
+    def _victim(self, strike: Strike) -> tuple[Slot, ChildProcess]:
         """The drawn worker, or the next one that has processes to lose; waits while none has."""
         slots = list(self._site.workers.items())
         first = int(strike.victim * len(slots))
@@ -142,7 +143,7 @@ class Axe:
         while time.monotonic() < deadline:
             self.revive()
             for slot, worker in turned:
-                if worker.children():
+                if worker.workers():
                     self._await(slot.name)
                     return slot, worker
             time.sleep(0.1)

@@ -6,8 +6,6 @@ took. At the end the programs go first, the servers after them, so that nobody l
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +16,8 @@ from typing import TypeVar
 
 from campaign.errors import EngineError
 from campaign.local.servers import places, ports, postgres, processes, redis
-from campaign.local.servers.children import TOO_MANY, Child, Running, Say
+from campaign.local.servers.children import TOO_MANY, Child, RestartedProcess, Say, end_in_order, write_note
+from campaign.local.servers.watchdog import guarded
 from campaign.settings import Settings, child_environment
 
 LOOK = 0.2
@@ -75,7 +74,7 @@ class Supervisor:
         self._settings = settings
         self._plan = plan
         self._say = say
-        self._children: list[Running] = []
+        self._children: list[RestartedProcess] = []
         self._wishes = 0
         self._wished_at = float("-inf")
         self._wake = threading.Event()
@@ -94,25 +93,26 @@ class Supervisor:
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup has it ignored, and means it
             signal.signal(signal.SIGHUP, self._wish)
         lock = self._take_lock()
-        guardian: subprocess.Popen[bytes] | None = None
         try:
             self._end_leftovers()
             ports.check_free(self._settings.bind, self._settings.port)
             for line in self._plan.greeting:
                 self._say(line)
-            guardian = self._start_guardian(lock)
-            try:
-                self._start()
-                self._watch()
-            except _StopRequested:
-                pass
-            finally:
-                self._stop()
+            # It inherits the lock, so that the next start waits until it has finished.
+            with guarded(self._settings, self._note, self._embedded(), keep=[lock]):
+                self._run()
         finally:
-            if guardian is not None:
-                _dismiss(guardian)
             os.close(lock)
         return 0
+
+    def _run(self) -> None:
+        try:
+            self._start()
+            self._watch()
+        except _StopRequested:
+            pass
+        finally:
+            self._stop()
 
     def _wish(self, _number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
@@ -144,18 +144,9 @@ class Supervisor:
         if ended:
             self._say(f"Ended what a killed run had left: {', '.join(ended)}")
 
-    def _start_guardian(self, lock: int) -> subprocess.Popen[bytes]:
-        servers = [name for name, url in self._embedded() if not url]
-        return subprocess.Popen(
-            [sys.executable, "-m", "campaign.local.servers.watchdog", str(self._note), *servers],
-            env=child_environment(self._settings),
-            stdin=subprocess.PIPE,
-            pass_fds=[lock],
-            start_new_session=True,
-        )
-
-    def _embedded(self) -> list[tuple[str, str]]:
-        return [("postgres", self._settings.database_url), ("redis", self._settings.redis_url)]
+    def _embedded(self) -> list[str]:
+        urls = {"postgres": self._settings.database_url, "redis": self._settings.redis_url}
+        return [name for name, url in urls.items() if not url]
 
     # --- The start ---
 
@@ -185,12 +176,12 @@ class Supervisor:
         environment = child_environment(settings)
         folder = places.make_private(places.logs(settings.data))
         self._children = [
-            Running(child, environment=environment, folder=folder, say=self._say)
+            RestartedProcess(child, environment=environment, log=folder / f"{child.name}.log", say=self._say)
             for child in self._plan.children(settings)
         ]
         for running in self._children:
             running.start()
-        self._write_note()
+        write_note(self._note, self._children)
         self._await_ready()
 
     def _await_ready(self) -> None:
@@ -202,11 +193,7 @@ class Supervisor:
                 waiting.remove(running)
                 self._say(f"  {running.child.name:<16} ready ({time.monotonic() - begin:.1f} s)")
             if waiting and time.monotonic() - begin > UNREADY:
-                late = waiting[0]
-                raise EngineError(
-                    f"{late.child.name} is not ready after {UNREADY:.0f} s. "
-                    f"The end of {late.log}:\n{places.tail(late.log)}"
-                )
+                raise waiting[0].trouble(f"is not ready after {UNREADY:.0f} s")
 
     # --- The watch ---
 
@@ -222,7 +209,7 @@ class Supervisor:
             raise _StopRequested
         changed = [running.child.name for running in self._children if running.look()]
         if changed:
-            self._write_note()
+            write_note(self._note, self._children)
 
     def _look_after_servers(self) -> None:
         if not self._settings.database_url and not postgres.is_running(self._settings):
@@ -240,20 +227,12 @@ class Supervisor:
         self._say(f"{name} has ended; starting it again")
         start()
 
-    def _write_note(self) -> None:
-        processes.write(self._note, filter(None, [running.noted for running in self._children]))
-
     # --- The end ---
 
     def _stop(self) -> None:
         if self._children:
             self._say("Stopping ... (Ctrl-C again to hurry)")
-        for stage in sorted({running.child.stage for running in self._children}):
-            together = [running for running in self._children if running.child.stage == stage]
-            for running in together:
-                running.ask_to_end()
-            for running in together:
-                running.end(self._hurry)
+        end_in_order(self._children, hurry=self._hurry)
         self._note.unlink(missing_ok=True)
         if not self._settings.redis_url:
             redis.stop(self._settings, hurry=self._hurry())
@@ -269,9 +248,3 @@ def _refuse_if_alive(holder: Path, data: Path) -> None:
                 f"Countersign is already running on {data} (process {item.pid}). Stop it there with Ctrl-C, "
                 "or give this one its own place: make run COUNTERSIGN_DATA=var2 COUNTERSIGN_PORT=8001"
             )
-
-
-def _dismiss(guardian: subprocess.Popen[bytes]) -> None:
-    assert guardian.stdin is not None  # noqa: S101 - it is a pipe
-    guardian.stdin.close()
-    guardian.wait()
