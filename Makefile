@@ -4,17 +4,18 @@
 BIN = .venv/bin
 ARGS =
 
-.PHONY: help install run test check bench-web bench pictures lock clean
+.PHONY: help install run test check translations bench-web bench pictures lock clean
 
 help:
-	@echo "make run         install, then start everything here: database, queue, web, workers, mail"
-	@echo "make test        install, then run all tests in parallel       (ARGS='-k word' for some)"
-	@echo "make check       ruff, mypy, import contracts, migrations, translations"
-	@echo "make bench-web   measure pages and signing"
-	@echo "make bench       measure all"
-	@echo "make pictures    take the pictures of README and docs anew (needs chromium)"
-	@echo "make lock        resolve requirements.lock anew from pyproject.toml"
-	@echo "make clean       remove .venv and caches; data in var/ stay"
+	@echo "make run            install, then start everything here: database, queue, web, workers, mail"
+	@echo "make test           install, then run all tests in parallel       (ARGS='-k word' for some)"
+	@echo "make check          ruff, mypy, import contracts, migrations, translations"
+	@echo "make translations   bring translations/*.po up to date with the sources"
+	@echo "make bench-web      measure pages and signing"
+	@echo "make bench          measure all"
+	@echo "make pictures       take the pictures of README and docs anew (needs chromium)"
+	@echo "make lock           resolve requirements.lock anew from pyproject.toml"
+	@echo "make clean          remove .venv and caches; data in var/ stay"
 
 # A quick look when all is installed; see bootstrap/install.py.
 install:
@@ -34,7 +35,21 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/countersign db check
-	$(BIN)/python -m campaign.i18n check
+	$(MAKE) translations CATALOGUES=--check
+	$(BIN)/python -m pytest tests/invariants/test_translations.py
+
+# Collect the texts of the sources into build/messages.pot, then update each catalogue. No places and no dates of a run,
+# so that a diff shows texts only.
+CATALOGUES =
+translations: install
+	@mkdir -p build
+	@$(BIN)/pybabel -q extract -F babel.cfg -k lazy -c Translators: --sort-output --no-location -w 110 \
+	    -o build/messages.pot campaign templates
+	@for locale in de fa ur; do \
+	    $(BIN)/pybabel -q update -i build/messages.pot -o translations/$$locale.po -l $$locale -w 110 \
+	        --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date $(CATALOGUES) \
+	    || { echo "translations/$$locale.po is not up to date: make translations"; exit 1; }; \
+	done
 
 bench-web: install
 	$(BIN)/python -m benchmarks.web $(ARGS)

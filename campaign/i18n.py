@@ -1,21 +1,16 @@
 """Languages: gettext catalogues read from translations/, numbers and dates as each language writes them."""
 
 import io
-import sys
-from collections.abc import Iterator
 from datetime import datetime, timedelta, tzinfo
 from functools import cache
-from pathlib import Path
 from zoneinfo import available_timezones
 
 from babel import Locale
 from babel.dates import format_date as babel_date
 from babel.dates import format_time as babel_time
 from babel.dates import format_timedelta
-from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po, write_po
+from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 
@@ -26,15 +21,6 @@ RIGHT_TO_LEFT = frozenset({"fa", "ur"})
 LANGUAGE_NAMES = {"en": "English", "de": "Deutsch", "fa": "فارسی", "ur": "اردو"}
 """Each language in its own words, for the language switch."""
 
-METHODS = [("**.py", "python"), ("**.html", "jinja2"), ("**.txt", "jinja2")]
-OPTIONS = {"**.html": {"trimmed": "true", "silent": "false"}, "**.txt": {"silent": "false"}}
-SOURCES = ("campaign", "templates")
-PROJECT = "Countersign"
-
-
-def _catalogue_file(locale: str) -> Path:
-    return FOLDER / f"{locale}.po"
-
 
 @cache
 def translations(locale: str) -> NullTranslations:
@@ -42,7 +28,7 @@ def translations(locale: str) -> NullTranslations:
 
     The .po text is the only form kept in the repository; it is compiled in memory, once per process.
     """
-    source = _catalogue_file(locale)
+    source = FOLDER / f"{locale}.po"
     if not source.is_file():
         return NullTranslations()
     with source.open("rb") as file:
@@ -158,93 +144,6 @@ def _dated(locale: str) -> Locale:
 _COMMAS = {"fa": "،", "ur": "،"}
 _NUMBERS = {"fa": "arabext"}
 _PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
-
-KEYWORDS = {
-    "_": None,
-    "gettext": None,
-    "ngettext": (1, 2),
-    "pgettext": ((1, "c"), 2),
-    "npgettext": ((1, "c"), 2, 3),
-    "lazy": None,
-}
-
-
-def extract() -> Catalog:
-    """All translatable messages of the sources, with their places."""
-    catalogue = Catalog(charset="utf-8")
-    for folder in SOURCES:
-        found = extract_from_dir(str(ROOT / folder), METHODS, OPTIONS, keywords=KEYWORDS, comment_tags=["Translators:"])
-        for name, line, message, comments, context in found:
-            catalogue.add(message, None, [(f"{folder}/{name}", line)], auto_comments=comments, context=context)
-    return catalogue
-
-
-def update() -> None:
-    """Bring every language's .po file up to date with the sources; obsolete messages are dropped."""
-    template = extract()
-    for locale in LANGUAGES[1:]:
-        source = _catalogue_file(locale)
-        if source.is_file():
-            with source.open("rb") as file:
-                catalogue = read_po(file, locale=locale)
-        else:
-            catalogue = Catalog(locale=locale, charset="utf-8")
-        catalogue.update(template, no_fuzzy_matching=True)
-        catalogue.obsolete.clear()
-        with source.open("wb") as file:
-            write_catalogue(file, catalogue)
-
-
-def write_catalogue(file: io.BufferedWriter, catalogue: Catalog) -> None:
-    """Write a .po file without dates, tools and line numbers, so that a diff shows texts only."""
-    # Babel's own header holds the time of the run and blanks for a mailing list; these fields are what gettext reads.
-    header = {
-        "Project-Id-Version": PROJECT,
-        "Language": str(catalogue.locale),
-        "Plural-Forms": catalogue.plural_forms,
-        "MIME-Version": "1.0",
-        "Content-Type": "text/plain; charset=utf-8",
-        "Content-Transfer-Encoding": "8bit",
-    }
-    fields = "".join(f'"{name}: {value}\\n"\n' for name, value in header.items())
-    file.write(f'msgid ""\nmsgstr ""\n{fields}\n'.encode())
-    write_po(file, catalogue, no_location=True, omit_header=True, sort_output=True, width=110)
-
-
-def missing() -> Iterator[str]:
-    """One sentence for each message that a language does not have, or has with other placeholders."""
-    template = extract()
-    for locale in LANGUAGES[1:]:
-        source = _catalogue_file(locale)
-        with source.open("rb") as file:
-            catalogue = read_po(file, locale=locale)
-        for message in template:
-            if not message.id:
-                continue
-            known = catalogue.get(message.id, context=message.context)
-            texts = known.string if known is not None else ""
-            strings = texts if isinstance(texts, tuple | list) else [texts]
-            if not all(strings):
-                yield f"{locale}: no translation of {message.id!r}"
-            elif known is not None:
-                yield from (f"{locale}: {message.id!r}: {error}" for error in known.check(catalogue))
-
-
-def main(arguments: list[str]) -> int:
-    """``python -m campaign.i18n update|check``."""
-    if arguments == ["update"]:
-        update()
-        return 0
-    if arguments == ["check"]:
-        problems = list(missing())
-        sys.stdout.writelines(f"{problem}\n" for problem in problems)
-        return 1 if problems else 0
-    sys.stderr.write("usage: python -m campaign.i18n update|check\n")
-    return 2
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
 
 
 @cache

@@ -13,7 +13,7 @@ from campaign.blasts.rules import SELF_PAUSED, Audience, Blast, BlastKind
 from campaign.database.connection import DuplicateError, Transaction
 
 _COLUMNS = """b.id, b.petition_id, b.kind, b.send_at, b.time_zone, b.max_lateness, b.audience, b.threshold,
-    b.count_at_start, b.created_by, b.created_at, b.scheduled_at, b.started_at, b.frozen_at, b.paused_at,
+    b.count_at_start, b.created_by, b.created_at, b.started_at, b.frozen_at, b.paused_at,
     b.paused_reason, b.cancelled_at"""
 
 ELIGIBLE = """s.state = 'confirmed' and s.wants_updates and s.address is not null and s.confirmed_at <= :before

@@ -72,7 +72,6 @@ class Blast:
     count_at_start: int | None
     created_by: int | None
     created_at: datetime
-    scheduled_at: datetime | None
     started_at: datetime | None
     frozen_at: datetime | None
     paused_at: datetime | None

@@ -55,7 +55,7 @@ def sample_blast(petition_id: int, now: datetime) -> Blast:
     """An update that is not saved yet; its id is nobody's."""
     return Blast(
         id=-1, petition_id=petition_id, kind=BlastKind.UPDATE, send_at=None, time_zone="UTC", max_lateness=0,
-        audience=Audience(), threshold=None, count_at_start=None, created_by=None, created_at=now, scheduled_at=None,
+        audience=Audience(), threshold=None, count_at_start=None, created_by=None, created_at=now,
         started_at=None, frozen_at=None, paused_at=None, paused_reason=None, cancelled_at=None,
     )  # fmt: skip
 

@@ -6,12 +6,11 @@ Templates, CSS inlining and quoted-printable cost milliseconds and happen here, 
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import css_inline
-from jinja2 import Environment
 from markupsafe import Markup
 
 from campaign import i18n
@@ -81,13 +80,11 @@ class ListIdentity:
 class Composer:
     """Compiles mails from a folder of templates.
 
-    ``translations`` gives the gettext catalogue of a language. Environments are made once per language; a composer may
-    be shared by threads, as making one twice does no harm.
+    ``translations`` gives the gettext catalogue of a language. A composer may be shared by threads.
     """
 
     folder: Path
     translations: Callable[[str], templates.Translations] = i18n.translations
-    _environments: dict[str, Environment] = field(default_factory=dict, repr=False)
 
     def compile(
         self,
@@ -141,18 +138,11 @@ class Composer:
 
     def _rendered(self, spec: MailKind, locale: str, values: dict[str, Any]) -> tuple[str, str, str]:
         """Subject, text and HTML; the latter two know the subject as ``mail_subject``."""
-        env = self._environment(locale)
+        env = templates.environment(self.folder, locale=locale, translations=self.translations(locale))
         subject = " ".join(templates.render(env, f"{spec.folder}/subject.txt", values).split())
         values = values | {"mail_subject": subject}
         text = tidy(templates.render(env, f"{spec.folder}/body.txt", values))
         return subject, text, inlined(templates.render(env, f"{spec.folder}/body.html", values), locale)
-
-    def _environment(self, locale: str) -> Environment:
-        if locale not in self._environments:
-            self._environments[locale] = templates.environment(
-                self.folder, locale=locale, translations=self.translations(locale)
-            )
-        return self._environments[locale]
 
     def values(self, spec: MailKind, locale: str, sender: Sender, context: Mapping[str, Any]) -> dict[str, Any]:
         """The template-level values: ``context``, checked against the kind, with the names that all kinds share.

@@ -1,6 +1,7 @@
 """The Jinja2 environments of mail: one per language, strict about names, escaping HTML, numbers in the local manner."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -13,7 +14,7 @@ from campaign.i18n import format_date, format_number
 from campaign.petitions.markdown import PARSER, keeps_link
 
 
-class Translations(Protocol):
+class Translations(Hashable, Protocol):
     """What the templates need of a gettext catalogue; ``babel.support.Translations`` fits."""
 
     def gettext(self, message: str) -> str:
@@ -23,8 +24,9 @@ class Translations(Protocol):
         """Translate the singular or plural for ``n``."""
 
 
+@cache
 def environment(folder: Path, *, locale: str, translations: Translations) -> Environment:
-    """An environment over our own template files.
+    """An environment over our own template files; made once per process, so that each template is compiled once.
 
     Filters: ``number`` writes an integer with the digits and grouping of the language (Persian digits in Persian);
     ``date`` a date in words, in the time zone of the value.

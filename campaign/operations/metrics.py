@@ -1,100 +1,101 @@
 """The snapshot in the text format of Prometheus (exposition format 0.0.4). Counts and row ids only."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
-from campaign.operations.health import Code, Level, Snapshot, judge
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from campaign.operations.health import Code, LaneFlow, Level, Snapshot, judge
 
-Sample = tuple[Mapping[str, object], float]
-"""Labels and value."""
+__all__ = ["CONTENT_TYPE", "exposition"]
 
-
-@dataclass(frozen=True)
-class _Metric:
-    name: str
-    about: str
-    samples: tuple[Sample, ...]
-
-    def lines(self) -> Iterator[str]:
-        full = f"countersign_{self.name}"
-        yield f"# HELP {full} {self.about}"
-        yield f"# TYPE {full} gauge"
-        for labels, value in self.samples:
-            named = ",".join(f'{name}="{_escaped(str(label))}"' for name, label in labels.items())
-            yield f"{full}{{{named}}} {_number(value)}" if named else f"{full} {_number(value)}"
+Sample = tuple[tuple[object, ...], float]
+"""The values of the labels, in their order, and the value."""
 
 
-def _escaped(label: str) -> str:
-    return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else f"{value:.3f}"
-
-
-def _age(moment: datetime | None, now: datetime) -> Iterable[Sample]:
-    return () if moment is None else (({}, max((now - moment).total_seconds(), 0.0)),)
-
-
-def exposition(snapshot: Snapshot) -> str:
+def exposition(snapshot: Snapshot) -> bytes:
     """All metrics of a snapshot as text; what is not known has no sample."""
-    metrics = [*_whole(snapshot), *(_lanes(snapshot) if snapshot.database_ok else ()), *_things(snapshot)]
-    return "".join(f"{line}\n" for metric in metrics for line in metric.lines())
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_SnapshotCollector(snapshot))
+    return generate_latest(registry)
 
 
-def _whole(snapshot: Snapshot) -> Iterator[_Metric]:
-    verdict = judge(snapshot)
-    codes = tuple(({"code": code}, float(code is verdict.code)) for code in Code)
-    levels = tuple(({"level": level}, float(level is verdict.level)) for level in Level)
-    tick = _age(snapshot.last_tick_at, snapshot.at)
-    broker = snapshot.broker
-    depths = tuple(({"queue": queue}, float(depth)) for queue, depth in broker.depths.items())
-    yield _Metric("sentence", "1 for what the monitor's sentence says.", codes)
-    yield _Metric("level", "1 for how the sentence is meant: good, warning or bad.", levels)
-    yield _Metric("database_up", "1 if PostgreSQL answers.", (({}, float(snapshot.database_ok)),))
-    yield _Metric("redis_up", "1 if Redis answers.", (({}, float(broker.ok)),))
-    yield _Metric("redis_wakeups", "Wake-ups in the queues of Redis; not messages.", depths)
-    yield _Metric("last_tick_age_seconds", "Time since a worker last looked for due work.", tuple(tick))
+@dataclass(frozen=True, eq=False)
+class _SnapshotCollector(Collector):
+    """The metrics of one snapshot; a registry holds one for the length of one answer."""
+
+    snapshot: Snapshot
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _whole(self.snapshot)
+        if self.snapshot.database_ok:
+            yield from _lanes(self.snapshot)
+        yield from _things(self.snapshot)
 
 
-def _lanes(snapshot: Snapshot) -> Iterator[_Metric]:
-    lanes, now = snapshot.lanes, snapshot.at
-    states = tuple(
-        ({"lane": flow.lane, "state": state}, float(getattr(flow, state)))
+def _gauge(name: str, about: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"countersign_{name}", about, labels=labels)
+    for values, value in samples:
+        family.add_metric([str(label) for label in values], value)
+    return family
+
+
+def _single(name: str, about: str, value: float | None) -> GaugeMetricFamily:
+    return _gauge(name, about, (), () if value is None else [((), value)])
+
+
+def _whole(snapshot: Snapshot) -> Iterator[Metric]:
+    verdict, broker, tick = judge(snapshot), snapshot.broker, snapshot.last_tick_at
+    age = None if tick is None else max((snapshot.at - tick).total_seconds(), 0.0)
+    codes = [((code,), code is verdict.code) for code in Code]
+    levels = [((level,), level is verdict.level) for level in Level]
+    depths = [((queue,), depth) for queue, depth in broker.depths.items()]
+    yield _gauge("sentence", "1 for what the monitor's sentence says.", ("code",), codes)
+    yield _gauge("level", "1 for how the sentence is meant: good, warning or bad.", ("level",), levels)
+    yield _single("database_up", "1 if PostgreSQL answers.", snapshot.database_ok)
+    yield _single("redis_up", "1 if Redis answers.", broker.ok)
+    yield _gauge("redis_wakeups", "Wake-ups in the queues of Redis; not messages.", ("queue",), depths)
+    yield _single("last_tick_age_seconds", "Time since a worker last looked for due work.", age)
+
+
+def _lanes(snapshot: Snapshot) -> Iterator[Metric]:
+    lanes, now, lane = snapshot.lanes, snapshot.at, ("lane",)
+    states = [
+        ((flow.lane, state), getattr(flow, state))
         for flow in lanes
         for state in ("waiting", "held", "scheduled", "deferred", "claimed", "submitting", "uncertain")
-    )
-    waited = tuple(({"lane": flow.lane}, age.total_seconds()) for flow in lanes if (age := flow.waiting_time(now)))
-    left = tuple(({"lane": flow.lane}, (end - now).total_seconds()) for flow in lanes if (end := flow.finish_at(now)))
-    seen = {flow.lane: sum(worker.lane is flow.lane for worker in snapshot.workers) for flow in lanes}
-    yield _Metric("messages", "Messages by lane and state; each is counted once.", states)
-    yield _Metric("oldest_waiting_seconds", "Time for which the oldest message of a lane has been due.", waited)
-    yield _Metric("rate_per_second", "Messages accepted by the mail server, lately.", _each(snapshot, "rate"))
-    yield _Metric("accepted_last_hour", "Messages accepted in the last 60 minutes.", _each(snapshot, "accepted_60m"))
-    yield _Metric("rejected_last_day", "Messages rejected in the last 24 hours.", _each(snapshot, "rejected_24h"))
-    yield _Metric("finish_seconds", "Time until a lane is empty at its present rate.", left)
-    yield _Metric("lane_paused", "1 if a lane is paused, by a person or by itself.", tuple(
-        ({"lane": flow.lane}, float(flow.paused_at is not None)) for flow in lanes))  # fmt: skip
-    yield _Metric("circuit_open", "1 while a lane waits because the mail server can't be used.", tuple(
-        ({"lane": flow.lane}, float(flow.is_held_back(now))) for flow in lanes))  # fmt: skip
-    yield _Metric("workers", "Processes seen lately.", tuple(({"lane": lane}, float(n)) for lane, n in seen.items()))
+    ]
+    waited = [((flow.lane,), age.total_seconds()) for flow in lanes if (age := flow.waiting_time(now))]
+    left = [((flow.lane,), (end - now).total_seconds()) for flow in lanes if (end := flow.finish_at(now))]
+    paused = [((flow.lane,), flow.paused_at is not None) for flow in lanes]
+    circuit = [((flow.lane,), flow.is_held_back(now)) for flow in lanes]
+    seen = [((flow.lane,), sum(worker.lane is flow.lane for worker in snapshot.workers)) for flow in lanes]
+    yield _gauge("messages", "Messages by lane and state; each is counted once.", ("lane", "state"), states)
+    yield _gauge("oldest_waiting_seconds", "Time for which the oldest message of a lane has been due.", lane, waited)
+    yield _gauge("rate_per_second", "Messages accepted by the mail server, lately.", lane, _each(lanes, "rate"))
+    yield _gauge("accepted_last_hour", "Messages accepted in the last 60 minutes.", lane, _each(lanes, "accepted_60m"))
+    yield _gauge("rejected_last_day", "Messages rejected in the last 24 hours.", lane, _each(lanes, "rejected_24h"))
+    yield _gauge("finish_seconds", "Time until a lane is empty at its present rate.", lane, left)
+    yield _gauge("lane_paused", "1 if a lane is paused, by a person or by itself.", lane, paused)
+    yield _gauge("circuit_open", "1 while a lane waits because the mail server can't be used.", lane, circuit)
+    yield _gauge("workers", "Processes seen lately.", lane, seen)
 
 
-def _each(snapshot: Snapshot, name: str) -> tuple[Sample, ...]:
-    return tuple(({"lane": flow.lane}, float(getattr(flow, name))) for flow in snapshot.lanes)
+def _each(lanes: Iterable[LaneFlow], name: str) -> list[Sample]:
+    return [((flow.lane,), getattr(flow, name)) for flow in lanes]
 
 
-def _things(snapshot: Snapshot) -> Iterator[_Metric]:
-    blasts = tuple(
-        ({"blast": look.id, "state": state}, float(getattr(look, state)))
+def _things(snapshot: Snapshot) -> Iterator[Metric]:
+    blasts = [
+        ((look.id, state), getattr(look, state))
         for look in snapshot.blasts
         for state in ("open", "accepted", "rejected", "uncertain")
-    )
-    late = tuple(({"job": job.name}, float(job.is_late(snapshot.at))) for job in snapshot.jobs)
-    counts = tuple(({"petition": found.id}, float(found.count)) for found in snapshot.petitions)
-    yield _Metric("blast_messages", "Messages of unfinished blasts by state.", blasts)
-    yield _Metric("job_late", "1 if a periodic job was not started in time.", late)
-    yield _Metric("signatures", "Public count of a petition, by its id.", counts)
+    ]
+    late = [((job.name,), job.is_late(snapshot.at)) for job in snapshot.jobs]
+    counts = [((found.id,), found.count) for found in snapshot.petitions]
+    yield _gauge("blast_messages", "Messages of unfinished blasts by state.", ("blast", "state"), blasts)
+    yield _gauge("job_late", "1 if a periodic job was not started in time.", ("job",), late)
+    yield _gauge("signatures", "Public count of a petition, by its id.", ("petition",), counts)

@@ -1,6 +1,7 @@
 """Encryption at rest: AES-256-GCM fields, one data key per petition wrapped by an instance key, keyed hashes."""
 
 import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,39 +29,25 @@ def derive(secret: bytes, purpose: str) -> bytes:
     return HKDFExpand(algorithm=SHA256(), length=32, info=purpose.encode()).derive(secret)
 
 
-_BLOCK = 64
-"""Bytes of a block of SHA-256."""
-_INNER = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER = bytes(byte ^ 0x5C for byte in range(256))
-
-
 class Mac:
-    """HMAC-SHA256 (RFC 2104) under one key: what ``hmac.digest`` gives, in a third of its time.
+    """HMAC-SHA256 (RFC 2104) under one key. Threads may share one."""
 
-    The states after the padded key are kept, so that each call hashes only what differs. Threads may share one.
-    """
-
-    __slots__ = ("_inner", "_outer")
+    __slots__ = ("_keyed",)
 
     def __init__(self, key: bytes) -> None:
-        padded = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
-        self._inner = hashlib.sha256(padded.translate(_INNER))
-        self._outer = hashlib.sha256(padded.translate(_OUTER))
+        self._keyed = hmac.new(key, digestmod=hashlib.sha256)
 
     def __call__(self, data: bytes) -> bytes:
         """The 32 bytes for ``data``."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(data)
-        outer.update(inner.digest())
-        return outer.digest()
-
-
-_mac_of = lru_cache(maxsize=1024)(Mac)
+        # A copy of the keyed state: the key is hashed once, and the kept state never changes.
+        mac = self._keyed.copy()
+        mac.update(data)
+        return mac.digest()
 
 
 def keyed_hash(key: bytes, text: str) -> bytes:
     """HMAC-SHA256 of a text, cut to :data:`INDEX` bytes."""
-    return _mac_of(key)(text.encode("utf-8", "surrogatepass"))[:INDEX]
+    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")[:INDEX]
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,6 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     SIGN_IN = "sign-in"
     STAMP = "stamp"
-    HANDLE = "handle"
-    VIEW = "view"
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class Tokens:
             purpose: Signer(secrets, salt=f"countersign.{purpose}", key_derivation="hmac", digest_method=hashlib.sha256)
             for purpose in Purpose
         }
-        # The signing key of each purpose, derived once: the hot path signs without itsdangerous, byte for byte alike.
+        # itsdangerous derives its key anew for each signature; composing mail signs with the same key, derived here.
         self._macs = {purpose: Mac(bytes(signer.derive_key())) for purpose, signer in self._signers.items()}
         # Everybody who saw a page in the same minute sends the same stamp: it is checked once.
         self._texts = lru_cache(maxsize=1024)(self._verified)

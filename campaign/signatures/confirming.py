@@ -51,11 +51,6 @@ def code_for(runtime: Runtime, signature_id: int, nonce: bytes) -> str:
     return f"{int.from_bytes(digest[:8], 'big') % 1_000_000:06d}"
 
 
-def token_for(runtime: Runtime, signature_id: int, nonce: bytes) -> str:
-    """The token of the confirmation link."""
-    return runtime.tokens.issue(Purpose.CONFIRM, signature_id, nonce)
-
-
 def find(runtime: Runtime, tx: Transaction, purpose: Purpose, token: str, *, lock: bool = False) -> Signature:
     """The signature a token opens.
 

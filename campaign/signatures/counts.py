@@ -99,15 +99,3 @@ def confirmed(tx: Transaction, petition_id: int) -> int:
             text("select count(*) from signature where petition_id = :id and state = 'confirmed'"), id=petition_id
         ).scalar_one()
     )
-
-
-def history(tx: Transaction, petition_id: int, *, limit: int = 100) -> list[dict[str, object]]:
-    """The dated reasons for every change of the count, newest first."""
-    rows = tx.execute(
-        text("""
-        select at, confirmed, withdrawn, removed, recounted, count as signatures from count_change
-        where petition_id = :id order by id desc limit :limit"""),
-        id=petition_id,
-        limit=limit,
-    )
-    return [dict(row._asdict()) for row in rows]

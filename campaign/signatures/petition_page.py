@@ -39,7 +39,6 @@ class PetitionPage:
     count: int
     goal: int
     text_version_id: int
-    text_version: int
     byline: str = ""
     signers: tuple[PublicSigner, ...] = ()
 
@@ -71,7 +70,6 @@ def show(runtime: Runtime, slug: str, locale: str, *, signers: int = 10) -> Peti
         count=petition.count,
         goal=petition.goal,
         text_version_id=shown.id,
-        text_version=shown.version,
         byline=shown.byline,
         signers=_public_signers(runtime, opened, signers),
     )

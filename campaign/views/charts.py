@@ -68,7 +68,6 @@ def chart(buckets: Sequence[tuple[str, int, int]]) -> Chart:
 
 HEIGHT = 40
 STEP = 4
-BAR = 3
 SUMS = 5
 """Minutes summed up in a row of the table beside the chart."""
 

@@ -32,5 +32,5 @@ def _is_alive() -> bool:
 @allow(Access.METRICS)
 def show() -> Response:
     """All metrics as text; the database being away is one of them, not an error."""
-    text = metrics.exposition(monitor.take(runtime()))
-    return keep_private(current_app.response_class(text, content_type=metrics.CONTENT_TYPE))
+    body = metrics.exposition(monitor.take(runtime()))
+    return keep_private(current_app.response_class(body, content_type=metrics.CONTENT_TYPE))

@@ -12,8 +12,8 @@ from werkzeug.serving import make_server
 from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
 from tests.kit.browsers import Visitor
+from tests.kit.sites import make_web
 from tests.kit.worlds import World, make_world
-from web import create_app
 
 __all__ = ["LONG", "SLUG", "Live", "Visitor"]
 
@@ -62,7 +62,7 @@ def live(database_url: str, tmp_path: Path) -> Iterator[Live]:
     world = make_world(database_url, tmp_path, base_url=url, port=str(port), local_mailbox="yes")
     petitions.create(world.runtime, petitions.NewPetition(slug=SLUG, author="River Watch"), TEXTS)
     petitions.publish(world.runtime, SLUG)
-    server = make_server("127.0.0.1", port, create_app(runtime=world.runtime), threaded=True)
+    server = make_server("127.0.0.1", port, make_web(world.runtime), threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield Live(url, world)

@@ -34,6 +34,6 @@ def test_every_command_that_is_named_is_there(world):
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"countersign_([a-z_]+)\{", TEXT))))
 def test_every_metric_that_an_alarm_reads_is_there(world, name):
-    from_code = exposition(monitor.take(world.runtime))
+    from_code = exposition(monitor.take(world.runtime)).decode()
 
     assert f"# TYPE countersign_{name} gauge" in from_code

@@ -10,8 +10,8 @@ from werkzeug.test import TestResponse
 
 from campaign.accounts.accounts import Account
 from tests.kit import ledgers
+from tests.kit.sites import make_web
 from tests.kit.worlds import World
-from web import create_app
 
 
 @dataclass
@@ -40,6 +40,6 @@ class Night:
 
 @pytest.fixture
 def night(world: World) -> Night:
-    app = create_app(runtime=world.runtime)
+    app = make_web(world.runtime)
     ada = ledgers.admin(world)
     return Night(app, world, ada, ledgers.sign_in(world, app, ada))

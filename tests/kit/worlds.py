@@ -12,6 +12,7 @@ from campaign.delivery.delivery import Deliverer, Tally
 from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
 from campaign.runtime import Runtime, build
+from campaign.security.tokens import Purpose
 from campaign.settings import Settings, load_settings
 from campaign.signatures import confirming, preferences, signing
 from campaign.signatures import queries as signature_queries
@@ -111,7 +112,7 @@ class World:
         return self.row(signature_id).state
 
     def confirm_token(self, signature_id: int) -> str:
-        return confirming.token_for(self.runtime, signature_id, self.row(signature_id).nonce)
+        return self.runtime.tokens.issue(Purpose.CONFIRM, signature_id, self.row(signature_id).nonce)
 
     def manage_token(self, signature_id: int) -> str:
         return preferences.manage_token(self.runtime, signature_id, self.row(signature_id).nonce)

@@ -81,7 +81,7 @@ def test_expired_foreign_declined_and_altered_tokens_are_refused_by_the_same_wor
         for purpose in Purpose
         if purpose is not Purpose.CONFIRM
     ]
-    nobody = confirming.token_for(world.runtime, 10**9, b"12345678")
+    nobody = world.runtime.tokens.issue(Purpose.CONFIRM, 10**9, b"12345678")
     expired_token = world.confirm_token(expired)
     world.clock.forward(days=7, seconds=1)
 

@@ -13,8 +13,8 @@ from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
 from campaign.runtime import Runtime
 from campaign.signatures import preferences
+from tests.kit.sites import make_web
 from tests.kit.worlds import World
-from web import create_app
 
 SLUG = "clean-rivers"
 
@@ -117,5 +117,5 @@ def site(world: World) -> Site:
     new = petitions.NewPetition(slug=SLUG, author="River Watch", on_behalf_of="all who swim")
     petitions.create(world.runtime, new, TEXTS)
     petitions.publish(world.runtime, SLUG)
-    app = create_app(runtime=world.runtime)
+    app = make_web(world.runtime)
     return Site(app, app.test_client(), world)

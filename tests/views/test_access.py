@@ -1,7 +1,7 @@
 from campaign.views.access import Access, allow, rule_of
+from tests.kit.sites import make_web
 from tests.kit.worlds import make_world
 from tests.views.conftest import Site
-from web import create_app
 
 
 def test_every_route_declares_who_may_open_it(site: Site):
@@ -47,7 +47,7 @@ def test_the_mailbox_is_closed_where_a_real_mail_server_is_set(site: Site):
 
 def test_the_mailbox_is_open_with_the_local_mail_server(database_url, tmp_path):
     world = make_world(database_url, tmp_path, local_mailbox="yes")
-    client = create_app(runtime=world.runtime).test_client()
+    client = make_web(world.runtime).test_client()
 
     assert client.get("/mailbox").status_code == 200
     assert client.get("/mailbox/messages.json").json == []

@@ -3,9 +3,9 @@
 import pytest
 
 from campaign.views.page_cache import FRESH, GRACE, SECONDS, Kept
+from tests.kit.sites import make_web
 from tests.kit.worlds import make_world
 from tests.views.conftest import SLUG, Site
-from web import create_app
 
 PAGES = ["/", f"/p/{SLUG}", f"/p/{SLUG}?lang=fa", f"/p/{SLUG}/count.json"]
 
@@ -186,7 +186,7 @@ def test_an_attacker_with_many_spellings_fills_no_memory():
 def test_the_page_of_a_draft_is_never_kept_for_others(database_url, tmp_path):
     world = make_world(database_url, tmp_path)
     slug = world.petition("later", live=False)
-    client = create_app(runtime=world.runtime).test_client()
+    client = make_web(world.runtime).test_client()
 
     assert [client.get(f"/p/{slug}").status_code for _ in range(2)] == [404, 404]
     world.runtime.close()

@@ -15,9 +15,9 @@ from campaign.states import Lane
 from campaign.views.admin import words as admin_words
 from tests.kit import ledgers, nights
 from tests.kit.nights import Night
+from tests.kit.sites import make_web
 from tests.kit.worlds import make_world
 from tests.views.conftest import words
-from web import create_app
 
 UNCERTAIN = {"state": "uncertain", "settled_at": -60, "phase": "dot", "reason": "no_outcome"}
 REJECTED = {"state": "rejected", "settled_at": -60, "phase": "rcpt", "reply_code": 550, "enhanced": "5.1.1"}
@@ -289,14 +289,14 @@ def test_metrics_are_the_snapshot_in_the_format_of_prometheus(night: Night):
 
     assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"
     lines = answer.text.splitlines()
-    assert 'countersign_messages{lane="urgent",state="waiting"} 3' in lines
-    assert 'countersign_rejected_last_day{lane="urgent"} 2' in lines
-    assert 'countersign_oldest_waiting_seconds{lane="urgent"} 90' in lines
-    assert 'countersign_workers{lane="bulk"} 1' in lines
-    assert "countersign_redis_up 0" in lines
-    assert 'countersign_signatures{petition="1"} 0' in lines
+    assert 'countersign_messages{lane="urgent",state="waiting"} 3.0' in lines
+    assert 'countersign_rejected_last_day{lane="urgent"} 2.0' in lines
+    assert 'countersign_oldest_waiting_seconds{lane="urgent"} 90.0' in lines
+    assert 'countersign_workers{lane="bulk"} 1.0' in lines
+    assert "countersign_redis_up 0.0" in lines
+    assert 'countersign_signatures{petition="1"} 0.0' in lines
     assert "canary" not in answer.text
-    assert sum(line.startswith("countersign_sentence{") and line.endswith(" 1") for line in lines) == 1
+    assert sum(line.startswith("countersign_sentence{") and line.endswith(" 1.0") for line in lines) == 1
     sample = re.compile(r'countersign_[a-z_0-9]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? -?[0-9.]+')
     assert all(line.startswith(("# HELP ", "# TYPE ")) or sample.fullmatch(line) for line in lines)
     named = [line.split()[2] for line in lines if line.startswith("# TYPE ")]
@@ -316,7 +316,7 @@ def test_metrics_are_not_there_for_another_machine(night: Night):
 
 def test_metrics_open_to_another_machine_with_the_token(database_url, tmp_path):
     world = make_world(database_url, tmp_path, metrics_token="a-long-secret-token")
-    client = create_app(runtime=world.runtime).test_client()
+    client = make_web(world.runtime).test_client()
     elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
 
     statuses = [

@@ -5,8 +5,8 @@ from flask.testing import FlaskClient
 
 from campaign.local.mailserver.mailbox import MailboxRules
 from campaign.local.mailserver.protocol import Transaction
+from tests.kit.sites import make_web
 from tests.kit.worlds import World, make_world
-from web import create_app
 
 MAIL = """From: Countersign <petitions@countersign.test>
 To: zahra@example.org
@@ -37,7 +37,7 @@ def local(database_url, tmp_path) -> Iterator[World]:
 
 @pytest.fixture
 def client(local: World) -> FlaskClient:
-    return create_app(runtime=local.runtime).test_client()
+    return make_web(local.runtime).test_client()
 
 
 def receive(world: World, *, to: str = "zahra@example.org", mail: bytes = MAIL) -> None:
