@@ -3,14 +3,13 @@
 import logging
 import threading
 import time
-from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from campaign.states import Lane
-from tasks.queues import DRAIN, RUN_JOB, UPKEEP
+from tasks.app import UPKEEP, WAKE_UPS
 
 log = logging.getLogger(__name__)
 
@@ -26,25 +25,28 @@ CLOSING = 5.0
 COOL_DOWN = 10.0
 """Seconds for which nobody is nudged after Redis failed; the rows are committed anyway."""
 
+SEND = {Lane.URGENT: "mail.send_urgent", Lane.BULK: "mail.send_bulk"}
+"""The task that sends the mail of a lane."""
 
-def publish(app: Celery, task: str, queue: str, arguments: list[Any]) -> bool:
+
+def publish(app: Celery, task: str, queue: str) -> bool:
     """Put one wake-up on a queue; False if Redis did not take it."""
     try:
-        app.send_task(task, args=arguments, queue=queue, expires=EXPIRES, retry=False, ignore_result=True)
+        app.send_task(task, queue=queue, expires=EXPIRES, retry=False, ignore_result=True)
     except (OperationalError, RedisError, OSError) as error:
-        log.warning("redis did not take a wake-up for %s: %s", queue, type(error).__name__)
+        log.warning("redis did not take %s: %s", task, type(error).__name__)
         return False
     return True
 
 
 def nudge_lane(app: Celery, lane: Lane) -> bool:
     """Wake the workers of a lane now; False if Redis did not take it."""
-    return publish(app, DRAIN, str(lane), [str(lane)])
+    return publish(app, SEND[lane], WAKE_UPS[SEND[lane]])
 
 
 def enqueue_job(app: Celery, name: str) -> bool:
-    """Put a periodic job on the upkeep queue; False if Redis did not take it."""
-    return publish(app, RUN_JOB, UPKEEP, [name])
+    """Put the task of a periodic job on the upkeep queue; False if Redis did not take it."""
+    return publish(app, name, UPKEEP)
 
 
 class Nudger:

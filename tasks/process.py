@@ -8,7 +8,7 @@ from celery import Celery, current_app, signals
 
 from campaign.delivery.composer import Mailer
 from campaign.delivery.delivery import Deliverer, calm_collector
-from campaign.delivery.jobs import Ticker
+from campaign.delivery.jobs import Ticker, run_job
 from campaign.delivery.pacing import RelayPace
 from campaign.delivery.token_bucket import open_buckets
 from campaign.errors import CountersignError, StoreUnavailableError
@@ -17,6 +17,7 @@ from campaign.settings import Settings, load_settings
 from campaign.smtp.relays import Relay, RelayTransport
 from campaign.smtp.settings import SmtpSettings
 from campaign.states import Lane
+from tasks.app import schedule
 from tasks.nudging import Nudger, enqueue_job, nudge_lane
 
 log = logging.getLogger(__name__)
@@ -44,12 +45,14 @@ class Process:
         self._nudger = Nudger(app)
         self.runtime: Runtime = build(settings, nudge=self._nudger, pool_size=3)
         self.deliverer = self._deliverer(lane)
+        self.schedule = schedule(settings)
         self._spare: Deliverer | None = None
         self._spare_lock = threading.Lock()
         self._drain_lock = threading.Lock()
         self.ticker = Ticker(
             self.runtime,
             lane=lane,
+            schedule=self.schedule,
             enqueue_job=lambda name: enqueue_job(app, name),
             nudge=lambda which: nudge_lane(app, which),
             drain=self._drain_without_queue,
@@ -59,6 +62,15 @@ class Process:
     def _deliverer(self, lane: Lane) -> Deliverer:
         transport = open_transport(self.settings, lane)
         return Deliverer(self.runtime, lane, mailer=Mailer(self.runtime), transport=transport)
+
+    def run_job(self, name: str) -> None:
+        """Run a job of the schedule and record how it ended."""
+        run_job(self.runtime, name, self.schedule[name])
+
+    def send_lane(self, lane: Lane) -> None:
+        """Send what is due in a lane, if this process serves it."""
+        if lane is self.lane:
+            self.drain()
 
     def drain(self) -> None:
         """Send what is due in the lane of this process; wake it again if the time box ended first."""

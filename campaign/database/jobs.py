@@ -1,5 +1,6 @@
 """Periodic jobs: any number of tickers look, one of them starts a job."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -57,9 +58,14 @@ def last_tick(tx: Transaction) -> datetime | None:
     return moment
 
 
-def jobs(tx: Transaction) -> tuple[JobLook, ...]:
-    """Every job that was ever started, by name."""
-    rows = tx.execute(text("select name, next_at, started_at, finished_at, outcome from periodic_job order by name"))
+def jobs(tx: Transaction, names: Sequence[str]) -> tuple[JobLook, ...]:
+    """The jobs of these names that were ever started, by name."""
+    rows = tx.execute(
+        text("""
+        select name, next_at, started_at, finished_at, outcome from periodic_job
+        where name = any(cast(:names as text[])) order by name"""),
+        names=list(names),
+    )
     return tuple(JobLook(row.name, row.next_at, row.started_at, row.finished_at, row.outcome) for row in rows)
 
 

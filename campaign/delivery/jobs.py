@@ -10,13 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from campaign.blasts import health as blast_health
-from campaign.blasts import milestones
-from campaign.blasts import running as blast_running
 from campaign.database import jobs as database_jobs
-from campaign.delivery import cleanup, journal
+from campaign.delivery import journal
 from campaign.errors import CountersignError, StoreUnavailableError
-from campaign.operations import alerts, throughput
 from campaign.outbox import ledger, workers
 from campaign.runtime import Runtime
 from campaign.states import Lane
@@ -37,32 +33,14 @@ class Job:
 
     every: timedelta
     run: Callable[[Runtime], object]
+    """The use case; what it returns is recorded as its outcome."""
     vital: bool = False
-    """So short, and so needed, that an urgent worker does it while no worker for upkeep is alive."""
+    """True if an urgent worker runs it while no bulk worker is alive: it is short, and mail depends on it."""
 
 
-def jobs(runtime: Runtime) -> Mapping[str, Job]:
-    """The schedule, on one screen."""
-    count_every = timedelta(seconds=runtime.settings.count_interval)
-    return {
-        "count_signatures": Job(count_every, milestones.count_signatures, vital=True),
-        "look_at_blasts": Job(timedelta(seconds=1), blast_running.look),
-        "recover_leases": Job(timedelta(seconds=3), journal.recover, vital=True),
-        "watch_blasts": Job(timedelta(seconds=10), blast_health.watch),
-        "watch_lanes": Job(timedelta(seconds=10), alerts.watch, vital=True),
-        "note_minutes": Job(timedelta(seconds=15), throughput.note, vital=True),
-        "tally_queues": Job(timedelta(seconds=15), throughput.tally, vital=True),
-        "expire_signatures": Job(timedelta(minutes=10), cleanup.expire_signatures),
-        "remind": Job(timedelta(minutes=10), cleanup.remind),
-        "erase_old": Job(timedelta(hours=6), cleanup.erase_old),
-        "recount": Job(timedelta(hours=24), milestones.recount),
-        "forget": Job(timedelta(hours=1), cleanup.forget),
-    }
-
-
-def run_job(runtime: Runtime, name: str) -> None:
-    """Run one periodic job by name and note how it ended. Each job may run twice."""
-    outcome = str(jobs(runtime)[name].run(runtime))
+def run_job(runtime: Runtime, name: str, job: Job) -> None:
+    """Run a periodic job and record how it ended, under its name. Each job may run twice."""
+    outcome = str(job.run(runtime))
     now = runtime.clock()
     runtime.store.transact(lambda tx: database_jobs.finished(tx, name, outcome=outcome, now=now))
 
@@ -75,6 +53,7 @@ class Ticker:
         runtime: Runtime,
         *,
         lane: Lane,
+        schedule: Mapping[str, Job],
         enqueue_job: Callable[[str], bool],
         nudge: Callable[[Lane], bool],
         drain: Callable[[], object],
@@ -85,6 +64,7 @@ class Ticker:
         Args:
             runtime: a runtime of its own.
             lane: the lane of this worker.
+            schedule: the periodic jobs by name.
             enqueue_job: puts a job on the queue; False if Redis did not take it.
             nudge: wakes a lane; False if Redis did not take it.
             drain: sends what is due in this worker's lane, without Redis.
@@ -92,6 +72,7 @@ class Ticker:
         """
         self.runtime = runtime
         self.lane = lane
+        self.schedule = schedule
         self.enqueue_job = enqueue_job
         self.nudge = nudge
         self.drain = drain
@@ -139,13 +120,14 @@ class Ticker:
             # The periodic job may run on any host; the journals of this one are here alone.
             journal.settle_journals(self.runtime)
         self._ticks += 1
-        now, known = self.runtime.clock(), jobs(self.runtime)
-        schedule = {name: job.every for name, job in known.items()}
-        due = self.runtime.store.transact(lambda tx: database_jobs.claim_due(tx, schedule, now=now))
+        now = self.runtime.clock()
+        intervals = {name: job.every for name, job in self.schedule.items()}
+        due = self.runtime.store.transact(lambda tx: database_jobs.claim_due(tx, intervals, now=now))
         alone = bool(due) and self._is_alone(now)
         for name in due:
-            if (alone and known[name].vital) or not self.enqueue_job(name):
-                run_job(self.runtime, name)
+            job = self.schedule[name]
+            if (alone and job.vital) or not self.enqueue_job(name):
+                run_job(self.runtime, name, job)
         if self.runtime.store.transact(lambda tx: ledger.has_due(tx, self.lane, now=now)) and not self.nudge(self.lane):
             self.drain()
 

@@ -14,7 +14,7 @@ TIMEOUT = 1.0
 """Seconds to wait for a Redis that may be frozen: a page of the monitor must not hang with it."""
 
 QUEUES = ("urgent", "bulk", "upkeep")
-"""The queues of tasks/queues.py, which this package must not import; a test holds the two together."""
+"""The queues of tasks/app.py, which this package must not import; a test holds the two together."""
 
 UNACKNOWLEDGED = "unacked"
 """The hash in which kombu keeps what workers have taken and not finished."""

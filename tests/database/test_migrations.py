@@ -71,6 +71,31 @@ def test_each_migration_goes_down_by_itself(empty_url):
     assert migrate.current(empty_url) == migrate.head()
 
 
+OLD_ROWS = (
+    "insert into periodic_job (name, next_at, outcome) values ('recount', '2026-05-02', '7'), ('stray', now(), '')"
+)
+ALL_ROWS = "select name, next_at::date::text, outcome from periodic_job where name <> 'stray' order by name"
+
+
+def test_periodic_jobs_keep_their_history_under_the_names_of_their_tasks(empty_url):
+    migrate.upgrade(empty_url)
+    downgrade(empty_url, "0003_job_names-1")
+    with psycopg.connect(empty_url) as connection:
+        connection.execute(OLD_ROWS)
+
+    migrate.upgrade(empty_url)
+    with psycopg.connect(empty_url) as connection:
+        renamed = connection.execute(ALL_ROWS).fetchall()
+        # A worker of the release before runs on.
+        connection.execute("insert into periodic_job (name, next_at, outcome) values ('recount', '2026-05-03', '8')")
+    downgrade(empty_url, "0003_job_names-1")
+
+    assert renamed == [("signatures.recount", "2026-05-02", "7")]
+    with psycopg.connect(empty_url) as connection:
+        assert connection.execute(ALL_ROWS).fetchall() == [("recount", "2026-05-03", "8")]
+        assert connection.execute("select count(*) from periodic_job where name = 'stray'").fetchone() == (1,)
+
+
 def test_a_migrated_database_is_what_the_schema_says(empty_url):
     migrate.upgrade(empty_url)
 

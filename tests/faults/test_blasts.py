@@ -11,9 +11,10 @@ from campaign.blasts import blasts
 from campaign.blasts import reports as blast_reports
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
-from campaign.delivery import jobs as delivery_jobs
+from campaign.delivery.jobs import run_job
 from campaign.errors import ConflictError
 from campaign.states import Lane, MessageState
+from tasks.app import schedule
 
 RATE = 25
 FIVE_SECONDS = 5.0
@@ -104,8 +105,10 @@ def told_of(scene):
 
 def look(scene):
     """What the ticker does every ten seconds, by three workers."""
-    for job in ("watch_blasts", "watch_lanes") * 3:
-        delivery_jobs.run_job(scene.world.runtime, job)
+    runtime = scene.world.runtime
+    jobs = schedule(runtime.settings)
+    for name in ("blasts.watch_health", "lanes.watch_health") * 3:
+        run_job(runtime, name, jobs[name])
 
 
 def test_f49_too_many_rejections_pause_the_blast_and_organiser_and_admin_are_told_once(stage):

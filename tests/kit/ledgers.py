@@ -42,7 +42,7 @@ def serve(world: World) -> None:
     for lane in Lane:
         worker_id = world.read(lambda tx, lane=lane: workers.add(tx, host="mail-1", pid=42, lane=lane))
         world.read(lambda tx, worker_id=worker_id: workers.seen(tx, worker_id, now=now))
-    world.read(lambda tx: database_jobs.claim_due(tx, {"count_signatures": timedelta(seconds=2)}, now=now))
+    world.read(lambda tx: database_jobs.claim_due(tx, {"signatures.count": timedelta(seconds=2)}, now=now))
 
 
 def admin(world: World, email: str = "ada@example.org", *, name: str = "Ada", locale: str = "en") -> Account:

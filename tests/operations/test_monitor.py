@@ -12,8 +12,7 @@ from campaign.operations.health import Code, judge
 from campaign.operations.status_line import sentence
 from campaign.outbox import lanes, workers
 from campaign.states import Lane, MessageState
-from tasks import queues
-from tasks.app import make_app
+from tasks.app import UPKEEP, make_app
 from tasks.nudging import enqueue_job, nudge_lane
 from tests.kit.worlds import make_world, settings_for
 
@@ -53,7 +52,7 @@ def served(world):
     for lane in Lane:
         worker_id = world.read(lambda tx, lane=lane: workers.add(tx, host="mail-1", pid=42, lane=lane))
         world.read(lambda tx, worker_id=worker_id: workers.seen(tx, worker_id, now=now))
-    world.read(lambda tx: database_jobs.claim_due(tx, {"count_signatures": timedelta(seconds=2)}, now=now))
+    world.read(lambda tx: database_jobs.claim_due(tx, {"signatures.count": timedelta(seconds=2)}, now=now))
 
 
 def lane(snapshot, name):
@@ -199,7 +198,7 @@ def test_a_flow_says_rate_rest_and_finish(tmp_path, database_url, redis_url, red
     for each in Lane:
         worker_id = world.read(lambda tx, each=each: workers.add(tx, host="h", pid=1, lane=each))
         world.read(lambda tx, worker_id=worker_id: workers.seen(tx, worker_id, now=now))
-    world.read(lambda tx: database_jobs.claim_due(tx, {"count_signatures": timedelta(seconds=2)}, now=now))
+    world.read(lambda tx: database_jobs.claim_due(tx, {"signatures.count": timedelta(seconds=2)}, now=now))
 
     snapshot = monitor.take(world.runtime)
     world.runtime.close()
@@ -219,9 +218,9 @@ def test_depths_are_those_that_celery_fills(database_url, tmp_path, redis_url, r
     app = make_app(settings)
     assert nudge_lane(app, Lane.BULK)
     assert nudge_lane(app, Lane.BULK)
-    assert enqueue_job(app, "recount")
+    assert enqueue_job(app, "signatures.recount")
     with app.connection_for_read() as connection:
-        taken = connection.default_channel.basic_get(queues.UPKEEP)
+        taken = connection.default_channel.basic_get(UPKEEP)
 
         look = broker.look(redis_url, prefix=redis_prefix)
 
@@ -232,8 +231,14 @@ def test_depths_are_those_that_celery_fills(database_url, tmp_path, redis_url, r
     assert look.unacknowledged == 1
 
 
-def test_the_monitor_looks_at_the_queues_that_celery_serves():
-    assert broker.QUEUES == queues.QUEUES
+def test_a_job_of_another_release_is_not_shown_and_never_late(world, served):
+    names = ("signatures.count", "count_signatures")
+    world.read(lambda tx: database_jobs.claim_due(tx, dict.fromkeys(names, timedelta(seconds=2)), now=world.clock.now))
+    world.clock.forward(hours=1)
+
+    snapshot = monitor.take(world.runtime)
+
+    assert [(job.name, job.is_late(snapshot.at)) for job in snapshot.jobs] == [("signatures.count", True)]
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "redis+socket:///nowhere/redis.sock", ""])

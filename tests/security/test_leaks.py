@@ -7,7 +7,7 @@ import urllib.parse
 import pytest
 from redis import Redis
 
-from campaign.delivery.jobs import jobs, run_job
+from campaign.delivery.jobs import run_job
 from campaign.delivery.journal import recover
 from campaign.errors import CountersignError
 from campaign.local.mailserver.faults import FaultServer
@@ -17,6 +17,7 @@ from campaign.operations.broker import client_url
 from campaign.signatures import confirming, petition_page, preferences, signing
 from campaign.smtp.settings import Security, SmtpSettings
 from campaign.smtp.smtp import SmtpTransport
+from tasks.app import schedule
 from tasks.nudging import enqueue_job, nudge_lane
 from tests.kit.worlds import settings_for
 
@@ -109,8 +110,8 @@ def lived(world, caplog):
         except CountersignError as error:
             logging.getLogger("campaign.test").error("an error page would log: %r", error)  # noqa: TRY400 - a trace shows this file
     world.clock.forward(days=2)
-    for name in jobs(world.runtime):
-        run_job(world.runtime, name)
+    for name, job in schedule(world.runtime.settings).items():
+        run_job(world.runtime, name, job)
     recover(world.runtime)
     backup_and_keys.rewrap(world.runtime)
     assert petition_page.show(world.runtime, slug, "en")
@@ -142,7 +143,7 @@ def test_no_log_line_holds_a_canary(lived, caplog):
 def test_no_key_of_redis_holds_a_canary(celery_app, lived, redis_url, redis_prefix, tmp_path):
     app = celery_app(settings_for("postgresql://unused/", tmp_path, redis_url=redis_url, redis_prefix=redis_prefix))
     assert nudge_lane(app, "urgent")
-    assert enqueue_job(app, "recover_leases")
+    assert enqueue_job(app, "mail.recover_leases")
 
     with Redis.from_url(client_url(redis_url)) as client:
         values = [(key, client.dump(key)) for key in client.scan_iter()]

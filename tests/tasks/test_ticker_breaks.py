@@ -19,9 +19,14 @@ def test_a_ticker_that_meets_an_error_nobody_foresaw_looks_again(world):
             raise ZeroDivisionError
 
     made = Ticker(
-        world.runtime, lane=Lane.URGENT, enqueue_job=lambda _: True, nudge=lambda _: True, drain=lambda: None,
+        world.runtime,
+        lane=Lane.URGENT,
+        schedule={},
+        enqueue_job=lambda _: True,
+        nudge=lambda _: True,
+        drain=lambda: None,
         beat=beat,
-    )  # fmt: skip
+    )
     made.start()
     until(lambda: len(beats) > 1, seconds=delivery_jobs.AFTER_BREAK + 10)
     made.stop()

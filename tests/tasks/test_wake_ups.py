@@ -11,15 +11,14 @@ from redis import Redis
 
 from campaign.cli import serve
 from campaign.database import jobs as database_jobs
-from campaign.delivery import jobs as delivery_jobs
-from campaign.delivery.jobs import Ticker
+from campaign.delivery.jobs import Ticker, run_job
 from campaign.local.servers import redis
 from campaign.operations.broker import TIMEOUT, client_url
 from campaign.outbox import workers
 from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane
+from tasks.app import QUEUES, schedule
 from tasks.nudging import INTERVAL, enqueue_job, nudge_lane
-from tasks.queues import QUEUES
 from tests.kit.racing import at_once
 from tests.kit.waiting import until
 from tests.kit.worlds import make_world, settings_for
@@ -51,7 +50,19 @@ def depth(client, prefix, queue="urgent"):
 
 
 def ticker_of(world, *, nudge=lambda _: True, enqueue_job=lambda _: True, drain=lambda: None):
-    return Ticker(world.runtime, lane=Lane.URGENT, enqueue_job=enqueue_job, nudge=nudge, drain=drain, beat=lambda: None)
+    return Ticker(
+        world.runtime,
+        lane=Lane.URGENT,
+        schedule=jobs_of(world),
+        enqueue_job=enqueue_job,
+        nudge=nudge,
+        drain=drain,
+        beat=lambda: None,
+    )
+
+
+def jobs_of(world):
+    return schedule(world.runtime.settings)
 
 
 def test_a_sign_up_wakes_its_lane_by_its_name_alone(database_url, app, client, redis_prefix, *, nudger_of, tmp_path):
@@ -64,7 +75,8 @@ def test_a_sign_up_wakes_its_lane_by_its_name_alone(database_url, app, client, r
 
     raw = client.lindex(f"{redis_prefix}urgent", 0)
     body = json.loads(raw)
-    assert body["headers"]["task"] == "mail.drain_lane"
+    assert body["headers"]["task"] == "mail.send_urgent"
+    assert (body["headers"]["argsrepr"], body["headers"]["kwargsrepr"]) == ("()", "{}")
     assert b"zahra" not in raw.lower()
     world.runtime.close()
 
@@ -195,15 +207,15 @@ def test_ten_workers_that_drain_at_once_send_each_mail_once(world):
 
 
 def test_of_twenty_tickers_one_starts_each_job(world):
-    schedule = {name: job.every for name, job in delivery_jobs.jobs(world.runtime).items()}
+    intervals = {name: job.every for name, job in jobs_of(world).items()}
     now = world.clock.now
 
     def look(_):
-        return world.runtime.store.transact(lambda tx: database_jobs.claim_due(tx, schedule, now=now))
+        return world.runtime.store.transact(lambda tx: database_jobs.claim_due(tx, intervals, now=now))
 
     first, second = at_once(20, look), at_once(20, look)
 
-    assert sorted(name for names in first for name in names) == sorted(schedule)
+    assert sorted(name for names in first for name in names) == sorted(intervals)
     assert not any(second)
 
 
@@ -218,10 +230,8 @@ def test_a_job_is_due_again_after_its_interval_and_not_before(world):
     world.clock.forward(seconds=2)
     tick()
 
-    assert everything == len(delivery_jobs.jobs(world.runtime))
-    assert set(started) == {
-        name for name, job in delivery_jobs.jobs(world.runtime).items() if job.every <= timedelta(seconds=2)
-    }
+    assert everything == len(jobs_of(world))
+    assert set(started) == {name for name, job in jobs_of(world).items() if job.every <= timedelta(seconds=2)}
 
 
 def keeper(world):
@@ -243,7 +253,13 @@ def test_while_no_worker_for_upkeep_is_alive_an_urgent_one_counts_and_settles_wh
     tick()
 
     done = {name for (name,) in world.sql("select name from periodic_job where finished_at is not null")}
-    assert done == {"count_signatures", "recover_leases", "watch_lanes", "note_minutes", "tally_queues"}
+    assert done == {
+        "signatures.count",
+        "mail.recover_leases",
+        "lanes.watch_health",
+        "throughput.record",
+        "queues.count",
+    }
     assert done < set(with_keeper)
     assert not done & set(enqueued)
     assert (in_time, world.sql("select count from petition")) == ([(0,)], [(1,)])
@@ -256,8 +272,8 @@ def test_every_job_runs_twice_without_harm(world):
     world.clock.forward(days=2)
 
     for _ in range(2):
-        for name in delivery_jobs.jobs(world.runtime):
-            delivery_jobs.run_job(world.runtime, name)
+        for name, job in jobs_of(world).items():
+            run_job(world.runtime, name, job)
 
     assert world.sql("select count from petition") == [(1,)]
     assert world.sql("select count(*) from message where kind = 'reminder'") == [(1,)]
@@ -267,7 +283,7 @@ def test_every_job_runs_twice_without_harm(world):
 def test_upkeep_goes_before_bulk_mail_however_much_of_it_waits(app):
     for _ in range(5):
         assert nudge_lane(app, Lane.BULK)
-    assert enqueue_job(app, "count_signatures")
+    assert enqueue_job(app, "signatures.count")
     taken = []
     with app.connection_for_read() as connection, connection.channel() as channel:
         # As a worker does it: the queues in the order of its command line, one message at a time.
@@ -278,10 +294,10 @@ def test_upkeep_goes_before_bulk_mail_however_much_of_it_waits(app):
         with consumer:
             connection.drain_events(timeout=5)
 
-    assert taken == ["upkeep.run_job"]
+    assert taken == ["signatures.count"]
 
 
 def test_an_unknown_queue_is_an_error(app):
     with pytest.raises(Exception, match="nowhere"):
-        app.send_task("mail.drain_lane", args=["urgent"], queue="nowhere")
+        app.send_task("mail.send_urgent", queue="nowhere")
     assert QUEUES == ("urgent", "bulk", "upkeep")

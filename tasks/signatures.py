@@ -1,0 +1,29 @@
+"""Signatures: count them, remind of them once, expire those that were not confirmed."""
+
+from celery import shared_task
+
+from tasks.process import current
+
+
+@shared_task(name="signatures.count")
+def count() -> None:
+    """Add new confirmations to the cached counts and record milestones. Each signature is counted once, by its flag."""
+    current().run_job("signatures.count")
+
+
+@shared_task(name="signatures.recount")
+def recount() -> None:
+    """Count every petition from its rows and correct a drift. A second run finds no drift."""
+    current().run_job("signatures.recount")
+
+
+@shared_task(name="signatures.remind")
+def remind() -> None:
+    """Plan one reminder for each signature that has waited a day. The row is marked, so that a second run skips it."""
+    current().run_job("signatures.remind")
+
+
+@shared_task(name="signatures.expire")
+def expire() -> None:
+    """End signatures not confirmed in time and erase their personal data. A second run finds none pending."""
+    current().run_job("signatures.expire")
