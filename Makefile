@@ -4,7 +4,7 @@
 BIN = .venv/bin
 ARGS =
 
-.PHONY: help install run test check translations bench-web bench pictures lock clean
+.PHONY: help install run test test-twice check translations bench-web bench pictures lock clean
 
 help:
 	@echo "make run            install, then start everything here: database, queue, web, workers, mail"
@@ -24,10 +24,17 @@ install:
 run: install
 	@exec $(BIN)/countersign up $(ARGS)
 
-# More than four processes gain nothing: they share one database server. Tests that share one installation run in one of
-# them (tests/kit/sharing.py).
+# Four processes, even on two cores: many tests wait for other processes, deadlines and leases. More gain nothing, for they
+# share one database server. Tests that share one installation run in one of them (tests/kit/sharing.py). The tests start
+# hundreds of processes; where PYTHONDONTWRITEBYTECODE is set, each would compile the product anew, so it is emptied.
+PYTEST_ARGS = -n 4 $(ARGS)
+
 test: install
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# For CI: asks once more, alone, what has failed, and names what passes then.
+test-twice: install
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m tests.kit.twice $(PYTEST_ARGS)
 
 check: install
 	$(BIN)/ruff check .

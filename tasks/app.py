@@ -111,7 +111,9 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
             "health_check_interval": 10,
+            # Try once more at once: kombu would wait 2 s before, for each wake-up of a tick while Redis is down.
             "max_retries": 1,
+            "interval_start": 0,
         },
         "task_publish_retry": False,
         "task_soft_time_limit": SOFT_LIMIT,

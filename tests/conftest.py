@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from campaign.database import migrate
 from campaign.local.servers import postgres
-from tests.kit import browsers, open_files, sharing, wake_ups
+from tests.kit import browsers, open_files, sharing, skipping, wake_ups
 from tests.kit import engines as kit_engines
 from tests.kit.worlds import World, make_world, settings_for
 
@@ -50,6 +50,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log) -> sharing.Schedulin
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     browsers.say_what_was_skipped(terminalreporter)
+    skipping.say_what_was_skipped(terminalreporter)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

