@@ -81,7 +81,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     if settings.proxies:
         # X-Forwarded-Host is never believed: links come from the base URL.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)  # type: ignore[method-assign]
-    app.wsgi_app = app.extensions[page_cache.PLACE] = page_cache.Kept(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = app.extensions[page_cache.PLACE] = page_cache.PageCache(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 

@@ -12,6 +12,13 @@ from campaign.errors import CountersignError
 from campaign.security.encryption import DataKey, Vault, derive, keyed_hash
 from campaign.security.tokens import Tokens
 from campaign.settings import Settings
+from campaign.ttl_cache import TTLCache
+
+FRESH = 1.0
+"""Seconds for which a process may use what it last read from the database."""
+
+MAX_CACHED = 1_000
+"""Entries of that cache."""
 
 
 def now() -> datetime:
@@ -57,6 +64,8 @@ class Runtime:
     epoch: uuid.UUID
     clock: Callable[[], datetime] = now
     chance: Callable[[], float] = random.random
+    cache: TTLCache = field(default_factory=lambda: TTLCache(FRESH, max_entries=MAX_CACHED), repr=False)
+    """Values read from the database and asked for by many requests; keys begin with what they are of."""
 
     def close(self) -> None:
         """Give back what the runtime holds open."""

@@ -1,6 +1,5 @@
 """From a claimed message to an envelope: who gets it, in which language, with which links."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -24,10 +23,10 @@ from campaign.settings import ROOT, Settings
 from campaign.signatures import queries as signature_queries
 from campaign.signatures.confirming import code_for
 from campaign.smtp.transport import Envelope
-from campaign.states import MessageKind
+from campaign.ttl_cache import TTLCache
 
-COUNT_LIFE = 10.0
-"""Seconds for which a compiled thank-you, which shows the count, is used again."""
+COMPILED_LIFE = 10.0
+"""Seconds for which a compiled mail is used again: it may show the count, or the sender's name, of when it was made."""
 
 MAX_COMPILED = 500
 
@@ -72,7 +71,7 @@ class Mailer:
         self.runtime = runtime
         self.signer = signer if signer is not None else load_signer(runtime.settings)
         self.composer = Composer(ROOT / "templates" / "email")
-        self._compiled: dict[tuple[object, ...], tuple[float, CompiledMail]] = {}
+        self._compiled = TTLCache(COMPILED_LIFE, max_entries=MAX_COMPILED)
         # Of one batch: which compiled form a blast has in a language.
         self._batch: tuple[Materials | None, dict[tuple[int, str | None], CompiledMail]] = (None, {})
         self._names = Names.by(runtime)
@@ -186,7 +185,7 @@ class Mailer:
         return compiled
 
     def compiled(self, message: Claimed, materials: Materials) -> CompiledMail:
-        """The compiled form of a message's kind, petition, blast and language; made once and used for many.
+        """The compiled form of a message's kind, petition, blast and language; used for many.
 
         Raises:
             CountersignError: the templates or the organiser's text can't be compiled.
@@ -197,14 +196,7 @@ class Mailer:
             message.kind, locale, message.blast_id or message.about_id, message.wants_updates, message.account_id,
             None if opened is None else opened.text_for(locale).id,
         )  # fmt: skip
-        known = self._compiled.get(key)
-        if known is not None and (message.kind not in SHORT_LIVED or time.monotonic() - known[0] < COUNT_LIFE):
-            return known[1]
-        compiled = self.compile(message, materials)
-        if len(self._compiled) >= MAX_COMPILED:
-            self._compiled.clear()
-        self._compiled[key] = (time.monotonic(), compiled)
-        return compiled
+        return self._compiled.get(key, lambda: self.compile(message, materials))
 
     def compile(self, message: Claimed, materials: Materials) -> CompiledMail:
         """The compiled form, made anew and remembered nowhere.
@@ -252,7 +244,3 @@ class Mailer:
             campaign_ids=(f"b{blast.id}", f"p{petition_id}", str(blast.kind)),
             sender_id="countersign",
         )
-
-
-SHORT_LIVED = frozenset({MessageKind.THANK_YOU, MessageKind.TEST, MessageKind.ADMIN_ALERT})
-"""Kinds whose compiled form shows the present count or state, or a text that its writer may still change."""

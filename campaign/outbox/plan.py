@@ -6,7 +6,6 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import text
 
@@ -129,9 +128,6 @@ class Origin:
     network: bytes | None
 
 
-_salts: dict[tuple[UUID, str], bytes] = {}
-
-
 def network_prefix(address: str | None) -> str | None:
     """The /24 (IPv4) or /56 (IPv6) an address is in; None if it is no address."""
     try:
@@ -165,11 +161,10 @@ def origin(runtime: Runtime, canonical: str, network: str | None) -> Origin:
 
 def _salt(runtime: Runtime) -> bytes:
     day = runtime.clock().date().isoformat()
-    key = (runtime.epoch, day)
-    if key not in _salts:
-        _salts.clear()
-        _salts[key] = runtime.store.transact(lambda tx: allowance.salt_of(tx, day, secrets.token_bytes(32)))
-    return _salts[key]
+    return runtime.cache.get(
+        ("allowance salt", day),
+        lambda: runtime.store.transact(lambda tx: allowance.salt_of(tx, day, secrets.token_bytes(32))),
+    )
 
 
 def plan(tx: Transaction, whose: Origin, wanted: Plan, *, now: datetime) -> bool:

@@ -1,15 +1,13 @@
 """Petitions: write, publish, close, and show them."""
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from weakref import WeakKeyDictionary
 
 from campaign.accounts import audit
 from campaign.accounts import queries as account_queries
-from campaign.database.connection import DuplicateError, Store, Transaction
+from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.petitions import queries
 from campaign.petitions.markdown import to_html
@@ -21,9 +19,6 @@ from campaign.states import PETITION_MOVES, PetitionState
 
 KEY_PLACE = "petition.data_key"
 """Characters of an author, an addressee or a summary."""
-
-FRESH = 1.0
-"""Seconds for which a process may work with what it last read of a petition."""
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
 
@@ -79,12 +74,8 @@ def _opened(runtime: Runtime, stored: queries.Stored | None) -> Opened:
     return Opened(stored.petition, stored.texts, key)
 
 
-_recent: WeakKeyDictionary[Store, dict[str, tuple[float, Opened]]] = WeakKeyDictionary()
-"""What this process last read, per store: an id would be given to the next store once this one is gone."""
-
-
 def by_slug(runtime: Runtime, slug: str, *, fresh: bool = False) -> Opened:
-    """A petition by the name in its URL, as it was at most :data:`FRESH` seconds ago.
+    """A petition by the name in its URL, from the cache of the runtime unless it must be ``fresh``.
 
     Raises:
         NotFoundError: no petition has this name.
@@ -92,15 +83,11 @@ def by_slug(runtime: Runtime, slug: str, *, fresh: bool = False) -> Opened:
     if not _SLUG.fullmatch(slug):
         # A name that no petition can have, such as one with a NUL, is not asked for.
         raise NotFoundError("there is no such petition")
-    recent = _recent.setdefault(runtime.store, {})
-    known = recent.get(slug)
-    if known is not None and not fresh and time.monotonic() - known[0] < FRESH:
-        return known[1]
-    opened = _opened(runtime, runtime.store.transact(lambda tx: queries.by_slug(tx, slug)))
-    if len(recent) > 1_000:
-        recent.clear()
-    recent[slug] = (time.monotonic(), opened)
-    return opened
+    if fresh:
+        forget(runtime, slug)
+    return runtime.cache.get(
+        ("petition", slug), lambda: _opened(runtime, runtime.store.transact(lambda tx: queries.by_slug(tx, slug)))
+    )
 
 
 def by_id(runtime: Runtime, tx: Transaction, petition_id: int) -> Opened:
@@ -129,13 +116,13 @@ def _card(stored: queries.Stored, locale: str) -> PetitionCard:
     return PetitionCard(petition.slug, shown.title, shown.summary, shown.locale, petition.count, petition.goal)
 
 
-def count(runtime: Runtime, slug: str) -> Count:
-    """The public count and the goal; cheap, for it is polled.
+def count(runtime: Runtime, slug: str, *, fresh: bool = False) -> Count:
+    """The public count and the goal, from the cache of the runtime unless it must be ``fresh``.
 
     Raises:
         NotFoundError: no such petition, or it is still a draft.
     """
-    petition = by_slug(runtime, slug).petition
+    petition = by_slug(runtime, slug, fresh=fresh).petition
     if petition.state is PetitionState.DRAFT:
         raise NotFoundError("there is no such petition")
     return Count(petition.count, petition.goal)
@@ -319,5 +306,5 @@ def _move(runtime: Runtime, slug: str, to: PetitionState, *, by: int | None) -> 
 
 
 def forget(runtime: Runtime, slug: str) -> None:
-    """Drop what this process remembers of a petition, so that its own change shows at once."""
-    _recent.get(runtime.store, {}).pop(slug, None)
+    """Drop a petition from the cache of this process, so that its own change shows at once."""
+    runtime.cache.drop(("petition", slug))

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from functools import cache
 from typing import Literal
-from uuid import UUID
 
 from sqlalchemy import text
 
@@ -27,9 +26,6 @@ def wording(purpose: Purpose, locale: str) -> str:
     return gettext("Send me news about this petition by email. I can stop this at any time with one click.")
 
 
-_known: dict[tuple[UUID, bytes], int] = {}
-
-
 @cache
 def _said(purpose: Purpose, locale: str) -> tuple[str, bytes]:
     said = wording(purpose, locale)
@@ -37,17 +33,17 @@ def _said(purpose: Purpose, locale: str) -> tuple[str, bytes]:
 
 
 def consent_id(runtime: Runtime, purpose: Purpose, locale: str) -> int:
-    """The stored row of a wording; remembered, for wordings only change with a release.
+    """The stored row of a wording, from the cache of the runtime.
 
-    Stored in a transaction of its own: an id that is remembered must not vanish with somebody's rollback.
+    Stored in a transaction of its own: an id in the cache must not vanish with the rollback of a caller.
     """
     said, digest = _said(purpose, locale)
-    key = (runtime.epoch, digest)
-    if key not in _known:
-        _known[key] = runtime.store.transact(
+    return runtime.cache.get(
+        ("consent", purpose, locale),
+        lambda: runtime.store.transact(
             lambda tx: petition_queries.consent_id(tx, purpose=purpose, locale=locale, wording=said, digest=digest)
-        )
-    return _known[key]
+        ),
+    )
 
 
 def by_ids(tx: Transaction, ids: Iterable[int | None]) -> dict[int, tuple[str, str, str]]:

@@ -44,12 +44,12 @@ class PetitionPage:
 
 
 def show(runtime: Runtime, slug: str, locale: str, *, signers: int = 10) -> PetitionPage:
-    """What the public page shows, in the nearest language.
+    """What the public page shows, in the nearest language; read now, because the page itself is cached for a second.
 
     Raises:
         NotFoundError: no such petition, or it is still a draft.
     """
-    opened = by_slug(runtime, slug)
+    opened = by_slug(runtime, slug, fresh=True)
     petition = opened.petition
     if petition.state is PetitionState.DRAFT:
         raise NotFoundError("there is no such petition")

@@ -3,6 +3,7 @@
 from flask import Flask, Response, g, request
 
 from campaign.settings import Settings
+from campaign.views.rendering import static_hashes
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -47,6 +48,14 @@ def without_referrer(response: Response) -> Response:
     return keep_private(response)
 
 
+def _names_its_content(response: Response) -> bool:
+    """True for a static file whose address holds the hash of its content: what is kept under it is never stale."""
+    if request.endpoint != "static" or response.status_code not in {200, 304}:
+        return False
+    digest = static_hashes().get((request.view_args or {})["filename"])
+    return digest is not None and request.args.get("v") == digest
+
+
 def install(app: Flask, settings: Settings) -> None:
     """Add the headers to every answer of the application."""
     always = list(ALWAYS.items())
@@ -61,8 +70,7 @@ def install(app: Flask, settings: Settings) -> None:
         for name, value in usually:
             if name not in headers:
                 headers.add(name, value)
-        if request.endpoint == "static" and request.args.get("v"):
-            # The address holds a hash of the content: what is kept under it can never be stale.
+        if _names_its_content(response):
             headers["Cache-Control"] = A_YEAR
         elif "language" in g and "Vary" not in headers:
             headers.add("Vary", "Accept-Language")

@@ -10,28 +10,35 @@ from werkzeug.http import parse_accept_header
 from campaign.i18n import choose_language, translations
 from campaign.settings import LANGUAGES
 
+LONGEST_HEADER = 200
+"""Characters of an Accept-Language header that are read: more than a browser sends, and the longest key cached here."""
+
+_OUR_QUERIES = {f"lang={code}": code for code in LANGUAGES}
+"""The queries of our own links, which are nearly all that come: these need no parsing."""
+
 
 @lru_cache(maxsize=512)
-def _preferred(header: str) -> str:
+def preferred(header: str) -> str:
+    """The one of our languages that an Accept-Language header likes best; the first one if it names none."""
     # Best first, and fa-IR counts as fa: werkzeug's own best_match would prefer a weaker but exact tag.
-    for tag, _quality in parse_accept_header(header[:200], LanguageAccept):
+    for tag, _quality in parse_accept_header(header, LanguageAccept):
         near = choose_language(tag, fallback="")
         if near:
             return near
     return LANGUAGES[0]
 
 
-@lru_cache(maxsize=512)
 def wanted(query: str) -> str:
     """What the query says of the language, as Flask reads it: the first of several."""
-    if "=" not in query:
-        return ""
+    # Not cached by the query: visitors would fill such a cache with their own strings.
+    if query in _OUR_QUERIES or "=" not in query:
+        return _OUR_QUERIES.get(query, "")
     return next((value for name, value in parse_qsl(query, keep_blank_values=True) if name == "lang"), "")
 
 
 def among(named: str, header: str) -> str:
     """The language of an answer: the one that the address names, if it is ours, else by the Accept-Language header."""
-    return named if named in LANGUAGES else _preferred(header)
+    return named if named in LANGUAGES else preferred(header[:LONGEST_HEADER])
 
 
 def asked_for() -> str | None:

@@ -1,38 +1,47 @@
-"""Answers that are the same for everybody, kept for a second in front of Flask: a process's shared cache (RFC 9111).
+"""The page cache: public pages, kept for a second in front of Flask (a shared cache in the sense of RFC 9111).
 
-In a rush nearly every request is for a page that was made a moment ago. Such an answer needs no routing, no request
-object and no template, so it is given before Flask is asked. Which answers may be kept is said by the views
-(:func:`for_everybody`). Such an answer depends on the path, the host and the language alone; whatever else stands in
-the query (marks of campaigns and of other sites) must not show in it.
+In a rush nearly every request is for a page that was rendered a moment ago. A cached answer needs no routing, no
+request object and no template. Views choose what is cached by answering with :func:`for_everybody`. Such an answer
+depends on host, path and language alone: nothing else of the request may show in it.
 """
 
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from flask import Response, current_app, request
+from flask import Response, current_app
 from werkzeug.http import parse_etags
 
 from campaign.views.language import among, wanted
 
 FRESH = "public, max-age=1"
-"""Cache-Control of an answer that anyone may keep for a second: one answer serves all who ask in that second."""
+"""Cache-Control of an answer that every cache may keep for a second; the page cache keeps no other."""
 
 SECONDS = 1.0
-"""How long an answer is kept: the count is up to two seconds old anyway."""
+"""Seconds after which a cached answer is not used."""
 
-GRACE = 1.0
-"""Seconds more for which others get the old answer while one request makes the new one."""
+RENEW = 0.5
+"""Seconds after which one request renders the page again. Until it has, other requests get the cached answer.
 
-ROOM = 512
-"""Answers kept. The pages of one site number petitions times languages, so this is a bound against abuse only."""
+Half of an answer's life is left for it: on a busy machine rendering takes long, and once the answer has expired every
+waiting request renders the page.
+"""
+
+MAX_ENTRIES = 512
+"""Answers kept; a site has about as many as petitions times languages."""
+
+MAX_BYTES = 16 * 1024 * 1024
+"""Bytes of all cached bodies together."""
 
 WHOLE = 256 * 1024
-"""Bytes up to which an answer is handed to the server in one piece, which is cheaper than piece by piece."""
+"""Bytes up to which an answer is cached, and handed to the server in one piece, which is cheaper than in several."""
 
-PLACE = "kept answers"
+PLACE = "page cache"
 """Key in Flask's ``extensions``."""
 
 _OF_THE_BODY = frozenset({"content-length", "content-type"})
@@ -43,26 +52,26 @@ _Key = tuple[str | None, str, str]
 
 
 def for_everybody(body: bytes, mimetype: str) -> Response:
-    """An answer that is the same for all who ask for this path in this language: anybody may keep it for a second."""
+    """A public answer, which depends on host, path and language alone. The page cache answers If-None-Match for it."""
     response = current_app.response_class(body, mimetype=mimetype)
     response.headers["Cache-Control"] = FRESH
+    response.date = datetime.now(UTC)
     response.add_etag()
-    response.make_conditional(request)
     return response
 
 
 @dataclass
 class _Answer:
-    """An answer with its status 200, and until when it may be given."""
+    """A public answer with status 200, and until when it may be given."""
 
     headers: _Headers
     etag: str
     body: bytes
     renew_at: float
-    ends_at: float
+    expires_at: float
 
     def give(self, condition: str | None, start_response: StartResponse) -> Iterable[bytes]:
-        """The answer; without its body for somebody who has it already (RFC 9110 section 13.1.2)."""
+        """The answer; 304 without its body if ``condition``, an If-None-Match header, names it (RFC 9110, 13.1.2)."""
         if condition and parse_etags(condition).contains_weak(self.etag):
             bare = [(name, value) for name, value in self.headers if name.lower() not in _OF_THE_BODY]
             start_response("304 NOT MODIFIED", bare)
@@ -71,8 +80,12 @@ class _Answer:
         return [self.body]
 
 
-class Kept:
-    """Answers from memory what it can, and asks the application for the rest. Safe to share between threads."""
+class PageCache:
+    """Answers GET requests from memory where it can, and asks the application for the rest.
+
+    An answer is used for :data:`SECONDS`, and the number and the size of all answers are bounded. Safe to share
+    between threads.
+    """
 
     def __init__(self, application: WSGIApplication, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Stand before an application.
@@ -83,41 +96,46 @@ class Kept:
         """
         self._application = application
         self._clock = clock
-        self._answers: dict[_Key, _Answer] = {}
+        self._lock = threading.Lock()
+        # In the order of expiry, which is that of insertion because all answers live equally long.
+        self._answers: OrderedDict[_Key, _Answer] = OrderedDict()
+        self._size = 0
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         if environ["REQUEST_METHOD"] != "GET":
             return self._ask(None, environ, start_response)
         # The host as it was sent: one that is not ours gets 400, and only what was answered with 200 is kept.
+        # Of query and headers only the language they lead to: visitors can't fill the cache with strings of theirs.
         key = (
             environ.get("HTTP_HOST"),
             environ.get("PATH_INFO", ""),
             among(wanted(environ.get("QUERY_STRING", "")), environ.get("HTTP_ACCEPT_LANGUAGE", "")),
         )
         answer = self._answers.get(key)
-        if answer is None:
-            return self._ask(key, environ, start_response)
-        now = self._clock()
-        condition = environ.get("HTTP_IF_NONE_MATCH")
-        if now < answer.renew_at:
-            return answer.give(condition, start_response)
-        # This request makes the next answer; others get this one meanwhile, but never one that is older than its grace.
-        answer.renew_at = answer.ends_at
-        environ.pop("HTTP_IF_NONE_MATCH", None)
-        return self._ask(key, environ, start_response, condition=condition)
+        if answer is not None:
+            if self._clock() < answer.renew_at:
+                return answer.give(environ.get("HTTP_IF_NONE_MATCH"), start_response)
+            # This request renews the answer. Meanwhile others get the cached one, until it expires.
+            answer.renew_at = answer.expires_at
+        return self._ask(key, environ, start_response)
 
     def __len__(self) -> int:
-        """How many answers are kept."""
+        """The number of cached answers."""
         return len(self._answers)
 
-    def clear(self) -> None:
-        """Forget everything at once."""
-        self._answers.clear()
+    @property
+    def size(self) -> int:
+        """Bytes of the cached bodies."""
+        return self._size
 
-    def _ask(
-        self, key: _Key | None, environ: WSGIEnvironment, start_response: StartResponse, *, condition: str | None = None
-    ) -> Iterable[bytes]:
+    def clear(self) -> None:
+        """Drop all answers."""
+        with self._lock:
+            self._answers.clear()
+            self._size = 0
+
+    def _ask(self, key: _Key | None, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         begun: list[tuple[str, _Headers]] = []
 
         def begin(status: str, headers: _Headers, _error: object = None, /) -> Callable[[bytes], object]:
@@ -129,26 +147,43 @@ class Kept:
         named = {name.lower(): value for name, value in headers}
         if int(named.get("content-length", WHOLE + 1)) <= WHOLE:
             pieces = _joined(pieces)
+        answer = self._public_answer(status, headers, named, pieces)
         if key is not None:
-            answer = self._note(key, status, headers, named, pieces)
-            if answer is not None:
-                return answer.give(condition, start_response)
+            self._keep(key, answer)
+        if answer is not None:
+            return answer.give(environ.get("HTTP_IF_NONE_MATCH"), start_response)
         start_response(status, headers)
         return pieces
 
-    def _note(
-        self, key: _Key, status: str, headers: _Headers, named: dict[str, str], pieces: Iterable[bytes]
+    def _public_answer(
+        self, status: str, headers: _Headers, named: dict[str, str], pieces: Iterable[bytes]
     ) -> _Answer | None:
-        is_for_all = named.get("cache-control") == FRESH and "set-cookie" not in named
-        if not (is_for_all and status.startswith("200") and isinstance(pieces, list)):
-            self._answers.pop(key, None)
+        is_public = named.get("cache-control") == FRESH and "set-cookie" not in named
+        if not (is_public and status.startswith("200") and isinstance(pieces, list)):
             return None
         now = self._clock()
-        answer = _Answer(headers, named.get("etag", "").strip('"'), pieces[0], now + SECONDS, now + SECONDS + GRACE)
-        if len(self._answers) >= ROOM:
-            self._answers.clear()
-        self._answers[key] = answer
-        return answer
+        return _Answer(headers, named.get("etag", "").strip('"'), pieces[0], now + RENEW, now + SECONDS)
+
+    def _keep(self, key: _Key, answer: _Answer | None) -> None:
+        if answer is None and key not in self._answers:
+            return
+        with self._lock:
+            self._drop(key)
+            if answer is None:
+                return
+            self._answers[key] = answer
+            self._size += len(answer.body)
+            while self._answers and self._must_drop(next(iter(self._answers.values()))):
+                self._drop(next(iter(self._answers)))
+
+    def _must_drop(self, oldest: _Answer) -> bool:
+        is_full = len(self._answers) > MAX_ENTRIES or self._size > MAX_BYTES
+        return is_full or self._clock() >= oldest.expires_at
+
+    def _drop(self, key: _Key) -> None:
+        answer = self._answers.pop(key, None)
+        if answer is not None:
+            self._size -= len(answer.body)
 
 
 def _joined(pieces: Iterable[bytes]) -> list[bytes]:

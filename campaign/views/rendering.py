@@ -1,8 +1,9 @@
 """Templates: what each of them may use, and how a page becomes an answer."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import urlencode
 
 import segno
@@ -21,13 +22,18 @@ TEMPLATES = ROOT / "templates" / "pages"
 
 
 @cache
+def static_hashes() -> Mapping[str, str]:
+    """A hash of the content of each static file, by its path below ``static/``; read once per process."""
+    files = (path for path in STATIC.rglob("*") if path.is_file())
+    return {file.relative_to(STATIC).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in files}
+
+
 def asset(name: str) -> str:
     """Address of a static file with a hash of its content, so that it may be kept for a year."""
-    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
-    return f"/static/{name}?v={digest}"
+    return f"/static/{name}?v={static_hashes()[name]}"
 
 
-@cache
+@lru_cache(maxsize=256)
 def qr_code(address: str) -> Markup:
     """A QR code of an address as one SVG element; black on white, which every camera reads, in the dark as well."""
     code = segno.make(address, error="m", micro=False)

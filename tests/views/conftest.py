@@ -108,7 +108,7 @@ class Site:
     def refresh(self) -> None:
         """Forget what the process remembers for a second, as if it had passed."""
         petitions.forget(self.runtime, SLUG)
-        for memory in ("brief pages", "kept answers"):
+        for memory in ("brief pages", "page cache"):
             self.app.extensions[memory].clear()
 
 

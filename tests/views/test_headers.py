@@ -62,6 +62,33 @@ def test_a_static_file_named_by_its_content_may_be_kept_for_a_year(site: Site):
     assert "immutable" not in plain.headers.get("Cache-Control", "")
 
 
+def test_a_browser_that_has_a_named_file_is_told_again_that_it_may_keep_it(site: Site):
+    tag = site.get(asset("site.css")).headers["ETag"]
+
+    again = site.get(asset("site.css"), headers={"If-None-Match": tag})
+
+    assert again.status_code == 304
+    assert "immutable" in again.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/static/none.css?v=0123456789ab", 404),
+        ("/static/site.css?v=0123456789ab", 200),
+        ("/static/site.css?v=", 200),
+        (f"/static/./{asset('site.css').removeprefix('/static/')}", 200),
+        (asset("site.css").replace("site.css", "admin.css"), 200),
+    ],
+)
+def test_only_a_file_with_the_hash_of_its_content_may_be_kept_for_a_year(site: Site, path: str, status: int):
+    answer = site.get(path)
+
+    assert answer.status_code == status
+    assert "immutable" not in answer.headers["Cache-Control"]
+    assert "max-age=31536000" not in answer.headers["Cache-Control"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [("GET", "/nothing", 404), ("PUT", "/privacy", 405), ("GET", "/p/none", 404), ("POST", "/p/none/sign", 404)],

@@ -1,8 +1,9 @@
-"""What is the same for everybody is answered in front of Flask; nobody may notice but by the clock."""
+"""Public pages are answered in front of Flask: the same answer, at most a second old, in bounded memory."""
 
 import pytest
 
-from campaign.views.page_cache import FRESH, GRACE, SECONDS, Kept
+from campaign.views import language
+from campaign.views.page_cache import FRESH, MAX_BYTES, MAX_ENTRIES, RENEW, SECONDS, WHOLE, PageCache
 from tests.kit.sites import make_web
 from tests.kit.worlds import make_world
 from tests.views.conftest import SLUG, Site
@@ -13,19 +14,20 @@ PAGES = ["/", f"/p/{SLUG}", f"/p/{SLUG}?lang=fa", f"/p/{SLUG}/count.json"]
 class Kitchen:
     """An application that numbers its answers, and a memory before it whose clock stands still."""
 
-    def __init__(self, control: str = FRESH, status: str = "200 OK") -> None:
-        self.control, self.status = control, status
+    def __init__(self, control: str = FRESH, status: str = "200 OK", *, cookie: bool = False, size: int = 0) -> None:
+        self.control, self.status, self.size = control, status, size
+        self.more = [("Set-Cookie", "session=secret")] if cookie else []
         self.made, self.now, self.meanwhile = 0, 0.0, None
-        self.kept = Kept(self.cook, clock=lambda: self.now)
+        self.kept = PageCache(self.cook, clock=lambda: self.now)
 
     def cook(self, _environ, start_response):
         self.made += 1
-        body = str(self.made).encode()
+        body = str(self.made).encode().ljust(self.size)
         if self.meanwhile is not None:
             ask, self.meanwhile = self.meanwhile, None
             self.seen = ask()
         headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body))), ("ETag", f'"{self.made}"')]
-        start_response(self.status, [*headers, ("Cache-Control", self.control)])
+        start_response(self.status, [*headers, *self.more, ("Cache-Control", self.control)])
         return [body]
 
     def ask(self, path="/", *, method="GET", query="", **headers):
@@ -122,27 +124,29 @@ def test_while_one_request_makes_the_next_answer_the_others_get_the_old_one():
     kitchen = Kitchen()
     kitchen.ask()
 
-    kitchen.now, kitchen.meanwhile = SECONDS, kitchen.ask
+    kitchen.now, kitchen.meanwhile = RENEW, kitchen.ask
     renewed = kitchen.ask()[1]
 
     assert (kitchen.seen[1], renewed, kitchen.made) == ("1", "2", 2)
 
 
-def test_nobody_gets_an_answer_that_is_older_than_its_grace():
+def test_no_answer_is_given_that_is_older_than_a_second():
     kitchen = Kitchen()
     kitchen.ask()
 
-    kitchen.now, kitchen.meanwhile = SECONDS + GRACE, kitchen.ask
+    kitchen.now, kitchen.meanwhile = SECONDS, kitchen.ask
     renewed = kitchen.ask()[1]
 
     assert kitchen.seen[1] == "3"
     assert renewed == "2"
 
 
-def test_a_page_that_is_renewed_for_a_browser_with_an_old_one_is_kept_for_all():
+@pytest.mark.parametrize("before", [[], ["/"]])
+def test_a_page_that_is_made_for_a_browser_with_an_old_one_is_kept_for_all(before: list[str]):
     kitchen = Kitchen()
-    kitchen.ask()
-    kitchen.now = SECONDS
+    for path in before:
+        kitchen.ask(path)
+    kitchen.made, kitchen.now = 1, SECONDS
 
     old = kitchen.ask(HTTP_IF_NONE_MATCH='"1"')
     same = kitchen.ask(HTTP_IF_NONE_MATCH='"2"')
@@ -174,13 +178,58 @@ def test_forms_and_questions_for_the_head_alone_go_to_flask():
     assert [kitchen.ask(method=method)[1] for method in ("GET", "POST", "HEAD", "GET")] == ["1", "2", "3", "1"]
 
 
-def test_an_attacker_with_many_spellings_fills_no_memory():
+def test_what_sets_a_cookie_is_never_given_to_another():
+    kitchen = Kitchen(cookie=True)
+
+    assert [kitchen.ask()[1], kitchen.ask()[1]] == ["1", "2"]
+
+
+def test_a_hundred_thousand_headers_and_queries_fill_no_memory():
+    kitchen = Kitchen()
+
+    for number in range(100_000):
+        kitchen.ask(query=f"fbclid={number}", HTTP_ACCEPT_LANGUAGE=f"x{number},de", HTTP_USER_AGENT=f"{number}")
+
+    assert (kitchen.made, len(kitchen.kept)) == (1, 1)
+
+
+def test_of_a_header_only_a_bounded_part_is_remembered():
+    language.preferred.cache_clear()
+
+    chosen = {language.among("", f"de,{'x' * language.LONGEST_HEADER}{number}") for number in range(1_000)}
+
+    assert chosen == {"de"}
+    assert language.preferred.cache_info().currsize == 1
+
+
+def test_many_spellings_of_the_host_fill_no_memory():
     kitchen = Kitchen()
 
     for port in range(2_000):
         kitchen.ask(HTTP_HOST=f"localhost:{port}")
 
-    assert len(kitchen.kept) <= 512
+    assert len(kitchen.kept) == MAX_ENTRIES
+
+
+def test_the_bytes_of_all_answers_are_bounded():
+    kitchen = Kitchen(size=WHOLE)
+
+    for number in range(100):
+        kitchen.ask(f"/p/{number}")
+
+    assert kitchen.kept.size == MAX_BYTES
+    assert len(kitchen.kept) == MAX_BYTES // WHOLE
+
+
+def test_answers_that_have_expired_leave_with_the_next_one():
+    kitchen = Kitchen()
+    for number in range(10):
+        kitchen.ask(f"/p/{number}")
+    kitchen.now = SECONDS
+
+    kitchen.ask("/")
+
+    assert (len(kitchen.kept), kitchen.kept.size) == (1, 2)
 
 
 def test_the_page_of_a_draft_is_never_kept_for_others(database_url, tmp_path):

@@ -1,6 +1,5 @@
 """The overview of one petition: how it does, its milestones, and the buttons that open and close it."""
 
-import time
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort, current_app
@@ -12,28 +11,32 @@ from campaign.blasts.rules import BlastStage
 from campaign.petitions import petitions
 from campaign.settings import ROOT
 from campaign.signatures import statistics
-from campaign.signatures.statistics import Bucket, Span, Statistics
+from campaign.signatures.statistics import Bucket, Span
+from campaign.ttl_cache import TTLCache
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.charts import Chart, chart
 from campaign.views.current import runtime
 from campaign.views.desk import frame
 from campaign.views.language import language
-from campaign.views.page_cache import Brief
 
 pages = Blueprint("desk_overview", __name__, template_folder=str(ROOT / "templates"))
 
-NUMBERS = "brief statistics"
+NUMBERS = "statistics"
+"""Key in Flask's ``extensions``."""
+
 REMEMBERED = 15.0
 """Seconds for which the numbers of a span are kept: over a million signatures they cost a second."""
+
+MAX_NUMBERS = 512
 
 AHEAD = frozenset({BlastStage.SCHEDULED, BlastStage.SENDING, BlastStage.FREEZING, BlastStage.PAUSED, BlastStage.HELD})
 
 
 @pages.record
 def _remember(state: object) -> None:
-    """Give the application its short memory of numbers."""
-    state.app.extensions[NUMBERS] = Brief(REMEMBERED, time.monotonic)  # type: ignore[attr-defined]  # Flask's state
+    """Give the application its cache of numbers."""
+    state.app.extensions[NUMBERS] = TTLCache(REMEMBERED, max_entries=MAX_NUMBERS)  # type: ignore[attr-defined]  # Flask's state
 
 
 @pages.get("/organiser/p/<slug>")
@@ -42,8 +45,8 @@ def show(slug: str) -> Response:
     """Count, sign-ups, funnel, milestones and what goes out next."""
     petition_id, zone = visitor.petition_id(), frame.zone()
     span = Span(forms.asked("span")) if forms.asked("span") in set(Span) else Span.HOURS
-    memory: Brief[Statistics] = current_app.extensions[NUMBERS]
-    numbers = memory.get(
+    cache: TTLCache = current_app.extensions[NUMBERS]
+    numbers = cache.get(
         (petition_id, span, zone), lambda: statistics.statistics(runtime(), petition_id, span, zone=zone)
     )
     return frame.desk_page(

@@ -149,7 +149,7 @@ def inbox(slug: str, *, handle: str, masked: str, problems: forms.Problems = for
 @allow(Access.PUBLIC)
 def count(slug: str) -> Response:
     """The public count and the goal; cacheable for a second, with an ETag."""
-    now = petitions.count(runtime(), slug)
+    now = petitions.count(runtime(), slug, fresh=True)
     response = for_everybody(jsonify(count=now.count, goal=now.goal).get_data(), "application/json")
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response

@@ -68,9 +68,9 @@ def folder_on_path(tmp_path):
 def test_the_pinned_server_is_started_whatever_is_on_path(folder_on_path, tmp_path):
     settings = load_settings({"COUNTERSIGN_DATA": str(tmp_path / "data")})
     program = (
-        "import sys; from campaign import config; from campaign.engines import redis;"
+        "import sys; from campaign.settings import load_settings; from campaign.local.servers import redis;"
         " print(len(redis.installed_programs()));"
-        " redis.start(config.load({'COUNTERSIGN_DATA': sys.argv[1]}), durable=False)"
+        " redis.start(load_settings({'COUNTERSIGN_DATA': sys.argv[1]}), durable=False)"
     )
     path = f"{folder_on_path}{os.pathsep}{os.environ['PATH']}"
     try:
