@@ -14,11 +14,13 @@ from campaign.blasts import health as blast_health
 from campaign.blasts import milestones
 from campaign.blasts import running as blast_running
 from campaign.database import jobs as database_jobs
+from campaign.database.connection import Transaction
 from campaign.delivery import cleanup, journal
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.operations import alerts, throughput
 from campaign.outbox import ledger, workers
 from campaign.runtime import Runtime
+from campaign.signatures import request_queries
 from campaign.states import Lane
 
 log = logging.getLogger(__name__)
@@ -87,7 +89,7 @@ class Ticker:
             lane: the lane of this worker.
             enqueue_job: puts a job on the queue; False if Redis did not take it.
             nudge: wakes a lane; False if Redis did not take it.
-            drain: sends what is due in this worker's lane, without Redis.
+            drain: admits requests and sends what is due in this worker's lane, without Redis.
             beat: the heartbeat of this process.
         """
         self.runtime = runtime
@@ -133,7 +135,7 @@ class Ticker:
                 log.warning("tick: %s", error)
 
     def tick(self) -> None:
-        """One look: heartbeat, journals left here by the dead, due jobs, due mail."""
+        """One look: heartbeat, journals left here by the dead, due jobs, waiting requests, due mail."""
         if self._ticks % BEAT_EVERY == 0:
             self.beat()
             # The periodic job may run on any host; the journals of this one are here alone.
@@ -146,8 +148,14 @@ class Ticker:
         for name in due:
             if (alone and known[name].vital) or not self.enqueue_job(name):
                 run_job(self.runtime, name)
-        if self.runtime.store.transact(lambda tx: ledger.has_due(tx, self.lane, now=now)) and not self.nudge(self.lane):
+        if self.runtime.store.transact(lambda tx: self._has_work(tx, now)) and not self.nudge(self.lane):
             self.drain()
+
+    def _has_work(self, tx: Transaction, now: datetime) -> bool:
+        """True if mail of this lane is due, or, for the urgent lane, if requests wait to be admitted."""
+        if self.lane is Lane.URGENT and request_queries.is_waiting(tx):
+            return True
+        return ledger.has_due(tx, self.lane, now=now)
 
     def _is_alone(self, now: datetime) -> bool:
         """True in an urgent worker while nobody takes upkeep from the queue: what the dead held would wait with it."""
