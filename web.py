@@ -1,7 +1,6 @@
 """The web application. Importing this module does nothing; :func:`create_app` makes one."""
 
 import contextlib
-import time
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -15,24 +14,18 @@ from campaign.views import access, current, errors, headers, page_cache, renderi
 from campaign.views import health as views_health
 from campaign.views.admin import accounts, audit, messages, monitor, suppressions, words
 from campaign.views.admin import petitions as admin_petitions
-from campaign.views.constant_time import EvenTime
 from campaign.views.desk import account, frame, overview, people, petitions, previews, signatures, text, update
 from campaign.views.desk import settings as desk_settings
 from campaign.views.desk import updates as desk_updates
-from campaign.views.page_cache import Brief
 from campaign.views.public import check_inbox, confirm, mailbox, petition, preferences, sign_in, updates
-from campaign.views.public.plain_sign_ups import PlainSignUps
 from tasks.app import make_app
 from tasks.nudging import Nudger
 
 MAX_REQUEST = 64 * 1024
 """Bytes of a request: a form with every field full is under 8 KB in any script."""
 
-BRIEF_SECONDS = 1.0
-"""How long the page after signing is kept, which differs by two words from one signer to the next."""
-
 VIEWS = (
-    *(petition, updates, confirm, preferences, mailbox, views_health, sign_in),
+    *(petition, check_inbox, updates, confirm, preferences, mailbox, views_health, sign_in),
     *(petitions, overview, text, desk_settings, people, signatures, desk_updates, update),
     *(previews, account),
     *(monitor, messages, admin_petitions, accounts, suppressions, audit),
@@ -61,8 +54,6 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
         OWN_ORIGINS=own_origins(settings),
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
-    pages: Brief[check_inbox.InboxPage] = Brief(BRIEF_SECONDS, time.monotonic)
-    app.extensions[check_inbox.PAGES] = pages
     opened = opening(settings) if runtime is None else current.Opening.of(runtime)
     current.attach(app, opened)
     rendering.install(app, settings)
@@ -74,10 +65,6 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     app.before_request(access.guard)
     for views in VIEWS:
         app.register_blueprint(views.pages)
-    app.wsgi_app = PlainSignUps(  # type: ignore[method-assign]
-        app.wsgi_app, runtime=opened.runtime, own_origins=own_origins(settings), pages=pages
-    )
-    app.wsgi_app = EvenTime(app.wsgi_app)  # type: ignore[method-assign]
     if settings.proxies:
         # X-Forwarded-Host is never believed: links come from the base URL.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)  # type: ignore[method-assign]
@@ -86,7 +73,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
 
 
 def opening(settings: Settings) -> current.Opening:
-    """The runtime of a web process: one database connection per thread, and workers woken after each commit.
+    """The runtime of a web process: at most two database connections per thread, and workers woken after each commit.
 
     Raises:
         VaultError: the instance keys do not open this database.

@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
             return
         self._tally.seconds.append(time.perf_counter() - self._since)
         self._tally.answered += 1
-        if not head.startswith(b"HTTP/1.1 2"):
+        if not head.startswith((b"HTTP/1.1 2", b"HTTP/1.1 303")):
             self._tally.failed += 1
             self._tally.first_failure = self._tally.first_failure or self._buffer[:600].decode(errors="replace")
         self._buffer = b""

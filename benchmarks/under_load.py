@@ -56,8 +56,9 @@ def latency(runtime: Runtime, made: Installation, *, least: float) -> dict[str, 
         runtime,
         f"""select percentile_cont(0.95) within group (order by s), percentile_cont(0.99) within group (order by s),
             count(*) from (
-                select extract(epoch from coalesce(settled_at, now()) - planned_at) as s from message
-                where kind = 'confirmation' and planned_at > timestamptz '{begin.isoformat()}') t""",
+                select extract(epoch from coalesce(m.settled_at, now()) - s.requested_at) as s
+                from signature s left join message m on m.signature_id = s.id and m.kind = 'confirmation'
+                where s.requested_at > timestamptz '{begin.isoformat()}') t""",
     )
     for child in reversed(children):
         made.stop(child)

@@ -22,11 +22,12 @@ from campaign.local.mailserver.faults import FaultServer
 from campaign.local.servers import ports
 from campaign.runtime import build
 from campaign.settings import ROOT
+from campaign.signatures import admission
 
 RESULTS = ROOT / "benchmarks" / "web.json"
 NAMES = ("hello", "page", "sign")
 CONNECTIONS = 16
-GOALS = {"page_vs_hello": 0.5, "sign_vs_hello": 0.14}
+GOALS = {"page_vs_hello": 0.5, "sign_vs_hello": 0.2}
 IDLE_GOAL = 0.3
 
 
@@ -133,7 +134,7 @@ def throughput(made: Installation, *, rounds: int, requests: int) -> Found:
         offset += requests // 4
     stored = rows(made)
     if stored != offset:
-        sys.exit(f"{offset} signatures were answered, {stored} are stored with their confirmation")
+        sys.exit(f"{offset} signatures were answered, {stored} were admitted with their confirmation")
     return found
 
 
@@ -147,9 +148,12 @@ def postgres_pid(made: Installation) -> int:
 
 
 def rows(made: Installation) -> int:
-    """Signatures that have the mail which was promised."""
+    """Admit what was written down; signatures that have the mail which was promised."""
     count = "select count(*) from signature s where exists (select 1 from message m where m.signature_id = s.id)"
     runtime = build(made.settings)
+    begin = time.perf_counter()
+    admitted = admission.admit_all(runtime).total()
+    print(f"  admit  {admitted / (time.perf_counter() - begin):8.0f}/s   {admitted} requests by one worker")
     found: int = runtime.store.transact(lambda tx: tx.connection.exec_driver_sql(count).scalar_one())
     runtime.close()
     return found

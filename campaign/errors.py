@@ -19,6 +19,10 @@ class NotFoundError(CountersignError):
     """Raised when a petition, signature, message or other row is not there (any more)."""
 
 
+class RequestGoneError(CountersignError):
+    """Raised when a request for a signature is not there: never made, for another petition, or deleted after a day."""
+
+
 class TokenRefusedError(CountersignError):
     """Raised for a token that is altered, for another purpose, revoked or expired: one error, no oracle."""
 

@@ -33,7 +33,7 @@ class Secrets:
     address: bytes = field(repr=False)
     code: bytes = field(repr=False)
     message_id: bytes = field(repr=False)
-    handles: DataKey = field(repr=False)
+    requests: DataKey = field(repr=False)
 
     @classmethod
     def of(cls, stable: DataKey) -> "Secrets":
@@ -43,7 +43,7 @@ class Secrets:
             address=derive(secret, "address"),
             code=derive(secret, "code"),
             message_id=derive(secret, "message-id"),
-            handles=DataKey.of(derive(secret, "handles")),
+            requests=DataKey.of(derive(secret, "requests")),
         )
 
     def address_key(self, canonical: str) -> bytes:

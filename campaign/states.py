@@ -12,6 +12,22 @@ class PetitionState(StrEnum):
     CLOSED = "closed"
 
 
+class RequestKind(StrEnum):
+    """What a form that mails something asked for."""
+
+    SIGNATURE = "signature"
+    RESEND = "resend"
+    SIGN_IN = "sign_in"
+
+
+class RequestState(StrEnum):
+    """Life of a request: written down by the web, decided by a worker, deleted a day later."""
+
+    ASKED = "asked"
+    ADMITTED = "admitted"
+    REFUSED = "refused"
+
+
 class SignatureState(StrEnum):
     """Life of a signature; only ``confirmed`` counts."""
 
@@ -62,6 +78,12 @@ PETITION_MOVES: Mapping[PetitionState, frozenset[PetitionState]] = {
     PetitionState.LIVE: frozenset({PetitionState.CLOSED}),
     # A petition closed by mistake may be opened again; retention counts from the last closing.
     PetitionState.CLOSED: frozenset({PetitionState.LIVE}),
+}
+
+REQUEST_MOVES: Mapping[RequestState, frozenset[RequestState]] = {
+    RequestState.ASKED: frozenset({RequestState.ADMITTED, RequestState.REFUSED}),
+    RequestState.ADMITTED: frozenset(),
+    RequestState.REFUSED: frozenset(),
 }
 
 SIGNATURE_MOVES: Mapping[SignatureState, frozenset[SignatureState]] = {

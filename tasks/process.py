@@ -14,6 +14,7 @@ from campaign.delivery.token_bucket import open_buckets
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
+from campaign.signatures import admission
 from campaign.smtp.relays import Relay, RelayTransport
 from campaign.smtp.settings import SmtpSettings
 from campaign.states import Lane
@@ -73,11 +74,17 @@ class Process:
             self.drain()
 
     def drain(self) -> None:
-        """Send what is due in the lane of this process; wake it again if the time box ended first."""
+        """Admit requests and send what is due in the lane; wake it again if the time box ended first."""
+        self._admit()
         with self._drain_lock:
             more = self.deliverer.drain().more
         if more:
             nudge_lane(self.app, self.lane)
+
+    def _admit(self) -> None:
+        """Decide on the requests that wait; their confirmations are then sent by the same wake-up."""
+        if self.lane is Lane.URGENT:
+            admission.admit_all(self.runtime)
 
     def beat(self) -> None:
         """The heartbeat; what ended while the database was away is recorded now, whether or not mail is due.
@@ -96,6 +103,7 @@ class Process:
 
     def _drain_without_queue(self) -> None:
         # The ticker's own thread sends; it must not share a connection with the task that may be running.
+        self._admit()
         with self._spare_lock:
             if self._spare is None:
                 self._spare = self._deliverer(self.lane)

@@ -1,5 +1,6 @@
 """Accounts, sign-in links, sessions and memberships."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -58,6 +59,15 @@ def by_index(tx: Transaction, address_index: bytes) -> StoredAccount | None:
     return None if found is None else _account(found)
 
 
+def open_for_sign_in(tx: Transaction, address_indexes: Sequence[bytes]) -> dict[bytes, int]:
+    """The accounts of some addresses by blind index; disabled ones are left out."""
+    rows = tx.execute(
+        text("select id, address_index from account where address_index = any(:indexes) and disabled_at is null"),
+        indexes=list(address_indexes),
+    )
+    return {bytes(row.address_index): row.id for row in rows}
+
+
 def by_id(tx: Transaction, account_id: int) -> StoredAccount | None:
     """One account."""
     found = tx.execute(text(f"select {_COLUMNS} from account a where a.id = :id"), id=account_id).one_or_none()
@@ -98,6 +108,30 @@ def add_link(tx: Transaction, account_id: int, *, nonce: bytes, expires_at: date
             account_id=account_id, nonce=nonce, expires_at=expires_at, message_id=message_id,
         ).scalar_one()
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NewLink:
+    """A one-time sign-in link to be, and the mail that will carry it."""
+
+    account_id: int
+    message_id: int
+    nonce: bytes = field(repr=False)
+
+
+def add_links(tx: Transaction, links: Sequence[NewLink], *, expires_at: datetime) -> None:
+    """Add links that mails will carry, in one statement."""
+    tx.execute(
+        text("""
+        insert into sign_in_link (account_id, message_id, nonce, expires_at)
+        select account_id, message_id, nonce, :expires_at
+        from unnest(cast(:accounts as int[]), cast(:messages as bigint[]), cast(:nonces as bytea[]))
+            as l(account_id, message_id, nonce)"""),
+        accounts=[link.account_id for link in links],
+        messages=[link.message_id for link in links],
+        nonces=[link.nonce for link in links],
+        expires_at=expires_at,
+    )
 
 
 @dataclass(frozen=True)

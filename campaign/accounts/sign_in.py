@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from campaign.accounts import audit, queries
-from campaign.accounts.accounts import Account, _address, in_clear
+from campaign.accounts.accounts import Account, in_clear
 from campaign.database.connection import Transaction
 from campaign.errors import NotFoundError, TokenRefusedError
-from campaign.outbox import allowance
-from campaign.outbox import plan as outbox_plan
 from campaign.runtime import Runtime
 from campaign.security.tokens import NONCE, REFUSED, Purpose
-from campaign.states import Lane, MessageKind
 
 LINK_LIFE = timedelta(minutes=15)
 PRINTED_LINK_LIFE = timedelta(hours=12)
@@ -24,6 +21,7 @@ SESSION_LIFE = timedelta(days=7)
 IDLE = timedelta(hours=12)
 SIGN_INS_PER_HOUR = 5
 SIGN_INS_PER_NETWORK = 30
+"""Sign-in links that may be asked for in an hour; campaign/signatures/admission.py applies both limits."""
 
 
 @dataclass(frozen=True)
@@ -57,41 +55,6 @@ def sign_in_link(runtime: Runtime, account_id: int, *, life: timedelta = PRINTED
 def link_address(runtime: Runtime, link_id: int, nonce: bytes) -> str:
     """The address behind a stored link."""
     return f"{runtime.settings.base_url}/sign-in/{runtime.tokens.issue(Purpose.SIGN_IN, link_id, nonce)}"
-
-
-def request_sign_in(runtime: Runtime, email: str, *, network: str | None) -> str:
-    """Mail a sign-in link to an address that has an account; the same answer for everyone.
-
-    Returns:
-        The masked address.
-
-    Raises:
-        InvalidInputError: the address can't be one.
-    """
-    address = _address(email)
-    now = runtime.clock()
-    whose = outbox_plan.origin(runtime, f"sign-in {address.canonical}", network)
-    hour = timedelta(hours=1)
-
-    def work(tx: Transaction) -> None:
-        for key, limit in ((whose.mailbox, SIGN_INS_PER_HOUR), (whose.network, SIGN_INS_PER_NETWORK)):
-            if key is None:
-                continue
-            allowance.lock_keys(tx, [key])
-            if len(allowance.slots(tx, {key: now - hour})[key]) >= limit:
-                return
-            allowance.add_grants(tx, [allowance.Grant(key, now, hour)])
-        stored = queries.by_index(tx, runtime.accounts.index(address.canonical))
-        if stored is None or stored.disabled_at is not None:
-            return
-        plan = outbox_plan.Plan(kind=MessageKind.SIGN_IN, lane=Lane.URGENT, due_at=now, account_id=stored.id)
-        message_id = outbox_plan.add(tx, plan)
-        queries.add_link(
-            tx, stored.id, nonce=secrets.token_bytes(NONCE), expires_at=now + LINK_LIFE, message_id=message_id
-        )
-
-    runtime.store.transact(work)
-    return address.masked
 
 
 def look_up_link(runtime: Runtime, token: str) -> None:

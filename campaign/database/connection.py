@@ -15,9 +15,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.elements import TextClause
 
-from campaign.database import round_trip
 from campaign.database.clock import SharedClock
-from campaign.database.round_trip import Prepared, RefusedError
+from campaign.database.prepared import Prepared
 from campaign.errors import StoreUnavailableError
 from campaign.states import Lane
 
@@ -82,6 +81,8 @@ class Store:
         self.nudge = nudge
         self.clock = clock or SharedClock()
         self.engine = open_engine(url, pool_size=pool_size)
+        # Opened by the first write: only a web process has any.
+        self._writers = open_engine(url, pool_size=pool_size, autocommit=True)
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run a unit of work in one transaction and commit; afterwards wake the lanes it planned mail for.
@@ -124,41 +125,48 @@ class Store:
                 raise StoreUnavailableError("the database was lost while saving; please try again") from error
             return result, transaction.lanes
 
-    def express(self, statements: Sequence[Prepared], values: Mapping[str, object]) -> bytes | None:
-        """Run prepared statements in one round trip, as one implicit transaction; the first value of the last one.
+    def write(self, statement: Prepared, values: Mapping[str, object], *, lane: Lane) -> None:
+        """Run one statement as a transaction of its own, in one round trip, and wake a lane afterwards.
 
-        For the few places where a person waits and nothing is decided in between.
+        For the few places where a person waits. It runs on a connection that does nothing else and is in autocommit
+        mode: there is no BEGIN, COMMIT or ROLLBACK to wait for, and none that would discard what is prepared there.
 
-        Returns:
-            None if the transaction was rolled back (a constraint, a deadlock) or the database was lost: the caller
-            takes the careful way, which must find out by itself whether a commit has arrived.
+        Args:
+            statement: a second run must change nothing, for it is run again if the connection was lost and nothing
+                tells whether the first run was committed.
+            values: by name.
+            lane: the lane to wake.
+
+        Raises:
+            StoreUnavailableError: the database does not answer.
         """
+        if self.clock.is_due:
+            self.transact(lambda _: None)
+        if not self._write_at_once(statement, values):
+            self.transact(lambda tx: tx.connection.exec_driver_sql(statement.statement, dict(values)))
+        self.nudge(frozenset({lane}))
+
+    def _write_at_once(self, statement: Prepared, values: Mapping[str, object]) -> bool:
+        """Run a statement in autocommit mode; False if it failed, which costs the connection."""
         try:
-            if self.clock.is_due:
-                with self.engine.connect() as connection:
-                    self._compare_clocks(connection)
-            pooled = self.engine.raw_connection()
+            pooled = self._writers.raw_connection()
         except (psycopg.Error, DBAPIError, PoolTimeoutError) as error:
-            log.info("the express way is not free: %s", type(error).__name__)
-            return None
+            log.info("no connection for a quick write: %s", type(error).__name__)
+            return False
+        raw: Any = pooled.driver_connection
         is_whole = False
         try:
-            raw: Any = pooled.driver_connection
-            found = round_trip.run(raw, pooled.info.setdefault("prepared", set()), statements, values)
+            known: set[bytes] = pooled.info.setdefault("prepared", set())
+            statement.run(raw, values, is_known=statement.name in known)
+            known.add(statement.name)
             is_whole = True
-        except RefusedError as error:
-            is_whole = True
-            log.info("the express way is not free: %s", error.sqlstate)
-            return None
         except psycopg.Error as error:
-            log.info("the express way is not free: %s", type(error).__name__)
-            return None
+            log.info("a quick write failed: %s", error.sqlstate or type(error).__name__)
         finally:
             if not is_whole:
-                # In the middle of a talk: such a connection is nobody's any more.
                 pooled.invalidate()
             pooled.close()
-        return found
+        return is_whole
 
     def _compare_clocks(self, connection: Connection) -> None:
         if self.clock.is_due:
@@ -177,6 +185,7 @@ class Store:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+        self._writers.dispose()
 
 
 def array_of(keys: Sequence[bytes]) -> str:
@@ -184,8 +193,14 @@ def array_of(keys: Sequence[bytes]) -> str:
     return "{" + ",".join(['"\\\\x' + key.hex() + '"' for key in keys]) + "}"
 
 
-def open_engine(url: str, *, pool_size: int = 5) -> Engine:
-    """An engine for a DATABASE_URL; ``pool_size`` 0 opens a connection per use (migrations, tests)."""
+def open_engine(url: str, *, pool_size: int = 5, autocommit: bool = False) -> Engine:
+    """An engine for a DATABASE_URL.
+
+    Args:
+        url: the database.
+        pool_size: connections kept open; 0 opens a connection per use (migrations, tests).
+        autocommit: each statement is a transaction of its own, and nothing is rolled back.
+    """
     target = make_url(url).set(drivername="postgresql+psycopg")
     options: dict[str, Any] = {"poolclass": NullPool} if pool_size == 0 else {
         "pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": 5, "pool_use_lifo": True,
@@ -200,9 +215,11 @@ def open_engine(url: str, *, pool_size: int = 5) -> Engine:
             "keepalives_count": 3,
             "tcp_user_timeout": LINK_TIMEOUT,
             "application_name": "countersign",
+            "autocommit": autocommit,
             # A lost client must not hold its locks; a runaway query must not hold a worker.
             "options": "-c idle_in_transaction_session_timeout=60000 -c statement_timeout=120000 -c timezone=UTC",
         },
+        pool_reset_on_return=None if autocommit else "rollback",
         **options,
     )
 

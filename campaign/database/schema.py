@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL
 
-from campaign.states import Lane, MessageKind, MessageState, PetitionState, SignatureState
+from campaign.states import Lane, MessageKind, MessageState, PetitionState, RequestKind, RequestState, SignatureState
 
 metadata = MetaData(
     naming_convention={
@@ -56,6 +56,8 @@ signature_state = _enum(SignatureState, "signature_state")
 message_state = _enum(MessageState, "message_state")
 message_kind = _enum(MessageKind, "message_kind")
 lane_name = _enum(Lane, "lane_name")
+request_kind = _enum(RequestKind, "request_kind")
+request_state = _enum(RequestState, "request_state")
 
 
 def _now() -> Column[object]:
@@ -203,6 +205,7 @@ signature = Table(
     Column("wants_updates", Boolean, nullable=False),
     # True once the counter has added this row to the public count; the difference is the work still to do.
     Column("counted", Boolean, nullable=False, server_default="false"),
+    # Read by releases before the table code_try; a later migration drops it.
     Column("code_tries", SmallInteger, nullable=False, server_default="0"),
     # A mailbox may carry two confirmed people on one petition; the unique index below refuses a third.
     Column("mailbox_slot", SmallInteger),
@@ -258,6 +261,50 @@ signature = Table(
     Index("ix_signature_petition", "petition_id", "id"),
     Index("ix_signature_pending", "requested_at", postgresql_where=text("state = 'pending'")),
     Index("ix_signature_confirmed", "petition_id", "confirmed_at", postgresql_where=text("confirmed_at is not null")),
+)
+
+sign_up_request = Table(
+    "sign_up_request",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    # Random; the address of the page that follows. Nothing else names a request outside the database.
+    Column("ref", LargeBinary, nullable=False, unique=True),
+    Column("kind", request_kind, nullable=False),
+    Column("state", request_state, nullable=False, server_default="asked"),
+    # No foreign key: petitions are never deleted, and checking one would lock the petition's row for each sign-up.
+    Column("petition_id", Integer),
+    # AES-256-GCM of everything that was typed, padded.
+    Column("sealed", LargeBinary, nullable=False),
+    # Blind indexes under the petition's key; null if the request is about no single petition.
+    Column("address_index", LargeBinary),
+    Column("person_index", LargeBinary),
+    # Keyed hashes for the allowance; that of the network is removed when the request is decided.
+    Column("mailbox", LargeBinary, nullable=False),
+    Column("network", LargeBinary),
+    Column("requested_at", MOMENT, nullable=False),
+    Column("decided_at", MOMENT),
+    Column("reason", Text),
+    CheckConstraint("(state = 'asked') = (decided_at is null)", name="decided_has_time"),
+    # The admitting worker's list: empty but for the last moments.
+    Index("ix_sign_up_request_asked", "id", postgresql_where=text("state = 'asked'")),
+    # Decided requests are deleted after a day, or with the signature of their mailbox.
+    Index("ix_sign_up_request_decided", "decided_at", postgresql_where=text("state <> 'asked'")),
+    Index(
+        "ix_sign_up_request_mailbox",
+        "petition_id",
+        "address_index",
+        postgresql_where=text("state <> 'asked' and address_index is not null"),
+    ),
+)
+
+code_try = Table(
+    "code_try",
+    metadata,
+    # Wrong codes for a mailbox of a petition, whether or not it has signed. Blind index as in signature.
+    Column("petition_id", Integer, primary_key=True, autoincrement=False),
+    Column("address_index", LargeBinary, primary_key=True),
+    Column("tries", SmallInteger, nullable=False),
+    Column("expires_at", MOMENT, nullable=False, index=True),
 )
 
 count_change = Table(

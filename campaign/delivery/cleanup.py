@@ -13,10 +13,14 @@ from campaign.outbox import plan as outbox_plan
 from campaign.outbox.suppressions import WINDOW
 from campaign.petitions.petitions import by_id
 from campaign.runtime import Runtime
+from campaign.signatures import code_tries, request_queries
 from campaign.signatures import queries as signature_queries
 from campaign.states import Lane, MessageKind
 
 SLICE = 200
+REMINDERS = 50
+"""Reminders of one transaction: sign-ups wait for it, because it decides on the same allowance."""
+
 REMIND_AFTER = timedelta(hours=24)
 LAST_CALL = timedelta(hours=24)
 """A reminder that would leave less time than this to act on it is not sent."""
@@ -65,11 +69,13 @@ def remind(runtime: Runtime) -> int:
     oldest = now - timedelta(days=runtime.settings.confirm_days) + LAST_CALL
 
     def work(tx: Transaction) -> tuple[int, int]:
-        found = signature_queries.to_remind(tx, before=now - REMIND_AFTER, after=oldest, limit=SLICE)
+        # Before any row is locked, as admission does: the two never wait for each other.
+        outbox_plan.take_turn(tx)
+        found = signature_queries.to_remind(tx, before=now - REMIND_AFTER, after=oldest, limit=REMINDERS)
         return len(found), sum(_remind(runtime, tx, row, now) for row in found)
 
-    planned, looked = 0, SLICE
-    while looked == SLICE:
+    planned, looked = 0, REMINDERS
+    while looked == REMINDERS:
         looked, more = runtime.store.transact(work)
         planned += more
     return planned
@@ -91,17 +97,22 @@ def _remind(runtime: Runtime, tx: Transaction, row: signature_queries.Signature,
     wanted = outbox_plan.Plan(
         kind=MessageKind.REMINDER, lane=Lane.URGENT, due_at=now, signature_id=row.id, petition_id=row.petition_id
     )
-    return outbox_plan.plan(tx, outbox_plan.origin(runtime, canonical, None), wanted, now=now)
+    will_go = outbox_plan.plan(tx, outbox_plan.origin(runtime, canonical, None), wanted, now=now)
+    if will_go and row.address_index is not None:
+        code_tries.grant(tx, [(row.petition_id, row.address_index)])
+    return will_go
 
 
 def forget(runtime: Runtime) -> None:
-    """Purge allowances, soft bounces, daily salts, workers, sessions and sign-in links of the past."""
+    """Purge requests, tries, allowances, strikes, daily salts, workers, sessions and sign-in links of the past."""
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:
         account_queries.purge(tx, now=now)
         allowance.purge_allowances(tx, now=now)
+        code_tries.purge(tx, now=now)
         pacing.forget(tx, now=now)
+        request_queries.purge(tx, now=now)
         suppressions.purge_soft_bounces(tx, before=(now - WINDOW).date())
         workers.purge(tx, before=now - timedelta(days=7))
 

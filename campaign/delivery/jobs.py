@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from campaign.database import jobs as database_jobs
+from campaign.database.connection import Transaction
 from campaign.delivery import journal
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.outbox import ledger, workers
 from campaign.runtime import Runtime
+from campaign.signatures import request_queries
 from campaign.states import Lane
 
 log = logging.getLogger(__name__)
@@ -67,7 +69,7 @@ class Ticker:
             schedule: the periodic jobs by name.
             enqueue_job: puts a job on the queue; False if Redis did not take it.
             nudge: wakes a lane; False if Redis did not take it.
-            drain: sends what is due in this worker's lane, without Redis.
+            drain: admits requests and sends what is due in this worker's lane, without Redis.
             beat: the heartbeat of this process.
         """
         self.runtime = runtime
@@ -114,7 +116,7 @@ class Ticker:
                 log.warning("tick: %s", error)
 
     def tick(self) -> None:
-        """One look: heartbeat, journals left here by the dead, due jobs, due mail."""
+        """One look: heartbeat, journals left here by the dead, due jobs, waiting requests, due mail."""
         if self._ticks % BEAT_EVERY == 0:
             self.beat()
             # The periodic job may run on any host; the journals of this one are here alone.
@@ -128,8 +130,14 @@ class Ticker:
             job = self.schedule[name]
             if (alone and job.vital) or not self.enqueue_job(name):
                 run_job(self.runtime, name, job)
-        if self.runtime.store.transact(lambda tx: ledger.has_due(tx, self.lane, now=now)) and not self.nudge(self.lane):
+        if self.runtime.store.transact(lambda tx: self._has_work(tx, now)) and not self.nudge(self.lane):
             self.drain()
+
+    def _has_work(self, tx: Transaction, now: datetime) -> bool:
+        """True if mail of this lane is due, or, for the urgent lane, if requests wait to be admitted."""
+        if self.lane is Lane.URGENT and request_queries.is_waiting(tx):
+            return True
+        return ledger.has_due(tx, self.lane, now=now)
 
     def _is_alone(self, now: datetime) -> bool:
         """True in an urgent worker while nobody takes upkeep from the queue: what the dead held would wait with it."""

@@ -2,6 +2,7 @@
 
 ================== ==========================================================================================
 waiting            ix_message_due (lane, due_at, id) of planned rows, index only; of long queues: tally
+                   and ix_sign_up_request_asked of requests that no worker has admitted (urgent lane)
 held               ix_message_blast_state (blast_id, state) of the few paused blasts, index only
 scheduled/deferred ix_message_due, the part that is due later
 claimed/submitting ix_message_lease: only what is in flight is in it
@@ -13,7 +14,7 @@ workers            ix_worker_seen; ticks: periodic_job has a handful of rows
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from campaign.database.connection import Transaction
 from campaign.operations.health import LaneFlow, PetitionCount, Stuck
 from campaign.outbox import depth, lanes
 from campaign.petitions.rules import next_goal
+from campaign.signatures import request_queries
 from campaign.states import Lane, MessageState
 
 MINUTE = timedelta(minutes=1)
@@ -90,6 +92,12 @@ def flows(tx: Transaction, *, now: datetime) -> tuple[LaneFlow, ...]:
     """Both lanes: what is long as it was last counted, the rest as it is."""
     waits = depth.remembered_queues(tx, now=now)
     waits |= depth.count(tx, [lane for lane in Lane if lane not in waits], now=now)
+    asked, asked_at = request_queries.waiting(tx)
+    if asked_at is not None:
+        # What nobody has admitted yet is a confirmation that somebody waits for.
+        urgent = waits[Lane.URGENT]
+        since = min(filter(None, (urgent.oldest_waiting_at, asked_at)))
+        waits[Lane.URGENT] = replace(urgent, waiting=urgent.waiting + asked, oldest_waiting_at=since)
     in_flight, accepted, ended = _in_flight(tx), _accepted(tx, now), _ended(tx, now)
     return tuple(
         LaneFlow(

@@ -54,12 +54,16 @@ def network_slot(earlier: Sequence[datetime], now: datetime) -> datetime | None:
     return slot if slot <= now + NETWORK_HORIZON else None
 
 
-def lock_keys(tx: Transaction, keys: Sequence[bytes]) -> None:
-    """Let one transaction at a time decide on some keys; taken in this order, held until the commit."""
-    tx.execute(
-        text("select pg_advisory_xact_lock(key) from unnest(cast(:keys as bigint[])) as key"),
-        keys=[int.from_bytes(key[:8], "big", signed=True) for key in keys],
-    )
+_LOCK = 0x636F756E746572
+"""Key of the advisory lock."""
+
+
+def lock_keys(tx: Transaction) -> None:
+    """Let one transaction at a time decide what the allowance permits; held until the transaction ends.
+
+    Waiting transactions are served in the order in which they came.
+    """
+    tx.execute(text("select pg_advisory_xact_lock(:key)"), key=_LOCK)
 
 
 def slots(tx: Transaction, since: Mapping[bytes, datetime]) -> dict[bytes, list[datetime]]:
@@ -86,23 +90,16 @@ class Grant:
     keep: timedelta
 
 
-INSERT_GRANTS = """insert into mail_allowance (key, slot_at, expires_at)
-    select * from unnest(cast(:grant_keys as bytea[]), cast(:grant_slots as timestamptz[]),
-        cast(:grant_ends as timestamptz[]))"""
-
-
-def grant_values(grants: Sequence[Grant]) -> dict[str, object]:
-    """The values that :data:`INSERT` names."""
-    return {
-        "grant_keys": [grant.key for grant in grants],
-        "grant_slots": [grant.slot_at for grant in grants],
-        "grant_ends": [grant.slot_at + grant.keep for grant in grants],
-    }
-
-
 def add_grants(tx: Transaction, grants: Sequence[Grant]) -> None:
     """Note slots that were given."""
-    tx.execute(text(INSERT_GRANTS), **grant_values(grants))
+    tx.execute(
+        text("""
+        insert into mail_allowance (key, slot_at, expires_at)
+        select * from unnest(cast(:keys as bytea[]), cast(:slots as timestamptz[]), cast(:ends as timestamptz[]))"""),
+        keys=[grant.key for grant in grants],
+        slots=[grant.slot_at for grant in grants],
+        ends=[grant.slot_at + grant.keep for grant in grants],
+    )
 
 
 def purge_allowances(tx: Transaction, *, now: datetime) -> int:

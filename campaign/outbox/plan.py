@@ -3,9 +3,10 @@
 import ipaddress
 import secrets
 import socket
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Self
 
 from sqlalchemy import text
 
@@ -36,71 +37,80 @@ _INSERT = """insert into message (kind, lane, due_at, planned_at, signature_id, 
     values (:kind, :lane, :due_at, :planned_at, :signature_id, :petition_id, :account_id, :about_id)
     on conflict (signature_id, kind) where kind in ('thank_you', 'reminder') do nothing
     returning id"""
-_PLAIN = text(_INSERT)
-_GRANTED = text(f"with granted as ({allowance.INSERT_GRANTS}) {_INSERT}")
 
 
-def add(tx: Transaction, plan: Plan, *, grants: Sequence[allowance.Grant] = ()) -> int | None:
+def add(tx: Transaction, plan: Plan) -> int | None:
     """Plan a message and wake its lane after the commit.
-
-    Args:
-        tx: the open transaction.
-        plan: the message.
-        grants: the allowance it uses, noted by the same statement: a person waits for this one.
 
     Returns:
         The message's id; None if the signature has its one thank-you or reminder already.
     """
     message_id: int | None = tx.execute(
-        _GRANTED if grants else _PLAIN,
+        text(_INSERT),
         kind=str(plan.kind), lane=str(plan.lane), due_at=plan.due_at, signature_id=plan.signature_id,
         petition_id=plan.petition_id, account_id=plan.account_id, about_id=plan.about_id,
-        planned_at=plan.planned_at or plan.due_at, **(allowance.grant_values(grants) if grants else {}),
+        planned_at=plan.planned_at or plan.due_at,
     ).scalar_one_or_none()  # fmt: skip
     if message_id is not None:
         tx.nudge(plan.lane)
     return message_id
 
 
-def add_held(tx: Transaction, plan: Plan, *, reason: str) -> None:
-    """Record a message that will not be sent, and why."""
-    tx.execute(
+@dataclass(frozen=True)
+class Decided:
+    """A message to be, decided by the rules of the allowance; one that is held back has a reason."""
+
+    plan: Plan
+    held: str | None = None
+
+
+def add_many(tx: Transaction, decided: Sequence[Decided], *, now: datetime) -> list[tuple[int, int]]:
+    """Plan messages, and record those that are held back, in one statement; wakes nothing.
+
+    Returns:
+        Message and account of each message to an account.
+    """
+    rows = tx.execute(
         text("""
         insert into message (kind, lane, state, due_at, planned_at, settled_at, signature_id, petition_id, account_id,
             reason)
-        values (:kind, :lane, 'suppressed', :due_at, :due_at, :due_at, :signature_id, :petition_id, :account_id,
-            :reason)
-        on conflict (signature_id, kind) where kind in ('thank_you', 'reminder') do nothing"""),
-        kind=str(plan.kind), lane=str(plan.lane), due_at=plan.due_at, signature_id=plan.signature_id,
-        petition_id=plan.petition_id, account_id=plan.account_id, reason=reason,
-    )  # fmt: skip
-
-
-def has_open(tx: Transaction, signature_id: int, kind: MessageKind) -> bool:
-    """True if a message of this kind is still on its way to a signature."""
-    return bool(
-        tx.execute(
-            text("""
-            select exists (select 1 from message where signature_id = :id and blast_id is null and kind = :kind
-                and state in ('planned', 'claimed', 'submitting'))"""),
-            id=signature_id,
-            kind=str(kind),
-        ).scalar_one()
+        select kind, lane, case when reason is null then cast('planned' as message_state) else 'suppressed' end, due_at,
+            :now, case when reason is not null then due_at end, signature_id, petition_id, account_id, reason
+        from unnest(cast(:kinds as message_kind[]), cast(:lanes as lane_name[]), cast(:due as timestamptz[]),
+            cast(:signatures as bigint[]), cast(:petitions as int[]), cast(:accounts as int[]),
+            cast(:reasons as text[]))
+            as m(kind, lane, due_at, signature_id, petition_id, account_id, reason)
+        on conflict (signature_id, kind) where kind in ('thank_you', 'reminder') do nothing
+        returning id, account_id"""),
+        now=now,
+        kinds=[str(one.plan.kind) for one in decided],
+        lanes=[str(one.plan.lane) for one in decided],
+        due=[one.plan.due_at for one in decided],
+        signatures=[one.plan.signature_id for one in decided],
+        petitions=[one.plan.petition_id for one in decided],
+        accounts=[one.plan.account_id for one in decided],
+        reasons=[one.held for one in decided],
     )
+    return [(row.id, row.account_id) for row in rows if row.account_id is not None]
 
 
-def planned_since(tx: Transaction, signature_ids: list[int], kind: MessageKind, *, since: datetime) -> bool:
-    """True if a message of this kind was planned for any of these signatures since a moment."""
-    return bool(
-        tx.execute(
-            text("""
-            select exists (select 1 from message where signature_id = any(:ids) and blast_id is null and kind = :kind
-                and planned_at > :since and state <> 'suppressed')"""),
-            ids=signature_ids,
-            kind=str(kind),
-            since=since,
-        ).scalar_one()
+def already_told(tx: Transaction, signature_ids: Sequence[int], *, since: datetime) -> set[tuple[int, MessageKind]]:
+    """Signatures that need no other mail of a kind.
+
+    For a confirmation: one is still on its way. For what the owner of a mailbox is told about repeated sign-ups: one
+    was planned since a moment, and not held back.
+    """
+    rows = tx.execute(
+        text("""
+        select distinct m.signature_id, m.kind from message m
+        where m.signature_id = any(:ids) and m.blast_id is null
+            and ((m.kind = 'confirmation' and m.state in ('planned', 'claimed', 'submitting'))
+                or (m.kind in ('already_signed', 'mailbox_full') and m.planned_at > :since
+                    and m.state <> 'suppressed'))"""),
+        ids=list(signature_ids),
+        since=since,
     )
+    return {(row.signature_id, MessageKind(row.kind)) for row in rows}
 
 
 def cancel_for(tx: Transaction, signature_ids: list[int], *, reason: str, now: datetime) -> int:
@@ -167,31 +177,69 @@ def _salt(runtime: Runtime) -> bytes:
     )
 
 
-def plan(tx: Transaction, whose: Origin, wanted: Plan, *, now: datetime) -> bool:
-    """Plan a mail that a stranger's form caused, at the time the allowance permits.
+def take_turn(tx: Transaction) -> None:
+    """Wait until no other transaction decides what the allowance permits; none does until this one ends."""
+    allowance.lock_keys(tx)
 
-    Over the limit the message is recorded as held, with the reason; the page shows nothing of it.
+
+@dataclass
+class Book:
+    """The slots given to some mailboxes and networks, with those that are given now."""
+
+    given: dict[bytes, list[datetime]]
+    grants: list[allowance.Grant] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, tx: Transaction, origins: Iterable[Origin], *, now: datetime) -> Self:
+        """Read the slots of some origins, for this transaction alone to decide on."""
+        since: dict[bytes, datetime] = {}
+        for origin in origins:
+            since[origin.mailbox] = now - MONTH
+            if origin.network is not None:
+                since[origin.network] = now - HOUR
+        allowance.lock_keys(tx)
+        return cls(allowance.slots(tx, since))
+
+    def grant(self, key: bytes, slot_at: datetime, *, keep: timedelta) -> None:
+        """Give a slot."""
+        self.given[key].append(slot_at)
+        self.grants.append(allowance.Grant(key, slot_at, keep))
+
+    def allow(self, origin: Origin, plan: Plan, *, now: datetime) -> Decided:
+        """Decide when a mail that a stranger's form caused may go.
+
+        Over the limit the message is to be recorded as held back, with the reason; no page shows it.
+        """
+        by_mailbox = mailbox_slot(self.given[origin.mailbox], now)
+        if by_mailbox is None:
+            return Decided(plan, held="mailbox_allowance")
+        by_network: datetime | None = now
+        if origin.network is not None:
+            by_network = network_slot(self.given[origin.network], now)
+        if by_network is None:
+            return Decided(plan, held="network_allowance")
+        due = max(by_mailbox, by_network)
+        self.grant(origin.mailbox, due, keep=MONTH)
+        if origin.network is not None:
+            self.grant(origin.network, by_network, keep=DAY + HOUR)
+        return Decided(replace(plan, due_at=due))
+
+    def close(self, tx: Transaction) -> None:
+        """Store the slots that were given."""
+        if self.grants:
+            allowance.add_grants(tx, self.grants)
+
+
+def plan(tx: Transaction, origin: Origin, wanted: Plan, *, now: datetime) -> bool:
+    """Plan one mail to a mailbox at the time that the allowance permits, or record it as held back.
 
     Returns:
         True if the mail will go.
     """
-    # Mailbox before network, always: two transactions never wait for each other.
-    since = {whose.mailbox: now - MONTH}
-    if whose.network is not None:
-        since[whose.network] = now - HOUR
-    allowance.lock_keys(tx, list(since))
-    given = allowance.slots(tx, since)
-    by_mailbox = mailbox_slot(given[whose.mailbox], now)
-    if by_mailbox is None:
-        add_held(tx, wanted, reason="mailbox_allowance")
-        return False
-    by_network: datetime | None = now if whose.network is None else network_slot(given[whose.network], now)
-    if by_network is None:
-        add_held(tx, wanted, reason="network_allowance")
-        return False
-    due = max(by_mailbox, by_network)
-    grants = [allowance.Grant(whose.mailbox, due, MONTH)]
-    if whose.network is not None:
-        grants.append(allowance.Grant(whose.network, by_network, DAY + HOUR))
-    add(tx, replace(wanted, due_at=due, planned_at=now), grants=grants)
-    return True
+    book = Book.open(tx, [origin], now=now)
+    decided = book.allow(origin, wanted, now=now)
+    add_many(tx, [decided], now=now)
+    book.close(tx)
+    if decided.held is None:
+        tx.nudge(wanted.lane)
+    return decided.held is None

@@ -1,7 +1,8 @@
 """Petitions: write, publish, close, and show them."""
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,9 +14,11 @@ from campaign.petitions import queries
 from campaign.petitions.markdown import to_html
 from campaign.petitions.rules import Draft, Petition, TextVersion, check_draft, check_lines, nearest
 from campaign.runtime import Runtime
-from campaign.security.encryption import DataKey, text_hash
+from campaign.security.encryption import DataKey, VaultError, text_hash
 from campaign.settings import LANGUAGES
 from campaign.states import PETITION_MOVES, PetitionState
+
+log = logging.getLogger(__name__)
 
 KEY_PLACE = "petition.data_key"
 """Characters of an author, an addressee or a summary."""
@@ -97,6 +100,24 @@ def by_id(runtime: Runtime, tx: Transaction, petition_id: int) -> Opened:
         NotFoundError: no petition has this id.
     """
     return _opened(runtime, queries.by_id(tx, petition_id))
+
+
+def by_ids(runtime: Runtime, tx: Transaction, petition_ids: Sequence[int]) -> list[Opened]:
+    """Petitions by their ids, read in the caller's transaction; one whose key can't be unwrapped has none."""
+    return [_opened_if_possible(runtime, stored) for stored in queries.by_ids(tx, petition_ids)]
+
+
+def live(runtime: Runtime, tx: Transaction) -> list[Opened]:
+    """The petitions that can be signed now; one whose key can't be unwrapped has none."""
+    return [_opened_if_possible(runtime, stored) for stored in queries.in_states(tx, [PetitionState.LIVE])]
+
+
+def _opened_if_possible(runtime: Runtime, stored: queries.Stored) -> Opened:
+    try:
+        return _opened(runtime, stored)
+    except VaultError as error:
+        log.error("petition %d can't be opened: %s", stored.petition.id, error)  # noqa: TRY400 - no trace of keys
+        return Opened(stored.petition, stored.texts, None)
 
 
 def list_live(runtime: Runtime, locale: str) -> list[PetitionCard]:

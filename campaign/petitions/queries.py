@@ -1,6 +1,6 @@
 """Petitions, their text versions and the consent texts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -57,6 +57,11 @@ def by_id(tx: Transaction, petition_id: int) -> Stored | None:
     return _one(tx, "p.id = :wanted", petition_id)
 
 
+def by_ids(tx: Transaction, petition_ids: Sequence[int]) -> list[Stored]:
+    """Petitions by their ids."""
+    return _many(tx, "p.id = any(:wanted)", list(petition_ids))
+
+
 def _one(tx: Transaction, condition: str, wanted: object) -> Stored | None:
     row = tx.execute(text(f"select {_COLUMNS} from petition p where {condition}"), wanted=wanted).one_or_none()
     if row is None:
@@ -66,11 +71,14 @@ def _one(tx: Transaction, condition: str, wanted: object) -> Stored | None:
 
 def in_states(tx: Transaction, states: Iterable[PetitionState]) -> list[Stored]:
     """All petitions in some states, the most recently published first."""
+    return _many(tx, "p.state = any(cast(:wanted as petition_state[]))", [str(state) for state in states])
+
+
+def _many(tx: Transaction, condition: str, wanted: list[int] | list[str]) -> list[Stored]:
     rows = tx.execute(
         text(f"""
-        select {_COLUMNS} from petition p where p.state = any(cast(:states as petition_state[]))
-        order by p.published_at desc nulls first, p.id desc"""),
-        states=[str(state) for state in states],
+        select {_COLUMNS} from petition p where {condition} order by p.published_at desc nulls first, p.id desc"""),
+        wanted=wanted,
     ).all()
     texts = newest_texts(tx, [row.id for row in rows])
     return [Stored(_petition(row), texts.get(row.id, {}), _sealed(row)) for row in rows]

@@ -1,7 +1,7 @@
 """Confirming: one button or six digits, once; the thank-you is planned in the same transaction."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -15,14 +15,18 @@ from campaign.petitions.petitions import Opened, by_id, by_slug
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import REFUSED, Purpose
-from campaign.signatures import queries
+from campaign.signatures import code_tries, queries
 from campaign.signatures.queries import Signature
-from campaign.signatures.signing import MAILBOX_SEATS, open_handle
+from campaign.signatures.requests import address_index_of
+from campaign.signatures.signing import MAILBOX_SEATS
 from campaign.states import Lane, MessageKind, SignatureState
 
 T = TypeVar("T")
 
 CODE_TRIES = 5
+"""Wrong codes for a mailbox of a petition until the next mail with a code."""
+
+CODE_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -142,36 +146,44 @@ def _thank_you(row: Signature, now: datetime) -> outbox_plan.Plan:
     )  # fmt: skip
 
 
-def confirm_with_code(runtime: Runtime, slug: str, *, code: str, handle: str = "", email: str = "") -> Confirmed:
+def confirm_with_code(runtime: Runtime, slug: str, *, code: str, ref: str = "", email: str = "") -> Confirmed:
     """Confirm by the six digits of the mail, from any device.
+
+    The work is the same for every mailbox, known or not: the same statements, one of which counts the try, and the same
+    number of comparisons. So neither the words nor the time of an answer tell who has signed.
 
     Args:
         runtime: the runtime.
         slug: the petition.
         code: as typed; blanks and dashes, and Persian or Arabic digits, are fine.
-        handle: from the page after signing; or
+        ref: the reference of a sign-up, from the page that follows it; or
         email: the address as typed.
 
     Raises:
         InvalidInputError: ``{"code": "wrong"}``, the same for an unknown address and for a code with no try left;
-            ``{"email": …}`` if the address can't be one.
-        TokenRefusedError: the handle is not ours.
+            ``{"code": "missing"}`` if no digit was typed; ``{"email": …}`` if the address can't be one.
+        RequestGoneError: there is no such sign-up, or it is deleted.
         AlreadySignedError: two others have confirmed with this mailbox meanwhile.
     """
     opened = by_slug(runtime, slug)
-    canonical = _canonical(runtime, opened, handle, email)
+    address_index = address_index_of(runtime, slug, ref) if ref else _address_index(runtime, opened, email)
     typed = "".join(str(int(character)) for character in code if character.isdecimal())
-    address_index = opened.open_key.index(canonical)
+    if len(typed) != CODE_DIGITS:
+        # Nothing that can be right: no try.
+        raise InvalidInputError({"code": "wrong" if typed else "missing"})
+    place = opened.petition.id, address_index
 
     def work(tx: Transaction) -> Confirmed | None:
-        rows = queries.with_code(tx, opened.petition.id, address_index)
-        live = [row for row in rows if row.code_tries < CODE_TRIES]
-        for row in live:
-            if hmac.compare_digest(code_for(runtime, row.id, row.nonce), typed):
-                return _confirm(runtime, tx, row, method="code")
-        # A wrong code uses up one try of every signature that waits at this mailbox.
-        queries.count_try(tx, [row.id for row in live if row.state is SignatureState.PENDING])
-        return None
+        now = runtime.clock()
+        ends = now + timedelta(days=runtime.settings.confirm_days)
+        tries = code_tries.count(tx, place, now=now, expires_at=ends)
+        match = _match(runtime, queries.with_code(tx, *place), typed)
+        if match is None or tries > CODE_TRIES:
+            return None
+        # The right code is no guess: it uses up no try, however often it is sent.
+        code_tries.grant(tx, [place])
+        row = queries.by_id(tx, match.id, lock=True)
+        return None if row is None else _confirm(runtime, tx, row, method="code")
 
     try:
         confirmed: Confirmed | None = _with_second_try(runtime, work)
@@ -182,13 +194,23 @@ def confirm_with_code(runtime: Runtime, slug: str, *, code: str, handle: str = "
     return confirmed
 
 
-def _canonical(runtime: Runtime, opened: Opened, handle: str, email: str) -> str:
-    if handle:
-        return open_handle(runtime, opened.petition.id, handle)
+def _match(runtime: Runtime, rows: Sequence[Signature], typed: str) -> Signature | None:
+    """The signature that a code belongs to; makes the same number of comparisons whatever there is."""
+    match = None
+    for place in range(queries.CODES):
+        row = rows[place] if place < len(rows) else None
+        code = code_for(runtime, row.id, row.nonce) if row is not None else code_for(runtime, 0, b"")
+        if hmac.compare_digest(code, typed) and row is not None:
+            match = match or row
+    return match
+
+
+def _address_index(runtime: Runtime, opened: Opened, email: str) -> bytes:
     try:
-        return addresses.parse(email, gmail_rules=runtime.settings.gmail_rules).canonical
+        canonical = addresses.parse(email, gmail_rules=runtime.settings.gmail_rules).canonical
     except RuleError as broken:
         raise InvalidInputError({"email": broken.code}) from None
+    return opened.open_key.index(canonical)
 
 
 def decline(runtime: Runtime, token: str) -> str:

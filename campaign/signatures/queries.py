@@ -1,45 +1,18 @@
 """Signatures: insert, confirm, end, erase, and the lists the pages show."""
 
-import threading
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, text
 
-from campaign.database.connection import Store, Transaction
-from campaign.database.schema import SIGNATURE_BLOCK
+from campaign.database.connection import Transaction
 from campaign.security.encryption import DataKey
+from campaign.signatures import request_queries
 from campaign.states import SignatureState
 
-BLOCKS = 16
-"""Blocks of ids drawn at once at most."""
-
-
-class IdBlocks:
-    """Hands out signature ids before their rows exist, by blocks; holes after a restart are harmless.
-
-    Each draw takes twice as many blocks as the last, up to :data:`BLOCKS`: in a rush the database is hardly asked.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._lock = threading.Lock()
-        self._free: list[int] = []
-        self._blocks = 1
-
-    def next(self) -> int:
-        """An id that no other process will use."""
-        with self._lock:
-            if not self._free:
-                self._free = self._store.transact(self._draw)
-                self._blocks = min(2 * self._blocks, BLOCKS)
-            return self._free.pop()
-
-    def _draw(self, tx: Transaction) -> list[int]:
-        drawn = text("select nextval('signature_id_blocks') from generate_series(1, :blocks)")
-        firsts = tx.execute(drawn, blocks=self._blocks).scalars()
-        return sorted((first + place for first in firsts for place in range(SIGNATURE_BLOCK)), reverse=True)
+CODES = 8
+"""Signatures of a mailbox that one code is compared with; the allowance lets fewer have a code at a time."""
 
 
 def place(column: str, signature_id: int) -> str:
@@ -88,7 +61,6 @@ class Signature:
     country: str
     show_name: bool
     wants_updates: bool
-    code_tries: int
     nonce: bytes = field(repr=False)
     address_index: bytes | None = field(repr=False)
     person_index: bytes | None = field(repr=False)
@@ -103,7 +75,7 @@ class Signature:
 
 
 _COLUMNS = """s.id, s.petition_id, s.text_version_id, s.consent_id, s.updates_consent_id, s.state, s.locale, s.country,
-    s.show_name, s.wants_updates, s.code_tries, s.nonce, s.address_index, s.person_index, s.address, s.name, s.reason,
+    s.show_name, s.wants_updates, s.nonce, s.address_index, s.person_index, s.address, s.name, s.reason,
     s.requested_at, s.confirmed_at, s.updates_changed_at, s.ended_at, s.erased_at"""
 
 
@@ -120,31 +92,10 @@ def by_id(tx: Transaction, signature_id: int, *, lock: bool = False) -> Signatur
     return None if row is None else _signature(row)
 
 
-def at_mailbox(
-    tx: Transaction, petition_id: int, address_index: bytes, *, person_index: bytes | None = None
-) -> list[Signature]:
-    """The confirmed and pending signatures of one mailbox on one petition, the confirmed ones first, then by age.
-
-    Strangers may type an address with any number of names: at most 20 rows are read, but ``person_index``, if there,
-    is always among them.
-    """
-    found = tx.execute(
-        text(f"""
-        select {_COLUMNS} from signature s
-        where s.petition_id = :petition_id and s.address_index = :address_index
-            and s.state in ('pending', 'confirmed')
-        order by s.state = 'confirmed' desc, s.person_index = cast(:person_index as bytea) desc, s.id limit 20"""),
-        petition_id=petition_id,
-        address_index=address_index,
-        person_index=person_index,
-    )
-    return [_signature(row) for row in found]
-
-
 def with_code(tx: Transaction, petition_id: int, address_index: bytes) -> list[Signature]:
-    """The signatures of a mailbox whose code was mailed, or is about to be; locked, so that tries are counted exactly.
+    """The signatures of a mailbox whose code was mailed, or is about to be; at most :data:`CODES`, the newest.
 
-    What the allowance held back has no code: nobody can know it, so whoever types one is guessing.
+    What the allowance held back has no code: it is known to nobody, so to type one is to guess.
     """
     found = tx.execute(
         text(f"""
@@ -154,45 +105,12 @@ def with_code(tx: Transaction, petition_id: int, address_index: bytes) -> list[S
             and exists (
                 select 1 from message m where m.signature_id = s.id and m.kind in ('confirmation', 'reminder')
                     and m.state in ('planned', 'claimed', 'submitting', 'accepted', 'uncertain'))
-        order by s.id for update of s"""),
+        order by s.id desc limit :limit"""),
         petition_id=petition_id,
         address_index=address_index,
+        limit=CODES,
     )
     return [_signature(row) for row in found]
-
-
-def add(tx: Transaction, new: NewSignature) -> None:
-    """Insert a pending signature.
-
-    Raises:
-        DuplicateError: ``uq_signature_person``: the same person is pending or confirmed already.
-    """
-    tx.execute(
-        text("""
-        insert into signature (id, petition_id, text_version_id, consent_id, updates_consent_id, state, locale, country,
-            show_name, wants_updates, nonce, address_index, person_index, address, name, reason, requested_at)
-        values (:id, :petition_id, :text_version_id, :consent_id, :updates_consent_id, 'pending', :locale, :country,
-            :show_name, :wants_updates, :nonce, :address_index, :person_index, :address, :name, :reason,
-            :requested_at)"""),
-        **vars(new),
-    )
-
-
-def renew(tx: Transaction, signature_id: int, new: NewSignature) -> None:
-    """Take over the newest form of a person whose signature still waits for its confirmation.
-
-    The fields are sealed for ``signature_id``, whose id and nonce stay: links that were mailed go on working.
-    """
-    tx.execute(
-        text("""
-        update signature set text_version_id = :text_version_id, consent_id = :consent_id,
-            updates_consent_id = :updates_consent_id, locale = :locale, country = :country, show_name = :show_name,
-            wants_updates = :wants_updates, address = :address, name = :name, reason = :reason,
-            requested_at = :requested_at
-        where id = :signature_id and state = 'pending'"""),
-        signature_id=signature_id,
-        **{name: value for name, value in vars(new).items() if name not in {"id", "nonce", "petition_id"}},
-    )
 
 
 def confirm(tx: Transaction, signature_id: int, *, slot: int, method: str, now: datetime) -> bool:
@@ -222,16 +140,6 @@ def used_slots(tx: Transaction, petition_id: int, address_index: bytes) -> set[i
     return set(found.scalars())
 
 
-def count_try(tx: Transaction, signature_ids: list[int]) -> None:
-    """Note one wrong code for each of these signatures."""
-    tx.execute(text("update signature set code_tries = code_tries + 1 where id = any(:ids)"), ids=signature_ids)
-
-
-def allow_tries(tx: Transaction, signature_id: int) -> None:
-    """Let wrong codes start from nought again: a new mail with the code is on its way."""
-    tx.execute(text("update signature set code_tries = 0 where id = :id and code_tries > 0"), id=signature_id)
-
-
 def end(tx: Transaction, signature_id: int, *, state: SignatureState, reason: str, now: datetime) -> None:
     """Withdraw, expire or remove a signature; the counter takes it off the count."""
     tx.execute(
@@ -243,7 +151,11 @@ def end(tx: Transaction, signature_id: int, *, state: SignatureState, reason: st
 
 
 def erase(tx: Transaction, signature_ids: list[int], *, now: datetime) -> int:
-    """Erase what tells who signed; state, times, country, text version and consents stay. Returns the rows changed."""
+    """Erase what tells who signed; state, times, country, text version and consents stay. Returns the rows changed.
+
+    The decided requests of their mailboxes, which hold what was typed, are deleted with it.
+    """
+    request_queries.delete_of(tx, signature_ids)
     return tx.execute(
         text("""
         update signature set address = null, name = null, reason = null, address_index = null, person_index = null,

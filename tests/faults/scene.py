@@ -113,7 +113,9 @@ class Scene:
         return made
 
     def drain(self, lane: Lane = Lane.URGENT, *, batch: int | None = None, **changes) -> Tally:
-        """One drain of a deliverer of its own."""
+        """What one wake-up does: requests are admitted, then a deliverer of its own drains."""
+        if lane is Lane.URGENT:
+            self.world.admit()
         deliverer = self.deliverer(lane, **changes)
         if batch is not None:
             deliverer._limit = batch  # noqa: SLF001 - smaller batches than the first

@@ -11,7 +11,7 @@ from redis import Redis
 
 from campaign.local.servers import postgres
 from campaign.operations.broker import client_url
-from tests.kit.installation import Answer, Installation
+from tests.kit.installation import OF_PETITION, Answer, Installation
 from tests.kit.waiting import frozen, until
 from tests.security.test_leaks import DOMAIN, NAME, dump, found_in
 
@@ -37,7 +37,8 @@ def messages(site: Installation, slug: str) -> Counter[str]:
 
 
 def is_settled(site: Installation, slug: str) -> bool:
-    return not {"planned", "claimed", "submitting"} & messages(site, slug).keys()
+    waiting = site.sql(f"select 1 from sign_up_request where state = 'asked' and {OF_PETITION}", slug=slug)
+    return not waiting and not {"planned", "claimed", "submitting"} & messages(site, slug).keys()
 
 
 def test_a_signature_is_taken_while_redis_is_dead_and_its_mail_goes(site: Installation):

@@ -9,6 +9,7 @@ from campaign.local.drill.evidence import (
     Equation,
     Evidence,
     MessageRow,
+    RequestRow,
     Search,
     SignatureRow,
     SignedUp,
@@ -57,6 +58,7 @@ def good_evidence() -> Evidence:
         taken=tuple((10.1 + number / 100, number, f"{number}@example.org") for number in (*served, SILENT)),
         refused=frozenset({REFUSED}),
         silences=((SILENT, Silence("b-x@localhost", "6@example.org", "drop", taken=True)),),
+        requests=(RequestRow(1, "signature", "admitted", None),),
         sign_ups=(SignedUp(0, 10.0, 101, confirmed=True),),
         changes=(Changed(UNSUBSCRIBED, Change.UNSUBSCRIBE, 9.0),),
         equations=(

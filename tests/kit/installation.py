@@ -235,11 +235,12 @@ class Installation:
     def sign(
         self, slug: str, email: str, *, name: str = "Zahra Ahmadi", network: str = "203.0.113.1", website: str = ""
     ) -> Answer:
-        """Fill in the form as a program would."""
+        """Fill in the form as a program would, and go where the answer leads."""
         page = self.get(f"/p/{slug}?lang=en").text
         stamp = page.partition('name="stamp" value="')[2].partition('"')[0]
         typed = {"name": name, "email": email, "country": "DE", "reason": "", "website": website, "stamp": stamp}
-        return self.post(f"/p/{slug}/sign?lang=en", typed, **{"X-Forwarded-For": network})
+        answer = self.post(f"/p/{slug}/sign?lang=en", typed, **{"X-Forwarded-For": network})
+        return self.get(answer.headers["Location"]) if answer.status == 303 else answer
 
     def post(self, path: str, form: Mapping[str, str], **headers: str) -> Answer:
         """Send a form."""
@@ -273,9 +274,16 @@ class Installation:
         return mail
 
     def rest(self) -> None:
-        """Wait until no mail is on its way any more."""
-        until(lambda: not self.sql("select 1 from message where state in ('planned', 'claimed', 'submitting')"
-                                   " and due_at < now() + interval '1 minute' limit 1"))  # fmt: skip
+        """Wait until every request is decided and no mail is on its way."""
+        until(
+            lambda: (
+                not self.sql(
+                    "select 1 from sign_up_request where state = 'asked' union all"
+                    " select 1 from message where state in ('planned', 'claimed', 'submitting')"
+                    " and due_at < now() + interval '1 minute' limit 1"
+                )
+            )
+        )
 
 
 @contextmanager

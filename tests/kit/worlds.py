@@ -1,6 +1,7 @@
 """A runtime on a clean database, a clock that tests move, and factories with traits."""
 
 import base64
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from campaign.petitions import rules as petition_rules
 from campaign.runtime import Runtime, build
 from campaign.security.tokens import Purpose
 from campaign.settings import Settings, load_settings
-from campaign.signatures import confirming, preferences, signing
+from campaign.signatures import admission, confirming, preferences, requests, signing
 from campaign.signatures import queries as signature_queries
 from campaign.smtp.transport import MemoryTransport
 from campaign.states import Lane, SignatureState
@@ -76,12 +77,27 @@ class World:
             petitions.publish(self.runtime, slug)
         return slug
 
-    def sign(
+    def ask(
         self, slug: str, email: str = "zahra@example.org", *, name: str = "Zahra", network: str | None = None, **form
-    ) -> signing.Requested:
-        """Send the sign form."""
+    ) -> str:
+        """Send the sign form; returns the reference of the request, which no worker has looked at yet."""
         typed = signing.SignForm(name=name, email=email, country=form.pop("country", "DE"), **form)
-        return signing.request_signature(self.runtime, slug, typed, network=network)
+        return requests.request_signature(self.runtime, slug, typed, network=network)
+
+    def sign(self, slug: str, email: str = "zahra@example.org", **form) -> str:
+        """Send the sign form, and let a worker decide; returns the reference of the request."""
+        ref = self.ask(slug, email, **form)
+        self.admit()
+        return ref
+
+    def resend(self, email: str = "zahra@example.org") -> None:
+        """Ask for fresh links, and let a worker decide."""
+        requests.request_resend(self.runtime, email, network=None)
+        self.admit()
+
+    def admit(self) -> Counter[str]:
+        """Do what an urgent worker does before it sends; returns how many requests had each outcome."""
+        return admission.admit_all(self.runtime)
 
     def signature(self, slug: str, email: str = "zahra@example.org", *, confirmed: bool = False, **form) -> int:
         """A stored signature; returns its id."""
@@ -98,8 +114,13 @@ class World:
     def rows(self, slug: str, email: str) -> list[signature_queries.Signature]:
         """The pending and confirmed signatures of a mailbox."""
         opened = petitions.by_slug(self.runtime, slug, fresh=True)
-        index = opened.open_key.index(email.casefold())
-        return self.read(lambda tx: signature_queries.at_mailbox(tx, opened.petition.id, index))
+        found = self.sql(
+            """
+            select id from signature where petition_id = %(petition)s and address_index = %(index)s
+                and state in ('pending', 'confirmed') order by state = 'confirmed' desc, id""",
+            petition=opened.petition.id, index=opened.open_key.index(email.casefold()),
+        )  # fmt: skip
+        return [self.row(signature_id) for (signature_id,) in found]
 
     def row(self, signature_id: int) -> signature_queries.Signature:
         """One signature."""

@@ -98,6 +98,7 @@ def test_milestones_crossed_in_two_steps_are_those_crossed_in_one(middle, top):
 
 TABLES = [
     (states.PetitionState, states.PETITION_MOVES),
+    (states.RequestState, states.REQUEST_MOVES),
     (states.SignatureState, states.SIGNATURE_MOVES),
     (states.MessageState, states.MESSAGE_MOVES),
 ]

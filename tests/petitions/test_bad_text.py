@@ -14,7 +14,7 @@ from campaign.mail.addresses import is_wire_address
 from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
 from campaign.petitions.markdown import to_html
-from campaign.signatures import petition_page, signing
+from campaign.signatures import petition_page, requests, signing
 from campaign.smtp.transport import MemoryTransport
 
 CRLF = "\r\nBcc: evil@example.com\r\n\r\nX"
@@ -191,7 +191,7 @@ def test_whatever_the_form_holds_the_answer_is_a_code_per_field_or_a_signature(w
     slug = world.petition()
     form = signing.SignForm(name=name or "", email="a@example.org", country="DE\0", reason="\ud800" * 10, locale="\0")
 
-    found = problems(lambda: signing.request_signature(world.runtime, slug, form, network="not an address\0"))
+    found = problems(lambda: requests.request_signature(world.runtime, slug, form, network="not an address\0"))
 
     assert found["country"] == "unknown"
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from campaign.accounts import sign_in
-from campaign.errors import InvalidInputError, TokenRefusedError
+from campaign.errors import InvalidInputError, RequestGoneError, TokenRefusedError
 from campaign.operations import backup_and_keys
 from campaign.runtime import build
 from campaign.security.encryption import VaultError
 from campaign.security.tokens import REFUSED, Purpose
 from campaign.settings import load_settings
-from campaign.signatures import confirming, preferences, signing
+from campaign.signatures import confirming, preferences, requests, signing
 from campaign.states import SignatureState
 from tests.kit.worlds import KEYS, World, settings_for
 
@@ -124,15 +124,17 @@ def test_looking_at_every_link_ten_times_changes_nothing(world):
     assert (world.sql("select * from signature order by id"), world.sql("select * from message order by id")) == before
 
 
-def test_a_handle_of_another_petition_or_altered_opens_nothing(world):
+def test_a_reference_of_another_petition_or_altered_opens_nothing(world):
     one, other = world.petition("one"), world.petition("other")
-    world.sign(one)
-    handle = world.sign(other).handle
+    ref = world.sign(other)
 
-    petition_id = world.opened(one).petition.id
-    refusal(signing.open_handle, world.runtime, petition_id, handle)
-    for bad in ("", "A", handle[:-4], ("B" if handle[0] == "A" else "A") + handle[1:], "é", "\ud800"):
-        refusal(signing.open_handle, world.runtime, world.opened(other).petition.id, bad)
+    for slug, bad in (
+        (one, ref), (other, ""), (other, "A"), (other, ref[:-4]), (other, ("B" if ref[0] == "A" else "A") + ref[1:]),
+        (other, "é"), (other, "\ud800"), (other, f"{ref}=="),
+    ):  # fmt: skip
+        for act in (requests.look_up, requests.form_of, requests.address_index_of):
+            with pytest.raises(RequestGoneError):
+                act(world.runtime, slug, bad)
 
 
 def test_a_stamp_is_of_one_petition_and_one_day(world):

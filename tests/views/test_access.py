@@ -21,7 +21,9 @@ def test_a_route_without_a_rule_is_never_served(site: Site):
 
 def test_routes_that_hold_a_token_are_declared_as_such(site: Site):
     rules = {
-        rule.rule: rule_of(site.app, rule.endpoint) for rule in site.app.url_map.iter_rules() if "<token>" in rule.rule
+        rule.rule: rule_of(site.app, rule.endpoint)
+        for rule in site.app.url_map.iter_rules()
+        if "<token>" in rule.rule or "<ref>" in rule.rule
     }
 
     assert set(rules.values()) == {Access.TOKEN}

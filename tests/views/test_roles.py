@@ -26,8 +26,8 @@ ROWS = frozenset({"blast_id", "signature_id"})
 """Arguments that name a row of the petition in the same address."""
 
 NOWHERE: dict[str, object] = {
-    "token": "x", "mail_id": "x", "filename": "site.css", "threshold": 7, "update_id": 10**6, "account_id": 10**6,
-    "message_id": 10**6, "lane": "bulk", "suppression_id": 10**6,
+    "token": "x", "ref": "x", "mail_id": "x", "filename": "site.css", "threshold": 7, "update_id": 10**6,
+    "account_id": 10**6, "message_id": 10**6, "lane": "bulk", "suppression_id": 10**6,
 }  # fmt: skip
 """A value for each other argument of an address. Rows that are not there answer 404 to whoever may ask."""
 
@@ -214,7 +214,7 @@ def test_only_pages_without_a_session_are_exempt_from_the_token(house: House):
 
     assert exempt == {
         "/p/<slug>/sign", "/p/<slug>/code", "/resend", "/c/<token>", "/c/<token>/decline", "/me/<token>", "/u/<token>",
-        "/sign-in", "/sign-in/<token>",
+        "/sign-in", "/sign-in/<token>", "/p/<slug>/inbox/<ref>/again",
     }  # fmt: skip
 
 

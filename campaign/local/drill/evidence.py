@@ -57,6 +57,16 @@ class MessageRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestRow:
+    """A request at the end."""
+
+    id: int
+    kind: str
+    state: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SignatureRow:
     """A signature at the end."""
 
@@ -69,7 +79,7 @@ class SignatureRow:
 
 @dataclass(frozen=True)
 class SignedUp:
-    """A sign-up that got its 2xx page."""
+    """A sign-up that was accepted: its request was written down."""
 
     number: int
     at: float
@@ -162,6 +172,7 @@ class Evidence:
     refused: frozenset[int]
     """Messages that were refused for good at least once."""
     silences: tuple[tuple[int | None, Silence], ...]
+    requests: tuple[RequestRow, ...]
     sign_ups: tuple[SignedUp, ...]
     changes: tuple[Changed, ...]
     equations: tuple[Equation, ...]

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from campaign.accounts.addresses import parse
 from campaign.blasts import milestones
 from campaign.local.drill import queries
-from campaign.local.drill.evidence import Announced, Counted, Evidence, MessageRow, Search, SignatureRow, SignedUp
+from campaign.local.drill.evidence import (
+    Announced,
+    Counted,
+    Evidence,
+    MessageRow,
+    RequestRow,
+    Search,
+    SignatureRow,
+    SignedUp,
+)
 from campaign.local.drill.killer import Fallen
 from campaign.local.drill.leaks import Seeker
 from campaign.local.drill.people import Crowd
@@ -58,6 +67,7 @@ def gather(scene: Scene) -> Evidence:
             number for refusal in diary.refusals() if (number := message_of(refusal.mail_from)) is not None
         ),
         silences=tuple((message_of(silence.mail_from), silence) for silence in diary.silences()),
+        requests=tuple(RequestRow(*row) for row in runtime.store.transact(queries.requests)),
         sign_ups=tuple(
             SignedUp(signer.plan.number, signer.signed_at, find(signer.address), signer.confirmed)
             for signer in scene.crowd.signers

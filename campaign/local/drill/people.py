@@ -28,6 +28,9 @@ PAUSE: Final = 0.5
 WAIT: Final = 20.0
 """Seconds to wait for one answer."""
 
+ACCEPTED: Final = 303
+"""Status of the answer to a sign-up that was written down."""
+
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 _STAMP = re.compile(r'name="stamp"[^>]*value="([^"]+)"')
 _LINK = re.compile(r"https?://[^\s<>\"]+")
@@ -80,7 +83,7 @@ class Signer:
 
     plan: SignUp
     signed_at: float | None = None
-    """When the 2xx page came; None: it never did."""
+    """When the site said that it took the form, by leading to the page that follows; None: it never did."""
     confirmed: bool = False
     thanked: bool = False
 
@@ -156,7 +159,7 @@ class Crowd:
             "wants_updates": "1", "stamp": self._stamp,
         }  # fmt: skip
         answer = self._browser.ask("POST", f"{page}/sign?lang=en", form, network=signer.network)
-        if 200 <= answer.status < 300:
+        if answer.status == ACCEPTED:
             signer.signed_at = time.monotonic()
 
     def receive(self, recipient: str, data: bytes) -> None:

@@ -57,6 +57,19 @@ def messages(tx: Transaction) -> list[tuple[int, str, str, str, str | None, int 
     return [tuple(row) for row in rows]
 
 
+def requests(tx: Transaction) -> list[tuple[int, str, str, str | None]]:
+    """Id, kind, state and reason of every request."""
+    rows = tx.execute(
+        text("select id, cast(kind as text), cast(state as text), reason from sign_up_request order by id")
+    )
+    return [tuple(row) for row in rows]
+
+
+def undecided(tx: Transaction) -> int:
+    """How many requests are not decided yet."""
+    return int(tx.execute(text("select count(*) from sign_up_request where state = 'asked'")).scalar_one())
+
+
 def open_messages(tx: Transaction) -> int:
     """How many messages have something still to come."""
     return int(

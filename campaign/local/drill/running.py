@@ -241,7 +241,12 @@ class _Drill:
         """How much is still to be done; a lot, while the database is away."""
         try:
             return self._runtime.store.transact(
-                lambda tx: queries.open_messages(tx) + queries.uncounted(tx) + queries.unfrozen_blasts(tx)
+                lambda tx: (
+                    queries.undecided(tx)
+                    + queries.open_messages(tx)
+                    + queries.uncounted(tx)
+                    + queries.unfrozen_blasts(tx)
+                )
             )
         except StoreUnavailableError:
             return 1

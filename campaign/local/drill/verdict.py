@@ -23,7 +23,7 @@ LISTS: Final = frozenset({"update", "milestone"})
 """Kinds that an unsubscription stops; withdrawal and erasure stop every kind."""
 
 PROMISES: Final = {
-    "P1": "no signature that got its page is lost, nor its confirmation",
+    "P1": "no sign-up that was accepted is lost, nor its confirmation",
     "P2": "each mail is accepted once; what nobody can know is uncertain, and not sent again",
     "P3": "confirmations are handed over within 10 s (95 % of the undisturbed) and 60 s (99 % of all)",
     "P4": "unsubscribing, withdrawing and erasing act on all that is not handed over",
@@ -81,7 +81,8 @@ class Verdict:
 def judge(evidence: Evidence) -> Verdict:
     """Judge a drill."""
     case = _Case(evidence)
-    lost, uncertain = (*case.lost_messages(), *case.lost_sign_ups()), case.uncertain()
+    lost = (*case.lost_messages(), *case.lost_requests(), *case.lost_sign_ups())
+    uncertain = case.uncertain()
     strikes = evidence.strikes
     recovered = [strike.recovered for strike in strikes if strike.recovered is not None]
     return Verdict(
@@ -169,13 +170,21 @@ class _Case:
         refused = any(other.id in self.all.refused for other in self.by_signature[row.signature_id])
         return bool(wanted) or refused
 
+    def lost_requests(self) -> Iterable[Finding]:
+        """Requests that no worker decided on, or that were refused although nothing was wrong with them."""
+        for request in self.all.requests:
+            if request.state == "asked":
+                yield Finding(f"request {request.id} ({request.kind})", "still undecided when the drill ended")
+            elif request.state == "refused":
+                yield Finding(f"request {request.id} ({request.kind})", f"refused: {request.reason}")
+
     def lost_sign_ups(self) -> Iterable[Finding]:
-        """Sign-ups with a 2xx page that are not there, or never had their mail."""
+        """Accepted sign-ups that are not there, or never had their mail."""
         for signed in self.all.sign_ups:
             what = f"sign-up {signed.number}"
             row = None if signed.signature_id is None else self.all.signatures.get(signed.signature_id)
             if row is None:
-                yield Finding(what, "it got its page, but there is no such signature")
+                yield Finding(what, "it was accepted, but there is no such signature")
             elif not any(message.kind == "confirmation" for message in self.by_signature.get(row.id, ())):
                 yield Finding(what, "no confirmation was ever planned")
             elif signed.confirmed and row.state == "pending":

@@ -2,11 +2,12 @@
 
 from flask import Blueprint, Response, request
 
-from campaign.accounts import accounts, sign_in
+from campaign.accounts import accounts
 from campaign.accounts.accounts import Account, Role
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.settings import LANGUAGES, ROOT
+from campaign.signatures import requests
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.admin.monitor import Notice
@@ -95,6 +96,6 @@ def _press(account: Account, press: str) -> str:
             accounts.set_disabled(runtime(), account.id, disabled=press == "disable", by=by)
             return "disabled" if press == "disable" else "enabled"
         case "link":
-            sign_in.request_sign_in(runtime(), account.email, network=None)
+            requests.request_sign_in_link(runtime(), account.email, network=None)
             return "linked"
     raise NotFoundError("there is no such press")

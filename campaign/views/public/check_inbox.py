@@ -1,32 +1,79 @@
-"""The page "check your inbox" as bytes with two gaps: only these differ from one signer to the next."""
+"""The page after signing: "check your inbox", the code field, "wrong address?" and "send it again"; reloadable."""
 
-import secrets
-from dataclasses import dataclass
-from typing import Final
+from flask import Blueprint, Response, current_app, redirect, request
 
-from markupsafe import escape
+from campaign.errors import RequestGoneError
+from campaign.signatures import requests
+from campaign.views import forms
+from campaign.views.access import Access, allow
+from campaign.views.current import runtime
+from campaign.views.headers import keep_private
+from campaign.views.public.petition import petition_page, title_of
+from campaign.views.rendering import link, page
 
-from campaign.signatures.signing import Requested
-
-HANDLE, MASKED = (f"slot-{secrets.token_hex(16)}" for _slot in range(2))
-"""What the page is rendered with; nobody can guess it, so no text can hold it."""
-
-PAGES: Final = "brief pages"
-"""Key in Flask's ``extensions`` of the short memory of these pages, by slug and language."""
-
-
-CAREFULLY: Final = "countersign.carefully"
-"""Key in the environment of a request whose express way was tried before Flask, and was not free."""
+pages = Blueprint("check_inbox", __name__)
 
 
-@dataclass(frozen=True)
-class InboxPage:
-    """The page, rendered with :data:`HANDLE` and :data:`MASKED`."""
+@pages.get("/p/<slug>/inbox/<ref>")
+@allow(Access.TOKEN)
+def show(slug: str, ref: str) -> Response:
+    """The page of one sign-up, the same whatever a worker decides about it; may be reloaded and gone back to."""
+    return inbox(slug, ref, again="again" in request.args)
 
-    rendered: bytes
 
-    def filled(self, asked: Requested) -> bytes:
-        """The page of one signer."""
-        return self.rendered.replace(HANDLE.encode(), str(escape(asked.handle)).encode()).replace(
-            MASKED.encode(), str(escape(asked.masked_address)).encode()
+def inbox(slug: str, ref: str, *, problems: forms.Problems = forms.NO_PROBLEMS, again: bool = False) -> Response:
+    """The page with the masked address, the mail's subject and the code field; or the page that says it is gone."""
+    title = title_of(slug)
+    try:
+        sent = requests.look_up(runtime(), slug, ref)
+    except RequestGoneError:
+        return gone(slug)
+    return keep_private(
+        page(
+            "inbox.html",
+            status=422 if problems else 200,
+            slug=slug,
+            title=title,
+            ref=sent.ref,
+            masked=sent.masked_address,
+            problems=problems,
+            again=again,
         )
+    )
+
+
+def gone(slug: str) -> Response:
+    """Say that the page of a sign-up is deleted, and offer the other ways: the code form and the petition."""
+    return keep_private(
+        page(
+            "code.html",
+            status=410,
+            slug=slug,
+            title=title_of(slug),
+            email="",
+            problems=forms.NO_PROBLEMS,
+            is_gone=True,
+        )
+    )
+
+
+@pages.post("/p/<slug>/inbox/<ref>/again")
+@allow(Access.TOKEN)
+def again(slug: str, ref: str) -> Response:
+    """Ask for the confirmation once more, within the allowance of its mailbox; the answer is always the same."""
+    try:
+        requests.request_again(runtime(), slug, ref, network=request.remote_addr)
+    except RequestGoneError:
+        return gone(slug)
+    return current_app.make_response(redirect(link("check_inbox.show", slug=slug, ref=ref, again=1), 303))
+
+
+@pages.get("/p/<slug>/inbox/<ref>/change")
+@allow(Access.TOKEN)
+def change(slug: str, ref: str) -> Response:
+    """The petition's form with everything that was typed; sending it is a sign-up of its own."""
+    try:
+        form = requests.form_of(runtime(), slug, ref)
+    except RequestGoneError:
+        return gone(slug)
+    return keep_private(petition_page(slug, form))

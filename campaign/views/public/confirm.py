@@ -2,18 +2,17 @@
 
 from flask import Blueprint, Response, current_app, redirect, request, url_for
 
-from campaign.accounts import addresses
-from campaign.errors import InvalidInputError
-from campaign.petitions import petitions
-from campaign.signatures import confirming, signing
+from campaign.errors import InvalidInputError, RequestGoneError
+from campaign.signatures import confirming, requests
 from campaign.states import SignatureState
 from campaign.views import forms
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.headers import keep_private, without_referrer
 from campaign.views.language import gettext as _
-from campaign.views.language import language, speak
-from campaign.views.public.petition import inbox, title_of
+from campaign.views.language import speak
+from campaign.views.public.check_inbox import gone, inbox
+from campaign.views.public.petition import title_of
 from campaign.views.rendering import link, switch_to
 from campaign.views.rendering import page as render
 
@@ -85,41 +84,51 @@ def _code_form(slug: str, *, problems: forms.Problems = forms.NO_PROBLEMS) -> Re
     title = title_of(slug)
     status = 422 if problems else 200
     return keep_private(
-        render("code.html", status=status, slug=slug, title=title, email=forms.typed("email"), problems=problems)
+        render(
+            "code.html",
+            status=status,
+            slug=slug,
+            title=title,
+            email=forms.typed("email"),
+            problems=problems,
+            is_gone=False,
+        )
     )
 
 
 @pages.post("/p/<slug>/code")
 @allow(Access.PUBLIC)
 def code(slug: str) -> Response:
-    """Confirm with the code; beside it the sealed handle of the page, or the address."""
-    switch_to(url_for("confirm.code_page", slug=slug))
-    handle, email, digits = forms.typed("handle"), forms.typed("email"), forms.typed("code")
+    """Confirm with the code; beside it the reference of the page after signing, or the address."""
+    ref, email, digits = forms.typed("ref"), forms.typed("email"), forms.typed("code")
+    switch_to(url_for("check_inbox.show", slug=slug, ref=ref) if ref else url_for("confirm.code_page", slug=slug))
     try:
-        confirmed = confirming.confirm_with_code(runtime(), slug, code=digits, handle=handle, email=email)
+        confirmed = confirming.confirm_with_code(runtime(), slug, code=digits, ref=ref, email=email)
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
-        if handle:
-            return inbox(slug, handle=handle, masked=_masked(slug, handle), problems=problems)
-        return _code_form(slug, problems=problems)
+        return inbox(slug, ref, problems=problems) if ref else _code_form(slug, problems=problems)
+    except RequestGoneError:
+        return gone(slug)
     return _to_thanks(confirmed.slug)
-
-
-def _masked(slug: str, handle: str) -> str:
-    canonical = signing.open_handle(runtime(), petitions.by_slug(runtime(), slug).petition.id, handle)
-    return addresses.Address(typed=canonical, canonical=canonical).masked
 
 
 @pages.post("/resend")
 @allow(Access.PUBLIC)
 def resend() -> Response:
-    """Send fresh links to an address, if we know it; the answer is the same if not."""
+    """Ask for fresh links for an address; the same work and the same answer whether or not we know it."""
     switch_to(url_for("public.home"))
     try:
-        signing.resend(runtime(), forms.typed("email"), network=request.remote_addr, locale=language())
+        requests.request_resend(runtime(), forms.typed("email"), network=request.remote_addr)
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
         return keep_private(render("refused.html", status=422, problems=problems, email=forms.typed("email")))
+    return current_app.make_response(redirect(link("confirm.resent"), 303))
+
+
+@pages.get("/resend")
+@allow(Access.PUBLIC)
+def resent() -> Response:
+    """What happens after a request for fresh links."""
     return keep_private(
         render(
             "message.html",

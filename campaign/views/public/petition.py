@@ -7,16 +7,15 @@ from campaign.accounts.addresses import MAX_REASON
 from campaign.blasts import pages as blast_pages
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.petitions import petitions
-from campaign.signatures import consents, petition_page, signing
+from campaign.signatures import consents, requests, signing
+from campaign.signatures import petition_page as signature_petition_page
 from campaign.states import PetitionState
 from campaign.views import forms
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
-from campaign.views.headers import keep_private
 from campaign.views.language import gettext as _
 from campaign.views.language import language
-from campaign.views.page_cache import Brief, for_everybody
-from campaign.views.public.check_inbox import CAREFULLY, HANDLE, MASKED, PAGES, InboxPage
+from campaign.views.page_cache import for_everybody
 from campaign.views.rendering import link, page, qr_code, switch_to
 
 pages = Blueprint("public", __name__)
@@ -44,10 +43,10 @@ def home() -> Response:
 def petition(slug: str) -> Response:
     """A petition with its form; nothing in it is about the reader."""
     switch_to(request.path)
-    return for_everybody(_petition_page(slug).get_data(), "text/html")
+    return for_everybody(petition_page(slug).get_data(), "text/html")
 
 
-def _petition_page(
+def petition_page(
     slug: str,
     form: signing.SignForm = forms.EMPTY,
     *,
@@ -55,7 +54,8 @@ def _petition_page(
     notice: str = "",
     status: int = 200,
 ) -> Response:
-    shown = petition_page.show(runtime(), slug, language())
+    """The page of a petition, with its form as it was typed."""
+    shown = signature_petition_page.show(runtime(), slug, language())
     return page(
         "petition.html",
         status=status,
@@ -84,40 +84,37 @@ def sign_again(slug: str) -> Response:
 @pages.post("/p/<slug>/sign")
 @allow(Access.PUBLIC)
 def sign(slug: str) -> Response:
-    """Take a signature; the answer is the same for new, waiting, confirmed and suppressed addresses."""
+    """Write down a sign-up and lead to its page; the same work and the same answer for every address."""
     switch_to(request.path.removesuffix("/sign"))
     if forms.from_elsewhere(current_app.config["OWN_ORIGINS"]):
-        return _petition_page(slug, notice=_("This form was sent from another site. Please sign here."), status=403)
+        return petition_page(slug, notice=_("This form was sent from another site. Please sign here."), status=403)
     form = forms.sign_form(request.form, language())
     try:
-        asked = _pretend(slug, form) if forms.typed("website") else _ask(slug, form)
+        ref = _ask(slug, form)
     except ConflictError:
-        return _petition_page(slug, notice=_("It closed before your signature arrived."), status=409)
+        return petition_page(slug, notice=_("It closed before your signature arrived."), status=409)
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
-        return _petition_page(slug, form, notice=problems.pop("stamp", ""), problems=problems, status=422)
-    return current_app.response_class(_inbox_page(slug).filled(asked), mimetype="text/html")
+        return petition_page(slug, form, notice=problems.pop("stamp", ""), problems=problems, status=422)
+    return current_app.response_class(status=303, headers={"Location": _inbox_address(slug, ref)}, mimetype="text/html")
 
 
-def _ask(slug: str, form: signing.SignForm) -> signing.Requested:
+def _inbox_address(slug: str, ref: str) -> str:
+    # What link() would build for check_inbox.show, without its cost: both parts are safe in an address.
+    return f"/p/{slug}/inbox/{ref}?lang={language()}"
+
+
+def _ask(slug: str, form: signing.SignForm) -> str:
     shown = signing.read_stamp(runtime(), slug, forms.typed("stamp"))
-    return signing.request_signature(
-        runtime(), slug, form, network=request.remote_addr, text_version_id=shown,
-        express=not request.environ.get(CAREFULLY),
-    )  # fmt: skip
-
-
-def _pretend(slug: str, form: signing.SignForm) -> signing.Requested:
-    # A program filled in the field that no person sees: it gets the same answer, and nothing happens.
-    address = signing.check(runtime(), form).address
-    petition_id = petitions.by_slug(runtime(), slug).petition.id
-    return signing.Requested(address.masked, signing.seal_handle(runtime(), petition_id, address.canonical))
-
-
-def _inbox_page(slug: str) -> InboxPage:
-    # Rendered once a second and not per signature.
-    memory: Brief[InboxPage] = current_app.extensions[PAGES]
-    return memory.get((slug, language()), lambda: InboxPage(inbox(slug, handle=HANDLE, masked=MASKED).get_data()))
+    return requests.request_signature(
+        runtime(),
+        slug,
+        form,
+        network=request.remote_addr,
+        text_version_id=shown,
+        # A field that no visitor sees: a program that fills it in gets the same answer, and no mail is sent.
+        trapped=bool(forms.typed("website")),
+    )
 
 
 def title_of(slug: str) -> str:
@@ -128,21 +125,6 @@ def title_of(slug: str) -> str:
     """
     petitions.count(runtime(), slug)
     return petitions.by_slug(runtime(), slug).text_for(language()).title
-
-
-def inbox(slug: str, *, handle: str, masked: str, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
-    """The page "check your inbox": the address as typed but masked, the mail's name, the code field."""
-    return keep_private(
-        page(
-            "inbox.html",
-            status=422 if problems else 200,
-            slug=slug,
-            title=title_of(slug),
-            handle=handle,
-            masked=masked,
-            problems=problems,
-        )
-    )
 
 
 @pages.get("/p/<slug>/count.json")
@@ -159,7 +141,7 @@ def count(slug: str) -> Response:
 @allow(Access.PUBLIC)
 def thanks(slug: str) -> Response:
     """The page to share from; its address holds no token."""
-    shown = petition_page.show(runtime(), slug, language())
+    shown = signature_petition_page.show(runtime(), slug, language())
     address = petition_address(slug)
     response = page(
         "thanks.html",

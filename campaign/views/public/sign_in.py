@@ -6,6 +6,7 @@ from campaign.accounts import sign_in
 from campaign.accounts.sign_in import Session
 from campaign.errors import InvalidInputError, TokenRefusedError
 from campaign.settings import ROOT
+from campaign.signatures import requests
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
@@ -53,11 +54,11 @@ def _form(
 @pages.post("/sign-in")
 @allow(Access.PUBLIC)
 def ask() -> Response:
-    """Mail a link to an account; the answer is the same for an address that has none."""
+    """Ask for a link; the same work and the same answer whether or not the address has an account."""
     if _from_elsewhere():
         return _form(status=403, notice=_("This form was sent from another site. Please sign in here."))
     try:
-        masked = sign_in.request_sign_in(runtime(), forms.typed("email"), network=request.remote_addr)
+        masked = requests.request_sign_in_link(runtime(), forms.typed("email"), network=request.remote_addr)
     except InvalidInputError as error:
         return _form(status=422, problems=forms.worded(error.problems))
     return keep_private(

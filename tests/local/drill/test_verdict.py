@@ -10,6 +10,7 @@ from campaign.local.drill.evidence import (
     Counted,
     Equation,
     MessageRow,
+    RequestRow,
     Search,
     SignedUp,
     Silence,
@@ -105,6 +106,13 @@ def test_a_sign_up_with_a_page_that_is_not_in_the_database_is_lost(good, signatu
     lost = SignedUp(1, 10.0, signature_id, confirmed=False)
 
     assert len(judge(replace(good, sign_ups=(*good.sign_ups, lost))).lost) == 1
+
+
+@pytest.mark.parametrize(("state", "reason"), [("asked", None), ("refused", "failed")])
+def test_a_request_that_no_worker_admitted_is_lost(good, state, reason):
+    request = RequestRow(2, "signature", state, reason)
+
+    assert len(judge(replace(good, requests=(*good.requests, request))).lost) == 1
 
 
 def test_a_sign_up_whose_confirmation_was_never_planned_is_lost(good):

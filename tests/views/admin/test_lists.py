@@ -57,6 +57,7 @@ def test_an_account_is_made_given_a_role_and_mailed_a_link(night: Night):
     olga = accounts.find(night.world.runtime, "olga@example.org")
     role = night.press(f"/admin/accounts/{olga.id}", press="admin")
     link = night.press(f"/admin/accounts/{olga.id}", press="link")
+    night.world.admit()
 
     found = accounts.find(night.world.runtime, "olga@example.org")
     assert [answer.status_code for answer in (made, role, link)] == [303, 303, 303]

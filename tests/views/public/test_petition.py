@@ -1,4 +1,3 @@
-import itertools
 from dataclasses import replace
 
 import pytest
@@ -6,10 +5,9 @@ import pytest
 from campaign.database.connection import Store
 from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
-from campaign.views.page_cache import PLACE, Brief
-from campaign.views.public import check_inbox
+from campaign.views.page_cache import PLACE
 from tests.views.conftest import SLUG, Site, words
-from web import BRIEF_SECONDS, create_app
+from web import create_app
 
 
 @pytest.mark.parametrize(
@@ -87,8 +85,6 @@ def test_the_count_is_small_and_cacheable(site: Site):
 
 
 def test_page_and_count_are_rendered_once_a_second(site: Site):
-    seconds = itertools.chain([0.0, 0.9], itertools.repeat(1.0))
-    site.app.extensions[check_inbox.PAGES] = Brief(BRIEF_SECONDS, lambda: next(seconds))
     site.get(f"/p/{SLUG}?lang=en")
     site.world.read(lambda tx: tx.connection.exec_driver_sql("update petition set count = 7"))
     petitions.forget(site.runtime, SLUG)

@@ -54,6 +54,7 @@ def test_an_address_with_an_account_and_one_without_get_the_same_answer(door: Do
 
     assert known.status_code == unknown.status_code == 200
     assert known.text == unknown.text
+    door.world.admit()
     assert door.world.sql("select kind from message") == [("sign_in",)]
 
 

@@ -7,8 +7,8 @@ of the old names again while they run; nothing reads those.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003_job_names"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

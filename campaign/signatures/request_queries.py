@@ -1,0 +1,170 @@
+"""Requests that the web wrote down: insert one, read one by its address, take a batch, record the decisions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Row, text
+from sqlalchemy.exc import DBAPIError
+
+from campaign.database.connection import DuplicateError, Store, Transaction
+from campaign.database.prepared import Prepared
+from campaign.states import Lane, RequestKind, RequestState
+
+T = TypeVar("T")
+
+REF: Final = 16
+"""Bytes of the random reference of a request."""
+
+KEEP: Final = timedelta(days=1)
+"""How long a decided request is kept for the page that shows it."""
+
+
+class BatchFailedError(Exception):
+    """Raised when the database refuses a batch for a reason that another try of the same statements may not mend."""
+
+
+def transact(store: Store, work: Callable[[Transaction], T]) -> T:
+    """Run a unit of work as :meth:`Store.transact` does, and name what the database refuses.
+
+    Raises:
+        BatchFailedError: a constraint, or the database, refuses a row; everything was rolled back.
+        StoreUnavailableError: the database does not answer.
+    """
+    try:
+        return store.transact(work)
+    except (DuplicateError, DBAPIError) as error:
+        raise BatchFailedError(type(error).__name__) from error
+
+
+@dataclass(frozen=True)
+class NewRequest:
+    """A request to be; what was typed is sealed already."""
+
+    ref: bytes = field(repr=False)
+    kind: RequestKind
+    petition_id: int | None
+    sealed: bytes = field(repr=False)
+    address_index: bytes | None = field(repr=False)
+    person_index: bytes | None = field(repr=False)
+    mailbox: bytes = field(repr=False)
+    network: bytes | None = field(repr=False)
+    requested_at: datetime
+
+
+@dataclass(frozen=True)
+class Request(NewRequest):
+    """A request as stored."""
+
+    id: int
+    state: RequestState
+
+
+_INSERT: Final = Prepared(
+    "sign_up_request_insert",
+    """insert into sign_up_request (ref, kind, petition_id, sealed, address_index, person_index, mailbox,
+        network, requested_at)
+    values (%(ref)s, %(kind)s, %(petition_id)s, %(sealed)s, %(address_index)s, %(person_index)s, %(mailbox)s,
+        %(network)s, %(requested_at)s)
+    on conflict (ref) do nothing""",
+)
+
+
+_COLUMNS = """r.id, r.ref, r.kind, r.state, r.petition_id, r.sealed, r.address_index, r.person_index, r.mailbox,
+    r.network, r.requested_at"""
+
+
+def _request(row: Row[Any]) -> Request:
+    return Request(**(row._asdict() | {"kind": RequestKind(row.kind), "state": RequestState(row.state)}))
+
+
+def add(store: Store, new: NewRequest) -> None:
+    """Store a request in a transaction of its own, in one round trip, and wake the urgent lane after the commit.
+
+    Raises:
+        StoreUnavailableError: the database does not answer.
+    """
+    store.write(_INSERT, vars(new) | {"kind": new.kind.value}, lane=Lane.URGENT)
+
+
+def by_ref(tx: Transaction, ref: bytes) -> Request | None:
+    """The request behind the address of a page; None once it is deleted."""
+    row = tx.execute(text(f"select {_COLUMNS} from sign_up_request r where r.ref = :ref"), ref=ref).one_or_none()
+    return None if row is None else _request(row)
+
+
+def is_waiting(tx: Transaction) -> bool:
+    """True if a request is not decided yet."""
+    return bool(
+        tx.execute(
+            text("select exists (select 1 from sign_up_request where state = 'asked')"),
+        ).scalar_one()
+    )
+
+
+def waiting(tx: Transaction) -> tuple[int, datetime | None]:
+    """How many requests are not decided yet, and when the oldest of them was made."""
+    row = tx.execute(
+        text("select count(*) as number, min(requested_at) as oldest_at from sign_up_request where state = 'asked'")
+    ).one()
+    return row.number, row.oldest_at
+
+
+def take(tx: Transaction, *, limit: int, only: int | None = None) -> list[Request]:
+    """Undecided requests in the order in which they were made, locked until the transaction ends.
+
+    Args:
+        tx: the open transaction.
+        limit: how many at most.
+        only: the id of a single request; all of them if not given.
+    """
+    rows = tx.execute(
+        text(f"""
+        select {_COLUMNS} from sign_up_request r
+        where r.state = 'asked' and (cast(:only as bigint) is null or r.id = :only)
+        order by r.id limit :limit for update skip locked"""),
+        limit=limit,
+        only=only,
+    )
+    return [_request(row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What became of a request; a refused one has a reason."""
+
+    id: int
+    reason: str | None = None
+
+
+def decide(tx: Transaction, decisions: Sequence[Decision], *, now: datetime) -> None:
+    """Record decisions. The keyed hash of the network has served its purpose and is removed."""
+    tx.execute(
+        text("""
+        update sign_up_request r set decided_at = :now, reason = d.reason, network = null,
+            state = cast(case when d.reason is null then 'admitted' else 'refused' end as request_state)
+        from unnest(cast(:ids as bigint[]), cast(:reasons as text[])) as d(id, reason)
+        where r.id = d.id and r.state = 'asked'"""),
+        now=now,
+        ids=[decision.id for decision in decisions],
+        reasons=[decision.reason for decision in decisions],
+    )
+
+
+def delete_of(tx: Transaction, signature_ids: Sequence[int]) -> None:
+    """Delete the decided requests of the mailboxes of signatures that are about to be erased."""
+    tx.execute(
+        text("""
+        delete from sign_up_request r using signature s
+        where s.id = any(:ids) and s.address_index is not null and r.state <> 'asked'
+            and r.petition_id = s.petition_id and r.address_index = s.address_index"""),
+        ids=list(signature_ids),
+    )
+
+
+def purge(tx: Transaction, *, now: datetime) -> int:
+    """Delete requests that were decided longer ago than :data:`KEEP`; returns how many."""
+    return tx.execute(
+        text("delete from sign_up_request where state <> 'asked' and decided_at < :before"), before=now - KEEP
+    ).rowcount

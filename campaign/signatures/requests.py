@@ -1,0 +1,318 @@
+"""Requests: the web writes one sealed row for each; a worker decides (admission.py in this room).
+
+Nothing here looks whether an address is known, so a request takes the same work for every address.
+"""
+
+import base64
+import json
+import re
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from campaign.accounts import addresses
+from campaign.accounts.addresses import RuleError
+from campaign.errors import ConflictError, InvalidInputError, NotFoundError, RequestGoneError
+from campaign.outbox import plan as outbox_plan
+from campaign.petitions.petitions import Opened, by_slug
+from campaign.runtime import Runtime
+from campaign.security.encryption import DataKey, VaultError
+from campaign.signatures import request_queries
+from campaign.signatures.consents import consent_id
+from campaign.signatures.signing import SignForm, check, person_index
+from campaign.states import PetitionState, RequestKind
+
+VERSION: Final = 1
+"""Version of the sealed text; a worker refuses one that it does not know."""
+
+STEP: Final = 1024
+"""Sealed texts are padded to a multiple of so many bytes: nearly all have the same length, whatever was typed."""
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_REF = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+class PayloadError(Exception):
+    """Raised when what a request holds is of a version that this code does not know, or is no such text."""
+
+
+@dataclass(frozen=True)
+class SignaturePayload:
+    """What a request for a signature holds, as it was typed and checked; consents are those that the page showed."""
+
+    name: str = field(repr=False)
+    email: str = field(repr=False)
+    country: str
+    reason: str = field(repr=False)
+    show_name: bool
+    wants_updates: bool
+    locale: str
+    text_version_id: int
+    consent_id: int
+    updates_consent_id: int | None
+    trapped: bool = False
+    """True if the form's hidden field was filled in, which only programs do."""
+
+
+@dataclass(frozen=True)
+class AddressPayload:
+    """What a request for another confirmation, or for a sign-in link, holds."""
+
+    email: str = field(repr=False)
+    """The canonical address."""
+
+
+def seal(key: DataKey, ref: bytes, payload: SignaturePayload | AddressPayload) -> bytes:
+    """Encrypt what a request holds, for its row alone."""
+    written = _JSON.encode({"v": VERSION} | vars(payload))
+    size = len(written.encode())
+    return key.seal(written + " " * (-size % STEP), place=_place(ref))
+
+
+def _place(ref: bytes) -> str:
+    return f"sign_up_request.sealed.{ref.hex()}"
+
+
+def open_signature(key: DataKey, row: request_queries.NewRequest) -> SignaturePayload:
+    """What a request for a signature holds.
+
+    Raises:
+        VaultError: it was sealed for another row or key.
+        PayloadError: it is of an unknown version.
+    """
+    return SignaturePayload(**_open(key, row, SignaturePayload))
+
+
+def open_address(key: DataKey, row: request_queries.NewRequest) -> AddressPayload:
+    """What a request for a mail to an address holds.
+
+    Raises:
+        VaultError, PayloadError: as :func:`open_signature`.
+    """
+    return AddressPayload(**_open(key, row, AddressPayload))
+
+
+def _open(key: DataKey, row: request_queries.NewRequest, kind: type) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(key.open(row.sealed, place=_place(row.ref)))
+    if values.pop("v", None) != VERSION or values.keys() != kind.__dataclass_fields__.keys():  # type: ignore[attr-defined]
+        raise PayloadError("a request of another version")
+    return values
+
+
+def request_signature(
+    runtime: Runtime,
+    slug: str,
+    form: SignForm,
+    *,
+    network: str | None = None,
+    text_version_id: int | None = None,
+    trapped: bool = False,
+) -> str:
+    """Check a sign form and write down that it was sent; returns the reference of the page that follows.
+
+    Args:
+        runtime: the runtime.
+        slug: the petition.
+        form: as typed.
+        network: the IP address it came from; hashed, never stored.
+        text_version_id: the text that was on the page, from its stamp; the newest one if not given.
+        trapped: the form's hidden field was filled in; the request will be refused, unseen by whoever sent it.
+
+    Raises:
+        NotFoundError: no such petition.
+        ConflictError: the petition can't be signed now.
+        InvalidInputError: with a code per field.
+        StoreUnavailableError: nothing was stored.
+    """
+    opened = by_slug(runtime, slug)
+    if opened.petition.state is not PetitionState.LIVE:
+        raise ConflictError("this petition is closed")
+    checked = check(runtime, form)
+    key, canonical = opened.open_key, checked.address.canonical
+    origin = outbox_plan.origin(runtime, canonical, network)
+    ref = secrets.token_bytes(request_queries.REF)
+    payload = SignaturePayload(
+        name=checked.name,
+        email=checked.address.typed,
+        country=checked.country,
+        reason=checked.reason,
+        show_name=checked.show_name,
+        wants_updates=checked.wants_updates,
+        locale=checked.locale,
+        text_version_id=text_version_id or opened.text_for(checked.locale).id,
+        consent_id=consent_id(runtime, "sign", checked.locale),
+        updates_consent_id=consent_id(runtime, "updates", checked.locale) if checked.wants_updates else None,
+        trapped=trapped,
+    )
+    new = request_queries.NewRequest(
+        ref=ref,
+        kind=RequestKind.SIGNATURE,
+        petition_id=opened.petition.id,
+        sealed=seal(key, ref, payload),
+        address_index=key.index(canonical),
+        person_index=person_index(key, canonical, checked.name),
+        mailbox=origin.mailbox,
+        network=origin.network,
+        requested_at=runtime.clock(),
+    )
+    request_queries.add(runtime.store, new)
+    return as_text(ref)
+
+
+def request_resend(runtime: Runtime, email: str, *, network: str | None) -> str:
+    """Write down that the confirmations that wait at a mailbox are wanted once more, whichever petitions they are for.
+
+    Returns:
+        The masked address.
+
+    Raises:
+        InvalidInputError: the address can't be one.
+        StoreUnavailableError: nothing was stored.
+    """
+    return _request_mail(
+        runtime, RequestKind.RESEND, _address(email, gmail_rules=runtime.settings.gmail_rules), network
+    )
+
+
+def request_sign_in_link(runtime: Runtime, email: str, *, network: str | None) -> str:
+    """Write down that a sign-in link is wanted for an address, whether or not it has an account.
+
+    Returns:
+        The masked address.
+
+    Raises:
+        InvalidInputError: the address can't be one.
+        StoreUnavailableError: nothing was stored.
+    """
+    return _request_mail(runtime, RequestKind.SIGN_IN, _address(email), network)
+
+
+def _address(email: str, *, gmail_rules: bool = False) -> addresses.Address:
+    try:
+        return addresses.parse(email, gmail_rules=gmail_rules)
+    except RuleError as broken:
+        raise InvalidInputError({"email": broken.code}) from None
+
+
+def _request_mail(runtime: Runtime, kind: RequestKind, address: addresses.Address, network: str | None) -> str:
+    # Sign-in mail has an allowance of its own in each mailbox.
+    subject = f"sign-in {address.canonical}" if kind is RequestKind.SIGN_IN else address.canonical
+    origin = outbox_plan.origin(runtime, subject, network)
+    ref = secrets.token_bytes(request_queries.REF)
+    new = request_queries.NewRequest(
+        ref=ref,
+        kind=kind,
+        petition_id=None,
+        sealed=seal(runtime.secrets.requests, ref, AddressPayload(address.canonical)),
+        address_index=None,
+        person_index=None,
+        mailbox=origin.mailbox,
+        network=origin.network,
+        requested_at=runtime.clock(),
+    )
+    request_queries.add(runtime.store, new)
+    return address.masked
+
+
+def request_again(runtime: Runtime, slug: str, ref: str, *, network: str | None) -> None:
+    """Write down that the confirmation of one sign-up is wanted once more.
+
+    Raises:
+        NotFoundError: no such petition.
+        RequestGoneError: no sign-up of this petition has this reference, or it is deleted.
+        StoreUnavailableError: nothing was stored.
+    """
+    opened, row, payload = _find(runtime, slug, ref)
+    canonical = _canonical(runtime, payload)
+    origin = outbox_plan.origin(runtime, canonical, network)
+    new_ref = secrets.token_bytes(request_queries.REF)
+    new = request_queries.NewRequest(
+        ref=new_ref,
+        kind=RequestKind.RESEND,
+        petition_id=opened.petition.id,
+        sealed=seal(runtime.secrets.requests, new_ref, AddressPayload(canonical)),
+        address_index=row.address_index,
+        person_index=row.person_index,
+        mailbox=origin.mailbox,
+        network=origin.network,
+        requested_at=runtime.clock(),
+    )
+    request_queries.add(runtime.store, new)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What the page that follows a sign-up shows."""
+
+    slug: str
+    ref: str = field(repr=False)
+    masked_address: str
+
+
+def as_text(ref: bytes) -> str:
+    """A reference as it stands in the address of a page: 22 characters."""
+    return base64.urlsafe_b64encode(ref).rstrip(b"=").decode()
+
+
+def look_up(runtime: Runtime, slug: str, ref: str) -> Sent:
+    """What the page of a sign-up shows; the same work for every sign-up, whatever became of it.
+
+    Raises:
+        NotFoundError: no such petition.
+        RequestGoneError: no sign-up of this petition has this reference, or it is deleted.
+    """
+    _opened, _row, payload = _find(runtime, slug, ref)
+    address = addresses.Address(typed=payload.email, canonical=payload.email)
+    return Sent(slug, ref, address.masked)
+
+
+def form_of(runtime: Runtime, slug: str, ref: str) -> SignForm:
+    """The form of a sign-up with everything that was typed, to be changed and sent again as a request of its own.
+
+    Raises:
+        NotFoundError, RequestGoneError: as :func:`look_up`.
+    """
+    _opened, _row, payload = _find(runtime, slug, ref)
+    return SignForm(
+        name=payload.name,
+        email=payload.email,
+        country=payload.country,
+        reason=payload.reason,
+        show_name=payload.show_name,
+        wants_updates=payload.wants_updates,
+        locale=payload.locale,
+    )
+
+
+def address_index_of(runtime: Runtime, slug: str, ref: str) -> bytes:
+    """The blind index of the mailbox of a sign-up.
+
+    Raises:
+        NotFoundError, RequestGoneError: as :func:`look_up`.
+    """
+    _opened, row, _payload = _find(runtime, slug, ref)
+    return row.address_index or b""
+
+
+def _canonical(runtime: Runtime, payload: SignaturePayload) -> str:
+    try:
+        return addresses.canonical(payload.email, gmail_rules=runtime.settings.gmail_rules)
+    except RuleError:
+        # The rules have changed since it was typed.
+        raise RequestGoneError("this address is not accepted any longer") from None
+
+
+def _find(runtime: Runtime, slug: str, ref: str) -> tuple[Opened, request_queries.Request, SignaturePayload]:
+    opened = by_slug(runtime, slug)
+    if opened.petition.state is PetitionState.DRAFT:
+        raise NotFoundError("there is no such petition")
+    if not _REF.fullmatch(ref):
+        raise RequestGoneError("no such request")
+    raw = base64.urlsafe_b64decode(f"{ref}==")
+    row = runtime.store.transact(lambda tx: request_queries.by_ref(tx, raw))
+    if row is None or row.petition_id != opened.petition.id or row.kind is not RequestKind.SIGNATURE:
+        raise RequestGoneError("no such request")
+    try:
+        return opened, row, open_signature(opened.open_key, row)
+    except (VaultError, PayloadError):
+        raise RequestGoneError("this request can't be read") from None

@@ -1,0 +1,118 @@
+"""The page after signing may be reloaded, gone back to, corrected from and asked to send the mail again."""
+
+import pytest
+
+from campaign.petitions import petitions
+from tests.views.conftest import SLUG, Site, words
+from tests.views.public.test_signing import ref_of
+
+
+def page_of(site: Site, **typed: str) -> str:
+    """Sign by the form; the path of the page that follows."""
+    answer = site.press(**typed)
+    assert answer.status_code == 303
+    return answer.location.partition("?")[0]
+
+
+def test_the_page_is_the_same_before_and_after_a_worker_has_decided_and_however_often_it_is_loaded(site: Site):
+    path = page_of(site)
+
+    asked = [site.get(f"{path}?lang=en") for _ in range(2)]
+    site.world.admit()
+    admitted = site.get(f"{path}?lang=en")
+
+    assert {answer.status_code for answer in (*asked, admitted)} == {200}
+    assert len({answer.text for answer in (*asked, admitted)}) == 1
+    assert "z•••@example.org" in words(admitted)
+    assert admitted.headers["Cache-Control"] == "no-store"
+    assert "noindex" in admitted.headers["X-Robots-Tag"]
+
+
+def test_the_page_speaks_every_language_and_its_switch_stays_on_it(site: Site):
+    path = page_of(site)
+
+    page = site.get(f"{path}?lang=fa").text
+
+    assert '<html lang="fa"' in page
+    assert f'href="{path}?lang=de"' in page
+
+
+def test_the_address_can_be_changed_and_all_else_is_kept(site: Site):
+    typed = {
+        "name": "Zahra Ahmadi",
+        "email": "zahra@exmaple.org",
+        "country": "PK",
+        "reason": "I swim.",
+        "show_name": "y",
+    }
+    path = page_of(site, **typed)
+
+    form = site.get(f"{path}/change?lang=en")
+    site.sign(**(typed | {"email": "zahra@example.org"}))
+
+    assert form.status_code == 200
+    assert form.headers["Cache-Control"] == "no-store"
+    assert 'value="zahra@exmaple.org"' in form.text
+    assert 'value="Zahra Ahmadi"' in form.text
+    assert '<option value="PK" selected>' in form.text
+    assert "I swim.</textarea>" in form.text
+    assert form.text.count(" checked>") == 1
+    assert "exmaple" not in site.get(f"/p/{SLUG}?lang=en").text
+    assert site.states() == ["pending", "pending"]
+
+
+def test_the_mail_is_sent_again_on_request_and_the_answer_is_the_same_for_everybody(site: Site):
+    waiting, confirmed = page_of(site), page_of(site, email="confirmed@example.org")
+    site.world.admit()
+    site.post(site.confirm(site.last))
+    site.world.sql("update message set state = 'accepted', settled_at = due_at")
+    site.world.clock.forward(minutes=11)
+
+    answers = [site.post(f"{path}/again?lang=en", follow_redirects=True) for path in (waiting, confirmed)]
+    site.world.admit()
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert all("the mail is on its way once more" in words(answer) for answer in answers)
+    assert site.world.sql("select kind, signature_id from message where state = 'planned'") == [
+        ("confirmation", site.world.sql("select min(id) from signature")[0][0])
+    ]
+
+
+@pytest.mark.parametrize("end", ["", "/change", "/again"])
+def test_a_page_that_is_deleted_or_of_another_petition_offers_the_code_form(site: Site, end: str):
+    path = page_of(site)
+    other = site.world.petition("another")
+    site.world.admit()
+    ask = site.post if end == "/again" else site.get
+    paths = [path.replace(SLUG, other), f"/p/{SLUG}/inbox/x", f"/p/{SLUG}/inbox/{'A' * 22}"]
+
+    answers = [ask(f"{each}{end}?lang=en") for each in paths]
+    site.world.sql("delete from sign_up_request")
+    answers.append(ask(f"{path}{end}?lang=en"))
+
+    for answer in answers:
+        assert answer.status_code == 410
+        assert "This page is gone" in words(answer)
+        assert 'name="email"' in answer.text
+    assert ask(f"/p/nothing/inbox/{'A' * 22}{end}").status_code == 404
+
+
+def test_the_page_stays_when_the_petition_closes(site: Site):
+    path = page_of(site)
+    petitions.close(site.runtime, SLUG)
+
+    assert site.get(path).status_code == 200
+
+
+def test_a_wrong_code_on_the_page_is_said_at_its_field(site: Site):
+    page = site.sign()
+
+    answers = {
+        code: site.post(f"/p/{SLUG}/code?lang=en", {"ref": ref_of(page), "code": code}) for code in ("", "12", "123456")
+    }
+
+    assert {answer.status_code for answer in answers.values()} == {422}
+    assert "Enter the six digits from the mail." in words(answers[""])
+    assert "This code is not right." in words(answers["123456"])
+    assert ref_of(answers["123456"]) == ref_of(page)
+    assert site.world.sql("select tries from code_try") == [(1,)]
