@@ -20,11 +20,12 @@ from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import Purpose
-from campaign.settings import ROOT, Settings
+from campaign.settings import Settings
 from campaign.signatures import queries as signature_queries
 from campaign.signatures.confirming import code_for
 from campaign.smtp.transport import Envelope
 from campaign.states import MessageKind
+from campaign.variables import ROOT
 
 COUNT_LIFE = 10.0
 """Seconds for which a compiled thank-you, which shows the count, is used again."""

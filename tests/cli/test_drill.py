@@ -16,7 +16,7 @@ import pytest
 from campaign.cli.drill import Progress, describe
 from campaign.cli.main import main
 from campaign.local.drill.verdict import PROMISES, judge
-from campaign.settings import ROOT
+from campaign.variables import ROOT
 from tests.kit.drills import good_evidence, with_message, without_taking
 from tests.kit.waiting import until
 

@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 from campaign.local.servers import postgres
-from campaign.settings import ROOT, load_settings
+from campaign.settings import load_settings
+from campaign.variables import ROOT
 
 PATIENCE = 90.0
 """Seconds for an orderly stop."""

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +23,8 @@ from campaign.errors import EngineError
 from campaign.local.servers import places, ports, postgres, redis
 from campaign.local.servers import processes as servers_processes
 from campaign.security.keys import ensure_local_keys
-from campaign.settings import ROOT, Settings, child_environment, load_settings
-from campaign.variables import VARIABLES
+from campaign.settings import VARIABLES, Settings, child_environment, load_settings
+from campaign.variables import ROOT
 
 HOST: Final = "127.0.0.1"
 READY: Final = 120.0
@@ -192,7 +192,7 @@ def running_site(*, smtp_port: int, rate: int) -> Iterator[Site]:
     guardian = _guard(settings, note)
     site: Site | None = None
     try:
-        settings = replace(settings, database_url=postgres.start(settings), redis_url=redis.start(settings))
+        settings = settings.replace(database_url=postgres.start(settings), redis_url=redis.start(settings))
         migrate.upgrade(settings.database_url)
         site = Site(settings, note=note)
         yield site

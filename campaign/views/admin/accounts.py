@@ -6,7 +6,8 @@ from campaign.accounts import accounts, sign_in
 from campaign.accounts.accounts import Account, Role
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.i18n import LANGUAGE_NAMES
-from campaign.settings import LANGUAGES, ROOT
+from campaign.settings import LANGUAGES
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.admin.monitor import Notice
