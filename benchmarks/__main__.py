@@ -18,7 +18,7 @@ from benchmarks import blasting, under_load, web, yardsticks
 from benchmarks.installation import Installation, installation
 from campaign.local.mailserver.faults import FaultServer
 from campaign.runtime import Runtime, build
-from campaign.settings import ROOT
+from campaign.variables import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 

@@ -20,8 +20,9 @@ from campaign.outbox import lanes
 from campaign.petitions.markdown import to_html
 from campaign.petitions.petitions import by_slug
 from campaign.runtime import Runtime
-from campaign.settings import ROOT, child_environment
+from campaign.settings import child_environment
 from campaign.states import Lane
+from campaign.variables import ROOT
 
 PROCESSES = 2
 BODY = "Dear {{name}},\n\n" + "We were heard: the river will be protected, and this is thanks to all of you.\n\n" * 2

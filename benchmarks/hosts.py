@@ -17,7 +17,7 @@ from benchmarks import blasting
 from benchmarks.__main__ import machine
 from benchmarks.installation import installation
 from campaign.runtime import build
-from campaign.settings import ROOT
+from campaign.variables import ROOT
 
 RESULTS = ROOT / "benchmarks" / "hosts.json"
 LATENCY, MOST = 0.02, 600

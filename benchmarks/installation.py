@@ -9,7 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from campaign.database import migrate
@@ -17,7 +17,8 @@ from campaign.local.seed.example import SLUG, create_example
 from campaign.local.servers import ports, postgres, redis
 from campaign.runtime import build
 from campaign.security.keys import ensure_local_keys
-from campaign.settings import ROOT, Settings, child_environment, load_settings
+from campaign.settings import Settings, child_environment, load_settings
+from campaign.variables import ROOT
 
 
 @dataclass
@@ -74,7 +75,7 @@ def installation(*, smtp_port: int, **overrides: str) -> Iterator[Installation]:
     )  # fmt: skip
     made = Installation(ensure_local_keys(settings))
     try:
-        made.settings = replace(made.settings, database_url=postgres.start(settings), redis_url=redis.start(settings))
+        made.settings = made.settings.replace(database_url=postgres.start(settings), redis_url=redis.start(settings))
         migrate.upgrade(made.settings.database_url)
         runtime = build(made.settings)
         create_example(runtime)

@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from campaign.mail.compiled import CompiledMail
 from campaign.mail.compose import Composer, ListIdentity, Sender
 from campaign.mail.dkim import DkimKey, Signer
-from campaign.settings import ROOT
 from campaign.smtp.settings import SmtpSettings
 from campaign.smtp.smtp import SmtpTransport
 from campaign.smtp.transport import Envelope, Outcome
+from campaign.variables import ROOT
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 

@@ -8,7 +8,6 @@ import json
 import resource
 import sys
 import time
-from dataclasses import replace
 
 from campaign.database.connection import Transaction
 from campaign.delivery.composer import Mailer, Recipient
@@ -67,7 +66,7 @@ def main(how: str, blast_id: int) -> None:
     """See the module."""
     settings = load_settings()
     signer = signer_for(settings, how)
-    unsigned = replace(settings, dkim_key_file=None, dkim_ed25519_key_file=None)
+    unsigned = settings.replace(dkim_key_file=None, dkim_ed25519_key_file=None)
     runtime = build(unsigned, pool_size=3)
     mailer = WeighingMailer(runtime, signer=signer)
     deliverer = Deliverer(runtime, Lane.BULK, mailer=mailer, transport=open_transport(settings, Lane.BULK))

@@ -21,8 +21,8 @@ from benchmarks.installation import Installation, installation, wait_for
 from campaign.local.mailserver.faults import FaultServer
 from campaign.local.servers import ports
 from campaign.runtime import build
-from campaign.settings import ROOT
 from campaign.signatures import admission
+from campaign.variables import ROOT
 
 RESULTS = ROOT / "benchmarks" / "web.json"
 NAMES = ("hello", "page", "sign")

@@ -14,7 +14,8 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 
-from campaign.settings import LANGUAGES, ROOT
+from campaign.settings import LANGUAGES
+from campaign.variables import ROOT
 
 FOLDER = ROOT / "translations"
 RIGHT_TO_LEFT = frozenset({"fa", "ur"})

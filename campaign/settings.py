@@ -1,70 +1,156 @@
-"""Settings: one frozen object from the environment, the only reader of ``os.environ``."""
+"""Settings: one frozen model of the environment variables, the only reader of ``os.environ``."""
 
-import base64
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NoReturn, Self
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from campaign import variables
 from campaign.errors import SettingsError
-from campaign.variables import LOCAL_HOSTS, VARIABLES, InvalidError, Key, WarmUp
+from campaign.variables import (
+    LOCAL_HOSTS,
+    LOWER,
+    ROOT,
+    Address,
+    BaseUrl,
+    Flag,
+    Folder,
+    Host,
+    Keys,
+    Mailbox,
+    PemFile,
+    Token,
+    WarmUpDays,
+    urls,
+)
 
-ROOT = Path(__file__).resolve().parent.parent
-"""The checkout: where templates/, static/ and translations/ stand."""
+__all__ = ["LANGUAGES", "LOCAL_HOSTS", "ROOT", "VARIABLES", "Settings", "child_environment", "export", "load_settings"]
 
 LANGUAGES = ("en", "de", "fa", "ur")
 """Languages that pages and mails are written in; the first is the fallback."""
 
-FILES = ("dkim_key_file", "dkim_ed25519_key_file", "smtp_ca_file")
-"""Fields that name files, which must be there."""
 
+class Settings(BaseSettings):
+    """All settings, checked; made by :func:`load`. Secrets do not show in ``repr`` or in errors."""
 
-@dataclass(frozen=True)
-class Settings:
-    """All settings, checked. Secrets do not show in ``repr``."""
+    # Parsers take the text of a variable, which is never JSON; defaults are values and are not parsed.
+    model_config = SettingsConfigDict(
+        alias_generator=lambda name: f"COUNTERSIGN_{name.upper()}",
+        case_sensitive=True,
+        enable_decoding=False,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+        validate_default=False,
+    )
 
-    port: int
-    bind: str
-    data: Path
-    base_url: str
-    keys: tuple[Key, ...] = field(repr=False)
-    database_url: str = field(repr=False)
-    redis_url: str = field(repr=False)
-    redis_prefix: str
-    smtp_url: str = field(repr=False)
-    local_mailbox: bool
-    smtp_ca_file: Path | None
-    ehlo_name: str
-    mail_from: str
-    return_domain: str
-    dkim_key_file: Path | None
-    dkim_ed25519_key_file: Path | None
-    dkim_selector: str
-    dkim_ed25519_selector: str
-    site_name: str
-    postal_address: str
-    contact: str
-    web_workers: int
-    web_threads: int
-    lane: str
-    urgent_processes: int
-    bulk_processes: int
-    proxies: int
-    gmail_rules: bool
-    retention_days: int
-    confirm_days: int
-    count_interval: int
-    max_lateness: int
-    metrics_token: str = field(repr=False)
-    rate: int
-    domain_rate: int
-    warm_up: WarmUp | None
-    log_level: str
+    port: int = Field(8000, ge=1, le=65535, description="TCP port of the web server.")
+    bind: Address = Field("127.0.0.1", description="IP address the web server listens on.")
+    data: Folder = Field(
+        Path("var"),
+        validate_default=True,
+        description="Folder for embedded data, keys and journals; relative to the checkout.",
+    )
+    base_url: BaseUrl = Field(
+        "",
+        description="Public address of the site, the only source of links in mail. Default: http://localhost:<port>.",
+    )
+    keys: Keys = Field(
+        (),
+        repr=False,
+        description="Instance keys `id:base64`, newest first. Default: made at the first start in <data>/keys.",
+    )
+    database_url: Annotated[str, urls("postgresql", "postgres")] = Field(
+        "", alias="DATABASE_URL", repr=False, description="PostgreSQL 15 or newer. Empty: the embedded server."
+    )
+    redis_url: Annotated[str, urls("redis", "rediss", "redis+socket")] = Field(
+        "", alias="REDIS_URL", repr=False, description="Redis 6.2 or newer, or Valkey. Empty: the embedded server."
+    )
+    redis_prefix: str = Field(
+        "countersign:", description="Prefix of all keys in Redis, so that a shared server keeps installations apart."
+    )
+    smtp_url: Annotated[str, urls("smtp", "smtps", "smtp+starttls", several=True)] = Field(
+        "",
+        alias="SMTP_URL",
+        repr=False,
+        description="Mail server: `smtp+starttls://user:password@host:587`, `smtps://…:465`, or "
+        "`smtp://localhost:25`; or several, with blanks between. Options: `?weight=2`, `rate=50` (a "
+        "second), `connections=4`, `lane=bulk`, `auth=login`. Empty: the local mail server with its "
+        "mailbox in the browser.",
+    )
+    local_mailbox: Flag = Field(
+        False,
+        description="Show the mailbox of the local mail server at /mailbox; set by `countersign up`, with SMTP_URL.",
+    )
+    smtp_ca_file: PemFile = Field(None, description="PEM file of an own certificate authority for the mail server.")
+    ehlo_name: Host = Field("", description="Name given in EHLO. Default: the host of COUNTERSIGN_BASE_URL.")
+    mail_from: Mailbox = Field("", description="From address of all mail. Default: petitions@<host of the base URL>.")
+    return_domain: Host = Field(
+        "", description="Domain of the signed return addresses (bounces). Default: the domain of COUNTERSIGN_MAIL_FROM."
+    )
+    dkim_key_file: PemFile = Field(
+        None,
+        description="PEM file of the RSA key (2048 bits or more) that signs mail. Default: made in <data>/keys "
+        "with the local mail server.",
+    )
+    dkim_ed25519_key_file: PemFile = Field(None, description="PEM file of an optional second, Ed25519, DKIM key.")
+    dkim_selector: Host = Field("countersign", description="DKIM selector of the RSA key.")
+    dkim_ed25519_selector: Host = Field("countersign-ed", description="DKIM selector of the Ed25519 key.")
+    site_name: str = Field("Countersign", description="Name of the site, on pages and in mail.")
+    postal_address: str = Field("", description="Postal address for the foot of bulk mail, on one line.")
+    contact: Mailbox = Field("", description="Address for questions on privacy. Default: COUNTERSIGN_MAIL_FROM.")
+    web_workers: int = Field(1, ge=1, le=64, description="Web server processes.")
+    web_threads: int = Field(16, ge=1, le=64, description="Threads per web server process.")
+    lane: Annotated[Literal["urgent", "bulk"], LOWER] = Field(
+        "urgent", description="Lane of a worker; set by `countersign worker --lane`."
+    )
+    urgent_processes: int = Field(1, ge=1, le=64, description="Processes of the worker for the urgent lane.")
+    bulk_processes: int = Field(2, ge=1, le=64, description="Processes of the worker for bulk mail and upkeep.")
+    proxies: int = Field(0, ge=0, le=5, description="Reverse proxies in front whose X-Forwarded-For is believed.")
+    gmail_rules: Flag = Field(False, description="Treat dots and +tags of Gmail addresses as the same person.")
+    retention_days: int = Field(
+        90, ge=1, le=3650, description="Days after closing until addresses and names are erased."
+    )
+    confirm_days: int = Field(7, ge=1, le=30, description="Days a signature may wait for its confirmation.")
+    count_interval: int = Field(2, ge=1, le=60, description="Seconds between two runs of the counter.")
+    max_lateness: int = Field(
+        21600,
+        ge=60,
+        le=604800,
+        description="Seconds after its time at which a scheduled blast is no longer started by itself.",
+    )
+    metrics_token: Token = Field(
+        "",
+        repr=False,
+        description="Bearer token that opens /metrics from elsewhere. Empty: only this machine may read it.",
+    )
+    rate: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Mails a second over all workers and hosts; mail that a person waits for is counted, never "
+        "held. 0: no limit.",
+    )
+    domain_rate: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Bulk mails a second to one recipient domain; less while a domain asks for less (421, "
+        "4.7.x). 0: no limit.",
+    )
+    warm_up: WarmUpDays = Field(
+        None,
+        description="Warm-up of a new sender: `2026-12-01:500` is 500 bulk mails on that day (UTC), twice as "
+        "many each day after.",
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], LOWER] = Field(
+        "info", description="How much is logged."
+    )
 
     @property
     def host(self) -> str:
@@ -91,10 +177,19 @@ class Settings:
         """Folder where the local mail server keeps what it received."""
         return self.data / "mailbox"
 
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        # Pydantic's own error would repeat the value, whatever hide_input_in_errors says.
+        raise AttributeError(f"{name} can't be set: settings are frozen; see replace()")
 
-def _environment(env_file: Path) -> dict[str, str]:
-    from_file = {name: value for name, value in dotenv_values(env_file).items() if value is not None}
-    return {**from_file, **os.environ}
+    def replace(self, **changes: object) -> Self:
+        """A copy with other values for some fields, as :func:`dataclasses.replace`; they are not checked."""
+        if unknown := changes.keys() - VARIABLES.keys():
+            raise TypeError(f"Settings has no field {', '.join(sorted(unknown))}")
+        return self.model_copy(update=changes)
+
+
+VARIABLES = variables.variables_of(Settings.model_fields)
+"""The environment variables by the names of the fields."""
 
 
 def load_settings(
@@ -108,60 +203,73 @@ def load_settings(
         overrides: field names of :class:`Settings` with values as text, stronger than the environment.
 
     Raises:
-        SettingsError: names every missing or wrong variable at once.
+        SettingsError: names every missing or wrong variable at once, and repeats no value.
     """
-    source = dict(_environment(env_file) if environ is None else environ)
-    source |= {VARIABLES[name].name: text for name, text in overrides.items()}
-    values: dict[str, Any] = {}
-    problems = []
-    for name, variable in VARIABLES.items():
-        try:
-            values[name] = variable.parse(source.get(variable.name, variable.default))
-        except InvalidError as problem:
-            problems.append(f"{variable.name} {problem}")
-    problems += _unknown(source)
+    given: dict[str, Any] = {VARIABLES[name].name: text for name, text in overrides.items()}
+    names: Iterable[str]
+    if environ is None:
+        names = os.environ.keys() | _names_in(env_file)
+        given["_env_file"] = env_file
+    else:
+        names = environ.keys()
+        # What is left out has its default, whatever the environment of this process says.
+        given = {item.name: environ.get(item.name, item.default) for item in VARIABLES.values()} | given
+    problems = _unknown(names)
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        problems = variables.sentences(error) + problems
     if problems:
+        # Raised here, so that pydantic's error, which knows the values, is not even its context.
         raise SettingsError(problems)
-    _fill_in(values)
-    if problems := _contradictions(values):
+    settings = _fill_in(settings)
+    if problems := _contradictions(settings):
         raise SettingsError(problems)
-    return Settings(**values)
+    return settings
 
 
-def _unknown(source: Mapping[str, str]) -> list[str]:
+def _names_in(env_file: Path) -> set[str]:
+    try:
+        found = DotEnvSettingsSource(Settings, env_file=env_file).env_vars
+    except OSError as error:
+        reason = error.strerror
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8"
+    else:
+        return {name for name, value in found.items() if value is not None}
+    raise SettingsError([f"the file {env_file} can't be read: {reason}"])
+
+
+def _unknown(names: Iterable[str]) -> list[str]:
     known = {variable.name for variable in VARIABLES.values()}
     return [
         f"{name} is not a setting of Countersign (see docs/settings.md)"
-        for name in sorted(source)
+        for name in sorted(names)
         if name.startswith("COUNTERSIGN_") and name not in known
     ]
 
 
-def _fill_in(values: dict[str, Any]) -> None:
-    for name in ("data", *FILES):
-        # A relative path is meant from the checkout, wherever the program was started.
-        values[name] = values[name] and ROOT / values[name]
-    values["base_url"] = values["base_url"] or f"http://localhost:{values['port']}"
-    host = urlsplit(values["base_url"]).hostname or "localhost"
-    values["ehlo_name"] = values["ehlo_name"] or host
-    local_domain = "countersign.test" if host in LOCAL_HOSTS else host
-    values["mail_from"] = values["mail_from"] or f"petitions@{local_domain}"
-    values["return_domain"] = values["return_domain"] or values["mail_from"].rpartition("@")[2]
-    values["contact"] = values["contact"] or values["mail_from"]
+def _fill_in(settings: Settings) -> Settings:
+    port = "" if settings.port == 80 else f":{settings.port}"
+    settings = settings.replace(base_url=settings.base_url or f"http://localhost{port}")
+    domain = "countersign.test" if settings.is_local else settings.host
+    mail_from = settings.mail_from or f"petitions@{domain}"
+    return settings.replace(
+        mail_from=mail_from,
+        # An IPv6 address is no name for EHLO.
+        ehlo_name=settings.ehlo_name or ("localhost" if ":" in settings.host else settings.host),
+        return_domain=settings.return_domain or mail_from.rpartition("@")[2],
+        contact=settings.contact or mail_from,
+    )
 
 
-def _contradictions(values: Mapping[str, Any]) -> list[str]:
+def _contradictions(settings: Settings) -> list[str]:
     problems = []
-    local = urlsplit(values["base_url"]).hostname in LOCAL_HOSTS
-    if not local and not values["smtp_url"]:
+    if not settings.is_local and not settings.smtp_url:
         problems.append("SMTP_URL is missing: a public COUNTERSIGN_BASE_URL needs a mail server")
-    if values["smtp_url"] and not local and not values["dkim_key_file"]:
+    if not settings.is_local and settings.smtp_url and not settings.dkim_key_file:
         problems.append("COUNTERSIGN_DKIM_KEY_FILE is missing: mail that leaves this machine must be signed")
-    for name in FILES:
-        path = values[name]
-        if path is not None and not path.is_file():
-            problems.append(f"{VARIABLES[name].name} names a file that is not there")
-    if not local and not values["keys"]:
+    if not settings.is_local and not settings.keys:
         problems.append("COUNTERSIGN_KEYS is missing: make one with `countersign keys generate` and keep it safe")
     return problems
 
@@ -171,38 +279,9 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
     Secrets reach children this way only: command lines can be read by every user of the machine.
     """
-    found = {name: getattr(settings, name) for name in VARIABLES} | {"keys": format_keys(settings.keys)}
-    return {**os.environ} | {VARIABLES[name].name: _as_text(value) for name, value in found.items()}
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
+    return {**os.environ} | {item.name: variables.as_text(getattr(settings, name)) for name, item in VARIABLES.items()}
 
 
 def export(settings: Settings) -> None:
     """Put what :func:`child_environment` gives into this process's own environment, for the processes it forks."""
     os.environ.update(child_environment(settings))
-
-
-def parse_keys(text: str) -> tuple[Key, ...]:
-    """Read instance keys as COUNTERSIGN_KEYS spells them: ``id:base64``, newest first, separated by commas.
-
-    Raises:
-        SettingsError: they are not spelled so.
-    """
-    try:
-        return variables.keys(text)
-    except InvalidError as problem:
-        raise SettingsError([f"the instance key {problem}"]) from problem
-
-
-def format_keys(keys: Sequence[Key]) -> str:
-    """Spell instance keys as COUNTERSIGN_KEYS does."""
-    return ",".join(f"{key.id}:{base64.b64encode(key.secret).decode()}" for key in keys)
-
-
-def names() -> list[str]:
-    """All variable names, in the order of the documentation."""
-    return [VARIABLES[item.name].name for item in fields(Settings)]

@@ -1,15 +1,22 @@
-"""The environment variables: names, defaults, and the sentences that docs/settings.md shows."""
+"""The environment variables: how values are parsed and written, and the table of docs/settings.md.
+
+Each parser takes the text of one variable. Its :class:`InvalidError` says what the value must be, never what it was: a
+value may be a secret.
+"""
 
 import base64
-import binascii
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+import idna
+from pydantic import BeforeValidator, ValidationError
+from pydantic.fields import FieldInfo
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,28 @@ class WarmUp:
         return f"{self.first_day.isoformat()}:{self.first}"
 
 
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout: where templates/, static/ and translations/ are."""
+
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_BASE_URL = "must be like https://petitions.example.org, without a path"
+_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?")
+_REMEDIES = {
+    "int_parsing": "must be a whole number",
+    "greater_than_equal": "must be at least {ge:,}",
+    "less_than_equal": "must be at most {le:,}",
+    "literal_error": "must be {expected}",
+    "bool_parsing": "must be yes or no",
+}
+"""What pydantic's own errors mean; the names in braces are limits, not the value."""
+
+_BEGIN, _END = "<!-- table: written by `countersign settings --write` -->\n", "<!-- end of table -->\n"
+
+
+class InvalidError(ValueError):
+    """A value is wrong; the text says what it must be, and does not repeat it."""
 
 
 @dataclass(frozen=True)
@@ -38,89 +66,148 @@ class Key:
     secret: bytes = field(repr=False)
 
 
-class InvalidError(ValueError):
-    """A setting is spelled wrong; the text says what it must be."""
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable: its name, its default as text, and what it is."""
+
+    name: str
+    default: str
+    about: str
 
 
-def text(raw: str) -> str:
-    """Any text, without the blanks around it."""
-    return raw.strip()
-
-
-def number(low: float, high: float) -> Callable[[str], int]:
-    """A whole number between two, both included."""
-
-    def parse(raw: str) -> int:
-        try:
-            value = int(raw)
-        except ValueError:
-            raise InvalidError("must be a whole number") from None
-        if not low <= value <= high:
-            raise InvalidError(f"must lie between {low:,.0f} and {high:,.0f}")
-        return value
-
-    return parse
-
-
-def flag(raw: str) -> bool:
-    """Yes or no."""
-    match raw.strip().lower():
-        case "1" | "yes" | "true" | "on":
-            return True
-        case "0" | "no" | "false" | "off" | "":
-            return False
-    raise InvalidError("must be yes or no")
-
-
-def path(raw: str) -> Path:
-    """A path; a relative one is meant from the checkout."""
-    return Path(raw).expanduser()
-
-
-def optional_path(raw: str) -> Path | None:
-    """A path, or none."""
-    return path(raw) if raw.strip() else None
-
-
-def url(*schemes: str) -> Callable[[str], str]:
-    """An address with one of these schemes, or none."""
+def urls(*schemes: str, several: bool = False) -> BeforeValidator:
+    """A URL with one of these schemes, or none; or ``several`` with blanks between them."""
 
     def parse(raw: str) -> str:
-        value = raw.strip()
-        if value and urlsplit(value).scheme not in schemes:
-            raise InvalidError(f"must begin with {' or '.join(s + '://' for s in schemes)}")
-        return value
+        values = raw.split() if several else [raw.strip()] if raw.strip() else []
+        for value in values:
+            if not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+                raise InvalidError(f"must begin with {' or '.join(s + '://' for s in schemes)}")
+            _split(value)
+        return " ".join(values)
 
-    return parse
-
-
-def urls(*schemes: str) -> Callable[[str], str]:
-    """Several addresses, with blanks between them."""
-    one = url(*schemes)
-    return lambda raw: " ".join(one(url) for url in raw.split())
+    return BeforeValidator(parse)
 
 
-def base_url(raw: str) -> str:
-    """The public address of the site: scheme and host, nothing behind them."""
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        usable = parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidError(
+            "has no usable host and port (1 to 65535); special characters in a user name or password are "
+            "percent-encoded, @ as %40"
+        )
+    return parts
+
+
+def _path(raw: str | Path) -> Path:
+    try:
+        # A relative path starts at the checkout, wherever the program was started.
+        return ROOT / Path(raw).expanduser()
+    except RuntimeError:
+        raise InvalidError("begins with ~ and a user that has no home folder: write the whole path") from None
+
+
+def _pem_file(raw: str) -> Path | None:
+    if not raw.strip():
+        return None
+    path = _path(raw)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InvalidError("names a file that is not there") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "this is no path"
+        raise InvalidError(f"names a file that can't be read: {reason}") from None
+    if b"-----BEGIN " not in content:
+        raise InvalidError("names a file that is not in PEM format (it has no line -----BEGIN ...-----)")
+    return path
+
+
+def _base_url(raw: str) -> str:
+    """Scheme, host and port in the spelling that browsers use, so that the Origin of our own forms is known."""
     value = raw.strip().rstrip("/")
     if not value:
         return ""
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query:
-        raise InvalidError("must be like https://petitions.example.org, without a path")
-    if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
+    parts = _split(value)
+    host = _a_labels(parts.hostname or "")
+    is_local = host in LOCAL_HOSTS
+    if parts.scheme not in _PORTS or "@" in parts.netloc or parts.path or parts.query or parts.fragment:
+        raise InvalidError(_BASE_URL)
+    if not is_local and not _HOST.fullmatch(host):
+        raise InvalidError(_BASE_URL)
+    if parts.scheme == "http" and not is_local:
         raise InvalidError("must be https (plain http is accepted for localhost only)")
+    port = "" if parts.port in {None, _PORTS[parts.scheme]} else f":{parts.port}"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
+
+
+def _host(raw: str) -> str:
+    value = _a_labels(raw.strip().lower())
+    if value and not _HOST.fullmatch(value):
+        raise InvalidError("must be a host or domain name")
     return value
 
 
-def keys(raw: str) -> tuple[Key, ...]:
-    """Instance keys ``id:base64``, newest first, separated by commas."""
+def _a_labels(host: str) -> str:
+    """An internationalised name in its ASCII form (A-labels, RFC 5890), which DNS, mail and browsers use."""
+    try:
+        return host if host.isascii() else idna.encode(host, uts46=True).decode()
+    except idna.IDNAError:
+        raise InvalidError("must have a host name that is valid in DNS (IDNA 2008)") from None
+
+
+def _mailbox(raw: str) -> str:
+    local, at, domain = raw.strip().rpartition("@")
+    value = f"{local}{at}{_a_labels(domain)}"
+    if value and not re.fullmatch(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,190}", value):
+        raise InvalidError("must be one plain address such as petitions@example.org")
+    return value.lower()
+
+
+def _address(raw: str) -> str:
+    try:
+        ipaddress.ip_address(raw.strip())
+    except ValueError:
+        raise InvalidError("must be an IP address such as 127.0.0.1 or ::") from None
+    return raw.strip()
+
+
+def _token(raw: str) -> str:
+    value = raw.strip()
+    if value and not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,200}", value):
+        raise InvalidError("must have 16 to 200 letters, digits or . _ ~ + / = - (RFC 6750)")
+    return value
+
+
+def _warm_up(raw: str) -> WarmUp | None:
+    if not raw.strip():
+        return None
+    day, _, first = raw.strip().partition(":")
+    try:
+        warm_up = WarmUp(date.fromisoformat(day), int(first))
+    except ValueError:
+        raise InvalidError("must be a day and a number such as 2026-12-01:500") from None
+    if warm_up.first < 1:
+        raise InvalidError("must allow at least one mail on the first day")
+    return warm_up
+
+
+def parse_keys(text: str) -> tuple[Key, ...]:
+    """Parse instance keys ``id:base64``, newest first, separated by commas.
+
+    Raises:
+        InvalidError: they are not written so.
+    """
     keys = []
-    for item in filter(None, (part.strip() for part in raw.split(","))):
+    for item in filter(None, (part.strip() for part in text.split(","))):
         name, _, secret = item.partition(":")
         try:
             decoded = base64.b64decode(secret, validate=True)
-        except (binascii.Error, ValueError):
+        except ValueError:
             decoded = b""
         if not re.fullmatch(r"[a-z0-9]{1,16}", name) or len(decoded) != 32:
             raise InvalidError(
@@ -132,242 +219,68 @@ def keys(raw: str) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-def mailbox(raw: str) -> str:
-    """One plain mail address, or none."""
-    value = raw.strip()
-    if value and not re.fullmatch(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,190}", value):
-        raise InvalidError("must be one plain address such as petitions@example.org")
-    return value.lower()
+LOWER = BeforeValidator(lambda raw: raw.strip().lower())
+Flag = Annotated[bool, BeforeValidator(lambda raw: raw.strip() or "no")]
+Folder = Annotated[Path, BeforeValidator(_path)]
+PemFile = Annotated[Path | None, BeforeValidator(_pem_file)]
+BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+Host = Annotated[str, BeforeValidator(_host)]
+Mailbox = Annotated[str, BeforeValidator(_mailbox)]
+Address = Annotated[str, BeforeValidator(_address)]
+Token = Annotated[str, BeforeValidator(_token)]
+WarmUpDays = Annotated[WarmUp | None, BeforeValidator(_warm_up)]
+Keys = Annotated[tuple[Key, ...], BeforeValidator(parse_keys)]
 
 
-def token(raw: str) -> str:
-    """A bearer token (RFC 6750), or none."""
-    value = raw.strip()
-    if value and not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,200}", value):
-        raise InvalidError("must have 16 to 200 letters, digits or . _ ~ + / = - (RFC 6750)")
-    return value
+def format_keys(keys: Sequence[Key]) -> str:
+    """Write instance keys as COUNTERSIGN_KEYS has them."""
+    return ",".join(f"{key.id}:{base64.b64encode(key.secret).decode()}" for key in keys)
 
 
-def host(raw: str) -> str:
-    """A host or domain name, or none."""
-    value = raw.strip().lower()
-    if value and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?", value):
-        raise InvalidError("must be a host or domain name")
-    return value
+def as_text(value: object) -> str:
+    """Write a parsed value as its variable has it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case tuple():
+            return format_keys(value)
+    return str(value)
 
 
-def address(raw: str) -> str:
-    """An IP address."""
-    try:
-        ipaddress.ip_address(raw.strip())
-    except ValueError:
-        raise InvalidError("must be an IP address such as 127.0.0.1 or ::") from None
-    return raw.strip()
+def variables_of(fields: Mapping[str, FieldInfo]) -> dict[str, Variable]:
+    """The environment variables of a model by the names of its fields; each field has an alias and a description."""
+    return {
+        name: Variable(field.alias or name, as_text(field.default), field.description or "")
+        for name, field in fields.items()
+    }
 
 
-def warm_up(raw: str) -> WarmUp | None:
-    """The first day of a new sender and how many mails it may send on it, or none."""
-    if not raw.strip():
-        return None
-    day, _, number = raw.strip().partition(":")
-    try:
-        found = WarmUp(date.fromisoformat(day), int(number))
-    except ValueError:
-        raise InvalidError("must be a day and a number such as 2026-12-01:500") from None
-    if found.first < 1:
-        raise InvalidError("must allow at least one mail on the first day")
+def sentences(error: ValidationError) -> list[str]:
+    """One sentence for each mistake, with the variable, and never with its value: only our own words are repeated."""
+    found = []
+    for mistake in error.errors(include_url=False, include_input=False):
+        context = mistake.get("ctx", {})
+        remedy = _REMEDIES.get(mistake["type"], "can't be read: see docs/settings.md").format_map(context)
+        if isinstance(reason := context.get("error"), InvalidError):
+            remedy = str(reason)
+        found.append(f"{mistake['loc'][0]} {remedy}")
     return found
 
 
-def choice(*allowed: str) -> Callable[[str], str]:
-    """One of a few words."""
-
-    def parse(raw: str) -> str:
-        value = raw.strip().lower()
-        if value not in allowed:
-            raise InvalidError(f"must be one of {', '.join(allowed)}")
-        return value
-
-    return parse
+def table(variables: Iterable[Variable]) -> str:
+    """The variables as a table in Markdown."""
+    lines = ["| Variable | Default | What it is |", "|---|---|---|"]
+    for variable in variables:
+        default = f"`{variable.default}`" if variable.default else "–"
+        about = variable.about.replace("|", "\\|").replace("<", "\\<")
+        lines.append(f"| `{variable.name}` | {default} | {about} |")
+    return "".join(f"{line}\n" for line in lines)
 
 
-@dataclass(frozen=True)
-class Variable:
-    """One environment variable: its name, default as written, parser, and the sentence for the documentation."""
-
-    name: str
-    default: str
-    parse: Callable[[str], Any]
-    about: str
-    secret: bool = False
-
-
-VARIABLES: Mapping[str, Variable] = {
-    "port": Variable("COUNTERSIGN_PORT", "8000", number(1, 65535), "TCP port of the web server."),
-    "bind": Variable("COUNTERSIGN_BIND", "127.0.0.1", address, "IP address the web server listens on."),
-    "data": Variable(
-        "COUNTERSIGN_DATA",
-        "var",
-        path,
-        "Folder for embedded data, keys and journals; relative to the checkout.",
-    ),
-    "base_url": Variable(
-        "COUNTERSIGN_BASE_URL",
-        "",
-        base_url,
-        "Public address of the site, the only source of links in mail. Default: http://localhost:<port>.",
-    ),
-    "keys": Variable(
-        "COUNTERSIGN_KEYS",
-        "",
-        keys,
-        "Instance keys `id:base64`, newest first. Default: made at the first start in <data>/keys.",
-        secret=True,
-    ),
-    "database_url": Variable(
-        "DATABASE_URL",
-        "",
-        url("postgresql", "postgres"),
-        "PostgreSQL 15 or newer. Empty: the embedded server.",
-        secret=True,
-    ),
-    "redis_url": Variable(
-        "REDIS_URL",
-        "",
-        url("redis", "rediss", "redis+socket"),
-        "Redis 6.2 or newer, or Valkey. Empty: the embedded server.",
-        secret=True,
-    ),
-    "redis_prefix": Variable(
-        "COUNTERSIGN_REDIS_PREFIX",
-        "countersign:",
-        text,
-        "Prefix of all keys in Redis, so that a shared server keeps installations apart.",
-    ),
-    "smtp_url": Variable(
-        "SMTP_URL",
-        "",
-        urls("smtp", "smtps", "smtp+starttls"),
-        "Mail server: `smtp+starttls://user:password@host:587`, `smtps://…:465`, or `smtp://localhost:25`; or several, "
-        "with blanks between. Options: `?weight=2`, `rate=50` (a second), `connections=4`, `lane=bulk`, `auth=login`. "
-        "Empty: the local mail server with its mailbox in the browser.",
-        secret=True,
-    ),
-    "local_mailbox": Variable(
-        "COUNTERSIGN_LOCAL_MAILBOX",
-        "no",
-        flag,
-        "Show the mailbox of the local mail server at /mailbox; set by `countersign up`, with SMTP_URL.",
-    ),
-    "smtp_ca_file": Variable(
-        "COUNTERSIGN_SMTP_CA_FILE",
-        "",
-        optional_path,
-        "PEM file of an own certificate authority for the mail server.",
-    ),
-    "ehlo_name": Variable(
-        "COUNTERSIGN_EHLO_NAME", "", host, "Name given in EHLO. Default: the host of COUNTERSIGN_BASE_URL."
-    ),
-    "mail_from": Variable(
-        "COUNTERSIGN_MAIL_FROM",
-        "",
-        mailbox,
-        "From address of all mail. Default: petitions@<host of the base URL>.",
-    ),
-    "return_domain": Variable(
-        "COUNTERSIGN_RETURN_DOMAIN",
-        "",
-        host,
-        "Domain of the signed return addresses (bounces). Default: the domain of COUNTERSIGN_MAIL_FROM.",
-    ),
-    "dkim_key_file": Variable(
-        "COUNTERSIGN_DKIM_KEY_FILE",
-        "",
-        optional_path,
-        "PEM file of the RSA key (2048 bits or more) that signs mail. "
-        "Default: made in <data>/keys with the local mail server.",
-    ),
-    "dkim_ed25519_key_file": Variable(
-        "COUNTERSIGN_DKIM_ED25519_KEY_FILE",
-        "",
-        optional_path,
-        "PEM file of an optional second, Ed25519, DKIM key.",
-    ),
-    "dkim_selector": Variable("COUNTERSIGN_DKIM_SELECTOR", "countersign", host, "DKIM selector of the RSA key."),
-    "dkim_ed25519_selector": Variable(
-        "COUNTERSIGN_DKIM_ED25519_SELECTOR", "countersign-ed", host, "DKIM selector of the Ed25519 key."
-    ),
-    "site_name": Variable("COUNTERSIGN_SITE_NAME", "Countersign", text, "Name of the site, on pages and in mail."),
-    "postal_address": Variable(
-        "COUNTERSIGN_POSTAL_ADDRESS", "", text, "Postal address for the foot of bulk mail, on one line."
-    ),
-    "contact": Variable(
-        "COUNTERSIGN_CONTACT", "", mailbox, "Address for questions on privacy. Default: COUNTERSIGN_MAIL_FROM."
-    ),
-    "web_workers": Variable("COUNTERSIGN_WEB_WORKERS", "1", number(1, 64), "Web server processes."),
-    "web_threads": Variable("COUNTERSIGN_WEB_THREADS", "16", number(1, 64), "Threads per web server process."),
-    "lane": Variable(
-        "COUNTERSIGN_LANE",
-        "urgent",
-        choice("urgent", "bulk"),
-        "Lane of a worker; set by `countersign worker --lane`.",
-    ),
-    "urgent_processes": Variable(
-        "COUNTERSIGN_URGENT_PROCESSES", "1", number(1, 64), "Processes of the worker for the urgent lane."
-    ),
-    "bulk_processes": Variable(
-        "COUNTERSIGN_BULK_PROCESSES", "2", number(1, 64), "Processes of the worker for bulk mail and upkeep."
-    ),
-    "proxies": Variable(
-        "COUNTERSIGN_PROXIES", "0", number(0, 5), "Reverse proxies in front whose X-Forwarded-For is believed."
-    ),
-    "gmail_rules": Variable(
-        "COUNTERSIGN_GMAIL_RULES", "no", flag, "Treat dots and +tags of Gmail addresses as the same person."
-    ),
-    "retention_days": Variable(
-        "COUNTERSIGN_RETENTION_DAYS",
-        "90",
-        number(1, 3650),
-        "Days after closing until addresses and names are erased.",
-    ),
-    "confirm_days": Variable(
-        "COUNTERSIGN_CONFIRM_DAYS", "7", number(1, 30), "Days a signature may wait for its confirmation."
-    ),
-    "count_interval": Variable(
-        "COUNTERSIGN_COUNT_INTERVAL", "2", number(1, 60), "Seconds between two runs of the counter."
-    ),
-    "max_lateness": Variable(
-        "COUNTERSIGN_MAX_LATENESS",
-        "21600",
-        number(60, 604800),
-        "Seconds after its time at which a scheduled blast is no longer started by itself.",
-    ),
-    "metrics_token": Variable(
-        "COUNTERSIGN_METRICS_TOKEN",
-        "",
-        token,
-        "Bearer token that opens /metrics from elsewhere. Empty: only this machine may read it.",
-        secret=True,
-    ),
-    "rate": Variable(
-        "COUNTERSIGN_RATE",
-        "0",
-        number(0, 1_000_000),
-        "Mails a second over all workers and hosts; mail that a person waits for is counted, never held. 0: no limit.",
-    ),
-    "domain_rate": Variable(
-        "COUNTERSIGN_DOMAIN_RATE",
-        "0",
-        number(0, 1_000_000),
-        "Bulk mails a second to one recipient domain; less while a domain asks for less (421, 4.7.x). 0: no limit.",
-    ),
-    "warm_up": Variable(
-        "COUNTERSIGN_WARM_UP",
-        "",
-        warm_up,
-        "Warm-up of a new sender: `2026-12-01:500` is 500 bulk mails on that day (UTC), twice as many each day after.",
-    ),
-    "log_level": Variable(
-        "COUNTERSIGN_LOG_LEVEL", "info", choice("debug", "info", "warning", "error"), "How much is logged."
-    ),
-}
+def with_table(page: str, variables: Iterable[Variable]) -> str:
+    """docs/settings.md with its table written anew; the text around the table stays as it is."""
+    before, _, rest = page.partition(_BEGIN)
+    after = rest.partition(_END)[2]
+    return f"{before}{_BEGIN}{table(variables)}{_END}{after}"

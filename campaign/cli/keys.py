@@ -5,7 +5,8 @@ import click
 from campaign.cli.opening import open_runtime
 from campaign.operations import backup_and_keys
 from campaign.security import keys as security_keys
-from campaign.settings import format_keys, load_settings
+from campaign.settings import load_settings
+from campaign.variables import format_keys
 
 
 @click.group()

@@ -1,5 +1,6 @@
 """The group of all commands, and what they have in common: messages, exit statuses, settings."""
 
+import os
 import sys
 
 import click
@@ -15,18 +16,20 @@ from campaign.cli.monitor import lane, monitor
 from campaign.cli.petition import petition
 from campaign.cli.seed import seed
 from campaign.cli.serve import mailserver, web, worker
+from campaign.cli.settings import settings
 from campaign.cli.up import up
 from campaign.cli.update import update
-from campaign.errors import CountersignError
+from campaign.errors import CountersignError, SettingsError
 
 FAILURE = 1
 INTERRUPTED = 130
+MISCONFIGURED = os.EX_CONFIG
 
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Settings come from the environment and the file .env; docs/settings.md lists them. "
-    "Exit status: 0 done, 1 failed, 2 used wrongly.",
+    "Exit status: 0 done, 1 failed, 2 used wrongly, 78 a setting is wrong.",
 )
 @click.version_option(__version__, prog_name="countersign")
 def countersign() -> None:
@@ -41,6 +44,7 @@ for command in (
     faults,
     db,
     keys,
+    settings,
     account,
     petition,
     monitor,
@@ -54,7 +58,7 @@ for command in (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit status: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
+    """Run one command and return its exit status: as :func:`countersign` says, or 130 if interrupted."""
     try:
         status = countersign.main(arguments, prog_name="countersign", standalone_mode=False)
     except click.ClickException as problem:
@@ -62,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         return problem.exit_code
     except CountersignError as problem:
         click.echo(str(problem), err=True)
-        return FAILURE
+        return MISCONFIGURED if isinstance(problem, SettingsError) else FAILURE
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return INTERRUPTED

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from campaign.local.servers import redis
 from campaign.local.servers.attach import attach_database
@@ -21,7 +20,7 @@ def find_settings() -> Settings:
         EngineError: no database is set, and the embedded one does not run.
     """
     settings = attach_database(load_settings())
-    return replace(settings, redis_url=settings.redis_url or redis.live_url(settings) or "")
+    return settings.replace(redis_url=settings.redis_url or redis.live_url(settings) or "")
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from granian.log import LogLevels
 
 from campaign.local.mailserver.mailbox import serve
 from campaign.local.servers.attach import attach
-from campaign.settings import ROOT, Settings, child_environment, export, load_settings
+from campaign.settings import Settings, child_environment, export, load_settings
+from campaign.variables import ROOT
 
 QUEUES = {"urgent": "urgent", "bulk": "upkeep,bulk"}
 """What the worker of a lane listens to, the first before the second (queue_order_strategy "priority").

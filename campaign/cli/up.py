@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -40,7 +39,7 @@ def up() -> int:
     settings = ensure_local_keys(settings)
     if not settings.smtp_url:
         port = ports.find_free(LOOPBACK, wanted=noted_port(settings))
-        settings = replace(settings, smtp_url=f"smtp://{LOOPBACK}:{port}", local_mailbox=True)
+        settings = settings.replace(smtp_url=f"smtp://{LOOPBACK}:{port}", local_mailbox=True)
     return Supervisor(settings, Plan(greeting, STEPS, _children, _welcome), say=_say).run()
 
 

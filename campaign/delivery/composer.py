@@ -19,11 +19,12 @@ from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import Purpose
-from campaign.settings import ROOT, Settings
+from campaign.settings import Settings
 from campaign.signatures import queries as signature_queries
 from campaign.signatures.confirming import code_for
 from campaign.smtp.transport import Envelope
 from campaign.ttl_cache import TTLCache
+from campaign.variables import ROOT
 
 COMPILED_LIFE = 10.0
 """Seconds for which a compiled mail is used again: it may show the count, or the sender's name, of when it was made."""

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-from dataclasses import replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -10,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from campaign.errors import CountersignError
-from campaign.settings import Settings, format_keys, parse_keys
-from campaign.variables import Key
+from campaign.errors import CountersignError, SettingsError
+from campaign.settings import Settings
+from campaign.variables import InvalidError, Key, format_keys, parse_keys
 
 INSTANCE = "instance"
 DKIM_RSA = "dkim-rsa.pem"
@@ -68,13 +67,20 @@ def read_local_keys(settings: Settings) -> Settings:
     folder = settings.key_folder
     try:
         if not settings.keys and (folder / INSTANCE).exists():
-            settings = replace(settings, keys=parse_keys((folder / INSTANCE).read_text()))
+            settings = settings.replace(keys=_parsed((folder / INSTANCE).read_text()))
         if settings.is_local and settings.dkim_key_file is None and (folder / DKIM_RSA).exists():
             second = settings.dkim_ed25519_key_file or folder / DKIM_ED25519
-            settings = replace(settings, dkim_key_file=folder / DKIM_RSA, dkim_ed25519_key_file=second)
+            settings = settings.replace(dkim_key_file=folder / DKIM_RSA, dkim_ed25519_key_file=second)
     except OSError as problem:
         raise _unusable(problem) from problem
     return settings
+
+
+def _parsed(text: str) -> tuple[Key, ...]:
+    try:
+        return parse_keys(text)
+    except InvalidError as problem:
+        raise SettingsError([f"the instance key {problem}"]) from problem
 
 
 def rotate(settings: Settings) -> tuple[Key, ...]:

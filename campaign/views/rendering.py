@@ -13,7 +13,8 @@ from markupsafe import Markup
 
 from campaign import i18n
 from campaign.accounts import countries
-from campaign.settings import LANGUAGES, ROOT, Settings
+from campaign.settings import LANGUAGES, Settings
+from campaign.variables import ROOT
 from campaign.views.current import runtime
 from campaign.views.language import gettext, language, ngettext
 

@@ -8,7 +8,8 @@ import pytest
 from campaign.cli.main import countersign, main
 from campaign.cli.serve import worker_arguments, worker_environment
 from campaign.security import keys
-from campaign.settings import format_keys, load_settings, parse_keys
+from campaign.settings import load_settings
+from campaign.variables import format_keys, parse_keys
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -75,7 +76,7 @@ def test_a_failure_is_status_1_with_a_sentence_on_standard_error(command):
 def test_every_wrong_setting_is_named_at_once(command):
     status, _, err = command("keys", "rotate", COUNTERSIGN_PORT="many", COUNTERSIGN_BIND="here")
 
-    assert status == 1
+    assert status == 78
     assert "COUNTERSIGN_PORT must be a whole number" in err
     assert "COUNTERSIGN_BIND must be an IP address" in err
 

@@ -18,7 +18,7 @@ from campaign.cli.main import main
 from campaign.local.drill.site import SLOTS
 from campaign.local.drill.verdict import PROMISES, judge
 from campaign.local.servers import processes
-from campaign.settings import ROOT
+from campaign.variables import ROOT
 from tests.kit.drills import good_evidence, with_message, without_taking
 from tests.kit.waiting import until
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from campaign.settings import ROOT
+from campaign.variables import ROOT
 from tests.kit.commands import Shell
 
 MESSAGE = b"Message-ID: <1@example.org>\r\nSubject: x\r\n\r\nHello\r\n"

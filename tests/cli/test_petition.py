@@ -3,9 +3,9 @@ import json
 import pytest
 
 from campaign.petitions import petitions
-from campaign.settings import ROOT
 from campaign.signatures import petition_page
 from campaign.states import PetitionState
+from campaign.variables import ROOT
 from tests.kit.commands import Shell
 
 LAKE = ("--slug", "lake", "--author", "Friends of the Lake")

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from campaign.local.servers import postgres, redis
-from campaign.settings import ROOT, load_settings
+from campaign.settings import load_settings
+from campaign.variables import ROOT
 
 PATIENCE = 900.0
 """Seconds after which a run is given up, which proves nothing."""

@@ -129,4 +129,4 @@ def _stop_redis(settings: Settings, made: Centre) -> None:
 
 def runtime_settings(made: Centre, folder: Path, **overrides: str) -> Settings:
     """Settings of the test's own runtime, which reaches the centre as a host does."""
-    return replace(settings_for(made.database_url(), folder, **overrides), redis_url=made.redis_url())
+    return settings_for(made.database_url(), folder, **overrides).replace(redis_url=made.redis_url())

@@ -28,8 +28,8 @@ from campaign.local.seed import seed as seeding
 from campaign.local.servers.children import Child, ChildProcess
 from campaign.outbox import lanes
 from campaign.runtime import Runtime
-from campaign.settings import ROOT
 from campaign.states import Lane
+from campaign.variables import ROOT
 from tests.kit.centre import LOOPBACK, Centre
 from tests.kit.stamps import StampingServer
 from tests.kit.waiting import until

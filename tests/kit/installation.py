@@ -23,8 +23,8 @@ from campaign.local.servers import ports
 from campaign.local.servers.attach import attach
 from campaign.local.servers.children import Child, ChildProcess
 from campaign.runtime import Runtime, build
-from campaign.settings import ROOT, Settings, load_settings
-from campaign.variables import VARIABLES
+from campaign.settings import VARIABLES, Settings, load_settings
+from campaign.variables import ROOT
 from tests.kit.waiting import until
 
 LOOPBACK = "127.0.0.1"

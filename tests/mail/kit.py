@@ -16,10 +16,10 @@ from campaign.mail.compiled import CompiledMail
 from campaign.mail.compose import Composer, ListIdentity, Sender
 from campaign.mail.dkim import Signer
 from campaign.mail.kinds import KINDS
-from campaign.settings import ROOT
 from campaign.smtp.settings import SmtpSettings
 from campaign.smtp.smtp import SmtpTransport
 from campaign.smtp.transport import Envelope, Outcome
+from campaign.variables import ROOT
 
 BASE = "https://petitions.example.org"
 SENDER = Sender(

@@ -18,7 +18,8 @@ from campaign.mail import templates as mail_templates
 from campaign.mail.compose import Composer, ListIdentity
 from campaign.mail.kinds import COMMON, KINDS, Lane
 from campaign.mail.slots import Slots
-from campaign.settings import LANGUAGES, ROOT
+from campaign.settings import LANGUAGES
+from campaign.variables import ROOT
 from tests.mail import kit
 
 FOLDER = ROOT / "templates" / "email"

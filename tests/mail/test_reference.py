@@ -19,7 +19,8 @@ from campaign.mail import compose
 from campaign.mail import templates as mail_templates
 from campaign.mail.compiled import LinkMaker, OwnLink
 from campaign.mail.kinds import KINDS
-from campaign.settings import LANGUAGES, ROOT
+from campaign.settings import LANGUAGES
+from campaign.variables import ROOT
 from tests.mail import kit
 
 CONTROLS = {chr(code) for code in (*range(32), *range(0x7F, 0xA0), 0x2028, 0x2029)}

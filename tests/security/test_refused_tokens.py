@@ -2,7 +2,6 @@
 
 import base64
 import string
-from dataclasses import replace
 
 import pytest
 
@@ -156,7 +155,7 @@ def test_a_stamp_is_of_one_petition_and_one_day(world):
 
 def world_with(world, keys):
     settings = settings_for(world.runtime.settings.database_url, world.runtime.settings.data)
-    runtime = build(replace(settings, keys=load_settings({"COUNTERSIGN_KEYS": keys}).keys), clock=world.clock)
+    runtime = build(settings.replace(keys=load_settings({"COUNTERSIGN_KEYS": keys}).keys), clock=world.clock)
     return World(runtime, world.clock)
 
 

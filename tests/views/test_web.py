@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import psycopg
 import pytest
 
@@ -78,7 +76,7 @@ def test_while_the_database_is_away_few_requests_wait_for_it(database_url, tmp_p
 
 def test_a_local_site_answers_to_every_local_name_and_a_public_one_to_its_own(database_url, tmp_path):
     local = settings_for(database_url, tmp_path)
-    public = replace(local, base_url="https://petitions.example.org")
+    public = local.replace(base_url="https://petitions.example.org")
 
     assert trusted_hosts(local) == ["127.0.0.1", "::1", "localhost"]
     assert trusted_hosts(public) == ["petitions.example.org"]

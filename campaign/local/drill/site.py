@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -19,8 +19,8 @@ from campaign.local.servers import places, ports, postgres, redis
 from campaign.local.servers.children import Child, ChildProcess, end_in_order, write_note
 from campaign.local.servers.watchdog import guarded
 from campaign.security.keys import ensure_local_keys
-from campaign.settings import ROOT, Settings, child_environment, load_settings
-from campaign.variables import VARIABLES
+from campaign.settings import VARIABLES, Settings, child_environment, load_settings
+from campaign.variables import ROOT
 
 HOST: Final = "127.0.0.1"
 READY: Final = 120.0
@@ -130,7 +130,7 @@ def running_site(*, smtp_port: int, rate: int) -> Iterator[Site]:
     guard.enter_context(guarded(settings, note, ["redis", "postgres"]))
     site: Site | None = None
     try:
-        settings = replace(settings, database_url=postgres.start(settings), redis_url=redis.start(settings))
+        settings = settings.replace(database_url=postgres.start(settings), redis_url=redis.start(settings))
         migrate.upgrade(settings.database_url)
         site = Site(settings, note=note)
         yield site

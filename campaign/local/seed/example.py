@@ -9,8 +9,9 @@ from campaign.errors import ConflictError, InvalidInputError
 from campaign.petitions import petitions, text_files
 from campaign.petitions.rules import Draft
 from campaign.runtime import Runtime
-from campaign.settings import LANGUAGES, ROOT
+from campaign.settings import LANGUAGES
 from campaign.states import PetitionState
+from campaign.variables import ROOT
 
 SLUG = "stop-hazara-genocide"
 FOLDER = ROOT / "examples" / "hazara"

@@ -3,7 +3,6 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from campaign.errors import EngineError
 from campaign.local.servers import places, postgres, redis
@@ -26,7 +25,7 @@ def attach(settings: Settings) -> Settings:
             raise EngineError(_ABSENT.format(name="Redis", data=settings.data, variable="REDIS_URL"))
         smtp_url = settings.smtp_url or _mail_server(settings)
         is_ours = settings.local_mailbox or (bool(smtp_url) and not settings.smtp_url)
-        return replace(settings, redis_url=redis_url, smtp_url=smtp_url, local_mailbox=is_ours)
+        return settings.replace(redis_url=redis_url, smtp_url=smtp_url, local_mailbox=is_ours)
 
 
 def attach_database(settings: Settings) -> Settings:
@@ -39,7 +38,7 @@ def attach_database(settings: Settings) -> Settings:
         url = settings.database_url or postgres.live_url(settings)
         if not url:
             raise EngineError(_ABSENT.format(name="PostgreSQL", data=settings.data, variable="DATABASE_URL"))
-        found = replace(read_local_keys(settings), database_url=url)
+        found = read_local_keys(settings).replace(database_url=url)
         return found if settings.database_url else _at_noted_address(found)
 
 
@@ -74,7 +73,7 @@ def _at_noted_address(settings: Settings) -> Settings:
     if not note.is_file() or settings.base_url != f"http://localhost:{settings.port}":
         return settings
     port = int(note.read_text())
-    return replace(settings, port=port, base_url=f"http://localhost:{port}")
+    return settings.replace(port=port, base_url=f"http://localhost:{port}")
 
 
 def note_web_port(settings: Settings) -> None:

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
@@ -154,10 +154,10 @@ class Supervisor:
         settings = self._settings
         if not settings.database_url:
             url = self._timed("PostgreSQL", lambda: postgres.start(self._settings), lambda _: "ready")
-            settings = replace(settings, database_url=url)
+            settings = settings.replace(database_url=url)
         if not settings.redis_url:
             url = self._timed("Redis", lambda: redis.start(self._settings), lambda _: "ready")
-            settings = replace(settings, redis_url=url)
+            settings = settings.replace(redis_url=url)
         for step in self._plan.steps:
             self._timed(step.name, lambda step=step: step.run(settings), str)  # type: ignore[misc]
         self._start_children(settings)

@@ -6,8 +6,9 @@ from campaign.accounts import accounts
 from campaign.accounts.accounts import Account, Role
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.i18n import LANGUAGE_NAMES
-from campaign.settings import LANGUAGES, ROOT
+from campaign.settings import LANGUAGES
 from campaign.signatures import requests
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.admin.monitor import Notice

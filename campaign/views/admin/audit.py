@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request
 
 from campaign.accounts import accounts, audit
-from campaign.settings import ROOT
+from campaign.variables import ROOT
 from campaign.views.access import Access, allow
 from campaign.views.admin.suppressions import before
 from campaign.views.current import runtime

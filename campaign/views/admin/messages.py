@@ -8,8 +8,8 @@ from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.operations import failures
 from campaign.operations.failures import Show
 from campaign.operations.rules import Press, presses
-from campaign.settings import ROOT
 from campaign.states import Lane
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.admin.monitor import Notice

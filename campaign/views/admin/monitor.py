@@ -12,8 +12,8 @@ from campaign.operations import lanes, monitor, throughput
 from campaign.operations.health import Snapshot, Verdict, judge
 from campaign.operations.rules import presses
 from campaign.operations.status_line import sentence
-from campaign.settings import ROOT
 from campaign.states import Lane
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.admin import words as admin_words

@@ -6,8 +6,8 @@ from campaign.accounts import accounts
 from campaign.errors import ConflictError
 from campaign.petitions import petitions
 from campaign.petitions.rules import nearest
-from campaign.settings import ROOT
 from campaign.states import PETITION_MOVES, PetitionState
+from campaign.variables import ROOT
 from campaign.views import visitor
 from campaign.views.access import Access, allow
 from campaign.views.admin.monitor import Notice

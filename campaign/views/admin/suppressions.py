@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.operations import suppressions
 from campaign.operations.suppressions import Found
-from campaign.settings import ROOT
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.admin.monitor import Notice

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, current_app, redirect, url_for
 from campaign.accounts import accounts
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES, zone_names
-from campaign.settings import ROOT
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

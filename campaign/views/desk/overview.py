@@ -9,10 +9,10 @@ from campaign.blasts import milestones
 from campaign.blasts import reports as blast_reports
 from campaign.blasts.rules import BlastStage
 from campaign.petitions import petitions
-from campaign.settings import ROOT
 from campaign.signatures import statistics
 from campaign.signatures.statistics import Bucket, Span
 from campaign.ttl_cache import TTLCache
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.charts import Chart, chart

@@ -4,7 +4,7 @@ from flask import Blueprint, Response
 
 from campaign.errors import InvalidInputError
 from campaign.petitions import organisers
-from campaign.settings import ROOT
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

@@ -9,7 +9,8 @@ from campaign.blasts.rules import BlastKind, BlastText
 from campaign.delivery.proof import Previewer
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
-from campaign.settings import LANGUAGES, ROOT
+from campaign.settings import LANGUAGES
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

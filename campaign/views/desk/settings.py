@@ -9,7 +9,7 @@ from campaign.i18n import LANGUAGE_NAMES
 from campaign.petitions import editing, petitions
 from campaign.petitions.editing import POLICIES
 from campaign.petitions.rules import PetitionSettings
-from campaign.settings import ROOT
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

@@ -4,11 +4,11 @@ from flask import Blueprint, Response, current_app
 
 from campaign.accounts import countries
 from campaign.errors import InvalidInputError
-from campaign.settings import ROOT
 from campaign.signatures import exports, lists, removal
 from campaign.signatures.lists import Filter, Line
 from campaign.signatures.removal import REASONS
 from campaign.states import SignatureState
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

@@ -7,7 +7,8 @@ from campaign.i18n import LANGUAGE_NAMES
 from campaign.petitions import markdown, petitions
 from campaign.petitions.markdown import MAX_BODY
 from campaign.petitions.rules import MAX_TITLE, Draft, TextVersion
-from campaign.settings import LANGUAGES, ROOT
+from campaign.settings import LANGUAGES
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

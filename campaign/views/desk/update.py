@@ -18,8 +18,8 @@ from campaign.delivery.proof import Level
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.i18n import zone_names
 from campaign.runtime import Runtime
-from campaign.settings import ROOT
 from campaign.states import MessageState
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

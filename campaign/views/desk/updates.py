@@ -15,8 +15,9 @@ from campaign.delivery.proof import Preview
 from campaign.errors import ConflictError, CountersignError, InvalidInputError, NotFoundError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.petitions import petitions
-from campaign.settings import LANGUAGES, ROOT
+from campaign.settings import LANGUAGES
 from campaign.signatures import lists
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

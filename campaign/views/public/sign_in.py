@@ -5,8 +5,8 @@ from flask import Blueprint, Response, current_app, redirect, request, url_for
 from campaign.accounts import sign_in
 from campaign.accounts.sign_in import Session
 from campaign.errors import InvalidInputError, TokenRefusedError
-from campaign.settings import ROOT
 from campaign.signatures import requests
+from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime

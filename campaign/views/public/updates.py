@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, url_for
 
 from campaign.blasts import pages as blast_pages
-from campaign.settings import ROOT
+from campaign.variables import ROOT
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.language import language

@@ -15,7 +15,7 @@ from campaign.local.mailserver.certificates import Certificate
 from campaign.local.mailserver.faults import FaultServer
 from campaign.local.mailserver.mixes import MIXES, realistic, script_of
 from campaign.local.mailserver.script import Fault, Script
-from campaign.settings import ROOT
+from campaign.variables import ROOT
 from tests.kit.waiting import listens, until
 from tests.mail import kit
 

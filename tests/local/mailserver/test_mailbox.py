@@ -15,7 +15,7 @@ from campaign.errors import EngineError, NotFoundError
 from campaign.local.mailserver import mailbox
 from campaign.local.mailserver.mailbox import Mailbox, MailboxRules
 from campaign.local.mailserver.running import ServerThread
-from campaign.settings import ROOT
+from campaign.variables import ROOT
 from tests.kit.waiting import listens, until
 from tests.mail import kit
 
