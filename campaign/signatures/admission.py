@@ -16,7 +16,6 @@ from typing import Final
 from campaign.accounts import queries as account_queries
 from campaign.accounts.sign_in import LINK_LIFE, SIGN_INS_PER_HOUR, SIGN_INS_PER_NETWORK
 from campaign.database.connection import Transaction
-from campaign.local.seed import queries as seed_queries
 from campaign.outbox import plan as outbox_plan
 from campaign.outbox.allowance import HOUR
 from campaign.petitions import petitions
@@ -261,7 +260,7 @@ class _Batch:
         sign_ins = [one for one in readable if isinstance(one, _SignIn)]
         people = {one.person for one in sign_ups} | {one.person for one in again if one.person is not None}
         places = {place for one in again for place in one.places}
-        self._ids = iter(seed_queries.reserve_ids(self.tx, len(sign_ups)) if sign_ups else ())
+        self._ids = iter(queries.reserve_ids(self.tx, len(sign_ups)) if sign_ups else ())
         self._people: dict[Person, Present] = {}
         self._confirmed: dict[Place, list[int]] = {}
         self._waiting: dict[Place, list[int]] = {}

@@ -7,12 +7,22 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from campaign.database.connection import Transaction
+from campaign.database.schema import SIGNATURE_BLOCK
 from campaign.security.encryption import DataKey
 from campaign.signatures import request_queries
 from campaign.states import SignatureState
 
 CODES = 8
 """Signatures of a mailbox that one code is compared with; the allowance lets fewer have a code at a time."""
+
+
+def reserve_ids(tx: Transaction, number: int) -> list[int]:
+    """Ids that no other process will use; as many as asked for."""
+    blocks = -(-number // SIGNATURE_BLOCK)
+    firsts = tx.execute(
+        text("select nextval('signature_id_blocks') from generate_series(1, :blocks)"), blocks=blocks
+    ).scalars()
+    return [number for first in firsts for number in range(first, first + SIGNATURE_BLOCK)][:number]
 
 
 def place(column: str, signature_id: int) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from campaign.local.servers import postgres
 from campaign.local.servers.children import Child, ChildProcess, end_in_order
-from campaign.settings import ROOT, load_settings
+from campaign.settings import load_settings
 from campaign.variables import ROOT
 
 PATIENCE = 90.0

@@ -7,7 +7,6 @@ from datetime import datetime
 from sqlalchemy import text
 
 from campaign.database.connection import Transaction
-from campaign.database.schema import SIGNATURE_BLOCK
 
 
 @dataclass(frozen=True)
@@ -30,15 +29,6 @@ class Seed:
     reason: bytes | None = field(repr=False)
     requested_at: datetime
     confirmed_at: datetime | None
-
-
-def reserve_ids(tx: Transaction, number: int) -> list[int]:
-    """Ids that no other process will use; as many as asked for."""
-    blocks = -(-number // SIGNATURE_BLOCK)
-    firsts = tx.execute(
-        text("select nextval('signature_id_blocks') from generate_series(1, :blocks)"), blocks=blocks
-    ).scalars()
-    return [number for first in firsts for number in range(first, first + SIGNATURE_BLOCK)][:number]
 
 
 def add_many(tx: Transaction, petition_id: int, seeds: Sequence[Seed], *, now: datetime) -> None:

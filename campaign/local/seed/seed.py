@@ -101,7 +101,7 @@ def _consents(runtime: Runtime) -> dict[str, tuple[int, int]]:
 def _sow_slice(
     runtime: Runtime, ground: _Ground, wanted: Sowing, *, number: int, crowd: Crowd, chance: random.Random
 ) -> None:
-    ids = runtime.store.transact(lambda tx: queries.reserve_ids(tx, number))
+    ids = runtime.store.transact(lambda tx: reserve_ids(tx, number))
     seeds = [_seed(ground, wanted, crowd.person(signature_id), signature_id, chance) for signature_id in ids]
     runtime.store.transact(lambda tx: queries.add_many(tx, ground.opened.petition.id, seeds, now=ground.now))
 
