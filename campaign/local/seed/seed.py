@@ -18,7 +18,7 @@ from campaign.security.encryption import DataKey
 from campaign.security.tokens import NONCE
 from campaign.settings import LANGUAGES
 from campaign.signatures.consents import consent_id
-from campaign.signatures.queries import place
+from campaign.signatures.queries import place, reserve_ids
 from campaign.signatures.signing import person_index
 from campaign.states import PetitionState
 
