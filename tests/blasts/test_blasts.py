@@ -14,7 +14,7 @@ from campaign.errors import ConflictError, InvalidInputError
 from campaign.outbox import suppressions
 from campaign.petitions import organisers
 from campaign.signatures import preferences
-from campaign.smtp.transport import MemoryTransport
+from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane, MessageState
 
 TEXT = {

@@ -8,7 +8,7 @@ from campaign.blasts import queries as blast_queries
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import Reception
 from campaign.delivery.composer import Mailer
-from campaign.smtp.transport import MemoryTransport, accepted
+from campaign.smtp.memory_transport import MemoryTransport, accepted
 from campaign.states import Lane
 from tests.kit import servers
 from tests.kit.worlds import PatientDeliverer

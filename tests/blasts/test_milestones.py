@@ -1,6 +1,6 @@
 from campaign.blasts import running as blast_running
 from campaign.signatures import preferences
-from campaign.smtp.transport import MemoryTransport
+from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
 
 

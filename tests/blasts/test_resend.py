@@ -13,7 +13,7 @@ from campaign.blasts.rules import BlastStage, BlastText
 from campaign.errors import ConflictError
 from campaign.petitions import organisers
 from campaign.signatures import preferences
-from campaign.smtp.transport import MemoryTransport
+from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
 
 TEXT = {"en": BlastText("News", "Dear {{name}}, good news.")}

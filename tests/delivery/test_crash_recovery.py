@@ -10,7 +10,7 @@ import pytest
 
 from campaign.delivery.delivery import Tally
 from campaign.delivery.journal import Journal, journal_folder, legacies, recover
-from campaign.smtp.transport import MemoryTransport, accepted
+from campaign.smtp.memory_transport import MemoryTransport, accepted
 from tests.kit import servers
 from tests.kit.engines import ROOT
 

@@ -12,7 +12,7 @@ from campaign.delivery.journal import recover
 from campaign.errors import StoreUnavailableError
 from campaign.local.servers import postgres
 from campaign.signatures import confirming
-from campaign.smtp.transport import MemoryTransport, accepted
+from campaign.smtp.memory_transport import MemoryTransport, accepted
 from campaign.states import Lane
 from tests.kit.worlds import make_world
 

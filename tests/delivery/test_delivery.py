@@ -1,6 +1,6 @@
 import email.policy
 
-from campaign.smtp.transport import MemoryTransport
+from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
 
 

@@ -12,7 +12,7 @@ from campaign.delivery.token_bucket import SLICE, LocalBuckets, SharedBuckets
 from campaign.local.servers import redis
 from campaign.operations.broker import client_url
 from campaign.smtp import transport as smtp_transport
-from campaign.smtp.transport import MemoryTransport
+from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
 from tasks.process import open_transport
 from tests.kit import servers

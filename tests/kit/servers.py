@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from campaign.smtp.memory_transport import accepted
 from campaign.smtp.replies import judge
-from campaign.smtp.transport import Envelope, Outcome, Phase, accepted
+from campaign.smtp.transport import Envelope, Outcome, Phase
 
 Script = Callable[[Envelope], Outcome]
 

@@ -17,7 +17,7 @@ from campaign.security.tokens import Purpose
 from campaign.settings import Settings, load_settings
 from campaign.signatures import admission, confirming, preferences, requests, signing
 from campaign.signatures import queries as signature_queries
-from campaign.smtp.transport import MemoryTransport
+from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane, SignatureState
 
 KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()

@@ -9,7 +9,7 @@ from campaign.operations.failures import Show
 from campaign.operations.rules import TARGETS, Press, presses, sources
 from campaign.outbox import suppressions as outbox_suppressions
 from campaign.petitions import organisers
-from campaign.smtp.transport import MemoryTransport
+from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import MESSAGE_MOVES, Lane, MessageState
 from tests.kit import ledgers
 

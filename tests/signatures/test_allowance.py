@@ -11,7 +11,7 @@ from campaign.delivery.cleanup import forget, remind
 from campaign.errors import InvalidInputError
 from campaign.outbox.plan import network_prefix
 from campaign.signatures import confirming, preferences, requests
-from campaign.smtp.transport import MemoryTransport
+from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import SignatureState
 
 

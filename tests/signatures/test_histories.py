@@ -16,7 +16,7 @@ from campaign.delivery.journal import recover
 from campaign.errors import CountersignError
 from campaign.petitions import petitions
 from campaign.signatures import confirming, preferences
-from campaign.smtp.transport import MemoryTransport, accepted
+from campaign.smtp.memory_transport import MemoryTransport, accepted
 from tests.kit import servers
 from tests.kit.engines import clean
 from tests.kit.worlds import make_world

@@ -15,7 +15,7 @@ from campaign.delivery.jobs import Ticker, run_job
 from campaign.local.servers import redis
 from campaign.operations.broker import TIMEOUT, client_url
 from campaign.outbox import workers
-from campaign.smtp.transport import MemoryTransport
+from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
 from tasks.app import QUEUES, schedule
 from tasks.nudging import INTERVAL, enqueue_job, nudge_lane
