@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final, Literal
 
 
 class PetitionState(StrEnum):
@@ -56,6 +57,13 @@ class Lane(StrEnum):
 
     URGENT = "urgent"
     BULK = "bulk"
+
+
+REQUESTS: Final = "requests"
+"""What workers are woken for when the web has stored a request."""
+
+WakeUp = Lane | Literal["requests"]
+"""What a commit leaves for the workers: mail in a lane, or requests to admit."""
 
 
 class MessageKind(StrEnum):

@@ -29,6 +29,7 @@ UPKEEP = "upkeep"
 QUEUES = (URGENT, BULK, UPKEEP)
 
 WAKE_UPS: Mapping[str, str] = {
+    "signatures.admit": URGENT,
     "mail.send_urgent": URGENT,
     "mail.send_bulk": BULK,
 }

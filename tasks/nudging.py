@@ -3,12 +3,13 @@
 import logging
 import threading
 import time
+from collections.abc import Mapping
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from campaign.states import Lane
+from campaign.states import REQUESTS, Lane, WakeUp
 from tasks.app import UPKEEP, WAKE_UPS
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,12 @@ CLOSING = 5.0
 COOL_DOWN = 10.0
 """Seconds for which nobody is nudged after Redis failed; the rows are committed anyway."""
 
-SEND = {Lane.URGENT: "mail.send_urgent", Lane.BULK: "mail.send_bulk"}
-"""The task that sends the mail of a lane."""
+TASKS: Mapping[str, str] = {
+    REQUESTS: "signatures.admit",
+    Lane.URGENT: "mail.send_urgent",
+    Lane.BULK: "mail.send_bulk",
+}
+"""The task for each kind of work."""
 
 
 def publish(app: Celery, task: str, queue: str) -> bool:
@@ -39,9 +44,9 @@ def publish(app: Celery, task: str, queue: str) -> bool:
     return True
 
 
-def nudge_lane(app: Celery, lane: Lane) -> bool:
-    """Wake the workers of a lane now; False if Redis did not take it."""
-    return publish(app, SEND[lane], WAKE_UPS[SEND[lane]])
+def wake(app: Celery, work: WakeUp) -> bool:
+    """Wake the workers for some work now; False if Redis did not take it."""
+    return publish(app, TASKS[work], WAKE_UPS[TASKS[work]])
 
 
 def enqueue_job(app: Celery, name: str) -> bool:
@@ -54,18 +59,18 @@ class Nudger:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
-        self._waiting: set[Lane] = set()
+        self._waiting: set[WakeUp] = set()
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
         self._quiet_until = 0.0
         self._is_closed = False
 
-    def __call__(self, lanes: frozenset[Lane]) -> None:
-        """Note lanes with new work; returns at once."""
+    def __call__(self, work: frozenset[WakeUp]) -> None:
+        """Note new work; returns at once."""
         if time.monotonic() < self._quiet_until or self._is_closed:
             return
         with self._condition:
-            self._waiting |= lanes
+            self._waiting |= work
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="nudger", daemon=True)
                 self._thread.start()
@@ -86,8 +91,8 @@ class Nudger:
                     self._condition.wait()
                 if not self._waiting:
                     return
-                lanes, self._waiting = self._waiting, set()
-            taken = [nudge_lane(self._app, lane) for lane in sorted(lanes)]
+                work, self._waiting = self._waiting, set()
+            taken = [wake(self._app, each) for each in sorted(work)]
             if not all(taken):
                 self._quiet_until = time.monotonic() + COOL_DOWN
             time.sleep(INTERVAL)

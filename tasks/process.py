@@ -19,7 +19,7 @@ from campaign.smtp.relays import Relay, RelayTransport
 from campaign.smtp.settings import SmtpSettings
 from campaign.states import Lane
 from tasks.app import schedule
-from tasks.nudging import Nudger, enqueue_job, nudge_lane
+from tasks.nudging import Nudger, enqueue_job, wake
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Process:
             lane=lane,
             schedule=self.schedule,
             enqueue_job=lambda name: enqueue_job(app, name),
-            nudge=lambda which: nudge_lane(app, which),
+            nudge=lambda work: wake(app, work),
             drain=self._drain_without_queue,
             beat=self.beat,
         )
@@ -73,18 +73,18 @@ class Process:
         if lane is self.lane:
             self.drain()
 
+    def admit(self) -> None:
+        """Admit waiting requests, then send their mail, if this process serves the urgent lane."""
+        if self.lane is Lane.URGENT:
+            admission.admit_all(self.runtime)
+            self.drain()
+
     def drain(self) -> None:
-        """Admit requests and send what is due in the lane; wake it again if the time box ended first."""
-        self._admit()
+        """Send what is due in the lane; wake it again if the time box ended first."""
         with self._drain_lock:
             more = self.deliverer.drain().more
         if more:
-            nudge_lane(self.app, self.lane)
-
-    def _admit(self) -> None:
-        """Decide on the requests that wait; their confirmations are then sent by the same wake-up."""
-        if self.lane is Lane.URGENT:
-            admission.admit_all(self.runtime)
+            wake(self.app, self.lane)
 
     def beat(self) -> None:
         """The heartbeat; what ended while the database was away is recorded now, whether or not mail is due.
@@ -103,7 +103,8 @@ class Process:
 
     def _drain_without_queue(self) -> None:
         # The ticker's own thread sends; it must not share a connection with the task that may be running.
-        self._admit()
+        if self.lane is Lane.URGENT:
+            admission.admit_all(self.runtime)
         with self._spare_lock:
             if self._spare is None:
                 self._spare = self._deliverer(self.lane)

@@ -1,8 +1,14 @@
-"""Signatures: count them, remind of them once, expire those that were not confirmed."""
+"""Signatures: admit what was asked, count them, remind of them once, expire those that were not confirmed."""
 
 from celery import shared_task
 
 from tasks.process import current
+
+
+@shared_task(name="signatures.admit")
+def admit() -> None:
+    """Decide on waiting requests and send the mail they lead to. A request is decided once; a second run finds none."""
+    current().admit()
 
 
 @shared_task(name="signatures.count")

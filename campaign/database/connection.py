@@ -18,7 +18,7 @@ from sqlalchemy.sql.elements import TextClause
 from campaign.database.clock import SharedClock
 from campaign.database.prepared import Prepared
 from campaign.errors import StoreUnavailableError
-from campaign.states import Lane
+from campaign.states import Lane, WakeUp
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ ATTEMPTS = 4
 LINK_TIMEOUT = 20_000
 """Milliseconds without an acknowledgement by the database's host after which a connection counts as lost."""
 
-Nudge = Callable[[frozenset[Lane]], None]
+Nudge = Callable[[frozenset[WakeUp]], None]
 
 
 class DuplicateError(Exception):
@@ -68,7 +68,7 @@ class Transaction:
             raise _duplicate(error) from None
 
 
-def no_nudge(_lanes: frozenset[Lane]) -> None:
+def no_nudge(_work: frozenset[WakeUp]) -> None:
     """Wake nobody: the ticker of the workers finds due rows within a second."""
 
 
@@ -125,8 +125,8 @@ class Store:
                 raise StoreUnavailableError("the database was lost while saving; please try again") from error
             return result, transaction.lanes
 
-    def write(self, statement: Prepared, values: Mapping[str, object], *, lane: Lane) -> None:
-        """Run one statement as a transaction of its own, in one round trip, and wake a lane afterwards.
+    def write(self, statement: Prepared, values: Mapping[str, object], *, wake: WakeUp) -> None:
+        """Run one statement as a transaction of its own, in one round trip, and wake workers afterwards.
 
         For the few places where a person waits. It runs on a connection that does nothing else and is in autocommit
         mode: there is no BEGIN, COMMIT or ROLLBACK to wait for, and none that would discard what is prepared there.
@@ -135,7 +135,7 @@ class Store:
             statement: a second run must change nothing, for it is run again if the connection was lost and nothing
                 tells whether the first run was committed.
             values: by name.
-            lane: the lane to wake.
+            wake: what the workers are woken for.
 
         Raises:
             StoreUnavailableError: the database does not answer.
@@ -144,7 +144,7 @@ class Store:
             self.transact(lambda _: None)
         if not self._write_at_once(statement, values):
             self.transact(lambda tx: tx.connection.exec_driver_sql(statement.statement, dict(values)))
-        self.nudge(frozenset({lane}))
+        self.nudge(frozenset({wake}))
 
     def _write_at_once(self, statement: Prepared, values: Mapping[str, object]) -> bool:
         """Run a statement in autocommit mode; False if it failed, which costs the connection."""

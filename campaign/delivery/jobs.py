@@ -17,7 +17,7 @@ from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.outbox import ledger, workers
 from campaign.runtime import Runtime
 from campaign.signatures import request_queries
-from campaign.states import Lane
+from campaign.states import REQUESTS, Lane, WakeUp
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Ticker:
         lane: Lane,
         schedule: Mapping[str, Job],
         enqueue_job: Callable[[str], bool],
-        nudge: Callable[[Lane], bool],
+        nudge: Callable[[WakeUp], bool],
         drain: Callable[[], object],
         beat: Callable[[], None],
     ) -> None:
@@ -68,7 +68,7 @@ class Ticker:
             lane: the lane of this worker.
             schedule: the periodic jobs by name.
             enqueue_job: puts a job on the queue; False if Redis did not take it.
-            nudge: wakes a lane; False if Redis did not take it.
+            nudge: wakes workers for mail of a lane or for requests; False if Redis did not take it.
             drain: admits requests and sends what is due in this worker's lane, without Redis.
             beat: the heartbeat of this process.
         """
@@ -130,14 +130,15 @@ class Ticker:
             job = self.schedule[name]
             if (alone and job.vital) or not self.enqueue_job(name):
                 run_job(self.runtime, name, job)
-        if self.runtime.store.transact(lambda tx: self._has_work(tx, now)) and not self.nudge(self.lane):
+        work = self.runtime.store.transact(lambda tx: self._work(tx, now))
+        if work is not None and not self.nudge(work):
             self.drain()
 
-    def _has_work(self, tx: Transaction, now: datetime) -> bool:
-        """True if mail of this lane is due, or, for the urgent lane, if requests wait to be admitted."""
+    def _work(self, tx: Transaction, now: datetime) -> WakeUp | None:
+        """What waits for the workers of this lane; requests first, for admitting goes on to send."""
         if self.lane is Lane.URGENT and request_queries.is_waiting(tx):
-            return True
-        return ledger.has_due(tx, self.lane, now=now)
+            return REQUESTS
+        return self.lane if ledger.has_due(tx, self.lane, now=now) else None
 
     def _is_alone(self, now: datetime) -> bool:
         """True in an urgent worker while nobody takes upkeep from the queue: what the dead held would wait with it."""

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from campaign.database.connection import DuplicateError, Store, Transaction
 from campaign.database.prepared import Prepared
-from campaign.states import Lane, RequestKind, RequestState
+from campaign.states import REQUESTS, RequestKind, RequestState
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ def add(store: Store, new: NewRequest) -> None:
     Raises:
         StoreUnavailableError: the database does not answer.
     """
-    store.write(_INSERT, vars(new) | {"kind": new.kind.value}, lane=Lane.URGENT)
+    store.write(_INSERT, vars(new) | {"kind": new.kind.value}, wake=REQUESTS)
 
 
 def by_ref(tx: Transaction, ref: bytes) -> Request | None:

@@ -15,7 +15,7 @@ from campaign.local.servers import redis as servers_redis
 from campaign.operations.broker import client_url
 from campaign.states import Lane
 from tasks.app import schedule
-from tasks.nudging import enqueue_job, nudge_lane
+from tasks.nudging import enqueue_job, wake
 from tasks.process import open_transport
 from tests.kit.waiting import until
 from tests.kit.worlds import make_world, settings_for
@@ -36,7 +36,7 @@ def ticker_of(scene, app, drain=lambda: None):
         lane=Lane.URGENT,
         schedule=schedule(scene.world.runtime.settings),
         enqueue_job=lambda name: enqueue_job(app, name),
-        nudge=lambda lane: nudge_lane(app, lane),
+        nudge=lambda lane: wake(app, lane),
         drain=drain,
         beat=lambda: None,
     )
@@ -86,7 +86,7 @@ def test_f21_what_a_flushed_redis_forgot_is_said_again_and_nothing_is_lost_or_do
     scene = stage()
     app = celery_app(scene.world.runtime.settings)
     # At once, and not by a thread that may still hold a wake-up when Redis is flushed.
-    scene.world.runtime.store.nudge = lambda lanes: [nudge_lane(app, lane) for lane in lanes]
+    scene.world.runtime.store.nudge = lambda lanes: [wake(app, lane) for lane in lanes]
     scene.people(6)
     with Redis.from_url(client_url(redis_url)) as redis:
         assert redis.llen(f"{redis_prefix}urgent")

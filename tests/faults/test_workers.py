@@ -13,7 +13,7 @@ from campaign.cli.serve import worker_arguments, worker_environment
 from campaign.delivery.journal import journal_folder, recover
 from campaign.local.mailserver.script import Fault
 from campaign.states import Lane
-from tasks.nudging import nudge_lane
+from tasks.nudging import wake
 from tests.kit.engines import ROOT
 from tests.kit.waiting import until
 
@@ -140,7 +140,7 @@ def test_f53_sigterm_during_a_blast_finishes_what_is_on_the_wire_and_releases_th
     try:
         deadline = time.monotonic() + 90
         while len(scene.rules.moments) < 10 and time.monotonic() < deadline:
-            nudge_lane(app, Lane.BULK)
+            wake(app, Lane.BULK)
             time.sleep(0.3)
         worker.send_signal(signal.SIGTERM)
         worker.wait(timeout=60)

@@ -13,7 +13,7 @@ from campaign.operations.status_line import sentence
 from campaign.outbox import lanes, workers
 from campaign.states import Lane, MessageState
 from tasks.app import UPKEEP, make_app
-from tasks.nudging import enqueue_job, nudge_lane
+from tasks.nudging import enqueue_job, wake
 from tests.kit.worlds import make_world, settings_for
 
 
@@ -216,8 +216,8 @@ def test_without_redis_mail_flows_and_the_snapshot_says_so(world, served):
 def test_depths_are_those_that_celery_fills(database_url, tmp_path, redis_url, redis_prefix):
     settings = settings_for(database_url, tmp_path, redis_url=redis_url, redis_prefix=redis_prefix)
     app = make_app(settings)
-    assert nudge_lane(app, Lane.BULK)
-    assert nudge_lane(app, Lane.BULK)
+    assert wake(app, Lane.BULK)
+    assert wake(app, Lane.BULK)
     assert enqueue_job(app, "signatures.recount")
     with app.connection_for_read() as connection:
         taken = connection.default_channel.basic_get(UPKEEP)

@@ -18,7 +18,7 @@ from campaign.signatures import confirming, petition_page, preferences, signing
 from campaign.smtp.settings import Security, SmtpSettings
 from campaign.smtp.smtp import SmtpTransport
 from tasks.app import schedule
-from tasks.nudging import enqueue_job, nudge_lane
+from tasks.nudging import enqueue_job, wake
 from tests.kit.worlds import settings_for
 
 NAME = "Canarina Gelbvogel"
@@ -143,7 +143,8 @@ def test_no_log_line_holds_a_canary(lived, caplog):
 
 def test_no_key_of_redis_holds_a_canary(celery_app, lived, redis_url, redis_prefix, tmp_path):
     app = celery_app(settings_for("postgresql://unused/", tmp_path, redis_url=redis_url, redis_prefix=redis_prefix))
-    assert nudge_lane(app, "urgent")
+    assert wake(app, "urgent")
+    assert wake(app, "requests")
     assert enqueue_job(app, "mail.recover_leases")
 
     with Redis.from_url(client_url(redis_url)) as client:

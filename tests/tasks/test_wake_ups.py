@@ -18,7 +18,7 @@ from campaign.outbox import workers
 from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
 from tasks.app import QUEUES, schedule
-from tasks.nudging import INTERVAL, enqueue_job, nudge_lane
+from tasks.nudging import INTERVAL, enqueue_job, wake
 from tests.kit.racing import at_once
 from tests.kit.waiting import until
 from tests.kit.worlds import make_world, settings_for
@@ -117,7 +117,7 @@ def test_a_dead_redis_costs_a_sign_up_no_time_and_no_mail(nudger_of, app_on, dat
     transport = MemoryTransport()
     app = app_on(url)
     ticker_of(
-        world, nudge=lambda lane: nudge_lane(app, lane), enqueue_job=lambda name: enqueue_job(app, name),
+        world, nudge=lambda lane: wake(app, lane), enqueue_job=lambda name: enqueue_job(app, name),
         drain=world.deliverer(transport=transport).drain,
     ).tick()  # fmt: skip
     assert spent < 3 * usual + 5 * TIMEOUT
@@ -140,7 +140,7 @@ def test_a_frozen_redis_costs_a_sign_up_no_time(nudger_of, app_on, database_url,
     try:
         spent = seconds_of_sign_ups(world, slug, "frozen", 10)
         begun = time.monotonic()
-        taken = nudge_lane(app_on(url), Lane.URGENT)
+        taken = wake(app_on(url), Lane.URGENT)
         waited = time.monotonic() - begun
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -164,7 +164,7 @@ def test_after_a_flush_the_next_look_says_again_what_redis_forgot(
     for key in client.scan_iter(match=f"{redis_prefix}*"):
         client.delete(key)
 
-    ticker_of(world, nudge=lambda lane: nudge_lane(app, lane)).tick()
+    ticker_of(world, nudge=lambda lane: wake(app, lane)).tick()
 
     assert depth(client, redis_prefix) == 1
     world.runtime.close()
@@ -282,7 +282,7 @@ def test_every_job_runs_twice_without_harm(world):
 
 def test_upkeep_goes_before_bulk_mail_however_much_of_it_waits(app):
     for _ in range(5):
-        assert nudge_lane(app, Lane.BULK)
+        assert wake(app, Lane.BULK)
     assert enqueue_job(app, "signatures.count")
     taken = []
     with app.connection_for_read() as connection, connection.channel() as channel:
