@@ -8,9 +8,8 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Final
 
 from campaign.accounts import queries as account_queries
@@ -18,18 +17,14 @@ from campaign.accounts.sign_in import LINK_LIFE, SIGN_INS_PER_HOUR, SIGN_INS_PER
 from campaign.database.connection import Transaction
 from campaign.outbox import plan as outbox_plan
 from campaign.outbox.allowance import HOUR
-from campaign.petitions import petitions
-from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
-from campaign.security.encryption import DataKey, VaultError
 from campaign.security.tokens import NONCE as ROW_NONCE
 from campaign.signatures import admission_queries, code_tries, queries, request_queries
-from campaign.signatures import requests as signature_requests
 from campaign.signatures.admission_queries import Person, Place, Present
 from campaign.signatures.request_queries import BatchFailedError, Decision, Request
-from campaign.signatures.requests import AddressPayload, PayloadError, SignaturePayload
+from campaign.signatures.request_reading import Again, Readable, Reader, SignIn, SignUp
 from campaign.signatures.signing import MAILBOX_SEATS
-from campaign.states import Lane, MessageKind, RequestKind, SignatureState
+from campaign.states import Lane, MessageKind, SignatureState
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +37,6 @@ ONCE_A_MONTH: Final = timedelta(days=30)
 MANY: Final = 20
 """Messages that one worker sends alone; if a batch plans more, the other workers of the lane are woken as well."""
 
-UNREADABLE: Final = "unreadable"
-CLOSED: Final = "petition_closed"
-TRAP: Final = "trap"
 FAILED: Final = "failed"
 
 
@@ -122,44 +114,6 @@ def _refuse(runtime: Runtime, request_id: int) -> None:
     runtime.store.transact(lambda tx: request_queries.decide(tx, [Decision(request_id, FAILED)], now=now))
 
 
-@dataclass(frozen=True)
-class _SignUp:
-    """A readable request for a signature."""
-
-    request: Request
-    opened: Opened
-    key: DataKey
-    payload: SignaturePayload
-
-    @property
-    def place(self) -> Place:
-        return self.opened.petition.id, self.request.address_index or b""
-
-    @property
-    def person(self) -> Person:
-        return *self.place, self.request.person_index or b""
-
-
-@dataclass(frozen=True)
-class _Again:
-    """A readable request for another confirmation: of one person, or of whatever waits at some mailboxes."""
-
-    request: Request
-    person: Person | None
-    places: tuple[Place, ...]
-
-
-@dataclass(frozen=True)
-class _SignIn:
-    """A readable request for a sign-in link."""
-
-    request: Request
-    address_index: bytes = field(repr=False)
-
-
-_Readable = _SignUp | _Again | _SignIn
-
-
 class _Batch:
     """The requests of one transaction, what is known about them, and what is to be written."""
 
@@ -175,67 +129,16 @@ class _Batch:
         self._renewed: dict[int, queries.NewSignature] = {}
         self._granted: set[Place] = set()
 
-    # --- Read: a fixed number of statements ---
-
-    @cached_property
-    def _petitions(self) -> dict[int, Opened]:
-        ids = {request.petition_id for request in self.requests if request.petition_id is not None}
-        found = petitions.by_ids(self.runtime, self.tx, sorted(ids)) if ids else []
-        return {opened.petition.id: opened for opened in found}
-
-    @cached_property
-    def _live(self) -> list[Opened]:
-        return petitions.live(self.runtime, self.tx)
-
-    def _readable(self) -> list[_Readable]:
+    def _readable(self) -> list[Readable]:
+        reader = Reader(self.runtime, self.tx, self.requests, now=self.now)
         found = []
         for request in self.requests:
-            readable = self._read(request)
+            readable = reader.read(request)
             if isinstance(readable, str):
                 self._refuse(request, readable)
             else:
                 found.append(readable)
         return found
-
-    def _read(self, request: Request) -> _Readable | str:
-        """What a request says, or the reason why it is refused."""
-        try:
-            match request.kind:
-                case RequestKind.SIGNATURE:
-                    return self._read_sign_up(request)
-                case RequestKind.RESEND:
-                    return self._read_again(request, self._open_address(request))
-                case RequestKind.SIGN_IN:
-                    email = self._open_address(request).email
-                    return _SignIn(request, self.runtime.accounts.index(email))
-        except (VaultError, PayloadError):
-            log.error("request %d can't be read", request.id)  # noqa: TRY400 - the reason is in the name of the error
-            return UNREADABLE
-
-    def _open_address(self, request: Request) -> AddressPayload:
-        return signature_requests.open_address(self.runtime.secrets.requests, request)
-
-    def _read_sign_up(self, request: Request) -> _SignUp | str:
-        opened = self._petitions.get(request.petition_id or 0)
-        if opened is None or opened.key is None:
-            return UNREADABLE
-        payload = signature_requests.open_signature(opened.key, request)
-        if payload.trapped:
-            return TRAP
-        if not opened.petition.accepts_confirmations(self.now):
-            return CLOSED
-        return _SignUp(request, opened, opened.key, payload)
-
-    def _read_again(self, request: Request, payload: AddressPayload) -> _Again | str:
-        if request.petition_id is not None:
-            opened = self._petitions.get(request.petition_id)
-            if opened is None or not opened.petition.accepts_confirmations(self.now):
-                return CLOSED
-            return _Again(request, (request.petition_id, request.address_index or b"", request.person_index or b""), ())
-        places = [
-            (opened.petition.id, opened.key.index(payload.email)) for opened in self._live if opened.key is not None
-        ]
-        return _Again(request, None, tuple(places))
 
     # --- Decide: in the order of the requests, without a statement ---
 
@@ -245,19 +148,19 @@ class _Batch:
         self._look_up(readable)
         for one in readable:
             match one:
-                case _SignUp():
+                case SignUp():
                     outcome = self._sign(one)
-                case _Again():
+                case Again():
                     outcome = self._again(one)
-                case _SignIn():
+                case SignIn():
                     outcome = self._sign_in(one)
             self.counts[outcome] += 1
             self._decisions.append(Decision(one.request.id))
 
-    def _look_up(self, readable: Sequence[_Readable]) -> None:
-        sign_ups = [one for one in readable if isinstance(one, _SignUp)]
-        again = [one for one in readable if isinstance(one, _Again)]
-        sign_ins = [one for one in readable if isinstance(one, _SignIn)]
+    def _look_up(self, readable: Sequence[Readable]) -> None:
+        sign_ups = [one for one in readable if isinstance(one, SignUp)]
+        again = [one for one in readable if isinstance(one, Again)]
+        sign_ins = [one for one in readable if isinstance(one, SignIn)]
         people = {one.person for one in sign_ups} | {one.person for one in again if one.person is not None}
         places = {place for one in again for place in one.places}
         self._ids = iter(queries.reserve_ids(self.tx, len(sign_ups)) if sign_ups else ())
@@ -282,7 +185,7 @@ class _Batch:
         if row.state is SignatureState.CONFIRMED:
             self._confirmed.setdefault(place, []).append(row.id)
 
-    def _sign(self, asked: _SignUp) -> str:
+    def _sign(self, asked: SignUp) -> str:
         same, confirmed = self._people.get(asked.person), self._confirmed.get(asked.place, [])
         if same is not None and same.state is SignatureState.CONFIRMED:
             return self._tell_owner(asked, MessageKind.ALREADY_SIGNED, same.id, confirmed)
@@ -297,13 +200,13 @@ class _Batch:
         self._confirm(asked.request, new)
         return "new"
 
-    def _tell_owner(self, asked: _SignUp, kind: MessageKind, recipient: int, confirmed: Sequence[int]) -> str:
+    def _tell_owner(self, asked: SignUp, kind: MessageKind, recipient: int, confirmed: Sequence[int]) -> str:
         # The owner of a mailbox hears of a repeated sign-up once a month at most, whoever repeats it.
         if not any((signature_id, kind) in self._told for signature_id in confirmed):
             self._plan(asked.request, kind, recipient, asked.opened.petition.id)
         return str(kind)
 
-    def _again(self, asked: _Again) -> str:
+    def _again(self, asked: Again) -> str:
         if asked.person is not None:
             same = self._people.get(asked.person)
             found = [] if same is None or same.state is not SignatureState.PENDING else [same]
@@ -318,7 +221,7 @@ class _Batch:
                 self._confirm(asked.request, row)
         return "resend"
 
-    def _sign_in(self, asked: _SignIn) -> str:
+    def _sign_in(self, asked: SignIn) -> str:
         keys = ((asked.request.mailbox, SIGN_INS_PER_HOUR), (asked.request.network, SIGN_INS_PER_NETWORK))
         for key, most in keys:
             if key is None:
@@ -356,7 +259,7 @@ class _Batch:
 
     # --- Rows ---
 
-    def _add(self, asked: _SignUp) -> Present:
+    def _add(self, asked: SignUp) -> Present:
         signature_id = next(self._ids)
         self._new[signature_id] = _row(asked, signature_id)
         new = Present(signature_id, *asked.person, SignatureState.PENDING)
@@ -365,7 +268,7 @@ class _Batch:
         self._waiting.setdefault(asked.place, []).append(signature_id)
         return new
 
-    def _renew(self, asked: _SignUp, signature_id: int) -> None:
+    def _renew(self, asked: SignUp, signature_id: int) -> None:
         row = _row(asked, signature_id)
         if signature_id in self._new:
             self._new[signature_id] = replace(row, nonce=self._new[signature_id].nonce)
@@ -405,7 +308,7 @@ def _origin(request: Request) -> outbox_plan.Origin:
     return outbox_plan.Origin(request.mailbox, request.network)
 
 
-def _row(asked: _SignUp, signature_id: int) -> queries.NewSignature:
+def _row(asked: SignUp, signature_id: int) -> queries.NewSignature:
     key, payload, request = asked.key, asked.payload, asked.request
 
     def seal(column: str, text: str) -> bytes:

@@ -220,3 +220,36 @@ def test_every_wrong_setting_is_named_at_once():
         load_settings({"COUNTERSIGN_PORT": "x", "DATABASE_URL": "mysql://x", "COUNTERSIGN_NO_SUCH": "1"})
 
     assert len(caught.value.problems) == 3
+
+
+def files_named_in_architecture():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    ways = text.split("## Three ways through the code")[1].split("\n## ")[0]
+    return {way.split("**")[0]: re.findall(r"^\d+\. `([^`]+)`", way, re.MULTILINE) for way in ways.split("\n**")[1:]}
+
+
+def test_the_ways_through_the_code_name_files_that_exist():
+    ways = files_named_in_architecture()
+
+    assert list(ways) == ["One signature", "One blast", "One refusal"]
+    assert all(5 <= len(files) <= 10 for files in ways.values())
+    assert [file for files in ways.values() for file in files if not (ROOT / file).is_file()] == []
+
+
+def test_the_table_of_rooms_names_every_room_and_modules_that_exist():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = dict(re.findall(r"^\| `(campaign/\w+)/` \| (.*) \|$", text, re.MULTILINE))
+    packages = {str(path.parent.relative_to(ROOT)) for path in (ROOT / "campaign").glob("*/__init__.py")}
+
+    assert rooms.keys() == packages - {"campaign/views", "campaign/cli"}
+    missing = [
+        f"{room}/{name}" for room, cell in rooms.items() for name in re.findall(r"`(\w+)/?`", cell)
+        if not (ROOT / room / f"{name}.py").is_file() and not (ROOT / room / name).is_dir()
+    ]  # fmt: skip
+    assert missing == []
+
+
+def test_only_the_ground_lies_directly_in_the_package():
+    modules = {path.stem for path in (ROOT / "campaign").glob("*.py")}
+
+    assert modules == {"__init__", "errors", "i18n", "runtime", "settings", "states", "ttl_cache", "variables"}

@@ -5,10 +5,11 @@ from campaign.database import migrate
 from campaign.errors import StoreUnavailableError
 from campaign.runtime import build
 from campaign.views.current import PAUSE, Opening
+from campaign.views.site import own_origins, trusted_hosts
 from tests.kit.engines import with_database
 from tests.kit.waiting import until
 from tests.kit.worlds import settings_for
-from web import create_app, own_origins, trusted_hosts
+from web import create_app
 
 
 def test_an_application_is_made_from_settings_alone(database_url, redis_url, tmp_path):

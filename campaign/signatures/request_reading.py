@@ -1,0 +1,127 @@
+"""Reading requests: opening what was sealed, and refusing what can't be read or is out of time.
+
+Each request is read alone, so that one with a lost key or of another release is refused alone.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Final
+
+from campaign.database.connection import Transaction
+from campaign.petitions import petitions
+from campaign.petitions.petitions import Opened
+from campaign.runtime import Runtime
+from campaign.security.encryption import DataKey, VaultError
+from campaign.signatures.admission_queries import Person, Place
+from campaign.signatures.request_queries import Request
+from campaign.signatures.requests import AddressPayload, PayloadError, SignaturePayload, open_address, open_signature
+from campaign.states import RequestKind
+
+log = logging.getLogger(__name__)
+
+UNREADABLE: Final = "unreadable"
+CLOSED: Final = "petition_closed"
+TRAP: Final = "trap"
+
+
+@dataclass(frozen=True)
+class SignUp:
+    """A readable request for a signature."""
+
+    request: Request
+    opened: Opened
+    key: DataKey
+    payload: SignaturePayload
+
+    @property
+    def place(self) -> Place:
+        """The petition and the mailbox there."""
+        return self.opened.petition.id, self.request.address_index or b""
+
+    @property
+    def person(self) -> Person:
+        """The petition, the mailbox there, and the name with it."""
+        return *self.place, self.request.person_index or b""
+
+
+@dataclass(frozen=True)
+class Again:
+    """A readable request for another confirmation: of one person, or of whatever waits at some mailboxes."""
+
+    request: Request
+    person: Person | None
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """A readable request for a sign-in link."""
+
+    request: Request
+    address_index: bytes = field(repr=False)
+
+
+Readable = SignUp | Again | SignIn
+
+
+class Reader:
+    """Opens the requests of one batch; reads their petitions in one statement."""
+
+    def __init__(self, runtime: Runtime, tx: Transaction, requests: Sequence[Request], *, now: datetime) -> None:
+        self.runtime = runtime
+        self.tx = tx
+        self.requests = requests
+        self.now = now
+
+    @cached_property
+    def _petitions(self) -> dict[int, Opened]:
+        ids = {request.petition_id for request in self.requests if request.petition_id is not None}
+        found = petitions.by_ids(self.runtime, self.tx, sorted(ids)) if ids else []
+        return {opened.petition.id: opened for opened in found}
+
+    @cached_property
+    def _live(self) -> list[Opened]:
+        return petitions.live(self.runtime, self.tx)
+
+    def read(self, request: Request) -> Readable | str:
+        """What a request says, or the reason why it is refused."""
+        try:
+            match request.kind:
+                case RequestKind.SIGNATURE:
+                    return self._read_sign_up(request)
+                case RequestKind.RESEND:
+                    return self._read_again(request, self._open_address(request))
+                case RequestKind.SIGN_IN:
+                    email = self._open_address(request).email
+                    return SignIn(request, self.runtime.accounts.index(email))
+        except (VaultError, PayloadError):
+            log.error("request %d can't be read", request.id)  # noqa: TRY400 - the reason is in the name of the error
+            return UNREADABLE
+
+    def _open_address(self, request: Request) -> AddressPayload:
+        return open_address(self.runtime.secrets.requests, request)
+
+    def _read_sign_up(self, request: Request) -> SignUp | str:
+        opened = self._petitions.get(request.petition_id or 0)
+        if opened is None or opened.key is None:
+            return UNREADABLE
+        payload = open_signature(opened.key, request)
+        if payload.trapped:
+            return TRAP
+        if not opened.petition.accepts_confirmations(self.now):
+            return CLOSED
+        return SignUp(request, opened, opened.key, payload)
+
+    def _read_again(self, request: Request, payload: AddressPayload) -> Again | str:
+        if request.petition_id is not None:
+            opened = self._petitions.get(request.petition_id)
+            if opened is None or not opened.petition.accepts_confirmations(self.now):
+                return CLOSED
+            return Again(request, (request.petition_id, request.address_index or b"", request.person_index or b""), ())
+        places = [
+            (opened.petition.id, opened.key.index(payload.email)) for opened in self._live if opened.key is not None
+        ]
+        return Again(request, None, tuple(places))

@@ -1,0 +1,63 @@
+"""The Flask application: its settings, its hooks, and every page. web.py gives it a runtime and a page cache."""
+
+from urllib.parse import urlsplit
+
+from flask import Flask
+
+from campaign.settings import Settings
+from campaign.variables import LOCAL_HOSTS
+from campaign.views import access, current, errors, headers, health, rendering, visitor
+from campaign.views.admin import accounts, audit, messages, monitor, suppressions, words
+from campaign.views.admin import petitions as admin_petitions
+from campaign.views.desk import account, frame, overview, people, petitions, previews, signatures, text, update
+from campaign.views.desk import settings as desk_settings
+from campaign.views.desk import updates as desk_updates
+from campaign.views.public import check_inbox, confirm, mailbox, petition, preferences, sign_in, updates
+
+MAX_REQUEST = 64 * 1024
+"""Bytes of a request: a form with every field full is under 8 KB in any script."""
+
+PAGES = (
+    *(petition, check_inbox, updates, confirm, preferences, mailbox, health, sign_in),
+    *(petitions, overview, text, desk_settings, people, signatures, desk_updates, update, previews, account),
+    *(monitor, messages, admin_petitions, accounts, suppressions, audit),
+)
+"""The modules that hold pages: for supporters, organisers and admins."""
+
+
+def make_site(settings: Settings, opening: current.Opening) -> Flask:
+    """Make the application with all its pages. It answers 503 while the database is away."""
+    app = errors.Site("countersign", static_folder=str(rendering.STATIC), template_folder=str(rendering.TEMPLATES))
+    app.config.update(
+        MAX_CONTENT_LENGTH=MAX_REQUEST,
+        MAX_FORM_MEMORY_SIZE=MAX_REQUEST,
+        MAX_FORM_PARTS=40,
+        TRUSTED_HOSTS=trusted_hosts(settings),
+        LOCAL_MAILBOX=settings.local_mailbox,
+        OWN_ORIGINS=own_origins(settings),
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
+    current.attach(app, opening)
+    rendering.install(app, settings)
+    errors.install(app)
+    headers.install(app, settings)
+    visitor.install(app)
+    words.install(app)
+    frame.install(app)
+    app.before_request(access.guard)
+    for module in PAGES:
+        app.register_blueprint(module.pages)
+    return app
+
+
+def trusted_hosts(settings: Settings) -> list[str]:
+    """Host names that a request may be for; any other gets 400."""
+    return sorted({settings.host, *(LOCAL_HOSTS if settings.is_local else ())})
+
+
+def own_origins(settings: Settings) -> frozenset[str]:
+    """Values of the Origin header that our own forms send."""
+    base = urlsplit(settings.base_url)
+    names = {settings.host, *(LOCAL_HOSTS if settings.is_local else ())}
+    port = f":{base.port}" if base.port else ""
+    return frozenset(f"{base.scheme}://{f'[{name}]' if ':' in name else name}{port}" for name in names)
