@@ -1,4 +1,4 @@
-"""The exception tree. Every error that a person may cause or must read descends from :class:`CountersignError`."""
+"""The exception tree. Every expected error descends from :class:`CountersignError`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +16,7 @@ class SettingsError(CountersignError):
 
 
 class NotFoundError(CountersignError):
-    """Raised when a petition, signature, message or other row is not there (any more)."""
+    """Raised when a petition, signature, message or other row does not exist."""
 
 
 class RequestGoneError(CountersignError):
@@ -28,7 +28,7 @@ class TokenRefusedError(CountersignError):
 
 
 class InvalidInputError(CountersignError):
-    """Raised for input a person can correct; carries a message code per field, which the page words in its language."""
+    """Raised for invalid input; carries a message code per field, which the page words in its language."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         self.problems = dict(problems)
@@ -70,7 +70,7 @@ class SessionFailedError(CountersignError):
     """Raised when the mail server gave us no usable session, so that no recipient is to blame.
 
     Carries ``phase`` (connect, banner, ehlo, starttls, auth), the reply ``code`` and ``enhanced`` status if there was
-    one, and ``permanent``: True means that trying again will not help until a person changes something.
+    one, and ``permanent``: True means that trying again will not help until an operator changes something.
     """
 
     def __init__(

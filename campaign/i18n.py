@@ -149,7 +149,7 @@ _PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 
 @cache
 def zone_names() -> tuple[str, ...]:
-    """The time zones a person may choose from (IANA names with a place), sorted."""
+    """The time zones to choose from (IANA names with a place), sorted."""
     regions = (
         "Africa/",
         "America/",

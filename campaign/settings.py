@@ -133,8 +133,7 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=1_000_000,
-        description="Mails a second over all workers and hosts; mail that a person waits for is counted, never "
-        "held. 0: no limit.",
+        description="Mails a second over all workers and hosts; urgent mail is counted, never held. 0: no limit.",
     )
     domain_rate: int = Field(
         0,

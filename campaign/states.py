@@ -99,7 +99,7 @@ SIGNATURE_MOVES: Mapping[SignatureState, frozenset[SignatureState]] = {
     SignatureState.CONFIRMED: frozenset({SignatureState.WITHDRAWN, SignatureState.REMOVED}),
     # An admin may undo a removal: the signature counts again, its milestone does not repeat.
     SignatureState.REMOVED: frozenset({SignatureState.CONFIRMED}),
-    # Whoever withdrew signs anew with a new row; the old one stays as it is.
+    # Signing again after a withdrawal makes a new row; the old one stays as it is.
     SignatureState.WITHDRAWN: frozenset(),
     SignatureState.EXPIRED: frozenset(),
 }
@@ -108,16 +108,26 @@ MESSAGE_MOVES: Mapping[MessageState, frozenset[MessageState]] = {
     MessageState.PLANNED: frozenset({MessageState.CLAIMED, MessageState.SUPPRESSED, MessageState.CANCELLED}),
     # A claim whose lease ran out, or that a stopping worker gives back, is planned again.
     MessageState.CLAIMED: frozenset(
-        {MessageState.SUBMITTING, MessageState.PLANNED, MessageState.SUPPRESSED, MessageState.CANCELLED,
-         MessageState.REJECTED}
+        {
+            MessageState.SUBMITTING,
+            MessageState.PLANNED,
+            MessageState.SUPPRESSED,
+            MessageState.CANCELLED,
+            MessageState.REJECTED,
+        }
     ),
     # Back to planned only when the server is known not to have the mail (4xx, or lost before the final dot). Bulk mail
     # is marked in the claim itself, before the recipient's address is opened: a suppression found then ends it here.
     MessageState.SUBMITTING: frozenset(
-        {MessageState.ACCEPTED, MessageState.REJECTED, MessageState.UNCERTAIN, MessageState.PLANNED,
-         MessageState.SUPPRESSED}
+        {
+            MessageState.ACCEPTED,
+            MessageState.REJECTED,
+            MessageState.UNCERTAIN,
+            MessageState.PLANNED,
+            MessageState.SUPPRESSED,
+        }
     ),
-    # Later evidence, or an operator's choice, settles what nobody could know.
+    # Later evidence, or an operator's choice, settles an uncertain outcome.
     MessageState.UNCERTAIN: frozenset(
         {MessageState.ACCEPTED, MessageState.REJECTED, MessageState.PLANNED, MessageState.CANCELLED}
     ),
@@ -126,7 +136,7 @@ MESSAGE_MOVES: Mapping[MessageState, frozenset[MessageState]] = {
     MessageState.ACCEPTED: frozenset(),
     MessageState.SUPPRESSED: frozenset(),
     MessageState.CANCELLED: frozenset(),
-}  # fmt: skip
+}
 
 OPEN_STATES = frozenset({MessageState.PLANNED, MessageState.CLAIMED, MessageState.SUBMITTING})
 """A message in one of these has still something to come."""

@@ -24,7 +24,7 @@ CLOSING = 5.0
 """Seconds to wait at the end for nudges that Redis has not taken yet."""
 
 COOL_DOWN = 10.0
-"""Seconds for which nobody is nudged after Redis failed; the rows are committed anyway."""
+"""Seconds without wake-ups after Redis failed; the rows are committed anyway."""
 
 TASKS: Mapping[str, str] = {
     REQUESTS: "signatures.admit",

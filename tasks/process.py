@@ -141,7 +141,7 @@ class _Holder:
                 log.warning("the database does not answer; the worker waits for it")
                 self._ended.wait(2)
             except CountersignError as error:
-                # Keys that do not fit, or settings: a person must look, and may mend it while the worker waits.
+                # Wrong keys or settings: the operator may correct them while the worker waits.
                 log.critical("this worker can't begin: %s", error)
                 self._ended.wait(10)
             else:

@@ -82,14 +82,23 @@ def create(runtime: Runtime, *, email: str, name: str, role: Role, locale: str =
         account_id = queries.next_id(tx)
         key = runtime.accounts
         queries.add(
-            tx, account_id, address_index=key.index(address.canonical),
+            tx,
+            account_id,
+            address_index=key.index(address.canonical),
             address=key.seal(address.typed, place=_place("address", account_id)),
-            name=key.seal(clean, place=_place("name", account_id)), role=str(role), locale=locale,
-        )  # fmt: skip
+            name=key.seal(clean, place=_place("name", account_id)),
+            role=str(role),
+            locale=locale,
+        )
         audit.add(
-            tx, action="account.create", subject="account", subject_id=account_id, account_id=by, actor="cli",
+            tx,
+            action="account.create",
+            subject="account",
+            subject_id=account_id,
+            account_id=by,
+            actor="cli",
             detail={"role": str(role)},
-        )  # fmt: skip
+        )
         return account_id
 
     try:
@@ -122,7 +131,7 @@ def set_role(runtime: Runtime, account_id: int, role: Role, *, by: Account) -> N
     """Change what an account may do.
 
     Raises:
-        ForbiddenError: the actor is no admin, or it is their own account (nobody locks the last admin out).
+        ForbiddenError: the actor is no admin, or it is their own account (so that the last admin can't be locked out).
     """
     _admin_only(by)
     if account_id == by.id:
@@ -131,9 +140,13 @@ def set_role(runtime: Runtime, account_id: int, role: Role, *, by: Account) -> N
     def work(tx: Transaction) -> None:
         queries.set_role(tx, account_id, str(role))
         audit.add(
-            tx, action="account.set_role", subject="account", subject_id=account_id, account_id=by.id,
+            tx,
+            action="account.set_role",
+            subject="account",
+            subject_id=account_id,
+            account_id=by.id,
             detail={"role": str(role)},
-        )  # fmt: skip
+        )
 
     runtime.store.transact(work)
 

@@ -132,7 +132,7 @@ class Address:
 
 
 def parse(typed: str, *, gmail_rules: bool = False) -> Address:
-    """Check an address by syntax only; no name server is asked while a person waits.
+    """Check an address by syntax only; no DNS query is made during a request.
 
     Args:
         typed: the address as the person wrote it.

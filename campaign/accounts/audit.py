@@ -75,9 +75,13 @@ class Log:
 
 
 def read(
-    runtime: Runtime, *, action: str | None = None, account_id: int | None = None, before: int | None = None,
+    runtime: Runtime,
+    *,
+    action: str | None = None,
+    account_id: int | None = None,
+    before: int | None = None,
     limit: int = PAGE,
-) -> Log:  # fmt: skip
+) -> Log:
     """One page of the log.
 
     Args:
@@ -115,7 +119,7 @@ def add(
         subject: the table the subject is in.
         subject_id: its id.
         petition_id: the petition it belongs to, for the organiser's view.
-        account_id: who, if a person with an account did it.
+        account_id: the account that did it, if any.
         actor: ``account``, ``cli`` or ``system``.
         detail: plain JSON without personal data.
     """

@@ -36,7 +36,7 @@ def names(locale: str) -> tuple[tuple[str, str], ...]:
 
 
 def _sort_key(name: str, order: Mapping[str, int]) -> list[int]:
-    """Places of the letters in the alphabet; what has none there is a blank, or stands by its code point behind."""
+    """Places of the letters in the alphabet; what has none there is a blank, or sorted by its code point behind."""
     places = []
     for letter in unicodedata.normalize("NFC", name.casefold()).translate(_ARABIC_TWINS):
         # آ is a letter of its own; any other mark only colours the letter below it.

@@ -48,8 +48,13 @@ def add(
         text("""
         insert into account (id, address_index, address, name, role, locale)
         values (:id, :address_index, :address, :name, :role, :locale)"""),
-        id=account_id, address_index=address_index, address=address, name=name, role=role, locale=locale,
-    )  # fmt: skip
+        id=account_id,
+        address_index=address_index,
+        address=address,
+        name=name,
+        role=role,
+        locale=locale,
+    )
 
 
 def by_index(tx: Transaction, address_index: bytes) -> StoredAccount | None:
@@ -94,8 +99,10 @@ def set_preferences(tx: Transaction, account_id: int, *, locale: str, time_zone:
     """Store an account's language and time zone."""
     tx.execute(
         text("update account set locale = :locale, time_zone = :zone where id = :id"),
-        id=account_id, locale=locale, zone=time_zone,
-    )  # fmt: skip
+        id=account_id,
+        locale=locale,
+        zone=time_zone,
+    )
 
 
 def add_link(tx: Transaction, account_id: int, *, nonce: bytes, expires_at: datetime, message_id: int | None) -> int:
@@ -105,9 +112,12 @@ def add_link(tx: Transaction, account_id: int, *, nonce: bytes, expires_at: date
             text("""
             insert into sign_in_link (account_id, nonce, expires_at, message_id)
             values (:account_id, :nonce, :expires_at, :message_id) returning id"""),
-            account_id=account_id, nonce=nonce, expires_at=expires_at, message_id=message_id,
+            account_id=account_id,
+            nonce=nonce,
+            expires_at=expires_at,
+            message_id=message_id,
         ).scalar_one()
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -176,8 +186,12 @@ def add_session(
         text("""
         insert into session (key, account_id, csrf, seen_at, expires_at)
         values (:key, :account_id, :csrf, :now, :expires_at)"""),
-        key=key, account_id=account_id, csrf=csrf, now=now, expires_at=expires_at,
-    )  # fmt: skip
+        key=key,
+        account_id=account_id,
+        csrf=csrf,
+        now=now,
+        expires_at=expires_at,
+    )
 
 
 def session(tx: Transaction, key: bytes, *, now: datetime, idle_since: datetime) -> tuple[StoredAccount, bytes] | None:
@@ -186,8 +200,10 @@ def session(tx: Transaction, key: bytes, *, now: datetime, idle_since: datetime)
         text(f"""
         select {_COLUMNS}, s.csrf, s.seen_at from session s join account a on a.id = s.account_id
         where s.key = :key and s.expires_at > :now and s.seen_at > :idle_since and a.disabled_at is null"""),
-        key=key, now=now, idle_since=idle_since,
-    ).one_or_none()  # fmt: skip
+        key=key,
+        now=now,
+        idle_since=idle_since,
+    ).one_or_none()
     if row is None:
         return None
     if (now - row.seen_at).total_seconds() > 60:
@@ -218,16 +234,19 @@ def add_member(tx: Transaction, petition_id: int, account_id: int, *, role: str 
         text("""
         insert into membership (petition_id, account_id, role) values (:petition_id, :account_id, :role)
         on conflict (petition_id, account_id) do nothing"""),
-        petition_id=petition_id, account_id=account_id, role=role,
-    )  # fmt: skip
+        petition_id=petition_id,
+        account_id=account_id,
+        role=role,
+    )
 
 
 def remove_member(tx: Transaction, petition_id: int, account_id: int) -> None:
     """Take a petition out of an account's hands."""
     tx.execute(
         text("delete from membership where petition_id = :petition_id and account_id = :account_id"),
-        petition_id=petition_id, account_id=account_id,
-    )  # fmt: skip
+        petition_id=petition_id,
+        account_id=account_id,
+    )
 
 
 def members(tx: Transaction, petition_id: int) -> list[tuple[StoredAccount, str]]:

@@ -15,7 +15,7 @@ from campaign.security.tokens import NONCE, REFUSED, Purpose
 
 LINK_LIFE = timedelta(minutes=15)
 PRINTED_LINK_LIFE = timedelta(hours=12)
-"""A link that the command line printed: whoever sees the terminal owns the machine anyway."""
+"""A link that the command line printed: access to the terminal is access to the machine."""
 
 SESSION_LIFE = timedelta(days=7)
 IDLE = timedelta(hours=12)
@@ -95,9 +95,13 @@ def sign_in(runtime: Runtime, token: str) -> str:
             raise TokenRefusedError(REFUSED)
         queries.use_link(tx, link.id, now=now)
         queries.add_session(
-            tx, key=_session_key(value), account_id=stored.id, csrf=secrets.token_bytes(32), now=now,
+            tx,
+            key=_session_key(value),
+            account_id=stored.id,
+            csrf=secrets.token_bytes(32),
+            now=now,
             expires_at=now + SESSION_LIFE,
-        )  # fmt: skip
+        )
         audit.add(tx, action="account.sign_in", subject="account", subject_id=stored.id, account_id=stored.id)
 
     runtime.store.transact(work)

@@ -114,7 +114,7 @@ def save_draft(
     def work(tx: Transaction) -> int:
         blast_id = queries.add(
             tx, petition_id=petition_id, kind=BlastKind.UPDATE, request_key=request_key, created_by=by.id
-        )  # fmt: skip
+        )
         _save(tx, blast_id, petition_id, texts, audience)
         return blast_id
 
@@ -238,9 +238,15 @@ def _schedule(
         if blast.kind is BlastKind.UPDATE and not queries.texts(tx, blast_id):
             raise InvalidInputError({"texts": "missing"})
         done = queries.schedule(
-            tx, blast_id, send_at=moment, time_zone=zone, max_lateness=runtime.settings.max_lateness,
-            epoch=runtime.epoch, now=now, by=by.id if by else None,
-        )  # fmt: skip
+            tx,
+            blast_id,
+            send_at=moment,
+            time_zone=zone,
+            max_lateness=runtime.settings.max_lateness,
+            epoch=runtime.epoch,
+            now=now,
+            by=by.id if by else None,
+        )
         if not done:
             raise ConflictError("this update has started or was cancelled")
         _audit(tx, "blast.schedule", blast, by, {"send_at": moment.isoformat()})
@@ -250,9 +256,15 @@ def _schedule(
 
 def _audit(tx: Transaction, action: str, blast: Blast, by: Account | None, detail: Mapping[str, object]) -> None:
     audit.add(
-        tx, action=action, subject="blast", subject_id=blast.id, petition_id=blast.petition_id,
-        account_id=by.id if by else None, actor="system" if by else "cli", detail=detail,
-    )  # fmt: skip
+        tx,
+        action=action,
+        subject="blast",
+        subject_id=blast.id,
+        petition_id=blast.petition_id,
+        account_id=by.id if by else None,
+        actor="system" if by else "cli",
+        detail=detail,
+    )
 
 
 def _press(runtime: Runtime, blast_id: int, petition_id: int, *, action: str, by: Account | None, refused: str) -> None:
@@ -311,7 +323,7 @@ def resume(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | N
 def cancel(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | None) -> None:
     """End a blast for good; what was not handed over is cancelled, and the rows say so.
 
-    A first slice of the rows at once, the others by the periodic look within seconds: nobody claims any of them.
+    A first slice of the rows at once, the others by the periodic job within seconds: none of them is claimed.
 
     Raises:
         NotFoundError: it is not a blast of this petition.
@@ -329,8 +341,8 @@ def missing(runtime: Runtime, blast_id: int) -> int:
 def send_missing(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account | None) -> int:
     """Send a blast to those who did not get it: refused, expired or cancelled with it; returns how many are planned.
 
-    Never to whom it was accepted for, or may have been (uncertain stays a person's choice); nor to whoever withdrew,
-    unsubscribed or is suppressed. A cancelled blast goes on. Pressing twice changes nothing more.
+    Never to whom it was accepted for, or may have been (uncertain is left to an admin); nor to anyone who withdrew,
+    unsubscribed or is suppressed. A cancelled blast is resumed. Pressing twice changes nothing more.
 
     Raises:
         NotFoundError: it is not a blast of this petition.
@@ -372,9 +384,13 @@ def send_test(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account)
     def work(tx: Transaction) -> None:
         blast = _of_petition(tx, blast_id, petition_id)
         plan = outbox_plan.Plan(
-            kind=MessageKind.TEST, lane=Lane.URGENT, due_at=now, account_id=by.id, petition_id=blast.petition_id,
+            kind=MessageKind.TEST,
+            lane=Lane.URGENT,
+            due_at=now,
+            account_id=by.id,
+            petition_id=blast.petition_id,
             about_id=blast_id,
-        )  # fmt: skip
+        )
         outbox_plan.add(tx, plan)
 
     runtime.store.transact(work)

@@ -14,7 +14,7 @@ from campaign.runtime import Runtime
 
 
 def of_blast(tx: Transaction, blast_id: int) -> Reception:
-    """How a blast was received since a person last let it go on; of the accepted, no more than matter are counted."""
+    """How a blast was received since it was last resumed; of the accepted, no more than matter are counted."""
     row = tx.execute(
         text("""
         with since as (
@@ -41,15 +41,16 @@ def of_blast(tx: Transaction, blast_id: int) -> Reception:
                 where m.blast_id = :id and m.state = 'accepted' and m.settled_at > since.at
                 limit 20 * r.n + 1000 * c.n) few) as accepted
         from rejected r, complained c"""),
-        id=blast_id, same=SAME_REFUSALS,
-    ).one()  # fmt: skip
+        id=blast_id,
+        same=SAME_REFUSALS,
+    ).one()
     return Reception(
         accepted=row.accepted, rejected=row.rejected, complained=row.complained, same_refusals=row.same_refusals
     )
 
 
 def complained_of(tx: Transaction) -> list[int]:
-    """Running blasts that complaints came in about which nobody has dealt with yet."""
+    """Running blasts with complaints that were not dealt with yet."""
     rows = tx.execute(
         text("""
         select distinct b.id from delivery_event e
@@ -64,7 +65,7 @@ log = logging.getLogger(__name__)
 
 
 def watch(runtime: Runtime) -> int:
-    """Look at the blasts that complaints came in about, whoever recorded them; returns how many paused.
+    """Check the blasts with new complaints; returns how many were paused.
 
     Looking again changes nothing, and any worker may.
     """
@@ -75,8 +76,8 @@ def watch(runtime: Runtime) -> int:
 def look(tx: Transaction, blast_ids: Iterable[int], *, now: datetime) -> int:
     """Pause those of the blasts that pass a limit; returns how many. Looking again changes nothing.
 
-    To be called in the transaction that recorded a rejection, a bounce or a complaint. A person may let the blast go
-    on; then only what comes after counts.
+    To be called in the transaction that recorded a rejection, a bounce or a complaint. An organiser may resume the
+    blast; then only what comes after counts.
     """
     paused = 0
     for blast_id in sorted(set(blast_ids)):
@@ -87,9 +88,16 @@ def look(tx: Transaction, blast_ids: Iterable[int], *, now: datetime) -> int:
         paused += 1
         log.warning("blast %d paused itself: %s", blast_id, reason)
         audit.add(
-            tx, action="blast.pause", subject="blast", subject_id=blast_id, detail={
-                "reason": reason, "accepted": found.accepted, "rejected": found.rejected,
-                "complained": found.complained, "same_refusals": found.same_refusals,
+            tx,
+            action="blast.pause",
+            subject="blast",
+            subject_id=blast_id,
+            detail={
+                "reason": reason,
+                "accepted": found.accepted,
+                "rejected": found.rejected,
+                "complained": found.complained,
+                "same_refusals": found.same_refusals,
             },
-        )  # fmt: skip
+        )
     return paused

@@ -65,20 +65,20 @@ def _name(inside: str) -> str:
 
 
 LINKS = frozenset({"link", "own page", "unsubscribe"})
-"""Tags whose value is an address: it stands in the Markdown as it is, also as the target of a link."""
+"""Tags whose value is an address: it is inserted in the Markdown as it is, also as the target of a link."""
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~&])")
 
 
 def shared_values(runtime: Runtime, opened: Opened, blast: Blast, locale: str, *, name: str) -> dict[str, str]:
-    """A value for every tag that shows nobody's own page: each personal link leads to the petition.
+    """A value for every tag without personal data: each personal link leads to the petition.
 
     Args:
         runtime: the runtime.
         opened: the petition.
         blast: the update; once it has begun the count is that of its begin.
         locale: how numbers are written.
-        name: what stands for the reader's name.
+        name: used in place of the reader's name.
     """
     count = opened.petition.count if blast.count_at_start is None else blast.count_at_start
     link = f"{runtime.settings.base_url}/p/{opened.petition.slug}?lang={locale}"

@@ -56,18 +56,23 @@ def record_decision(
         text("""
         update milestone set decision = :decision, blast_id = coalesce(:blast_id, blast_id)
         where petition_id = :petition_id and threshold = :threshold"""),
-        petition_id=petition_id, threshold=threshold, decision=decision, blast_id=blast_id,
-    )  # fmt: skip
+        petition_id=petition_id,
+        threshold=threshold,
+        decision=decision,
+        blast_id=blast_id,
+    )
 
 
 def settle_waiting(tx: Transaction, petition_id: int, threshold: int, *, decision: str) -> int | None:
-    """Answer a milestone that waits, once; returns its blast, or None if it does not wait (any more)."""
+    """Answer a milestone that waits, once; returns its blast, or None if it is not waiting."""
     found: int | None = tx.execute(
         text("""
         update milestone set decision = :decision
         where petition_id = :petition_id and threshold = :threshold and decision = 'waiting' returning blast_id"""),
-        petition_id=petition_id, threshold=threshold, decision=decision,
-    ).scalar_one_or_none()  # fmt: skip
+        petition_id=petition_id,
+        threshold=threshold,
+        decision=decision,
+    ).scalar_one_or_none()
     return found
 
 
@@ -77,8 +82,9 @@ def blast_of(tx: Transaction, petition_id: int, threshold: int) -> int | None:
         text("""
         select blast_id from milestone
         where petition_id = :petition_id and threshold = :threshold and decision = 'announced' for update"""),
-        petition_id=petition_id, threshold=threshold,
-    ).scalar_one_or_none()  # fmt: skip
+        petition_id=petition_id,
+        threshold=threshold,
+    ).scalar_one_or_none()
     return found
 
 
@@ -159,16 +165,25 @@ def _announce(runtime: Runtime, tx: Transaction, petition_id: int, threshold: in
         record_decision(tx, petition_id, threshold, decision="late")
         return
     blast_id = queries.add(
-        tx, petition_id=petition_id, kind=BlastKind.MILESTONE, request_key=f"milestone.{petition_id}.{threshold}",
+        tx,
+        petition_id=petition_id,
+        kind=BlastKind.MILESTONE,
+        request_key=f"milestone.{petition_id}.{threshold}",
         threshold=threshold,
-    )  # fmt: skip
+    )
     if policy == "approve":
         record_decision(tx, petition_id, threshold, decision="waiting", blast_id=blast_id)
         return
     queries.schedule(
-        tx, blast_id, send_at=now, time_zone="UTC", max_lateness=runtime.settings.max_lateness, epoch=runtime.epoch,
-        now=now, by=None,
-    )  # fmt: skip
+        tx,
+        blast_id,
+        send_at=now,
+        time_zone="UTC",
+        max_lateness=runtime.settings.max_lateness,
+        epoch=runtime.epoch,
+        now=now,
+        by=None,
+    )
     record_decision(tx, petition_id, threshold, decision="announced", blast_id=blast_id)
 
 
@@ -183,7 +198,7 @@ def approve(runtime: Runtime, petition_id: int, threshold: int, *, by: Account) 
     Only one of two organisers who press at once gets here: the decision moves from ``waiting`` once (P8).
 
     Raises:
-        ConflictError: it does not wait (any more), or the petition is not live.
+        ConflictError: it is not waiting, or the petition is not live.
     """
     now = runtime.clock()
 
@@ -195,9 +210,15 @@ def approve(runtime: Runtime, petition_id: int, threshold: int, *, by: Account) 
         if blast_id is None:
             raise ConflictError("this milestone does not wait for an answer any more")
         scheduled = queries.schedule(
-            tx, blast_id, send_at=now + UNDO, time_zone=by.time_zone, max_lateness=runtime.settings.max_lateness,
-            epoch=runtime.epoch, now=now, by=by.id,
-        )  # fmt: skip
+            tx,
+            blast_id,
+            send_at=now + UNDO,
+            time_zone=by.time_zone,
+            max_lateness=runtime.settings.max_lateness,
+            epoch=runtime.epoch,
+            now=now,
+            by=by.id,
+        )
         if not scheduled:
             raise ConflictError("this announcement was cancelled")
         _audit(tx, "milestone.approve", petition_id, threshold, by)
@@ -210,7 +231,7 @@ def decline(runtime: Runtime, petition_id: int, threshold: int, *, by: Account) 
     """Say no to an announcement that waits; the milestone stays on record and is never asked about again.
 
     Raises:
-        ConflictError: it does not wait (any more).
+        ConflictError: it is not waiting.
     """
     now = runtime.clock()
 
@@ -228,7 +249,7 @@ def take_back(runtime: Runtime, petition_id: int, threshold: int, *, by: Account
     """Undo a yes before the announcement has started: it waits again.
 
     Raises:
-        ConflictError: it has started, or nobody approved it.
+        ConflictError: it has started, or was not approved.
     """
 
     def work(tx: Transaction) -> None:
@@ -243,15 +264,20 @@ def take_back(runtime: Runtime, petition_id: int, threshold: int, *, by: Account
 
 def _audit(tx: Transaction, action: str, petition_id: int, threshold: int, by: Account) -> None:
     audit.add(
-        tx, action=action, subject="milestone", subject_id=None, petition_id=petition_id, account_id=by.id,
+        tx,
+        action=action,
+        subject="milestone",
+        subject_id=None,
+        petition_id=petition_id,
+        account_id=by.id,
         detail={"threshold": threshold},
-    )  # fmt: skip
+    )
 
 
 log = logging.getLogger(__name__)
 
 LOCK = 0x_C0_57_17
-"""Advisory lock: whoever finds it taken need not wait, for the count is being brought up to date."""
+"""Advisory lock: if it is taken, another worker is updating the counts, so there is no need to wait."""
 
 
 def count_signatures(runtime: Runtime) -> int:

@@ -77,7 +77,12 @@ def _read(
     name = translations(shown).gettext("supporter")
     values = shared_values(runtime, opened, blast, shown, name=name)
     return PublishedUpdate(
-        id=blast.id, published_at=blast.started_at or blast.created_at, locale=shown,
-        subject=merged_line(subject, values), body_html=merged_html(markdown, values), slug=opened.petition.slug,
-        petition_title=opened.text_for(locale).title, author=opened.petition.author,
-    )  # fmt: skip
+        id=blast.id,
+        published_at=blast.started_at or blast.created_at,
+        locale=shown,
+        subject=merged_line(subject, values),
+        body_html=merged_html(markdown, values),
+        slug=opened.petition.slug,
+        petition_title=opened.text_for(locale).title,
+        author=opened.petition.author,
+    )

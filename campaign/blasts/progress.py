@@ -92,8 +92,11 @@ def newest(tx: Transaction, lane: Lane, *, now: datetime) -> Newest:
             where lane = :lane and state = 'accepted' and settled_at > :since and settled_at <= :now
             order by lane desc, settled_at desc limit :limit)
         select blast_id, count(*) as messages, min(settled_at) as first_at from newest group by blast_id"""),
-        lane=str(lane), since=now - MINUTE, now=now, limit=NEWEST,
-    ).all()  # fmt: skip
+        lane=str(lane),
+        since=now - MINUTE,
+        now=now,
+        limit=NEWEST,
+    ).all()
     total = sum(row.messages for row in rows)
     if total < NEWEST:
         by_blast = {row.blast_id: rate_of(row.messages, row.first_at, now) for row in rows if row.blast_id is not None}
@@ -122,11 +125,21 @@ def unfinished(tx: Transaction, *, now: datetime) -> tuple[BlastLook, ...]:
 def _look(blast: Blast, slug: str, states: Mapping[MessageState, int], rate: float) -> BlastLook:
     still = sum(states.get(state, 0) for state in OPEN_STATES)
     return BlastLook(
-        id=blast.id, petition=slug, kind=str(blast.kind), stage=str(blast.stage(open_rows=still)),
-        planned=sum(states.values()), open=still, accepted=states.get(MessageState.ACCEPTED, 0),
-        rejected=states.get(MessageState.REJECTED, 0), uncertain=states.get(MessageState.UNCERTAIN, 0), rate=rate,
-        send_at=blast.send_at, started_at=blast.started_at, paused_at=blast.paused_at, reason=blast.paused_reason,
-    )  # fmt: skip
+        id=blast.id,
+        petition=slug,
+        kind=str(blast.kind),
+        stage=str(blast.stage(open_rows=still)),
+        planned=sum(states.values()),
+        open=still,
+        accepted=states.get(MessageState.ACCEPTED, 0),
+        rejected=states.get(MessageState.REJECTED, 0),
+        uncertain=states.get(MessageState.UNCERTAIN, 0),
+        rate=rate,
+        send_at=blast.send_at,
+        started_at=blast.started_at,
+        paused_at=blast.paused_at,
+        reason=blast.paused_reason,
+    )
 
 
 def states(tx: Transaction, blast_ids: Sequence[int]) -> dict[int, dict[MessageState, int]]:

@@ -36,17 +36,26 @@ def _blast(row: Row[Any]) -> Blast:
 
 
 def add(
-    tx: Transaction, *, petition_id: int, kind: BlastKind, request_key: str, created_by: int | None = None,
+    tx: Transaction,
+    *,
+    petition_id: int,
+    kind: BlastKind,
+    request_key: str,
+    created_by: int | None = None,
     threshold: int | None = None,
-) -> int:  # fmt: skip
+) -> int:
     """Add a draft; the same request key gives the same blast, however often it is asked."""
     tx.execute(
         text("""
         insert into blast (petition_id, kind, request_key, created_by, threshold)
         values (:petition_id, :kind, :request_key, :created_by, :threshold)
         on conflict (request_key) do nothing"""),
-        petition_id=petition_id, kind=str(kind), request_key=request_key, created_by=created_by, threshold=threshold,
-    )  # fmt: skip
+        petition_id=petition_id,
+        kind=str(kind),
+        request_key=request_key,
+        created_by=created_by,
+        threshold=threshold,
+    )
     return int(tx.execute(text("select id from blast where request_key = :key"), key=request_key).scalar_one())
 
 
@@ -73,8 +82,9 @@ def published(tx: Transaction, petition_id: int, *, limit: int) -> list[Blast]:
         select {_COLUMNS} from blast b
         where b.petition_id = :id and b.kind = 'update' and b.started_at is not null
         order by b.started_at desc, b.id desc limit :limit"""),
-        id=petition_id, limit=limit,
-    )  # fmt: skip
+        id=petition_id,
+        limit=limit,
+    )
     return [_blast(row) for row in rows]
 
 
@@ -98,7 +108,7 @@ def unfinished(tx: Transaction) -> list[Blast]:
 
 
 def paused_by_themselves(tx: Transaction) -> list[Blast]:
-    """Blasts that a limit has paused and nobody has let go on or ended."""
+    """Blasts that a limit has paused and that were not resumed or cancelled."""
     rows = tx.execute(
         text(f"""
         select {_COLUMNS} from blast b
@@ -125,8 +135,12 @@ def save_texts(tx: Transaction, blast_id: int, saved: Mapping[str, tuple[str, st
             text("""
             insert into blast_text (blast_id, locale, subject, body_markdown, body_html)
             values (:id, :locale, :subject, :markdown, :html)"""),
-            id=blast_id, locale=locale, subject=subject, markdown=markdown, html=html,
-        )  # fmt: skip
+            id=blast_id,
+            locale=locale,
+            subject=subject,
+            markdown=markdown,
+            html=html,
+        )
     tx.execute(text("update blast set changed_at = now() where id = :id"), id=blast_id)
 
 
@@ -140,9 +154,16 @@ def save_audience(tx: Transaction, blast_id: int, audience: Audience) -> None:
 
 
 def schedule(
-    tx: Transaction, blast_id: int, *, send_at: datetime, time_zone: str, max_lateness: int, epoch: UUID, now: datetime,
+    tx: Transaction,
+    blast_id: int,
+    *,
+    send_at: datetime,
+    time_zone: str,
+    max_lateness: int,
+    epoch: UUID,
+    now: datetime,
     by: int | None,
-) -> bool:  # fmt: skip
+) -> bool:
     """Set the moment; False if the blast has started or was cancelled."""
     return (
         tx.execute(
@@ -150,10 +171,16 @@ def schedule(
             update blast set send_at = :send_at, time_zone = :zone, max_lateness = :lateness, epoch = :epoch,
                 scheduled_at = :now, approved_by = :by, paused_at = null, paused_reason = null
             where id = :id and started_at is null and cancelled_at is null"""),
-            id=blast_id, send_at=send_at, zone=time_zone, lateness=max_lateness, epoch=epoch, now=now, by=by,
+            id=blast_id,
+            send_at=send_at,
+            zone=time_zone,
+            lateness=max_lateness,
+            epoch=epoch,
+            now=now,
+            by=by,
         ).rowcount
         == 1
-    )  # fmt: skip
+    )
 
 
 def unschedule(tx: Transaction, blast_id: int) -> bool:
@@ -188,8 +215,10 @@ def start(tx: Transaction, blast_id: int, *, count: int, now: datetime) -> None:
         update blast set started_at = :now, count_at_start = :count,
             freeze_limit = (select coalesce(max(s.id), 0) from signature s where s.petition_id = blast.petition_id)
         where id = :id"""),
-        id=blast_id, now=now, count=count,
-    )  # fmt: skip
+        id=blast_id,
+        now=now,
+        count=count,
+    )
 
 
 def hold(tx: Transaction, blast_id: int, *, reason: str, now: datetime) -> bool:
@@ -199,10 +228,12 @@ def hold(tx: Transaction, blast_id: int, *, reason: str, now: datetime) -> bool:
             text("""
             update blast set paused_at = :now, paused_reason = :reason
             where id = :id and paused_at is null and cancelled_at is null"""),
-            id=blast_id, now=now, reason=reason,
+            id=blast_id,
+            now=now,
+            reason=reason,
         ).rowcount
         == 1
-    )  # fmt: skip
+    )
 
 
 def resume(tx: Transaction, blast_id: int) -> bool:
@@ -225,10 +256,11 @@ def cancel(tx: Transaction, blast_id: int, *, now: datetime) -> bool:
             text("""
             update blast set cancelled_at = :now, frozen_at = coalesce(frozen_at, :now)
             where id = :id and cancelled_at is null"""),
-            id=blast_id, now=now,
+            id=blast_id,
+            now=now,
         ).rowcount
         == 1
-    )  # fmt: skip
+    )
 
 
 def cancel_messages(tx: Transaction, blast_id: int, *, limit: int, now: datetime) -> int:
@@ -241,8 +273,10 @@ def cancel_messages(tx: Transaction, blast_id: int, *, limit: int, now: datetime
             limit :limit for update of m skip locked)
         update message m set state = 'cancelled', settled_at = :now, reason = 'blast_cancelled'
         from doomed where m.id = doomed.id"""),
-        id=blast_id, limit=limit, now=now,
-    ).rowcount  # fmt: skip
+        id=blast_id,
+        limit=limit,
+        now=now,
+    ).rowcount
 
 
 def cancelled_with_rest(tx: Transaction) -> list[int]:
@@ -296,15 +330,26 @@ def freeze_slice(tx: Transaction, blast_id: int, *, limit: int, now: datetime) -
         select max(id) from (
             select id from signature where petition_id = :petition_id and id > :after and id <= :last
             order by id limit :limit) as slice"""),
-        petition_id=row.petition_id, after=row.frozen_until, last=row.freeze_limit, limit=limit,
-    ).scalar_one()  # fmt: skip
+        petition_id=row.petition_id,
+        after=row.frozen_until,
+        last=row.freeze_limit,
+        limit=limit,
+    ).scalar_one()
     if upto is None:
         tx.execute(text("update blast set frozen_at = :now where id = :id"), id=blast_id, now=now)
         return Slice(0, done=True)
     planned = _plan(
-        tx, kind=row.kind, due_at=now, id=blast_id, petition_id=row.petition_id, after=row.frozen_until, upto=upto,
-        before=row.started_at, countries=row.audience.get("countries", []), locales=row.audience.get("locales", []),
-    )  # fmt: skip
+        tx,
+        kind=row.kind,
+        due_at=now,
+        id=blast_id,
+        petition_id=row.petition_id,
+        after=row.frozen_until,
+        upto=upto,
+        before=row.started_at,
+        countries=row.audience.get("countries", []),
+        locales=row.audience.get("locales", []),
+    )
     tx.execute(text("update blast set frozen_until = :upto where id = :id"), id=blast_id, upto=upto)
     return Slice(planned, done=False)
 
@@ -348,8 +393,11 @@ def audience_counts(tx: Transaction, petition_id: int, audience: Audience, *, no
             count(*) filter (where s.state = 'pending') as pending,
             count(*) filter (where s.state in ('withdrawn', 'removed')) as ended
         from signature s left join barred b on b.id = s.id where s.petition_id = :petition_id"""),
-        petition_id=petition_id, before=now, countries=list(audience.countries), locales=list(audience.locales),
-    ).one()  # fmt: skip
+        petition_id=petition_id,
+        before=now,
+        countries=list(audience.countries),
+        locales=list(audience.locales),
+    ).one()
     return dict(row._asdict())
 
 
@@ -369,8 +417,10 @@ def reasons(tx: Transaction, blast_id: int, *, now: datetime, limit: int = 20) -
             where lane = 'bulk' and state = 'planned' and due_at > :now and attempts > 0 and blast_id = :id)
         select state, coalesce(reason, '') as reason, count(*) as n from kept
         group by 1, 2 order by 3 desc limit :limit"""),
-        id=blast_id, now=now, limit=limit,
-    )  # fmt: skip
+        id=blast_id,
+        now=now,
+        limit=limit,
+    )
     return [(row.state, row.reason, row.n) for row in rows]
 
 
@@ -391,6 +441,7 @@ def _end_of_walk(tx: Transaction, direction: str, blast_id: int, since: datetime
         select settled_at from message
         where lane = 'bulk' and state = 'accepted' and settled_at >= :since and blast_id = :id
         order by lane {direction}, settled_at {direction} limit 1"""),
-        id=blast_id, since=since,
-    ).scalar_one_or_none()  # fmt: skip
+        id=blast_id,
+        since=since,
+    ).scalar_one_or_none()
     return found

@@ -81,12 +81,13 @@ def _brief(runtime: Runtime, tx: Transaction, blasts: list[Blast], locale: str) 
     opened = petitions.by_id(runtime, tx, blasts[0].petition_id)
     return [
         Report(
-            blast=blast, stage=blast.stage(open_rows=_open(states.get(blast.id, {}))),
+            blast=blast,
+            stage=blast.stage(open_rows=_open(states.get(blast.id, {}))),
             subject=_subject(runtime, opened, blast, queries.texts(tx, blast.id), locale),
             states=states.get(blast.id, {}),
         )
         for blast in blasts
-    ]  # fmt: skip
+    ]
 
 
 def _open(states: Mapping[MessageState, int]) -> int:
@@ -108,15 +109,17 @@ def _whole(tx: Transaction, brief: Report, now: datetime) -> Report:
         return brief
     rate = progress.newest(tx, Lane.BULK, now=now).by_blast.get(brief.blast.id, 0.0)
     return replace(
-        brief, rate=rate, reasons=tuple(queries.reasons(tx, brief.blast.id, now=now)),
+        brief,
+        rate=rate,
+        reasons=tuple(queries.reasons(tx, brief.blast.id, now=now)),
         first_at=queries.first_accepted_at(tx, brief.blast.id, since=begun),
         last_at=queries.last_accepted_at(tx, brief.blast.id, since=begun),
         finish_at=now + timedelta(seconds=min(brief.open / rate, NEVER)) if rate and brief.open else None,
-    )  # fmt: skip
+    )
 
 
 def petition_of(runtime: Runtime, blast_id: int) -> int:
-    """The petition of a blast, for whoever may work on every one.
+    """The petition of a blast, for accounts that may see every one.
 
     Raises:
         NotFoundError: there is no such blast.

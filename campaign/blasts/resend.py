@@ -10,7 +10,7 @@ from campaign.database.connection import Transaction
 _MISSING = """m.blast_id = :id and (m.state = 'cancelled' and m.reason = 'blast_cancelled'
         or m.state = 'rejected' and coalesce(m.enhanced, '') <> all(cast(:gone as text[])))
     and s.id = m.signature_id and s.state = 'confirmed' and s.wants_updates and s.address is not null"""
-"""Who did not get a blast and may: refused, expired or cancelled with it; nobody whose mailbox is gone, and nobody who
+"""Who did not get a blast and may: refused, expired or cancelled with it; not those whose mailbox is gone, nor who
 changed their mind. A message stays one row, so that what was accepted or is uncertain can't be among them."""
 
 
@@ -43,5 +43,8 @@ def plan(tx: Transaction, blast_id: int, *, gone: Collection[str], limit: int, n
         update message m set state = 'planned', due_at = :now, settled_at = null, attempts = 0, losses = 0,
             planned_at = :now, reason = 'sent_again', phase = null, reply_code = null, enhanced = null
         from again where m.id = again.id"""),
-        id=blast_id, limit=limit, now=now, gone=sorted(gone),
-    ).rowcount  # fmt: skip
+        id=blast_id,
+        limit=limit,
+        now=now,
+        gone=sorted(gone),
+    ).rowcount

@@ -1,4 +1,4 @@
-"""What a blast is, and the words for where it stands; finished is derived, never set."""
+"""What a blast is, and its stages; finished is derived, never set."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,14 +22,14 @@ class BlastKind(StrEnum):
 
 
 class BlastStage(StrEnum):
-    """Where a blast stands, derived from its row and its messages."""
+    """The stage of a blast, derived from its row and its messages."""
 
     DRAFT = "draft"
     WAITING = "waiting"
     """A milestone announcement that waits for an organiser's approval."""
     SCHEDULED = "scheduled"
     HELD = "held"
-    """Its time passed too long ago, or it came from a restored backup: a person must schedule it anew."""
+    """Its time passed too long ago, or it came from a restored backup: it must be scheduled again."""
     FREEZING = "freezing"
     SENDING = "sending"
     PAUSED = "paused"
@@ -84,7 +84,7 @@ class Blast:
         return self.kind is BlastKind.UPDATE and self.started_at is not None
 
     def stage(self, *, open_rows: int) -> BlastStage:
-        """Where it stands, given how many of its messages have still something to come."""
+        """Its stage, given how many of its messages have still something to come."""
         if self.cancelled_at is not None:
             return BlastStage.CANCELLED
         if self.started_at is None:
@@ -119,7 +119,7 @@ SELF_PAUSED = frozenset({"rejections", "complaints", "content"})
 
 @dataclass(frozen=True)
 class Reception:
-    """How a blast was received since it began, or since a person last let it go on."""
+    """How a blast was received since it started or was last resumed."""
 
     accepted: int
     rejected: int
@@ -150,7 +150,7 @@ class ClockChange(StrEnum):
 
 @dataclass(frozen=True)
 class Scheduled:
-    """A moment that a person chose in local time."""
+    """A moment chosen in local time."""
 
     moment: datetime
     """In UTC."""

@@ -11,9 +11,9 @@ from campaign.states import Lane
 
 
 def start_due(runtime: Runtime) -> int:
-    """Start every scheduled blast whose moment has come, once, whoever looks first; returns how many started.
+    """Start every due blast; each starts once, however many workers call this. Returns how many started.
 
-    A blast of another epoch (a restored backup) or one that is too late is held, with the reason, for a person.
+    A blast of another epoch (a restored backup) or one that is too late is held, with the reason.
     """
     now = runtime.clock()
 
@@ -36,7 +36,7 @@ def start_due(runtime: Runtime) -> int:
 def freeze(runtime: Runtime, *, seconds: float = 20.0) -> int:
     """Plan the messages of started blasts, slice by slice with a checkpoint; returns how many were planned.
 
-    A second run, or a second worker, goes on where the checkpoint stands; a unique index forbids doubles.
+    A second run, or a second worker, continues from the checkpoint; a unique index forbids doubles.
     """
     until = runtime.clock() + timedelta(seconds=seconds)
     total = 0

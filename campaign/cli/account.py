@@ -44,8 +44,12 @@ def account() -> None:
 @account.command(epilog="Example: countersign account create --email ada@example.org --name 'Ada' --role admin")
 @click.option("--email", required=True, help="Address that sign-in links go to.")
 @click.option("--name", required=True, help="What to call the person.")
-@click.option("--role", type=click.Choice([str(role) for role in Role]), required=True,
-              help="organiser: own petitions; admin: everything.")  # fmt: skip
+@click.option(
+    "--role",
+    type=click.Choice([str(role) for role in Role]),
+    required=True,
+    help="organiser: own petitions; admin: everything.",
+)
 @click.option("--locale", type=click.Choice(LANGUAGES), default=LANGUAGES[0], show_default=True, help="Language.")
 def create(*, email: str, name: str, role: str, locale: str) -> None:
     """Create an account.
@@ -88,14 +92,21 @@ def list_accounts(*, as_json: bool) -> None:
     elif not found:
         click.echo("There is no account yet. Create one with: countersign account create", err=True)
     else:
-        rows = [(one.id, str(one.role), one.locale, "no" if one.disabled else "yes", one.email, one.name)
-                for one in found]  # fmt: skip
+        rows = [
+            (one.id, str(one.role), one.locale, "no" if one.disabled else "yes", one.email, one.name) for one in found
+        ]
         for row in tables.render(("ID", "ROLE", "LANGUAGE", "ENABLED", "EMAIL", "NAME"), rows):
             click.echo(row)
 
 
 def _as_json(one: Account) -> dict[str, object]:
     return {
-        "id": one.id, "role": str(one.role), "email": one.email, "name": one.name, "locale": one.locale,
-        "time_zone": one.time_zone, "enabled": not one.disabled, "created_at": one.created_at.isoformat(),
-    }  # fmt: skip
+        "id": one.id,
+        "role": str(one.role),
+        "email": one.email,
+        "name": one.name,
+        "locale": one.locale,
+        "time_zone": one.time_zone,
+        "enabled": not one.disabled,
+        "created_at": one.created_at.isoformat(),
+    }

@@ -55,8 +55,8 @@ def check() -> None:
 def restored() -> None:
     """Declare that a backup was restored, before anything is started on it.
 
-    The installation gets a new epoch: updates scheduled before the backup are held for a person instead of being mailed
-    by themselves. Both lanes and all running updates are paused, for nobody knows what went out since the backup was
+    The installation gets a new epoch: updates scheduled before the backup are held instead of being mailed
+    by themselves. Both lanes and all running updates are paused, since it is unknown what went out after the backup was
     taken, and everybody is signed out. Stop web and workers first, start them afterwards; docs/operations.md says how
     to go on.
     """

@@ -28,13 +28,17 @@ SHOWN = 10
     "countersign drill --recipients 5000 --kills 20 --json | jq .promises. Example: countersign drill"
 )
 @click.option(
-    "--recipients", type=click.IntRange(1, 1_000_000),
+    "--recipients",
+    type=click.IntRange(1, 1_000_000),
     help=f"Recipients of the blast. Default: {PER_KILL} for each kill, and {LEAST} at least.",
-)  # fmt: skip
+)
 @click.option(
-    "--kills", type=click.IntRange(0, 1_000), default=10, show_default=True,
+    "--kills",
+    type=click.IntRange(0, 1_000),
+    default=10,
+    show_default=True,
     help="SIGKILLs in all: workers mostly, some of PostgreSQL and Redis.",
-)  # fmt: skip
+)
 @click.option(
     "--seed", type=click.IntRange(0, 2**32), default=1, show_default=True, help="Who is struck, and when: as drawn."
 )

@@ -54,19 +54,30 @@ Example: a script.json in which one domain is slow and one mail in a hundred is 
 @click.option("--mix", type=click.Choice([*MIXES, EVERYBODY]), help="What goes wrong, as a kind of receiver.")
 @click.option("--seed", type=int, help="The dice: the same seed gives the same faults for the same dialogue.")
 @click.option(
-    "--accepted", "log", type=click.Path(dir_okay=False, path_type=Path),
+    "--accepted",
+    "log",
+    type=click.Path(dir_okay=False, path_type=Path),
     help="Append a line, Message-ID and recipient, for each mail taken.",
-)  # fmt: skip
+)
 @click.option(
-    "--certificates", "ca_folder", type=click.Path(file_okay=False, path_type=Path),
+    "--certificates",
+    "ca_folder",
+    type=click.Path(file_okay=False, path_type=Path),
     help="A folder for the certificates of a script that offers TLS; clients trust its ca.pem.",
-)  # fmt: skip
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON; its keys do not change.")
 @click.pass_context
 def faults(
-    context: click.Context, *, port: int, file: Path | None, mix: str | None, seed: int | None, log: Path | None,
-    ca_folder: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    context: click.Context,
+    *,
+    port: int,
+    file: Path | None,
+    mix: str | None,
+    seed: int | None,
+    log: Path | None,
+    ca_folder: Path | None,
+    as_json: bool,
+) -> None:
     """See :data:`HELP`."""
     if file is not None and mix is not None:
         raise click.UsageError("Give --script or --mix, not both.")
@@ -78,9 +89,13 @@ def faults(
         if ca_folder is not None:
             ca_folder.mkdir(parents=True, exist_ok=True)
         rules = serve(
-            script, host="127.0.0.1", port=port, log=log, ca_folder=ca_folder,
+            script,
+            host="127.0.0.1",
+            port=port,
+            log=log,
+            ca_folder=ca_folder,
             on_ready=lambda: click.echo(listening, err=True),
-        )  # fmt: skip
+        )
     except OSError as error:
         raise click.FileError(str(error.filename), error.strerror or "") from error
     result = report(rules)

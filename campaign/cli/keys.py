@@ -13,7 +13,7 @@ from campaign.variables import format_keys
 def keys() -> None:
     """The keys that open what is encrypted.
 
-    Keep them safe, and apart from the backups of the database: without them a backup opens for nobody.
+    Keep them safe, and apart from the backups of the database: without them a backup can't be read.
     """
 
 

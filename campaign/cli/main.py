@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
     except BrokenPipeError:
-        # `countersign … | head`: whoever read has seen enough. Nothing more can be flushed.
+        # `countersign … | head`: the reader has closed the pipe; nothing more can be flushed.
         sys.stdout = None
         return 0
     return status if isinstance(status, int) else 0

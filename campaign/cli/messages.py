@@ -64,9 +64,16 @@ def _plain(group: Trouble) -> dict[str, Any]:
 def _row(group: Trouble) -> tuple[str | int, ...]:
     age = i18n.format_duration(now() - group.oldest_at, LOCALE)
     return (
-        group.key, group.messages, str(group.lane), str(group.kind), group.state, group.phase or "-",
-        str(group.enhanced or group.code or "-"), age, group.reason or "-",
-    )  # fmt: skip
+        group.key,
+        group.messages,
+        str(group.lane),
+        str(group.kind),
+        group.state,
+        group.phase or "-",
+        str(group.enhanced or group.code or "-"),
+        age,
+        group.reason or "-",
+    )
 
 
 @messages.command(epilog="Example: countersign messages retry --group 3f9a01c2d4e5")
@@ -74,7 +81,7 @@ def _row(group: Trouble) -> tuple[str | int, ...]:
 def retry(*, group: str | None, message_ids: tuple[int, ...], hours: int) -> None:
     """Send messages again; deferred ones are tried now instead of later.
 
-    An uncertain message may arrive twice: nobody knows whether the mail server took it. Who withdrew, unsubscribed or
+    An uncertain message may arrive twice: its outcome is unknown. Who withdrew, unsubscribed or
     bounced meanwhile gets nothing.
 
     Exit status: 0 done; 1 nothing like that is left, or a message does not allow it; 2 used wrongly.

@@ -74,8 +74,10 @@ def _lines(snapshot: Snapshot) -> Iterator[str]:
     yield ""
     yield from _lanes(snapshot)
     for title, lines in (
-        ("Workers", _workers(snapshot)), ("Troubles", _troubles(snapshot)), ("Petitions", _petitions(snapshot)),
-    ):  # fmt: skip
+        ("Workers", _workers(snapshot)),
+        ("Troubles", _troubles(snapshot)),
+        ("Petitions", _petitions(snapshot)),
+    ):
         yield ""
         yield f"{title}: none" if not lines else title
         yield from lines
@@ -120,19 +122,32 @@ def _lanes(snapshot: Snapshot) -> list[str]:
 
 def _workers(snapshot: Snapshot) -> list[str]:
     rows = [
-        (worker.id, worker.host, str(worker.pid), str(worker.lane), _moment(worker.started_at),
-         _ago(snapshot, worker.seen_at))
+        (
+            worker.id,
+            worker.host,
+            str(worker.pid),
+            str(worker.lane),
+            _moment(worker.started_at),
+            _ago(snapshot, worker.seen_at),
+        )
         for worker in snapshot.workers
-    ]  # fmt: skip
+    ]
     return tables.render(("WORKER", "HOST", "PROCESS", "LANE", "STARTED", "SEEN"), rows) if rows else []
 
 
 def _troubles(snapshot: Snapshot) -> list[str]:
     rows = [
-        (trouble.messages, str(trouble.lane), trouble.state, trouble.phase or "-",
-         str(trouble.enhanced or trouble.code or "-"), _ago(snapshot, trouble.oldest_at), trouble.reason or "-")
+        (
+            trouble.messages,
+            str(trouble.lane),
+            trouble.state,
+            trouble.phase or "-",
+            str(trouble.enhanced or trouble.code or "-"),
+            _ago(snapshot, trouble.oldest_at),
+            trouble.reason or "-",
+        )
         for trouble in snapshot.troubles
-    ]  # fmt: skip
+    ]
     return tables.render(("MAILS", "LANE", "STATE", "PHASE", "CODE", "OLDEST", "REASON"), rows) if rows else []
 
 
@@ -158,12 +173,12 @@ LANES = click.Choice([str(name) for name in Lane])
 
 @click.group()
 def lane() -> None:
-    """The two lanes of mail: urgent (what a person waits for) and bulk (mail to many)."""
+    """The two lanes of mail: urgent (confirmations and the like) and bulk (mail to many)."""
 
 
 @lane.command(epilog="Example: countersign lane pause bulk --reason 'the provider is being changed'")
 @click.argument("name", type=LANES, metavar="urgent|bulk")
-@click.option("--reason", required=True, help="Why, in a sentence for whoever looks at the monitor next.")
+@click.option("--reason", required=True, help="Reason, shown on the monitor.")
 def pause(name: str, reason: str) -> None:
     """Stop claiming mail of a lane. What is on the wire goes out; what waits stays, and new mail joins it.
 
@@ -180,7 +195,7 @@ def pause(name: str, reason: str) -> None:
 @lane.command(epilog="Example: countersign lane resume bulk")
 @click.argument("name", type=LANES, metavar="urgent|bulk")
 def resume(name: str) -> None:
-    """Let a lane flow at once, whether a person, its own trouble or a mail server that was away held it.
+    """Let a lane flow at once, whatever paused it.
 
     Exit status: 0 it flows; 1 nothing held it.
     """

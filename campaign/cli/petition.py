@@ -41,7 +41,7 @@ SENTENCES: Final[Mapping[tuple[str, str], str]] = {
 
 
 class RefusedInputError(click.ClickException):
-    """Raised for input that a person can correct; names every problem at once."""
+    """Raised for invalid input; names every problem at once."""
 
     exit_code = 2
 
@@ -71,7 +71,7 @@ def _sentence(name: str, code: str) -> str:
 def petition() -> None:
     """Write, publish, close and list petitions.
 
-    A petition starts as a draft that nobody sees. It has a text in one language or several; a changed text becomes
+    A petition starts as a draft, which is not public. It has a text in one language or several; a changed text becomes
     its next version, and each signature stays bound to the version that was signed.
     """
 
@@ -82,11 +82,13 @@ def _text_options(command: Command) -> Command:
         click.option("--addressed-to", help="Whom the petition asks."),
         click.option("--title", help=f"Title, at most {MAX_TITLE} characters."),
         click.option(
-            "--body-file", type=click.File("rb"), required=True,
+            "--body-file",
+            type=click.File("rb"),
+            required=True,
             help="The text in Markdown, or - for standard input. A head between two lines --- may give title, "
             "addressed_to and summary; options are stronger.",
         ),
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 
@@ -102,9 +104,12 @@ def _draft(body_file: BinaryIO, title: str | None, addressed_to: str | None, sum
         return file.fields.get(name, "") if option is None else option
 
     return Draft(
-        title=chosen("title", title), addressed_to=chosen("addressed_to", addressed_to),
-        summary=chosen("summary", summary), body=file.body, byline=file.fields.get("byline", ""),
-    )  # fmt: skip
+        title=chosen("title", title),
+        addressed_to=chosen("addressed_to", addressed_to),
+        summary=chosen("summary", summary),
+        body=file.body,
+        byline=file.fields.get("byline", ""),
+    )
 
 
 @petition.command(
@@ -120,17 +125,31 @@ def _draft(body_file: BinaryIO, title: str | None, addressed_to: str | None, sum
 @click.option("--publish", "at_once", is_flag=True, help="Publish it at once.")
 @_text_options
 def create(
-    *, slug: str, author: str, on_behalf_of: str, sender_name: str, goal: int | None, locale: str, at_once: bool,
-    body_file: BinaryIO, title: str | None, addressed_to: str | None, summary: str | None,
-) -> None:  # fmt: skip
+    *,
+    slug: str,
+    author: str,
+    on_behalf_of: str,
+    sender_name: str,
+    goal: int | None,
+    locale: str,
+    at_once: bool,
+    body_file: BinaryIO,
+    title: str | None,
+    addressed_to: str | None,
+    summary: str | None,
+) -> None:
     """Create a petition, as a draft.
 
     Exit status: 0 created, 1 failed, 2 something must be corrected; then nothing was created.
     """
     new = petitions.NewPetition(
-        slug=slug, author=author, on_behalf_of=on_behalf_of, sender_name=sender_name, default_locale=locale,
+        slug=slug,
+        author=author,
+        on_behalf_of=on_behalf_of,
+        sender_name=sender_name,
+        default_locale=locale,
         fixed_goal=goal,
-    )  # fmt: skip
+    )
     with readable_problems():
         draft = _draft(body_file, title, addressed_to, summary)
         with open_runtime() as runtime:
@@ -182,7 +201,7 @@ def publish(slug: str) -> None:
 def close(slug: str) -> None:
     """End the signing. `countersign petition publish` opens it again.
 
-    Whoever signed before may still confirm for 24 hours. Addresses and names are erased after the time of retention.
+    Signatures made before can still be confirmed for 24 hours. Addresses and names are erased after the retention.
 
     Exit status: 0 closed; 1 there is no such petition, or it is not live.
     """
@@ -229,9 +248,12 @@ class _Line:
 def _line(stored: Stored) -> _Line:
     found = stored.petition
     return _Line(
-        slug=found.slug, state=str(found.state), count=found.count, goal=found.goal,
+        slug=found.slug,
+        state=str(found.state),
+        count=found.count,
+        goal=found.goal,
         locales=tuple(sorted(stored.texts)),
         title=nearest(stored.texts, found.default_locale, found.default_locale).title,
         published_at=found.published_at.isoformat() if found.published_at else None,
         closed_at=found.closed_at.isoformat() if found.closed_at else None,
-    )  # fmt: skip
+    )

@@ -18,9 +18,12 @@ from campaign.local.seed import seed as seeding
     "--updates", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Share that wants updates by mail."
 )
 @click.option(
-    "--hours", type=click.FloatRange(0, 24 * 365), default=12.0, show_default=True,
+    "--hours",
+    type=click.FloatRange(0, 24 * 365),
+    default=12.0,
+    show_default=True,
     help="They signed within so many hours before now, more of them lately.",
-)  # fmt: skip
+)
 @click.option("--yes-on-a-public-site", is_flag=True, help="Do it although COUNTERSIGN_BASE_URL is public.")
 def seed(
     *, slug: str, signatures: int, confirmed: bool, updates: float, hours: float, yes_on_a_public_site: bool
@@ -34,11 +37,14 @@ def seed(
     Exit status: 0 added; 1 failed, e.g. the petition is not live, or the site is public; 2 used wrongly.
     """
     wanted = seeding.Sowing(
-        signatures=signatures, confirmed=confirmed, updates=updates, span=timedelta(hours=hours),
+        signatures=signatures,
+        confirmed=confirmed,
+        updates=updates,
+        span=timedelta(hours=hours),
         public_site_agreed=yes_on_a_public_site,
-    )  # fmt: skip
+    )
     begun = time.monotonic()
-    # Progress is for a person who looks on; what is piped on, or kept in a log, is the result alone.
+    # Progress is for a terminal; a pipe or log gets the result alone.
     watched = sys.stderr.isatty()
     with (
         open_runtime() as runtime,

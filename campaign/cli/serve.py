@@ -56,7 +56,7 @@ def web() -> None:
 
 @click.command(epilog="Example: COUNTERSIGN_BULK_PROCESSES=4 countersign worker --lane bulk")
 @click.option(
-    "--lane", type=click.Choice(sorted(QUEUES)), required=True, help="urgent: mail a person waits for; bulk: the rest."
+    "--lane", type=click.Choice(sorted(QUEUES)), required=True, help="urgent: confirmations and such; bulk: the rest."
 )
 def worker(lane: str) -> None:
     """Send the mail of one lane until SIGTERM or Ctrl-C.
@@ -80,7 +80,7 @@ def worker_arguments(settings: Settings, lane: str) -> list[str]:
         *("--concurrency", str(processes)),
         *("--pool", "prefork"),
         *("--loglevel", settings.log_level),
-        # Workers need not know each other: what is to do stands in the database.
+        # Workers need not know each other: work is found in the database.
         *("--without-gossip", "--without-mingle"),
     ]
 

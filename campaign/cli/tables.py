@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 def render(heads: Sequence[str], rows: Sequence[Sequence[str | int]], *, right: Collection[int] = ()) -> list[str]:
     """The lines of a table, head first.
 
-    A column of numbers stands to the right, and so do the columns whose positions are in ``right``. The last column is
+    A column of numbers is right-aligned, and so do the columns whose positions are in ``right``. The last column is
     not filled up: texts of any script belong there, for how wide a terminal draws them is not ours to know.
     """
     grid = [list(heads), *([_cell(value) for value in row] for row in rows)]

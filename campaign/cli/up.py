@@ -21,7 +21,7 @@ from campaign.settings import Settings, load_settings
 
 LOOPBACK = "127.0.0.1"
 WEB, WORKERS, MAIL = range(3)
-"""Stages of the end: first nobody signs any more, then the mail that is on the wire goes out, then it is received."""
+"""Stages of the end: first no new sign-ups, then the mail that is on the wire goes out, then it is received."""
 
 
 @click.command(epilog="Example: COUNTERSIGN_PORT=9000 countersign up")
@@ -48,7 +48,7 @@ def _say(line: str) -> None:
 
 
 def _short(path: Path) -> Path:
-    """A path as a person in the checkout would write it."""
+    """A path relative to the working directory."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
@@ -59,7 +59,7 @@ def _migrate(settings: Settings) -> str:
 
 
 def _example(settings: Settings) -> str:
-    """A first page to look at; only on a person's own machine, never on a public site."""
+    """A first page to look at; only on a local machine, never on a public site."""
     if not settings.is_local:
         return "left out on a public site"
     runtime = build(settings, pool_size=1)
@@ -110,7 +110,7 @@ def _is_greeting(port: int) -> Callable[[str], bool]:
 
 
 def _welcome(settings: Settings) -> list[str]:
-    """The addresses, for a person who wants to click."""
+    """The addresses to open."""
     lines = ["", f"  Petitions        {settings.base_url}/"]
     if settings.is_local:
         lines.append(f"  Example          {settings.base_url}/p/{SLUG}")
@@ -123,7 +123,7 @@ def _welcome(settings: Settings) -> list[str]:
 
 
 def _sign_in_links(settings: Settings) -> list[str]:
-    """A way in for the example accounts, each time everything starts: whoever sees this terminal owns the machine."""
+    """A way in for the example accounts, at each start: access to this terminal is access to the machine."""
     runtime = build(settings, pool_size=1)
     try:
         found = create_accounts(runtime)

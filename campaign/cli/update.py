@@ -42,19 +42,31 @@ def list_updates(slug: str, *, as_json: bool) -> None:
 
 def _plain(report: Report, missing: int) -> dict[str, object]:
     return {
-        "id": report.blast.id, "stage": str(report.stage), "planned": report.planned, "open": report.open,
-        "states": {str(state): number for state, number in report.states.items()}, "missing": missing,
-        "rate": report.rate, "finish_at": report.finish_at.isoformat() if report.finish_at else None,
+        "id": report.blast.id,
+        "stage": str(report.stage),
+        "planned": report.planned,
+        "open": report.open,
+        "states": {str(state): number for state, number in report.states.items()},
+        "missing": missing,
+        "rate": report.rate,
+        "finish_at": report.finish_at.isoformat() if report.finish_at else None,
         "subject": report.subject,
-    }  # fmt: skip
+    }
 
 
 def _row(report: Report, missing: int) -> tuple[str | int, ...]:
     states = report.states
     return (
-        report.blast.id, str(report.stage), report.planned, states.get(MessageState.ACCEPTED, 0), report.open,
-        states.get(MessageState.UNCERTAIN, 0), missing, i18n.format_rate(report.rate, LOCALE), report.subject,
-    )  # fmt: skip
+        report.blast.id,
+        str(report.stage),
+        report.planned,
+        states.get(MessageState.ACCEPTED, 0),
+        report.open,
+        states.get(MessageState.UNCERTAIN, 0),
+        missing,
+        i18n.format_rate(report.rate, LOCALE),
+        report.subject,
+    )
 
 
 def _press(update_id: int, press: Callable[..., object]) -> object:
@@ -78,7 +90,7 @@ def pause(update_id: int) -> None:
 def resume(update_id: int) -> None:
     """Let a paused update go on where it stood.
 
-    Exit status: 0 it goes on; 1 there is none, or it is not paused.
+    Exit status: 0 resumed; 1 there is none, or it is not paused.
     """
     _press(update_id, blasts.resume)
     click.echo("It goes on.")
@@ -87,7 +99,7 @@ def resume(update_id: int) -> None:
 @update.command(epilog="Example: countersign update cancel 12")
 @BLAST
 def cancel(update_id: int) -> None:
-    """End an update: whoever has not got it yet gets none.
+    """Stop an update: recipients not reached yet get nothing.
 
     Exit status: 0 cancelled; 1 there is none, or it was cancelled already.
     """
@@ -101,9 +113,9 @@ def again(update_id: int) -> None:
     """Send an update to those who did not get it: refused, expired, or cancelled with it.
 
     Who unsubscribed or withdrew, or whose mailbox is gone, stays left out; what arrived or is uncertain is never sent
-    twice. A cancelled update goes on.
+    twice. A cancelled update is resumed.
 
-    Exit status: 0 done, also if nobody is left; 1 there is no such update, or it has not started.
+    Exit status: 0 done, also if no recipient is left; 1 there is no such update, or it has not started.
     """
     planned = _press(update_id, blasts.send_missing)
     click.echo(f"On its way to {planned:,}.")

@@ -45,7 +45,7 @@ class SharedClock:
 
     @property
     def is_due(self) -> bool:
-        """True if it is time to compare: at first, each minute, and after somebody set this host's clock."""
+        """True if it is time to compare: at first, each minute, and after this host's clock was set."""
         if self._compared is None:
             return True
         at, steady = self._compared

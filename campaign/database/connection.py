@@ -69,7 +69,7 @@ class Transaction:
 
 
 def no_nudge(_work: frozenset[WakeUp]) -> None:
-    """Wake nobody: the ticker of the workers finds due rows within a second."""
+    """Wake no worker: the ticker finds due rows within a second."""
 
 
 class Store:
@@ -121,14 +121,14 @@ class Store:
             except DBAPIError as error:
                 if _state(error) in RETRY_STATES:
                     raise
-                # Nobody can know whether the commit arrived: no blind second run.
+                # The outcome of the commit is unknown: do not run it again.
                 raise StoreUnavailableError("the database was lost while saving; please try again") from error
             return result, transaction.lanes
 
     def write(self, statement: Prepared, values: Mapping[str, object], *, wake: WakeUp) -> None:
         """Run one statement as a transaction of its own, in one round trip, and wake workers afterwards.
 
-        For the few places where a person waits. It runs on a connection that does nothing else and is in autocommit
+        For requests that must answer quickly. It runs on a connection that does nothing else and is in autocommit
         mode: there is no BEGIN, COMMIT or ROLLBACK to wait for, and none that would discard what is prepared there.
 
         Args:
@@ -202,9 +202,16 @@ def open_engine(url: str, *, pool_size: int = 5, autocommit: bool = False) -> En
         autocommit: each statement is a transaction of its own, and nothing is rolled back.
     """
     target = make_url(url).set(drivername="postgresql+psycopg")
-    options: dict[str, Any] = {"poolclass": NullPool} if pool_size == 0 else {
-        "pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": 5, "pool_use_lifo": True,
-    }  # fmt: skip
+    options: dict[str, Any] = (
+        {"poolclass": NullPool}
+        if pool_size == 0
+        else {
+            "pool_size": pool_size,
+            "max_overflow": pool_size,
+            "pool_timeout": 5,
+            "pool_use_lifo": True,
+        }
+    )
     return create_engine(
         target,
         connect_args={

@@ -31,7 +31,7 @@ def find(tx: Transaction, *, lock: bool = False) -> Instance | None:
 
 
 def create(tx: Transaction, instance: Instance) -> None:
-    """Add the row; whoever comes second changes nothing and must read again."""
+    """Add the row unless there is one; the caller must read it again."""
     tx.execute(
         text("""
         insert into instance (id, epoch, stable_key_id, stable_key, account_key_id, account_key)

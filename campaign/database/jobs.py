@@ -23,7 +23,7 @@ class JobLook:
     outcome: str | None
 
     def is_late(self, now: datetime) -> bool:
-        """True if nobody started it although it has been due for longer than :data:`TICK_LATE`."""
+        """True if it has not been started although it has been due for longer than :data:`TICK_LATE`."""
         return now - self.next_at > TICK_LATE
 
 
@@ -48,8 +48,10 @@ def finished(tx: Transaction, name: str, *, outcome: str, now: datetime) -> None
     """Note how a job ended."""
     tx.execute(
         text("update periodic_job set finished_at = :now, outcome = :outcome where name = :name"),
-        name=name, outcome=outcome, now=now,
-    )  # fmt: skip
+        name=name,
+        outcome=outcome,
+        now=now,
+    )
 
 
 def last_tick(tx: Transaction) -> datetime | None:

@@ -374,11 +374,23 @@ milestone = Table(
     Column("threshold", Integer, nullable=False),
     Column("reached_at", MOMENT, nullable=False),
     Column("recorded_at", MOMENT, nullable=False, server_default=func.now()),
-    Column("decision", Enum("announced", "waiting", "recorded", "merged", "late", "declined",
-                            name="milestone_decision", metadata=metadata), nullable=False),
+    Column(
+        "decision",
+        Enum(
+            "announced",
+            "waiting",
+            "recorded",
+            "merged",
+            "late",
+            "declined",
+            name="milestone_decision",
+            metadata=metadata,
+        ),
+        nullable=False,
+    ),
     Column("blast_id", ForeignKey("blast.id")),
     UniqueConstraint("petition_id", "threshold"),
-)  # fmt: skip
+)
 
 worker = Table(
     "worker",
@@ -398,8 +410,8 @@ message = Table(
     metadata,
     # Wide columns first, so that no padding is stored: 10M rows of this table fit in 2 GB with its indexes.
     Column("id", BigInteger, Identity(), primary_key=True),
-    # Signatures, petitions and blasts are never deleted (a person is erased in place), and a million rows are planned
-    # from rows that are read in the same statement: foreign keys here would cost more than the rows (ADR 16).
+    # Signatures, petitions and blasts are never deleted (personal data is erased in place), and a million rows are
+    # planned from rows that are read in the same statement: foreign keys here would cost more than the rows (ADR 16).
     Column("signature_id", BigInteger),
     Column("planned_at", MOMENT, nullable=False, server_default=func.now()),
     # Not before; the only due time there is. Celery never holds an eta.
@@ -426,20 +438,35 @@ message = Table(
     CheckConstraint("signature_id is not null or account_id is not null", name="has_recipient"),
     CheckConstraint("(state in ('claimed', 'submitting')) = (lease_until is not null)", name="leased_has_lease"),
     # The same blast twice to a signature is impossible.
-    Index("uq_message_blast_signature", "blast_id", "signature_id", unique=True,
-          postgresql_where=text("blast_id is not null")),
+    Index(
+        "uq_message_blast_signature",
+        "blast_id",
+        "signature_id",
+        unique=True,
+        postgresql_where=text("blast_id is not null"),
+    ),
     # One thank-you and one reminder in the life of a signature.
-    Index("uq_message_once", "signature_id", "kind", unique=True,
-          postgresql_where=text("kind in ('thank_you', 'reminder')")),
-    # The mail of a person's own doing; what a blast sends to a signature is found by the blast.
+    Index(
+        "uq_message_once",
+        "signature_id",
+        "kind",
+        unique=True,
+        postgresql_where=text("kind in ('thank_you', 'reminder')"),
+    ),
+    # Mail caused by the signer; mail of a blast is found by the blast.
     Index("ix_message_signature", "signature_id", "kind", postgresql_where=text("blast_id is null")),
     # Mail to accounts is rare: an alert looks here whether one is on its way already.
     Index("ix_message_account", "account_id", "kind", postgresql_where=text("account_id is not null")),
     # What a worker looks for: due rows of its lane, oldest first. Small, whatever the ledger holds.
     Index("ix_message_due", "lane", "due_at", "id", postgresql_where=text("state = 'planned'")),
     # The same by blast: while one of them is held, the others' rows are found behind its million.
-    Index("ix_message_blast_due", "blast_id", "due_at", "id",
-          postgresql_where=text("state = 'planned' and blast_id is not null")),
+    Index(
+        "ix_message_blast_due",
+        "blast_id",
+        "due_at",
+        "id",
+        postgresql_where=text("state = 'planned' and blast_id is not null"),
+    ),
     # Rows that a worker died with are claimed one by one: hardly ever any.
     Index("ix_message_suspect", "lane", "due_at", "id", postgresql_where=text("state = 'planned' and losses > 0")),
     Index("ix_message_lease", "lease_until", postgresql_where=text("state in ('claimed', 'submitting')")),
@@ -447,7 +474,7 @@ message = Table(
     Index("ix_message_blast_state", "blast_id", "state", postgresql_where=text("blast_id is not null")),
     Index("ix_message_trouble", "state", "settled_at", postgresql_where=text("state in ('uncertain', 'rejected')")),
     Index("ix_message_settled", "lane", "settled_at", postgresql_where=text("state = 'accepted'")),
-)  # fmt: skip
+)
 
 attempt = Table(
     "attempt",
@@ -487,14 +514,23 @@ suppression = Table(
     # HMAC of the address under the stable key: survives the erasure of the address itself.
     Column("address_key", LargeBinary, nullable=False),
     Column("petition_id", ForeignKey("petition.id", ondelete="CASCADE")),
-    Column("reason", Enum("bounce", "complaint", "unsubscribe", "admin", "erased", name="suppression_reason",
-                          metadata=metadata), nullable=False),
+    Column(
+        "reason",
+        Enum("bounce", "complaint", "unsubscribe", "admin", "erased", name="suppression_reason", metadata=metadata),
+        nullable=False,
+    ),
     Column("message_id", BigInteger),
     Column("lifted_at", MOMENT),
     _now(),
-    Index("uq_suppression_active", "address_key", "petition_id", unique=True, postgresql_nulls_not_distinct=True,
-          postgresql_where=text("lifted_at is null")),
-)  # fmt: skip
+    Index(
+        "uq_suppression_active",
+        "address_key",
+        "petition_id",
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+        postgresql_where=text("lifted_at is null"),
+    ),
+)
 
 slow_domain = Table(
     "slow_domain",
@@ -596,7 +632,7 @@ lane_minute = Table(
 tally = Table(
     "tally",
     metadata,
-    # A lane or a blast with so many rows that counting them takes long: counted by a job, read by whoever looks.
+    # A lane or a blast with so many rows that counting them takes long: counted by a job and read from here.
     Column("subject", String(40), primary_key=True),
     Column("at", MOMENT, nullable=False),
     Column("counts", JSONB, nullable=False),

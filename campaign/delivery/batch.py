@@ -18,7 +18,7 @@ from campaign.states import MessageKind
 log = logging.getLogger(__name__)
 
 NEVER_BLOCKED = frozenset({"unsubscribe", "erased"})
-"""Suppressions that do not stop mail a person just asked for."""
+"""Suppressions that do not stop mail requested by its recipient."""
 
 
 @dataclass

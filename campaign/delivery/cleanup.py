@@ -1,4 +1,4 @@
-"""Upkeep: expire what was not confirmed, remind once, erase what is old, forget what limits nobody any more."""
+"""Cleanup: expire unconfirmed signatures, remind once, erase and purge old records."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

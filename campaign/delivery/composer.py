@@ -61,7 +61,7 @@ def load_signer(settings: Settings) -> Signer | None:
         return Signer.create(rsa)
     second = load_key(
         settings.dkim_ed25519_key_file, domain=settings.mail_domain, selector=settings.dkim_ed25519_selector
-    )  # fmt: skip
+    )
     return Signer.create(rsa, second)
 
 
@@ -194,9 +194,13 @@ class Mailer:
         locale = self._locale(message, materials)
         opened = None if message.kind in NOT_ABOUT_A_PETITION else materials.petition_of(message)
         key = (
-            message.kind, locale, message.blast_id or message.about_id, message.wants_updates, message.account_id,
+            message.kind,
+            locale,
+            message.blast_id or message.about_id,
+            message.wants_updates,
+            message.account_id,
             None if opened is None else opened.text_for(locale).id,
-        )  # fmt: skip
+        )
         return self._compiled.get(key, lambda: self.compile(message, materials))
 
     def compile(self, message: Claimed, materials: Materials) -> CompiledMail:
@@ -213,9 +217,13 @@ class Mailer:
         slots = Slots.create(kind.slots)
         letter = Letter(self.runtime, message, materials, locale, slots)
         return self.composer.compile(
-            kind.name, locale=locale, sender=self._sender(opened, locale), context=CONTEXTS[message.kind](letter),
-            slots=slots, list_identity=self._identity(letter) if kind.is_list else None,
-        )  # fmt: skip
+            kind.name,
+            locale=locale,
+            sender=self._sender(opened, locale),
+            context=CONTEXTS[message.kind](letter),
+            slots=slots,
+            list_identity=self._identity(letter) if kind.is_list else None,
+        )
 
     def _locale(self, message: Claimed, materials: Materials) -> str:
         account = materials.accounts.get(message.account_id or 0)

@@ -101,9 +101,12 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
             if link is not None and link.used_at is None:
                 links[message.id] = sign_in.link_address(runtime, link.id, link.nonce)
     return Materials(
-        {petition_id: by_id(runtime, tx, petition_id) for petition_id in petition_ids}, found, blasts, links,
+        {petition_id: by_id(runtime, tx, petition_id) for petition_id in petition_ids},
+        found,
+        blasts,
+        links,
         operations_alerts.by_ids(tx, alert_ids) if alert_ids else {},
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)

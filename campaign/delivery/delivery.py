@@ -222,9 +222,15 @@ class Deliverer:
     def _claim(self, tx: Transaction, limit: int, *, suspects: bool, at_once: bool) -> list[Claimed]:
         now = self.runtime.clock()
         claimed = ledger.claim(
-            tx, self.lane, owner_id=self.owner_id, limit=limit, lease_until=now + LEASE, now=now, suspects=suspects,
+            tx,
+            self.lane,
+            owner_id=self.owner_id,
+            limit=limit,
+            lease_until=now + LEASE,
+            now=now,
+            suspects=suspects,
             at_once=at_once,
-        )  # fmt: skip
+        )
         if not at_once:
             return claimed
         unwanted = [message.id for message in claimed if not message.is_ready]

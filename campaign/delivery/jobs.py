@@ -99,7 +99,7 @@ class Ticker:
             self._look_each_second()
         finally:
             if not self._stop.is_set():
-                # An error that nobody foresaw, which the log has, must not leave a worker without its ticker.
+                # An unexpected error, which is logged, must not leave a worker without its ticker.
                 log.error("the ticker broke off; it looks again in %d s", AFTER_BREAK)
                 self._thread = threading.Timer(AFTER_BREAK, self._run)
                 self._thread.daemon = True
@@ -135,13 +135,13 @@ class Ticker:
             self.drain()
 
     def _work(self, tx: Transaction, now: datetime) -> WakeUp | None:
-        """What waits for the workers of this lane; requests first, for admitting goes on to send."""
+        """What waits for the workers of this lane; requests first, since admitting also sends."""
         if self.lane is Lane.URGENT and request_queries.is_waiting(tx):
             return REQUESTS
         return self.lane if ledger.has_due(tx, self.lane, now=now) else None
 
     def _is_alone(self, now: datetime) -> bool:
-        """True in an urgent worker while nobody takes upkeep from the queue: what the dead held would wait with it."""
+        """True in an urgent worker while no bulk worker is alive to run upkeep, crash recovery included."""
         if self.lane is Lane.BULK:
             return False
         alive = self.runtime.store.transact(lambda tx: workers.alive(tx, since=now - KEEPER_SEEN))

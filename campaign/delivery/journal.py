@@ -28,7 +28,7 @@ def _boot_id() -> str:
 
 
 def _open_locked(path: Path) -> int:
-    # Between opening and locking, whoever recovers may take the file for one of a dead process and remove it.
+    # Between opening and locking, crash recovery may take the file for that of a dead process and remove it.
     while True:
         file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX)

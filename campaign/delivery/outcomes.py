@@ -141,12 +141,16 @@ def record(runtime: Runtime, tx: Transaction, this: Round, *, lane: Lane, owner_
 
 
 def settlement(message: Claimed, outcome: Outcome, *, now: datetime, chance: float) -> Settlement:
-    """How one message goes on after an outcome."""
+    """What happens to one message after an outcome."""
     if outcome.result is Result.ACCEPTED:
         return Settlement(
-            message.id, "accepted", reason=outcome.text[:200] or None, phase="dot", reply_code=outcome.code,
+            message.id,
+            "accepted",
+            reason=outcome.text[:200] or None,
+            phase="dot",
+            reply_code=outcome.code,
             enhanced=outcome.enhanced,
-        )  # fmt: skip
+        )
     state, reason, due_at = str(outcome.result), outcome.text[:200] or None, None
     not_theirs = outcome.result is Result.PERMANENT and outcome.blame is not Blame.RECIPIENT
     not_theirs = not_theirs and not is_about_text(message, outcome)
@@ -158,9 +162,14 @@ def settlement(message: Claimed, outcome: Outcome, *, now: datetime, chance: flo
     elif outcome.result is Result.PERMANENT:
         state = "rejected"
     return Settlement(
-        message.id, state, reason=reason, phase=str(outcome.phase), reply_code=outcome.code,
-        enhanced=outcome.enhanced, due_at=due_at,
-    )  # fmt: skip
+        message.id,
+        state,
+        reason=reason,
+        phase=str(outcome.phase),
+        reply_code=outcome.code,
+        enhanced=outcome.enhanced,
+        due_at=due_at,
+    )
 
 
 def is_about_text(message: Claimed, outcome: Outcome) -> bool:
@@ -172,7 +181,7 @@ def is_about_text(message: Claimed, outcome: Outcome) -> bool:
 
 
 def _slow_domains(this: Round) -> list[str]:
-    """Domains that ask for less: more than one answer in ten, so that greylisting a newcomer slows nobody."""
+    """Domains that ask for less: more than one answer in ten, so that greylisting does not slow a domain."""
     judged = this.judged
     asked = [this.handed[item.id].domain for item in judged if item.verdict.throttles]
     if not asked:

@@ -56,8 +56,10 @@ def _store(tx: Transaction, key: bytes, slower: Slowness) -> None:
         text("""
         insert into slow_domain (key, factor, since) values (:key, :factor, :since)
         on conflict (key) do update set factor = excluded.factor, since = excluded.since"""),
-        key=key, factor=slower.factor, since=slower.since,
-    )  # fmt: skip
+        key=key,
+        factor=slower.factor,
+        since=slower.since,
+    )
 
 
 def forget(tx: Transaction, *, now: datetime) -> int:
@@ -68,7 +70,7 @@ def forget(tx: Transaction, *, now: datetime) -> int:
 def sent_since(tx: Transaction, *, since: datetime) -> int:
     """Bulk mails that the mail server took, or may have taken, since a moment, and those on their way to it.
 
-    Whoever asks, to claim by the answer, waits for the transaction of whoever asked before.
+    Concurrent callers wait for each other's transactions.
     """
     tx.execute(text("select pg_advisory_xact_lock(hashtext('countersign.warm_up'))"))
     return int(

@@ -27,8 +27,11 @@ from campaign.settings import LANGUAGES
 from campaign.states import Lane, MessageKind, SignatureState
 
 SIGNERS: Final[Mapping[str, str]] = {
-    "en": "Zahra Ahmadi", "de": "Lena Vogel", "fa": "زهرا احمدی", "ur": "زہرا احمدی",
-}  # fmt: skip
+    "en": "Zahra Ahmadi",
+    "de": "Lena Vogel",
+    "fa": "زهرا احمدی",
+    "ur": "زہرا احمدی",
+}
 """The invented signer of a preview, in the script of its language."""
 
 ADDRESS: Final = "signer@example.org"
@@ -52,12 +55,25 @@ class Preview:
 
 
 def sample_blast(petition_id: int, now: datetime) -> Blast:
-    """An update that is not saved yet; its id is nobody's."""
+    """The id of an update that is not saved yet."""
     return Blast(
-        id=-1, petition_id=petition_id, kind=BlastKind.UPDATE, send_at=None, time_zone="UTC", max_lateness=0,
-        audience=Audience(), threshold=None, count_at_start=None, created_by=None, created_at=now,
-        started_at=None, frozen_at=None, paused_at=None, paused_reason=None, cancelled_at=None,
-    )  # fmt: skip
+        id=-1,
+        petition_id=petition_id,
+        kind=BlastKind.UPDATE,
+        send_at=None,
+        time_zone="UTC",
+        max_lateness=0,
+        audience=Audience(),
+        threshold=None,
+        count_at_start=None,
+        created_by=None,
+        created_at=now,
+        started_at=None,
+        frozen_at=None,
+        paused_at=None,
+        paused_reason=None,
+        cancelled_at=None,
+    )
 
 
 class Previewer:
@@ -116,11 +132,24 @@ class Previewer:
 
 def _message(blast: Blast, locale: str) -> Claimed:
     return Claimed(
-        id=0, kind=MessageKind(str(blast.kind)), attempts=1, planned_at=blast.created_at, is_ready=True,
-        petition_id=blast.petition_id, blast_id=blast.id, account_id=None, about_id=None, signature_id=0,
-        signature_state=SignatureState.CONFIRMED, locale=locale, wants_updates=True, requested_at=blast.created_at,
-        nonce=b"", address=None, name=None,
-    )  # fmt: skip
+        id=0,
+        kind=MessageKind(str(blast.kind)),
+        attempts=1,
+        planned_at=blast.created_at,
+        is_ready=True,
+        petition_id=blast.petition_id,
+        blast_id=blast.id,
+        account_id=None,
+        about_id=None,
+        signature_id=0,
+        signature_state=SignatureState.CONFIRMED,
+        locale=locale,
+        wants_updates=True,
+        requested_at=blast.created_at,
+        nonce=b"",
+        address=None,
+        name=None,
+    )
 
 
 def _read(data: bytes, locale: str, *, fell_back: bool) -> Preview:
@@ -129,9 +158,12 @@ def _read(data: bytes, locale: str, *, fell_back: bool) -> Preview:
     if parts["plain"] is None or parts["html"] is None:
         raise MailTemplateError("The mail has no text or no HTML part.")
     return Preview(
-        subject=str(message["Subject"]), html=parts["html"].get_content(), text=parts["plain"].get_content(),
-        locale=locale, fell_back=fell_back,
-    )  # fmt: skip
+        subject=str(message["Subject"]),
+        html=parts["html"].get_content(),
+        text=parts["plain"].get_content(),
+        locale=locale,
+        fell_back=fell_back,
+    )
 
 
 ALIVE = timedelta(seconds=30)
@@ -152,7 +184,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the list: what was checked, how it stands, and what the page needs to say so."""
+    """One line of the list: what was checked, its result, and what the page needs to say so."""
 
     code: str
     level: Level

@@ -22,11 +22,26 @@ from campaign.mail.headers import name_of, relaxed
 
 SIGNED: Final = frozenset(
     {
-        "from", "to", "cc", "reply-to", "subject", "date", "message-id", "in-reply-to", "references", "mime-version",
-        "content-type", "content-transfer-encoding", "content-language", "auto-submitted", "feedback-id", "list-id",
-        "list-unsubscribe", "list-unsubscribe-post",
+        "from",
+        "to",
+        "cc",
+        "reply-to",
+        "subject",
+        "date",
+        "message-id",
+        "in-reply-to",
+        "references",
+        "mime-version",
+        "content-type",
+        "content-transfer-encoding",
+        "content-language",
+        "auto-submitted",
+        "feedback-id",
+        "list-id",
+        "list-unsubscribe",
+        "list-unsubscribe-post",
     }
-)  # fmt: skip
+)
 """Headers that are signed when they are there."""
 
 OVERSIGNED: Final = ("from", "to", "subject", "date", "message-id", "content-type")

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Lane(StrEnum):
-    """The two worker pools: what a person waits for, and everything else."""
+    """The two worker pools: mail that its recipient waits for, and all other mail."""
 
     URGENT = "urgent"
     BULK = "bulk"
@@ -51,7 +51,7 @@ class MailKind:
     is_list: bool
     """Carries List-Id and Feedback-ID: mail to the followers of a petition."""
     auto_submitted: bool
-    """Carries ``Auto-Submitted: auto-generated``: an event sent it, not a person."""
+    """Carries ``Auto-Submitted: auto-generated``: it was sent by an event."""
     context: frozenset[str]
     slots: frozenset[str]
     is_test: bool = False
@@ -124,7 +124,7 @@ KINDS: Mapping[str, MailKind] = {
             ),
         ),
         _bulk("update", auto_submitted=False, context=UPDATE),
-        # An organiser's test of an update, to themselves: the same words, but no list mail, as nobody subscribed to it.
+        # An organiser's test of an update, to themselves: the same words, but no list mail: nobody subscribed.
         MailKind(
             name="test",
             folder="update",

@@ -76,11 +76,11 @@ def encode_line(raw: bytes, *, ends_line: bool) -> bytes:
 def encode_literal(text: str, *, at_line_start: bool, before_slot: bool) -> bytes:
     r"""Encode the text between two slots; its line ends are ``\n``.
 
-    A slot stands on encoded lines of its own: after the text before it comes a soft break, and one after the slot.
+    A slot is on encoded lines of its own: after the text before it comes a soft break, and one after the slot.
 
     Args:
-        text: what stands between.
-        at_line_start: True at the beginning of the part; otherwise a slot stands before, its soft break comes first.
+        text: what is between.
+        at_line_start: True at the beginning of the part; otherwise after a slot, whose soft break comes first.
         before_slot: True if a slot follows.
     """
     lines = [line.encode() for line in text.split("\n")]

@@ -1,7 +1,7 @@
 """Slots: places in a compiled mail that are filled per recipient.
 
 While templates render, a slot is a token of letters and digits that passes unchanged through Jinja2's escaping,
-Markdown, sanitising and css-inline. The token holds random bits, so that no text written by a person can contain one.
+Markdown, sanitising and css-inline. The token holds random bits, so that no written text can contain one.
 """
 
 import re
@@ -25,7 +25,7 @@ class Slots:
 
     @classmethod
     def create(cls, names: Iterable[str]) -> "Slots":
-        """Make tokens for ``names`` that nobody can guess."""
+        """Make tokens for ``names`` that can't be guessed."""
         return cls(tuple(sorted(names)), secrets.token_hex(12))
 
     def __getitem__(self, name: str) -> str:

@@ -1,6 +1,6 @@
 """What a message is called outside: its Message-ID, and a signed return address (VERP).
 
-A bounce tells by its address which message it is about, and nobody can forge one. Both come from one keyed hash of the
+A bounce tells by its address which message it is about, and can't be forged. Both come from one keyed hash of the
 row's id, so that they are the same on each attempt and tell nothing; they share no byte of it.
 """
 

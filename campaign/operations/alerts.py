@@ -33,9 +33,16 @@ class Alert:
 
 
 def tell(
-    tx: Transaction, *, cause: str, lane: Lane, began_at: datetime, reason: str, now: datetime, quiet: timedelta | None,
+    tx: Transaction,
+    *,
+    cause: str,
+    lane: Lane,
+    began_at: datetime,
+    reason: str,
+    now: datetime,
+    quiet: timedelta | None,
     blast_id: int | None = None,
-) -> int | None:  # fmt: skip
+) -> int | None:
     """Claim the turn to tell people; None for everybody but the first caller within ``quiet``.
 
     Without ``quiet`` each beginning is told once, however long it lasts.
@@ -49,9 +56,14 @@ def tell(
             where case when cast(:before as timestamptz) is null then a.began_at <> excluded.began_at
                 else a.told_at <= :before end
         returning a.id"""),
-        cause=cause, lane=str(lane), began_at=began_at, reason=reason, now=now, blast_id=blast_id,
+        cause=cause,
+        lane=str(lane),
+        began_at=began_at,
+        reason=reason,
+        now=now,
+        blast_id=blast_id,
         before=None if quiet is None else now - quiet,
-    ).scalar_one_or_none()  # fmt: skip
+    ).scalar_one_or_none()
     return told
 
 
@@ -61,8 +73,10 @@ def end(tx: Transaction, lane: Lane, *, but: Collection[str], now: datetime) -> 
         text("""
         update alert set ended_at = :now
         where lane = :lane and blast_id is null and ended_at is null and cause <> all(cast(:but as text[]))"""),
-        lane=str(lane), but=list(but), now=now,
-    ).rowcount  # fmt: skip
+        lane=str(lane),
+        but=list(but),
+        now=now,
+    ).rowcount
 
 
 def end_of_blasts(tx: Transaction, *, but: Collection[int], now: datetime) -> int:
@@ -71,8 +85,9 @@ def end_of_blasts(tx: Transaction, *, but: Collection[int], now: datetime) -> in
         text("""
         update alert set ended_at = :now
         where blast_id is not null and ended_at is null and blast_id <> all(cast(:but as int[]))"""),
-        but=list(but), now=now,
-    ).rowcount  # fmt: skip
+        but=list(but),
+        now=now,
+    ).rowcount
 
 
 def plan_mails(tx: Transaction, alert_id: int, *, now: datetime) -> int:
@@ -91,8 +106,10 @@ def plan_mails(tx: Transaction, alert_id: int, *, now: datetime) -> int:
             from alert t join blast b on b.id = t.blast_id where t.id = :alert_id)) and not exists (
             select 1 from message m where m.account_id = a.id and m.kind = :kind and m.about_id = :alert_id
                 and m.state in ('planned', 'claimed', 'submitting'))"""),
-        kind=str(MessageKind.ADMIN_ALERT), alert_id=alert_id, now=now,
-    ).rowcount  # fmt: skip
+        kind=str(MessageKind.ADMIN_ALERT),
+        alert_id=alert_id,
+        now=now,
+    ).rowcount
 
 
 def by_ids(tx: Transaction, alert_ids: Collection[int]) -> dict[int, Alert]:
@@ -105,15 +122,13 @@ def by_ids(tx: Transaction, alert_ids: Collection[int]) -> dict[int, Alert]:
         ids=list(alert_ids),
     )
     return {
-        row.id: Alert(
-            row.id, row.cause, Lane(row.lane), row.began_at, row.ended_at, row.reason, row.blast_id, row.slug
-        )
+        row.id: Alert(row.id, row.cause, Lane(row.lane), row.began_at, row.ended_at, row.reason, row.blast_id, row.slug)
         for row in rows
-    }  # fmt: skip
+    }
 
 
 QUIET = timedelta(hours=1)
-"""After telling, nobody is told of the same cause again for this long."""
+"""No second alert for the same cause within this time."""
 
 PATIENCE = timedelta(minutes=1)
 """A mail server that restarts is no news."""
@@ -140,7 +155,7 @@ class _Trouble:
 
 
 def watch(runtime: Runtime) -> int:
-    """Look at lanes and blasts and tell what needs a person; returns how many mails were planned.
+    """Check lanes and blasts and alert admins where action is needed; returns how many mails were planned.
 
     Any number of workers may look: the row of an alert gives the turn to one of them.
     """
@@ -158,9 +173,14 @@ def _watch_lane(tx: Transaction, state: LaneState, now: datetime) -> int:
     planned = 0
     for trouble in troubles:
         alert_id = tell(
-            tx, cause=trouble.cause, lane=state.lane, began_at=trouble.began_at, reason=trouble.reason, now=now,
+            tx,
+            cause=trouble.cause,
+            lane=state.lane,
+            began_at=trouble.began_at,
+            reason=trouble.reason,
+            now=now,
             quiet=QUIET,
-        )  # fmt: skip
+        )
         if alert_id is not None:
             planned += plan_mails(tx, alert_id, now=now)
     return planned
@@ -172,9 +192,15 @@ def _watch_blasts(tx: Transaction, now: datetime) -> int:
     planned = 0
     for blast in standing:
         alert_id = tell(
-            tx, cause=Cause.BLAST, lane=Lane.BULK, began_at=blast.paused_at or now, reason=blast.paused_reason or "",
-            now=now, quiet=None, blast_id=blast.id,
-        )  # fmt: skip
+            tx,
+            cause=Cause.BLAST,
+            lane=Lane.BULK,
+            began_at=blast.paused_at or now,
+            reason=blast.paused_reason or "",
+            now=now,
+            quiet=None,
+            blast_id=blast.id,
+        )
         if alert_id is not None:
             planned += plan_mails(tx, alert_id, now=now)
     return planned

@@ -1,4 +1,4 @@
-"""After a backup was restored nothing is mailed by itself: nobody knows what went out since the backup was taken."""
+"""After a backup was restored nothing is mailed by itself: what went out since the backup is unknown."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +30,7 @@ class Restored:
 def declare_restored(runtime: Runtime) -> Restored:
     """Give the installation a new epoch, pause both lanes and all updates that were running, and sign everybody out.
 
-    Updates that were scheduled before are held for a person once they are due, for they carry the old epoch. Running it
+    Updates that were scheduled before are held once they are due, for they carry the old epoch. Running it
     again does no harm. The processes must be started after it, for they keep the epoch that they began with.
     """
     now = runtime.clock()
@@ -42,9 +42,13 @@ def declare_restored(runtime: Runtime) -> Restored:
         held = sum(blast_queries.hold(tx, blast.id, reason="other_epoch", now=now) for blast in running)
         ended = account_queries.end_all_sessions(tx)
         audit.add(
-            tx, action="instance.restored", subject="instance", subject_id=1, actor="cli",
+            tx,
+            action="instance.restored",
+            subject="instance",
+            subject_id=1,
+            actor="cli",
             detail={"epoch": str(epoch), "lanes": paused, "blasts": held},
-        )  # fmt: skip
+        )
         return Restored(paused, held, ended)
 
     return runtime.store.transact(work)

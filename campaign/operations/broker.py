@@ -59,6 +59,6 @@ def _client(url: str) -> Redis:
         client_url(url),
         socket_timeout=TIMEOUT,
         socket_connect_timeout=TIMEOUT,
-        # The client's own three tries would add up to more than a person waits for a page.
+        # The client's own three tries would take longer than a page may.
         retry=Retry(NoBackoff(), 0),
     )

@@ -116,7 +116,7 @@ def press_message(runtime: Runtime, message_id: int, press: Press, *, by: Accoun
 
     Raises:
         NotFoundError: there is no such message.
-        ConflictError: its state does not allow this (any more), e.g. a worker holds it.
+        ConflictError: its state does not allow this, e.g. a worker holds it.
     """
     move = _moves(runtime.clock())[press]
 
@@ -133,27 +133,38 @@ def press_message(runtime: Runtime, message_id: int, press: Press, *, by: Accoun
 
 
 def _audit(
-    tx: Transaction, press: Press, *, subject_id: int | None, by: Account | None, detail: Mapping[str, object],
+    tx: Transaction,
+    press: Press,
+    *,
+    subject_id: int | None,
+    by: Account | None,
+    detail: Mapping[str, object],
     petition_id: int | None = None,
-) -> None:  # fmt: skip
+) -> None:
     audit.add(
-        tx, action=f"message.{press}", subject="message", subject_id=subject_id, petition_id=petition_id,
-        account_id=by.id if by else None, actor="cli", detail=detail,
-    )  # fmt: skip
+        tx,
+        action=f"message.{press}",
+        subject="message",
+        subject_id=subject_id,
+        petition_id=petition_id,
+        account_id=by.id if by else None,
+        actor="cli",
+        detail=detail,
+    )
 
 
 LARGEST_ID = 2**63 - 1
 
 
 class Show(StrEnum):
-    """Lists of messages that a person asks for."""
+    """Lists of messages to choose from."""
 
     WAITING = "waiting"
     """Due now; the next to go first."""
     LATER = "later"
     """Due later: scheduled or deferred; the next to go first."""
     UNCERTAIN = "uncertain"
-    """Nobody knows whether the mail server took them; the newest first."""
+    """Uncertain messages; the newest first."""
     REJECTED = "rejected"
     """Refused, or given up; the newest first."""
 

@@ -68,7 +68,7 @@ class LaneFlow:
     rate: float
     """Messages accepted per second, lately."""
     uncertain: int
-    """All that nobody could settle yet, whenever it happened."""
+    """All uncertain messages, of any age."""
     rejected_24h: int
     paused_at: datetime | None = None
     paused_by: str | None = None
@@ -144,9 +144,14 @@ class Trouble:
     def identity(self) -> dict[str, object]:
         """What makes it one cause, whatever the number of messages."""
         return {
-            "lane": str(self.lane), "kind": str(self.kind), "state": self.state, "phase": self.phase,
-            "code": self.code, "enhanced": self.enhanced, "reason": self.reason,
-        }  # fmt: skip
+            "lane": str(self.lane),
+            "kind": str(self.kind),
+            "state": self.state,
+            "phase": self.phase,
+            "code": self.code,
+            "enhanced": self.enhanced,
+            "reason": self.reason,
+        }
 
     @property
     def key(self) -> str:
@@ -194,7 +199,7 @@ class Snapshot:
     jobs: tuple[JobLook, ...] = ()
 
     def lanes_without_worker(self) -> list[Lane]:
-        """Lanes that nobody serves."""
+        """Lanes without a worker."""
         served = {worker.lane for worker in self.workers}
         return [lane for lane in Lane if lane not in served]
 
@@ -215,7 +220,7 @@ class Verdict:
 
 
 def judge(snapshot: Snapshot) -> Verdict:
-    """The first thing that a person must know: the rules of :class:`Code`, in their order."""
+    """The most important status: the rules of :class:`Code`, in their order."""
     if not snapshot.database_ok:
         return Verdict(Code.NO_DATABASE, Level.BAD)
     return _stopped(snapshot) or _slow(snapshot) or _moving(snapshot)

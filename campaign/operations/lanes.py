@@ -11,7 +11,7 @@ from campaign.states import Lane
 MAX_REASON = 200
 
 SYSTEM, CLI = "system", "cli"
-"""Who paused a lane, if it was no account: Countersign itself, or somebody at the command line."""
+"""Who paused a lane, if it was no account: Countersign itself, or the command line."""
 
 
 def pause(runtime: Runtime, lane: Lane, *, reason: str, by: Account | None) -> None:
@@ -20,7 +20,7 @@ def pause(runtime: Runtime, lane: Lane, *, reason: str, by: Account | None) -> N
     Args:
         runtime: the runtime.
         lane: which lane.
-        reason: a sentence for whoever looks at the monitor next.
+        reason: a sentence, shown on the monitor.
         by: who; None for the command line.
 
     Raises:
@@ -41,7 +41,7 @@ def pause(runtime: Runtime, lane: Lane, *, reason: str, by: Account | None) -> N
 
 
 def resume(runtime: Runtime, lane: Lane, *, by: Account | None) -> None:
-    """Let a lane flow again at once, whether a person, its own trouble or the circuit breaker held it.
+    """Let a lane flow again at once, whatever paused it.
 
     Raises:
         ConflictError: nothing holds it.
@@ -62,6 +62,11 @@ def _name(by: Account | None) -> str:
 
 def _audit(tx: Transaction, action: str, lane: Lane, by: Account | None, detail: dict[str, object]) -> None:
     audit.add(
-        tx, action=action, subject="lane", subject_id=None, account_id=by.id if by else None, actor="cli",
+        tx,
+        action=action,
+        subject="lane",
+        subject_id=None,
+        account_id=by.id if by else None,
+        actor="cli",
         detail={"lane": str(lane)} | detail,
-    )  # fmt: skip
+    )

@@ -79,7 +79,7 @@ def _lanes(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("accepted_last_hour", "Messages accepted in the last 60 minutes.", lane, _each(lanes, "accepted_60m"))
     yield _gauge("rejected_last_day", "Messages rejected in the last 24 hours.", lane, _each(lanes, "rejected_24h"))
     yield _gauge("finish_seconds", "Time until a lane is empty at its present rate.", lane, left)
-    yield _gauge("lane_paused", "1 if a lane is paused, by a person or by itself.", lane, paused)
+    yield _gauge("lane_paused", "1 if a lane is paused, by an admin or by itself.", lane, paused)
     yield _gauge("circuit_open", "1 while a lane waits because the mail server can't be used.", lane, circuit)
     yield _gauge("workers", "Processes seen lately.", lane, seen)
 

@@ -1,4 +1,4 @@
-"""Messages that did not get through, by cause, and the moves that a person may make with them.
+"""Messages that did not get through, by cause, and the moves that an admin may make with them.
 
 Groups are found by ix_message_trouble (state, settled_at) and, what is deferred, by ix_message_due (lane, due_at, id).
 Each move names in its WHERE clause the states it may start from: a worker or another person may have been quicker.
@@ -44,15 +44,24 @@ def groups(tx: Transaction, *, since: datetime, now: datetime, limit: int = TROU
             cast(sum(messages) as bigint) as messages, min(oldest_at) as oldest_at
         from open_trouble group by 1, 2, 3, 4, 5, 6, 7
         order by messages desc, lane, kind, state, phase, reply_code, cause limit :limit"""),
-        now=now, since=since, limit=limit,
-    )  # fmt: skip
+        now=now,
+        since=since,
+        limit=limit,
+    )
     return tuple(
         Trouble(
-            lane=Lane(row.lane), kind=MessageKind(row.kind), state=row.state, phase=row.phase, code=row.reply_code,
-            enhanced=row.enhanced, reason=row.cause, messages=row.messages, oldest_at=row.oldest_at,
+            lane=Lane(row.lane),
+            kind=MessageKind(row.kind),
+            state=row.state,
+            phase=row.phase,
+            code=row.reply_code,
+            enhanced=row.enhanced,
+            reason=row.cause,
+            messages=row.messages,
+            oldest_at=row.oldest_at,
         )
         for row in rows
-    )  # fmt: skip
+    )
 
 
 def members(
@@ -69,9 +78,17 @@ def members(
             and {_CAUSE.format("m.reason")} is not distinct from cast(:cause as text)
             and m.id > :after
         order by m.id limit :limit {"for update of m skip locked" if lock else ""}"""),
-        lane=str(group.lane), kind=str(group.kind), phase=group.phase, code=group.code, enhanced=group.enhanced,
-        cause=group.reason, since=since, now=now, after=after, limit=limit,
-    )  # fmt: skip
+        lane=str(group.lane),
+        kind=str(group.kind),
+        phase=group.phase,
+        code=group.code,
+        enhanced=group.enhanced,
+        cause=group.reason,
+        since=since,
+        now=now,
+        after=after,
+        limit=limit,
+    )
     return list(rows.scalars())
 
 
@@ -82,7 +99,7 @@ def _from(press: Press) -> list[str]:
 def retry(tx: Transaction, message_ids: Sequence[int], *, now: datetime) -> list[int]:
     """Plan messages once more, with all their attempts before them, and hurry those that wait for a later one.
 
-    Those of a cancelled blast stay as they are: nothing of it is sent any more.
+    Those of a cancelled blast stay as they are: nothing of it is sent.
 
     Returns:
         The messages that changed.
@@ -99,8 +116,10 @@ def retry(tx: Transaction, message_ids: Sequence[int], *, now: datetime) -> list
             and (m.state = any(cast(:states as message_state[])) or (m.state = 'planned' and m.due_at > :now))
             and not exists (select 1 from blast b where b.id = m.blast_id and b.cancelled_at is not null)
         returning m.id"""),
-        ids=list(message_ids), states=_from(Press.RETRY), now=now,
-    )  # fmt: skip
+        ids=list(message_ids),
+        states=_from(Press.RETRY),
+        now=now,
+    )
     return list(rows.scalars())
 
 
@@ -112,18 +131,22 @@ def accept(tx: Transaction, message_ids: Sequence[int], *, now: datetime) -> lis
             settled_at = coalesce(settled_at, :now)
         where id = any(:ids) and state = any(cast(:states as message_state[]))
         returning id"""),
-        ids=list(message_ids), states=_from(Press.ACCEPT), now=now,
-    )  # fmt: skip
+        ids=list(message_ids),
+        states=_from(Press.ACCEPT),
+        now=now,
+    )
     return list(rows.scalars())
 
 
 def cancel(tx: Transaction, message_ids: Sequence[int], *, now: datetime) -> list[int]:
-    """End messages that were not handed over, or of which nobody knows. Returns those that changed."""
+    """End messages that were not handed over, or are uncertain. Returns those that changed."""
     rows = tx.execute(
         text("""
         update message set state = 'cancelled', owner_id = null, settled_at = :now, reason = 'cancelled_by_person'
         where id = any(:ids) and state = any(cast(:states as message_state[]))
         returning id"""),
-        ids=list(message_ids), states=_from(Press.CANCEL), now=now,
-    )  # fmt: skip
+        ids=list(message_ids),
+        states=_from(Press.CANCEL),
+        now=now,
+    )
     return list(rows.scalars())

@@ -1,4 +1,4 @@
-"""What a person may do with messages that did not get through; the moves are those of the state table."""
+"""What an admin may do with messages that did not get through; the moves are those of the state table."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,7 +6,7 @@ from enum import StrEnum
 from campaign.states import MESSAGE_MOVES, MessageState
 
 WORKERS_OWN = frozenset({MessageState.CLAIMED, MessageState.SUBMITTING})
-"""A worker holds such a message now: nobody else moves it."""
+"""A worker holds such a message; only the worker moves it."""
 
 
 class Press(StrEnum):
@@ -28,7 +28,7 @@ TARGETS: Mapping[Press, MessageState] = {
 
 
 def sources(press: Press) -> frozenset[MessageState]:
-    """The states from which a person may make this move."""
+    """The states from which an admin may make this move."""
     target = TARGETS[press]
     return frozenset(state for state, moves in MESSAGE_MOVES.items() if target in moves) - WORKERS_OWN
 

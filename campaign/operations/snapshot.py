@@ -58,8 +58,9 @@ def note(tx: Transaction, *, now: datetime, look_back: timedelta) -> int:
             where lane = l.lane and state = 'accepted' and settled_at >= since.at and settled_at <= :now) as m
         group by 1, 2
         on conflict (lane, minute) do update set accepted = excluded.accepted"""),
-        now=now, oldest=now - look_back,
-    ).rowcount  # fmt: skip
+        now=now,
+        oldest=now - look_back,
+    ).rowcount
 
 
 def accepted(tx: Transaction, *, since: datetime) -> dict[tuple[Lane, datetime], int]:
@@ -69,7 +70,7 @@ def accepted(tx: Transaction, *, since: datetime) -> dict[tuple[Lane, datetime],
 
 
 def purge(tx: Transaction, *, before: datetime) -> int:
-    """Forget minutes that nobody looks at any more."""
+    """Delete old minutes."""
     return tx.execute(text("delete from lane_minute where minute < :before"), before=before).rowcount
 
 
@@ -94,7 +95,7 @@ def flows(tx: Transaction, *, now: datetime) -> tuple[LaneFlow, ...]:
     waits |= depth.count(tx, [lane for lane in Lane if lane not in waits], now=now)
     asked, asked_at = request_queries.waiting(tx)
     if asked_at is not None:
-        # What nobody has admitted yet is a confirmation that somebody waits for.
+        # A request not yet admitted counts as a waiting confirmation.
         urgent = waits[Lane.URGENT]
         since = min(filter(None, (urgent.oldest_waiting_at, asked_at)))
         waits[Lane.URGENT] = replace(urgent, waiting=urgent.waiting + asked, oldest_waiting_at=since)
@@ -188,8 +189,12 @@ def _counted(tx: Transaction, lane: Lane, now: datetime) -> Row[Any]:
             from message m
             where m.lane = :lane and m.state = 'accepted' and m.settled_at >= since.at
                 and m.settled_at > :hour and m.settled_at <= :now) as a"""),
-        lane=str(lane), now=now, minute=now - MINUTE, five=now - 5 * MINUTE, hour=now - 60 * MINUTE,
-    ).one()  # fmt: skip
+        lane=str(lane),
+        now=now,
+        minute=now - MINUTE,
+        five=now - 5 * MINUTE,
+        hour=now - 60 * MINUTE,
+    ).one()
 
 
 def _ended(tx: Transaction, now: datetime) -> dict[tuple[Lane, MessageState], int]:

@@ -1,4 +1,4 @@
-"""The monitor's sentence: the first thing a person must know about the mail, in words."""
+"""One-sentence status of mail delivery."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
 

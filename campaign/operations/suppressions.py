@@ -40,7 +40,7 @@ def _address(runtime: Runtime, email: str) -> tuple[str, bytes]:
 
 
 def search(runtime: Runtime, email: str, *, by: Account) -> Found:
-    """The suppressions of exactly this address; that somebody looked is in the audit log, for whom is not.
+    """The suppressions of exactly this address; the look-up is in the audit log, the address is not.
 
     Raises:
         InvalidInputError: it can't be an address.
@@ -50,16 +50,20 @@ def search(runtime: Runtime, email: str, *, by: Account) -> Found:
     def work(tx: Transaction) -> Found:
         found = tuple(outbox_suppressions.of_address(tx, key))
         audit.add(
-            tx, action="suppression.search", subject="suppression", subject_id=None, account_id=by.id,
+            tx,
+            action="suppression.search",
+            subject="suppression",
+            subject_id=None,
+            account_id=by.id,
             detail={"found": [suppression.id for suppression in found]},
-        )  # fmt: skip
+        )
         return Found(masked, found)
 
     return runtime.store.transact(work)
 
 
 def add(runtime: Runtime, email: str, *, by: Account) -> str:
-    """Send an address no mail at all any more; returns the masked address.
+    """Block an address from all mail; returns the masked address.
 
     Raises:
         InvalidInputError: it can't be an address.
@@ -84,7 +88,7 @@ def lift(runtime: Runtime, suppression_id: int, *, reason: str, by: Account) -> 
 
     Raises:
         InvalidInputError: no reason, or one that is too long.
-        ConflictError: it is not in force (any more).
+        ConflictError: it is not in force.
     """
     said = " ".join(reason.split())
     if not said or len(said) > MAX_REASON:
@@ -97,9 +101,13 @@ def lift(runtime: Runtime, suppression_id: int, *, reason: str, by: Account) -> 
             raise ConflictError("this suppression is not in force")
         outbox_suppressions.clear_soft_bounces(tx, [key])
         audit.add(
-            tx, action="suppression.lift", subject="suppression", subject_id=suppression_id, account_id=by.id,
+            tx,
+            action="suppression.lift",
+            subject="suppression",
+            subject_id=suppression_id,
+            account_id=by.id,
             detail={"reason": said},
-        )  # fmt: skip
+        )
 
     runtime.store.transact(work)
 

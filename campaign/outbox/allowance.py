@@ -23,7 +23,7 @@ def mailbox_slot(earlier: Sequence[datetime], now: datetime) -> datetime | None:
     """When the next mail caused by the sign form may go to a mailbox: now, later, or (None) not at all.
 
     One in 10 minutes, 3 a day and 5 in 30 days, over all petitions. A second person of the same household is
-    therefore served ten minutes later instead of never; whoever floods a mailbox causes five mails in a month.
+    therefore served ten minutes later instead of never; a flood causes five mails in a month.
 
     Args:
         earlier: when mails went, or are due to go, to this mailbox; any order.

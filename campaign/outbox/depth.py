@@ -1,7 +1,7 @@
 """What waits in each lane, counted from ix_message_due; what is long is counted by a job and remembered.
 
 Counting a million rows takes a second, and a monitor is looked at most while a million rows wait. So a periodic job
-counts queues and blasts of more than :data:`MANY` rows and keeps the result in ``tally``; whoever looks reads that
+counts queues and blasts of more than :data:`MANY` rows and keeps the result in ``tally``, which is read instead
 while it is fresh, and counts only what is short.
 """
 
@@ -84,9 +84,11 @@ def _due(tx: Transaction, lanes: Collection[Lane], held_blasts: list[int], now: 
                 where m.lane = l.lane and m.state = 'planned' and m.due_at <= :now
                     and (m.blast_id is null or m.blast_id <> all(cast(:held as int[])))
                 order by m.due_at, m.id limit 1) o on true"""),
-            lanes=_names(lanes), now=now, held=held_blasts,
+            lanes=_names(lanes),
+            now=now,
+            held=held_blasts,
         ).all()
-    )  # fmt: skip
+    )
 
 
 def _held(tx: Transaction, blasts: list[int]) -> int:
@@ -107,9 +109,11 @@ def _later(tx: Transaction, lanes: Collection[Lane], held_blasts: list[int], now
                     count(*) filter (where m.attempts > 0) as deferred,
                     count(*) filter (where m.blast_id = any(cast(:held as int[]))) as held
                 from message m where m.lane = l.lane and m.state = 'planned' and m.due_at > :now) s"""),
-            lanes=_names(lanes), now=now, held=held_blasts,
+            lanes=_names(lanes),
+            now=now,
+            held=held_blasts,
         ).all()
-    )  # fmt: skip
+    )
 
 
 def long_lanes(tx: Transaction) -> list[Lane]:
@@ -131,8 +135,9 @@ def long_blasts(tx: Transaction, blast_ids: Sequence[int]) -> list[int]:
         select b.id from unnest(cast(:ids as int[])) as b(id)
         where (select count(*) from (
             select 1 from message m where m.blast_id = b.id limit :most) few) = :most"""),
-        ids=list(blast_ids), most=MANY + 1,
-    )  # fmt: skip
+        ids=list(blast_ids),
+        most=MANY + 1,
+    )
     return list(rows.scalars())
 
 
@@ -152,8 +157,10 @@ def _remember(tx: Transaction, subject: str, counts: Mapping[str, object], at: d
         text("""
         insert into tally (subject, at, counts) values (:subject, :at, cast(:counts as jsonb))
         on conflict (subject) do update set at = excluded.at, counts = excluded.counts"""),
-        subject=subject, at=at, counts=json.dumps(counts),
-    )  # fmt: skip
+        subject=subject,
+        at=at,
+        counts=json.dumps(counts),
+    )
 
 
 def forget_before(tx: Transaction, at: datetime) -> None:
@@ -162,7 +169,7 @@ def forget_before(tx: Transaction, at: datetime) -> None:
 
 
 def forget_blast(tx: Transaction, blast_id: int) -> None:
-    """Forget what was counted of a blast and of its lane: somebody changed much at once, and wants to see it."""
+    """Delete the cached counts of a blast and of its lane after a bulk change, so that they are counted anew."""
     tx.execute(text("delete from tally where subject in ('bulk', :subject)"), subject=f"blast {blast_id}")
 
 
@@ -191,6 +198,7 @@ def remembered_blasts(
 def _recall(tx: Transaction, subjects: Sequence[str], now: datetime) -> dict[str, dict[str, Any]]:
     rows = tx.execute(
         text("select subject, counts from tally where subject = any(:subjects) and at > :since"),
-        subjects=list(subjects), since=now - FRESH,
-    )  # fmt: skip
+        subjects=list(subjects),
+        since=now - FRESH,
+    )
     return {row.subject: row.counts for row in rows}

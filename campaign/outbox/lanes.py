@@ -12,7 +12,7 @@ from campaign.states import Lane
 
 @dataclass(frozen=True)
 class LaneState:
-    """Whether and why a lane stands still."""
+    """Whether and why a lane is paused."""
 
     lane: Lane
     paused_at: datetime | None
@@ -116,8 +116,10 @@ def refused(tx: Transaction, lane: Lane, *, number: int, receivers: Collection[b
             select array_agg(key order by key) from (
                 select unnest(refused_by) as key union select unnest(cast(:keys as bytea[])) limit 100) as known)
         where name = :lane returning refusals, refused_by"""),
-        lane=str(lane), number=number, keys=sorted(receivers),
-    ).one()  # fmt: skip
+        lane=str(lane),
+        number=number,
+        keys=sorted(receivers),
+    ).one()
     return row.refusals, frozenset(bytes(key) for key in row.refused_by)
 
 
@@ -125,8 +127,10 @@ def note_refusal(tx: Transaction, lane: Lane, *, answer: str, now: datetime) -> 
     """Note that a domain blocks our mail for our reputation and is held, so that the admins are told."""
     tx.execute(
         text("update lane set refused_at = :now, refused_answer = :answer where name = :lane"),
-        lane=str(lane), now=now, answer=answer,
-    )  # fmt: skip
+        lane=str(lane),
+        now=now,
+        answer=answer,
+    )
 
 
 def took_mail(tx: Transaction, *, since: datetime) -> bool:
@@ -139,4 +143,4 @@ def took_mail(tx: Transaction, *, since: datetime) -> bool:
                 where lane = any(enum_range(null::lane_name)) and state = 'accepted' and settled_at >= :since)"""),
             since=since,
         ).scalar_one()
-    )  # fmt: skip
+    )

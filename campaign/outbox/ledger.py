@@ -55,7 +55,7 @@ _WANTED = """(m.signature_id is null or (s.address is not null
         when m.kind in ('confirmation', 'reminder') then s.state = 'pending'
         when m.kind in ('milestone', 'update') then s.state = 'confirmed' and s.wants_updates
         else s.state = 'confirmed' end))"""
-"""Consent: who withdrew, unsubscribed or was erased gets nothing any more."""
+"""Consent: withdrawn, unsubscribed and erased signatures get no mail."""
 
 
 _OPEN_LANE = """not exists (
@@ -109,9 +109,16 @@ def _is_any_held(tx: Transaction) -> bool:
 
 
 def claim(
-    tx: Transaction, lane: Lane, *, owner_id: int, limit: int, lease_until: datetime, now: datetime,
-    suspects: bool = False, at_once: bool = False,
-) -> list[Claimed]:  # fmt: skip
+    tx: Transaction,
+    lane: Lane,
+    *,
+    owner_id: int,
+    limit: int,
+    lease_until: datetime,
+    now: datetime,
+    suspects: bool = False,
+    at_once: bool = False,
+) -> list[Claimed]:
     """Take due messages of a lane, oldest first; rows that another worker is taking are skipped.
 
     A paused lane, an open circuit and a paused or cancelled blast yield nothing. ``suspects`` takes the rows that a
@@ -133,9 +140,13 @@ def claim(
                 m.blast_id, m.account_id, m.about_id, m.signature_id, s.state as signature_state, s.locale,
                 s.wants_updates, s.requested_at, s.nonce, s.address, s.name)
         select * from taken order by id"""),
-        lane=str(lane), owner_id=owner_id, limit=limit, lease_until=lease_until, now=now,
+        lane=str(lane),
+        owner_id=owner_id,
+        limit=limit,
+        lease_until=lease_until,
+        now=now,
         at_once=at_once,
-    )  # fmt: skip
+    )
     return [_claimed(row) for row in rows]
 
 
@@ -156,7 +167,7 @@ def has_due(tx: Transaction, lane: Lane, *, now: datetime) -> bool:
 
 
 def begin_submitting(tx: Transaction, message_ids: Sequence[int], *, owner_id: int) -> set[int]:
-    """Mark claimed messages as about to reach the wire, if consent still stands; returns those that may go.
+    """Mark claimed messages as about to reach the wire, if consent is still given; returns those that may go.
 
     This is the last look: who withdrew, unsubscribed or was erased since the claim is left out here.
     """
@@ -193,8 +204,10 @@ def leave_out(tx: Transaction, message_ids: Sequence[int], *, owner_id: int, now
             from message w left join signature s on s.id = w.signature_id left join blast b on b.id = w.blast_id
             where w.id = any(:ids)) as o
         where m.id = o.id and m.state = 'claimed' and m.owner_id = :owner_id"""),
-        ids=list(message_ids), owner_id=owner_id, now=now,
-    ).rowcount  # fmt: skip
+        ids=list(message_ids),
+        owner_id=owner_id,
+        now=now,
+    ).rowcount
 
 
 _LOST = "m.state = 'uncertain' and m.reason = 'worker_lost'"
@@ -208,8 +221,10 @@ def give_back(tx: Transaction, message_ids: Sequence[int], *, owner_id: int, due
         update message m set state = 'planned', owner_id = null, lease_until = null, settled_at = null,
             attempts = greatest(attempts - 1, 0), due_at = coalesce(:due_at, due_at)
         where m.id = any(:ids) and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST})"""),
-        ids=list(message_ids), owner_id=owner_id, due_at=due_at,
-    ).rowcount  # fmt: skip
+        ids=list(message_ids),
+        owner_id=owner_id,
+        due_at=due_at,
+    ).rowcount
 
 
 def postpone(tx: Transaction, due_at: Mapping[int, datetime], *, owner_id: int) -> int:
@@ -220,8 +235,10 @@ def postpone(tx: Transaction, due_at: Mapping[int, datetime], *, owner_id: int) 
             attempts = greatest(m.attempts - 1, 0), due_at = o.due_at
         from unnest(cast(:ids as bigint[]), cast(:dues as timestamptz[])) as o(id, due_at)
         where m.id = o.id and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST})"""),
-        ids=list(due_at), dues=list(due_at.values()), owner_id=owner_id,
-    ).rowcount  # fmt: skip
+        ids=list(due_at),
+        dues=list(due_at.values()),
+        owner_id=owner_id,
+    ).rowcount
 
 
 @dataclass(slots=True)
@@ -280,9 +297,16 @@ def _settle_alike(
             reply_code = :code, enhanced = :enhanced, due_at = coalesce(cast(:due_at as timestamptz), m.due_at),
             settled_at = :settled_at
         {_SETTLE}"""),
-        ids=message_ids, state=state, reason=reason, phase=phase, code=code, enhanced=enhanced, due_at=due_at,
-        settled_at=None if state == "planned" else now, owner_id=owner_id,
-    ).scalars()  # fmt: skip
+        ids=message_ids,
+        state=state,
+        reason=reason,
+        phase=phase,
+        code=code,
+        enhanced=enhanced,
+        due_at=due_at,
+        settled_at=None if state == "planned" else now,
+        owner_id=owner_id,
+    ).scalars()
 
 
 def _settle_each(tx: Transaction, settlements: Sequence[Settlement], *, owner_id: int, now: datetime) -> set[int]:
@@ -311,7 +335,7 @@ _OUTCOMES = """unnest(cast(:ids as bigint[]), cast(:states as message_state[]), 
 
 
 def _log_attempts(tx: Transaction, settlements: Sequence[Settlement], *, owner_id: int, now: datetime) -> None:
-    # An acceptance stands on the message itself; the log keeps what did not go well.
+    # An acceptance is recorded on the message itself; the log keeps what did not go well.
     odd = [item for item in settlements if item.state != "accepted" and item.phase is not None]
     if odd:
         tx.execute(
@@ -381,8 +405,10 @@ def resolve(tx: Transaction, owner_id: int, states: Mapping[int, str], *, now: d
         update message m set owner_id = null, lease_until = null, {_DEATH},
             reason = case when m.losses + 1 >= {QUARANTINE} then 'poison' else 'worker_died' end
         where m.id = any(:ids) and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST})"""),
-        ids=planned, owner_id=owner_id, now=now,
-    ).rowcount  # fmt: skip
+        ids=planned,
+        owner_id=owner_id,
+        now=now,
+    ).rowcount
     settled = {message_id: state for message_id, state in states.items() if state != "planned"}
     ended = tx.execute(
         text(f"""
@@ -390,6 +416,9 @@ def resolve(tx: Transaction, owner_id: int, states: Mapping[int, str], *, now: d
             phase = 'dot', settled_at = :now
         from unnest(cast(:ids as bigint[]), cast(:states as message_state[])) as o(id, state)
         where m.id = o.id and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST})"""),
-        ids=list(settled), states=list(settled.values()), owner_id=owner_id, now=now,
-    ).rowcount  # fmt: skip
+        ids=list(settled),
+        states=list(settled.values()),
+        owner_id=owner_id,
+        now=now,
+    ).rowcount
     return again + ended

@@ -84,8 +84,12 @@ def planned(
         where m.lane = :lane and m.state = 'planned' and m.due_at {">" if later else "<="} :now
             and (m.due_at, m.id) > (cast(:at as timestamptz), :id)
         order by m.due_at, m.id limit :limit"""),
-        lane=str(lane), now=now, limit=limit, at=after[0] if after else "-infinity", id=after[1] if after else 0,
-    )  # fmt: skip
+        lane=str(lane),
+        now=now,
+        limit=limit,
+        at=after[0] if after else "-infinity",
+        id=after[1] if after else 0,
+    )
     return [_message(row) for row in rows]
 
 
@@ -100,8 +104,10 @@ def ended(
             and m.settled_at <= cast(:at as timestamptz)
             and (m.settled_at, m.id) < (cast(:at as timestamptz), :id)
         order by m.settled_at desc, m.id desc limit :limit"""),
-        limit=limit, at=before[0] if before else "infinity", id=before[1] if before else 0,
-    )  # fmt: skip
+        limit=limit,
+        at=before[0] if before else "infinity",
+        id=before[1] if before else 0,
+    )
     return [_message(row) for row in rows]
 
 

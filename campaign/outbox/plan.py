@@ -47,10 +47,15 @@ def add(tx: Transaction, plan: Plan) -> int | None:
     """
     message_id: int | None = tx.execute(
         text(_INSERT),
-        kind=str(plan.kind), lane=str(plan.lane), due_at=plan.due_at, signature_id=plan.signature_id,
-        petition_id=plan.petition_id, account_id=plan.account_id, about_id=plan.about_id,
+        kind=str(plan.kind),
+        lane=str(plan.lane),
+        due_at=plan.due_at,
+        signature_id=plan.signature_id,
+        petition_id=plan.petition_id,
+        account_id=plan.account_id,
+        about_id=plan.about_id,
         planned_at=plan.planned_at or plan.due_at,
-    ).scalar_one_or_none()  # fmt: skip
+    ).scalar_one_or_none()
     if message_id is not None:
         tx.nudge(plan.lane)
     return message_id
@@ -126,8 +131,10 @@ def cancel_for(tx: Transaction, signature_ids: list[int], *, reason: str, now: d
                 select b.id from blast b
                 where b.started_at is not null and b.cancelled_at is null
                     and b.petition_id in (select s.petition_id from signature s where s.id = any(:ids)))))"""),
-        ids=signature_ids, reason=reason, now=now,
-    ).rowcount  # fmt: skip
+        ids=signature_ids,
+        reason=reason,
+        now=now,
+    ).rowcount
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,9 @@ def newest(tx: Transaction, *, before: int | None, limit: int) -> list[Suppressi
     """All suppressions, lifted ones too, the newest first; older than ``before``."""
     rows = tx.execute(
         text(f"{_SELECT} where s.id < :before order by s.id desc limit :limit"),
-        before=before if before is not None else 2**63 - 1, limit=limit,
-    )  # fmt: skip
+        before=before if before is not None else 2**63 - 1,
+        limit=limit,
+    )
     return [Suppression(**row._asdict()) for row in rows]
 
 
@@ -79,8 +80,9 @@ def lift(tx: Transaction, suppression_id: int, *, now: datetime) -> bytes | None
     """Lift a suppression; returns the keyed hash of its address, None if it is not in force."""
     key = tx.execute(
         text("update suppression set lifted_at = :now where id = :id and lifted_at is null returning address_key"),
-        id=suppression_id, now=now,
-    ).scalar_one_or_none()  # fmt: skip
+        id=suppression_id,
+        now=now,
+    ).scalar_one_or_none()
     return None if key is None else bytes(key)
 
 

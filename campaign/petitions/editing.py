@@ -64,9 +64,15 @@ def _listed(
 ) -> DeskPetition:
     shown = nearest(texts, locale, petition.default_locale)
     return DeskPetition(
-        slug=petition.slug, state=petition.state, title=shown.title, locale=shown.locale, count=petition.count,
-        goal=petition.goal, next_at=ahead.next_at, waiting=ahead.waiting,
-    )  # fmt: skip
+        slug=petition.slug,
+        state=petition.state,
+        title=shown.title,
+        locale=shown.locale,
+        count=petition.count,
+        goal=petition.goal,
+        next_at=ahead.next_at,
+        waiting=ahead.waiting,
+    )
 
 
 def settings(runtime: Runtime, petition_id: int) -> PetitionSettings:
@@ -89,10 +95,14 @@ def save_settings(runtime: Runtime, slug: str, petition_id: int, new: PetitionSe
     """
     _check(new)
     clean = PetitionSettings(
-        default_locale=new.default_locale, author=new.author.strip(), on_behalf_of=new.on_behalf_of.strip(),
-        sender_name=new.sender_name.strip(), fixed_goal=new.fixed_goal, milestones=new.milestones,
+        default_locale=new.default_locale,
+        author=new.author.strip(),
+        on_behalf_of=new.on_behalf_of.strip(),
+        sender_name=new.sender_name.strip(),
+        fixed_goal=new.fixed_goal,
+        milestones=new.milestones,
         milestone_policy=new.milestone_policy,
-    )  # fmt: skip
+    )
 
     def work(tx: Transaction) -> None:
         if new.default_locale not in petition_settings.text_locales(tx, petition_id):

@@ -8,9 +8,28 @@ import nh3
 from markdown_it import MarkdownIt
 
 TAGS: Final = {
-    "p", "br", "hr", "h2", "h3", "h4", "strong", "em", "ul", "ol", "li", "blockquote", "a", "code", "pre",
-    "table", "thead", "tbody", "tr", "th", "td",
-}  # fmt: skip
+    "p",
+    "br",
+    "hr",
+    "h2",
+    "h3",
+    "h4",
+    "strong",
+    "em",
+    "ul",
+    "ol",
+    "li",
+    "blockquote",
+    "a",
+    "code",
+    "pre",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+}
 SCHEMES: Final = {"http", "https", "mailto"}
 
 MAX_BODY: Final = 100_000
@@ -22,7 +41,7 @@ PARSER: Final = MarkdownIt("commonmark", {"html": False, "linkify": False}).enab
 def to_html(markdown: str, *, own_links: Collection[str] = ()) -> str:
     """Safe HTML for pages and mails; scripts, forms, images, styles and odd link schemes do not survive.
 
-    A first-level heading becomes a second-level one, for the title of a page stands above it.
+    A first-level heading becomes a second-level one, since the title of a page is above it.
 
     Args:
         markdown: as written.

@@ -31,7 +31,7 @@ def may_organise(runtime: Runtime, account: Account, slug: str) -> int:
 
 @dataclass(frozen=True)
 class Member:
-    """Somebody who organises a petition."""
+    """An organiser of a petition."""
 
     account: Account
     role: str
@@ -63,9 +63,13 @@ def share(runtime: Runtime, slug: str, email: str, *, by: Account) -> None:
     def work(tx: Transaction) -> None:
         account_queries.add_member(tx, petition_id, found.id)
         audit.add(
-            tx, action="petition.share", subject="petition", subject_id=petition_id, account_id=by.id,
+            tx,
+            action="petition.share",
+            subject="petition",
+            subject_id=petition_id,
+            account_id=by.id,
             detail={"member": found.id},
-        )  # fmt: skip
+        )
 
     runtime.store.transact(work)
 
@@ -75,7 +79,7 @@ def unshare(runtime: Runtime, slug: str, account_id: int, *, by: Account) -> Non
 
     Raises:
         NotFoundError: the petition is not the actor's.
-        ConflictError: nobody would be left.
+        ConflictError: no organiser would be left.
     """
     petition_id = may_organise(runtime, by, slug)
 
@@ -84,8 +88,12 @@ def unshare(runtime: Runtime, slug: str, account_id: int, *, by: Account) -> Non
             raise ConflictError("a petition needs at least one organiser")
         account_queries.remove_member(tx, petition_id, account_id)
         audit.add(
-            tx, action="petition.unshare", subject="petition", subject_id=petition_id, account_id=by.id,
+            tx,
+            action="petition.unshare",
+            subject="petition",
+            subject_id=petition_id,
+            account_id=by.id,
             detail={"member": account_id},
-        )  # fmt: skip
+        )
 
     runtime.store.transact(work)

@@ -153,9 +153,15 @@ def _new_text(locale: str, draft: Draft) -> queries.NewText:
     body = draft.body.replace("\r\n", "\n").strip()
     title, addressed_to, summary = draft.title.strip(), draft.addressed_to.strip(), draft.summary.strip()
     return queries.NewText(
-        locale=locale, title=title, summary=summary, addressed_to=addressed_to, body_markdown=body,
-        body_html=to_html(body), hash=text_hash(title, addressed_to, body), byline=draft.byline.strip(),
-    )  # fmt: skip
+        locale=locale,
+        title=title,
+        summary=summary,
+        addressed_to=addressed_to,
+        body_markdown=body,
+        body_html=to_html(body),
+        hash=text_hash(title, addressed_to, body),
+        byline=draft.byline.strip(),
+    )
 
 
 @dataclass(frozen=True)
@@ -222,11 +228,15 @@ def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft], *, o
         petition_id = queries.add(
             tx,
             queries.NewPetition(
-                slug=new.slug, default_locale=new.default_locale, author=new.author.strip(),
-                on_behalf_of=new.on_behalf_of.strip(), sender_name=new.sender_name.strip(), fixed_goal=new.fixed_goal,
+                slug=new.slug,
+                default_locale=new.default_locale,
+                author=new.author.strip(),
+                on_behalf_of=new.on_behalf_of.strip(),
+                sender_name=new.sender_name.strip(),
+                fixed_goal=new.fixed_goal,
                 key=sealed,
             ),
-        )  # fmt: skip
+        )
         for locale, draft in drafts.items():
             queries.add_text(tx, petition_id, _new_text(locale, draft))
         if owner_id is not None:
@@ -241,7 +251,7 @@ def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft], *, o
 
 
 def give(runtime: Runtime, slug: str, account_id: int) -> None:
-    """Let an account own a petition, if nobody organises it yet; for the command line and the example.
+    """Let an account own a petition, if it has no organiser yet; for the command line and the example.
 
     Raises:
         NotFoundError: no such petition.
@@ -281,9 +291,13 @@ def edit_text(runtime: Runtime, slug: str, locale: str, draft: Draft, *, by: int
     def work(tx: Transaction) -> None:
         text_id = queries.add_text(tx, opened.petition.id, new)
         audit.add(
-            tx, action="petition.edit_text", subject="petition", subject_id=opened.petition.id,
-            account_id=by, detail={"text_version": text_id, "locale": locale},
-        )  # fmt: skip
+            tx,
+            action="petition.edit_text",
+            subject="petition",
+            subject_id=opened.petition.id,
+            account_id=by,
+            detail={"text_version": text_id, "locale": locale},
+        )
 
     runtime.store.transact(work)
     forget(runtime, slug)

@@ -26,10 +26,18 @@ class Stored:
 
 def _petition(row: Row[tuple[object, ...]]) -> Petition:
     return Petition(
-        id=row.id, slug=row.slug, state=PetitionState(row.state), default_locale=row.default_locale, author=row.author,
-        on_behalf_of=row.on_behalf_of, sender_name=row.sender_name, fixed_goal=row.fixed_goal, count=row.signatures,
-        published_at=row.published_at, closed_at=row.closed_at,
-    )  # fmt: skip
+        id=row.id,
+        slug=row.slug,
+        state=PetitionState(row.state),
+        default_locale=row.default_locale,
+        author=row.author,
+        on_behalf_of=row.on_behalf_of,
+        sender_name=row.sender_name,
+        fixed_goal=row.fixed_goal,
+        count=row.signatures,
+        published_at=row.published_at,
+        closed_at=row.closed_at,
+    )
 
 
 def _sealed(row: Row[tuple[object, ...]]) -> Sealed | None:
@@ -41,10 +49,18 @@ _TEXT = "id, locale, version, title, summary, addressed_to, byline, body_markdow
 
 def _text(row: Row[tuple[object, ...]]) -> TextVersion:
     return TextVersion(
-        id=row.id, locale=row.locale, version=row.version, title=row.title, summary=row.summary,
-        addressed_to=row.addressed_to, body_markdown=row.body_markdown, body_html=row.body_html, hash=row.hash,
-        created_at=row.created_at, byline=row.byline,
-    )  # fmt: skip
+        id=row.id,
+        locale=row.locale,
+        version=row.version,
+        title=row.title,
+        summary=row.summary,
+        addressed_to=row.addressed_to,
+        body_markdown=row.body_markdown,
+        body_html=row.body_html,
+        hash=row.hash,
+        created_at=row.created_at,
+        byline=row.byline,
+    )
 
 
 def by_slug(tx: Transaction, slug: str) -> Stored | None:
@@ -129,9 +145,15 @@ def add(tx: Transaction, new: NewPetition) -> int:
             data_key_id, data_key)
         values (:slug, 'draft', :default_locale, :author, :on_behalf_of, :sender_name, :fixed_goal, :key_id, :key)
         returning id"""),
-        slug=new.slug, default_locale=new.default_locale, author=new.author, on_behalf_of=new.on_behalf_of,
-        sender_name=new.sender_name, fixed_goal=new.fixed_goal, key_id=new.key.key_id, key=new.key.blob,
-    ).scalar_one()  # fmt: skip
+        slug=new.slug,
+        default_locale=new.default_locale,
+        author=new.author,
+        on_behalf_of=new.on_behalf_of,
+        sender_name=new.sender_name,
+        fixed_goal=new.fixed_goal,
+        key_id=new.key.key_id,
+        key=new.key.blob,
+    ).scalar_one()
     return petition_id
 
 
@@ -163,10 +185,16 @@ def add_text(tx: Transaction, petition_id: int, new: NewText) -> int:
             :byline, :body_markdown, :body_html, :hash
         from text_version where petition_id = :petition_id and locale = cast(:locale as varchar)
         returning id"""),
-        petition_id=petition_id, locale=new.locale, title=new.title, summary=new.summary,
-        addressed_to=new.addressed_to, byline=new.byline, body_markdown=new.body_markdown, body_html=new.body_html,
+        petition_id=petition_id,
+        locale=new.locale,
+        title=new.title,
+        summary=new.summary,
+        addressed_to=new.addressed_to,
+        byline=new.byline,
+        body_markdown=new.body_markdown,
+        body_html=new.body_html,
         hash=new.hash,
-    ).scalar_one()  # fmt: skip
+    ).scalar_one()
     return text_id
 
 
@@ -193,8 +221,11 @@ def consent_id(tx: Transaction, *, purpose: str, locale: str, wording: str, dige
         text("""
         insert into consent_text (purpose, locale, text, hash) values (:purpose, :locale, :text, :hash)
         on conflict (hash) do nothing"""),
-        purpose=purpose, locale=locale, text=wording, hash=digest,
-    )  # fmt: skip
+        purpose=purpose,
+        locale=locale,
+        text=wording,
+        hash=digest,
+    )
     return int(tx.execute(text("select id from consent_text where hash = :hash"), hash=digest).scalar_one())
 
 
@@ -205,8 +236,10 @@ def wrapped_otherwise(tx: Transaction, *, key_id: str, after: int, limit: int) -
         select id, data_key_id, data_key from petition
         where data_key is not null and data_key_id <> :key_id and id > :after
         order by id limit :limit for update"""),
-        key_id=key_id, after=after, limit=limit,
-    )  # fmt: skip
+        key_id=key_id,
+        after=after,
+        limit=limit,
+    )
     return [(row.id, Sealed(row.data_key_id, bytes(row.data_key))) for row in rows]
 
 
@@ -214,5 +247,7 @@ def rewrap(tx: Transaction, petition_id: int, key: Sealed) -> None:
     """Store a petition's data key under another instance key."""
     tx.execute(
         text("update petition set data_key_id = :key_id, data_key = :key where id = :id and data_key is not null"),
-        id=petition_id, key_id=key.key_id, key=key.blob,
-    )  # fmt: skip
+        id=petition_id,
+        key_id=key.key_id,
+        key=key.blob,
+    )

@@ -88,7 +88,7 @@ class Tokens:
         return self.issuer(purpose)(row_id, nonce).decode("ascii")
 
     def issuer(self, purpose: Purpose) -> "Issuer":
-        """:meth:`issue` for one purpose: for whoever makes many."""
+        """:meth:`issue` for one purpose, for making many."""
         return Issuer(self._macs[purpose])
 
     def read(self, purpose: Purpose, token: str) -> Claim:

@@ -201,7 +201,7 @@ class _Batch:
         return "new"
 
     def _tell_owner(self, asked: SignUp, kind: MessageKind, recipient: int, confirmed: Sequence[int]) -> str:
-        # The owner of a mailbox hears of a repeated sign-up once a month at most, whoever repeats it.
+        # The owner of a mailbox hears of a repeated sign-up once a month at most.
         if not any((signature_id, kind) in self._told for signature_id in confirmed):
             self._plan(asked.request, kind, recipient, asked.opened.petition.id)
         return str(kind)
@@ -281,7 +281,7 @@ class _Batch:
         """Write everything that was decided."""
         tx = self.tx
         if self._granted:
-            # Before the signatures: whoever types a code locks its tries first as well.
+            # Before the signatures: checking a code locks its tries first as well.
             code_tries.grant(tx, self._granted)
         if self._new:
             admission_queries.add(tx, list(self._new.values()))

@@ -79,11 +79,23 @@ def pending(tx: Transaction, places: Collection[Place]) -> list[Present]:
 
 
 _COLUMN_TYPES: Final = {
-    "id": "bigint", "petition_id": "int", "text_version_id": "int", "consent_id": "int", "updates_consent_id": "int",
-    "locale": "text", "country": "text", "show_name": "boolean", "wants_updates": "boolean", "nonce": "bytea",
-    "address_index": "bytea", "person_index": "bytea", "address": "bytea", "name": "bytea", "reason": "bytea",
+    "id": "bigint",
+    "petition_id": "int",
+    "text_version_id": "int",
+    "consent_id": "int",
+    "updates_consent_id": "int",
+    "locale": "text",
+    "country": "text",
+    "show_name": "boolean",
+    "wants_updates": "boolean",
+    "nonce": "bytea",
+    "address_index": "bytea",
+    "person_index": "bytea",
+    "address": "bytea",
+    "name": "bytea",
+    "reason": "bytea",
     "requested_at": "timestamptz",
-}  # fmt: skip
+}
 _NAMES: Final = ", ".join(_COLUMN_TYPES)
 _ROWS: Final = "unnest({}) as n({})".format(
     ", ".join(f"cast(:{name} as {kind}[])" for name, kind in _COLUMN_TYPES.items()), _NAMES

@@ -69,7 +69,7 @@ def find(runtime: Runtime, tx: Transaction, purpose: Purpose, token: str, *, loc
 
 
 def look_up_confirmation(runtime: Runtime, token: str) -> Confirmation:
-    """What the confirm page shows; changes nothing, whoever fetches it.
+    """What the confirm page shows; changes nothing.
 
     Raises:
         TokenRefusedError: one kind answer for every token that does not work.
@@ -80,9 +80,7 @@ def look_up_confirmation(runtime: Runtime, token: str) -> Confirmation:
         opened = by_id(runtime, tx, row.petition_id)
         _check_open(runtime, opened, row)
         shown = opened.text_for(row.locale)
-        return Confirmation(
-            opened.petition.slug, shown.title, row.locale, row.state, row.wants_updates, row.show_name
-        )  # fmt: skip
+        return Confirmation(opened.petition.slug, shown.title, row.locale, row.state, row.wants_updates, row.show_name)
 
     return runtime.store.transact(work)
 
@@ -143,7 +141,7 @@ def _free_seat(tx: Transaction, row: Signature) -> int:
 def _thank_you(row: Signature, now: datetime) -> outbox_plan.Plan:
     return outbox_plan.Plan(
         kind=MessageKind.THANK_YOU, lane=Lane.URGENT, due_at=now, signature_id=row.id, petition_id=row.petition_id
-    )  # fmt: skip
+    )
 
 
 def confirm_with_code(runtime: Runtime, slug: str, *, code: str, ref: str = "", email: str = "") -> Confirmed:

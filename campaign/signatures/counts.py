@@ -73,9 +73,14 @@ def _explain(tx: Transaction, change: Change, *, recounted: int, now: datetime) 
         text("""
         insert into count_change (petition_id, at, confirmed, withdrawn, removed, recounted, count)
         values (:id, :now, :confirmed, :withdrawn, :removed, :recounted, :count)"""),
-        id=change.petition_id, now=now, confirmed=change.confirmed, withdrawn=change.withdrawn,
-        removed=change.removed, recounted=recounted, count=change.after,
-    )  # fmt: skip
+        id=change.petition_id,
+        now=now,
+        confirmed=change.confirmed,
+        withdrawn=change.withdrawn,
+        removed=change.removed,
+        recounted=recounted,
+        count=change.after,
+    )
 
 
 def recount(tx: Transaction, petition_id: int, *, now: datetime) -> int:

@@ -38,7 +38,7 @@ BOM = "\ufeff"
 
 @dataclass(frozen=True)
 class Wording:
-    """The words of the file in the language of whoever asks for it."""
+    """The words of the file in the language of the user."""
 
     heads: tuple[str, str, str, str, str, str]
     """Number, name, country code, country, confirmed on (UTC), reason."""
@@ -62,9 +62,13 @@ def signatures_csv(runtime: Runtime, petition_id: int, words: Wording, *, hidden
 
     def begin(tx: Transaction) -> Opened:
         audit.add(
-            tx, action="petition.export", subject="petition", subject_id=petition_id, account_id=by.id,
+            tx,
+            action="petition.export",
+            subject="petition",
+            subject_id=petition_id,
+            account_id=by.id,
             detail={"hidden": hidden},
-        )  # fmt: skip
+        )
         return petitions.by_id(runtime, tx, petition_id)
 
     # The entry is written before the first byte leaves, whatever becomes of the download.
@@ -94,6 +98,6 @@ def _cells(opened: Opened, row: lists.Listed, number: int, words: Wording) -> li
     if row.show_name and opened.key is not None:
         name = queries.open_field(opened.key, row.id, "name", row.name) or ""
         reason = queries.open_field(opened.key, row.id, "reason", row.reason) or ""
-    # The day, not the second: whoever compares lists is not to find out who an anonymous signer is.
+    # The day, not the second: comparing lists must not reveal an anonymous signer.
     confirmed_on = row.confirmed_at.date().isoformat() if row.confirmed_at else ""
     return [str(number), name or words.anonymous, row.country, words.country(row.country), confirmed_on, reason]

@@ -59,8 +59,12 @@ def older(
         f"""
         select {_COLUMNS} from signature s
         where {_MATCHES} and (cast(:before as bigint) is null or s.id < :before) order by s.id desc limit :limit""",
-        petition_id=petition_id, state=state, country=country, before=before, limit=limit,
-    )  # fmt: skip
+        petition_id=petition_id,
+        state=state,
+        country=country,
+        before=before,
+        limit=limit,
+    )
 
 
 def newer(
@@ -70,20 +74,26 @@ def newer(
     found = _listed(
         tx,
         f"select {_COLUMNS} from signature s where {_MATCHES} and s.id > :after order by s.id limit :limit",
-        petition_id=petition_id, state=state, country=country, after=after, limit=limit,
-    )  # fmt: skip
+        petition_id=petition_id,
+        state=state,
+        country=country,
+        after=after,
+        limit=limit,
+    )
     return found[::-1]
 
 
 def of_mailbox(tx: Transaction, petition_id: int, address_index: bytes, *, limit: int) -> list[Listed]:
-    """The signatures of one mailbox in every state, newest first; erased ones can't be found any more."""
+    """The signatures of one mailbox in every state, newest first; erased ones can't be found."""
     return _listed(
         tx,
         f"""
         select {_COLUMNS} from signature s
         where s.petition_id = :petition_id and s.address_index = :address_index order by s.id desc limit :limit""",
-        petition_id=petition_id, address_index=address_index, limit=limit,
-    )  # fmt: skip
+        petition_id=petition_id,
+        address_index=address_index,
+        limit=limit,
+    )
 
 
 def load(tx: Transaction, petition_id: int, signature_id: int) -> Listed | None:
@@ -91,8 +101,9 @@ def load(tx: Transaction, petition_id: int, signature_id: int) -> Listed | None:
     found = _listed(
         tx,
         f"select {_COLUMNS} from signature s where s.petition_id = :petition_id and s.id = :id",
-        petition_id=petition_id, id=signature_id,
-    )  # fmt: skip
+        petition_id=petition_id,
+        id=signature_id,
+    )
     return found[0] if found else None
 
 
@@ -111,8 +122,10 @@ def confirmed_slice(tx: Transaction, petition_id: int, *, after: int, limit: int
         f"""
         select {_COLUMNS} from signature s
         where s.petition_id = :petition_id and s.state = 'confirmed' and s.id > :after order by s.id limit :limit""",
-        petition_id=petition_id, after=after, limit=limit,
-    )  # fmt: skip
+        petition_id=petition_id,
+        after=after,
+        limit=limit,
+    )
 
 
 def remove(tx: Transaction, signature_id: int, petition_id: int, *, reason: str, now: datetime) -> bool:
@@ -125,27 +138,32 @@ def remove(tx: Transaction, signature_id: int, petition_id: int, *, reason: str,
             text("""
             update signature set state = 'removed', ended_at = :now, ended_reason = :reason
             where id = :id and petition_id = :petition_id and state = 'confirmed'"""),
-            id=signature_id, petition_id=petition_id, reason=reason, now=now,
+            id=signature_id,
+            petition_id=petition_id,
+            reason=reason,
+            now=now,
         ).rowcount
         == 1
-    )  # fmt: skip
+    )
 
 
 def restore(tx: Transaction, signature_id: int, petition_id: int, *, slot: int | None) -> bool:
     """Bring a removed signature back; False if it is not removed.
 
     Raises:
-        DuplicateError: the same person signed again meanwhile, or somebody took the place at the mailbox just now.
+        DuplicateError: the same person signed again meanwhile, or the place at the mailbox was just taken.
     """
     return (
         tx.execute(
             text("""
             update signature set state = 'confirmed', ended_at = null, ended_reason = null, mailbox_slot = :slot
             where id = :id and petition_id = :petition_id and state = 'removed'"""),
-            id=signature_id, petition_id=petition_id, slot=slot,
+            id=signature_id,
+            petition_id=petition_id,
+            slot=slot,
         ).rowcount
         == 1
-    )  # fmt: skip
+    )
 
 
 PER_PAGE = 50
@@ -212,14 +230,10 @@ def page(
     def work(tx: Transaction) -> Page:
         opened = petitions.by_id(runtime, tx, petition_id)
         if after is not None:
-            found = newer(
-                tx, petition_id, state=state, country=wanted.country, after=after, limit=PER_PAGE + 1
-            )  # fmt: skip
+            found = newer(tx, petition_id, state=state, country=wanted.country, after=after, limit=PER_PAGE + 1)
             shown, more_newer, more_older = found[-PER_PAGE:], len(found) > PER_PAGE, True
         else:
-            found = older(
-                tx, petition_id, state=state, country=wanted.country, before=before, limit=PER_PAGE + 1
-            )  # fmt: skip
+            found = older(tx, petition_id, state=state, country=wanted.country, before=before, limit=PER_PAGE + 1)
             shown, more_newer, more_older = found[:PER_PAGE], before is not None, len(found) > PER_PAGE
         lines = _lines(opened, shown)
         return Page(
@@ -240,11 +254,20 @@ def _line(key: DataKey | None, row: Listed) -> Line:
         return "" if key is None else queries.open_field(key, row.id, column, blob) or ""
 
     return Line(
-        id=row.id, state=row.state, name=clear("name", row.name), email=clear("address", row.address),
-        reason=clear("reason", row.reason), country=row.country, locale=row.locale, show_name=row.show_name,
-        wants_updates=row.wants_updates, requested_at=row.requested_at, confirmed_at=row.confirmed_at,
-        ended_at=row.ended_at, ended_reason=row.ended_reason,
-    )  # fmt: skip
+        id=row.id,
+        state=row.state,
+        name=clear("name", row.name),
+        email=clear("address", row.address),
+        reason=clear("reason", row.reason),
+        country=row.country,
+        locale=row.locale,
+        show_name=row.show_name,
+        wants_updates=row.wants_updates,
+        requested_at=row.requested_at,
+        confirmed_at=row.confirmed_at,
+        ended_at=row.ended_at,
+        ended_reason=row.ended_reason,
+    )
 
 
 def search(runtime: Runtime, petition_id: int, email: str) -> tuple[Line, ...]:

@@ -86,13 +86,24 @@ def _own_page(runtime: Runtime, tx: Transaction, row: Signature) -> OwnPage:
         return queries.open_field(key, row.id, column, blob) or ""
 
     return OwnPage(
-        slug=opened.petition.slug, title=opened.text_for(row.locale).title, locale=row.locale, state=row.state,
-        name=clear("name", row.name), email=clear("address", row.address), country=row.country,
-        reason=clear("reason", row.reason), show_name=row.show_name, wants_updates=row.wants_updates,
-        requested_at=row.requested_at, confirmed_at=row.confirmed_at, ended_at=row.ended_at,
-        updates_changed_at=row.updates_changed_at, text=signed,
-        consent=Consent(*consents[row.consent_id]), updates_consent=Consent(*updates) if updates else None,
-    )  # fmt: skip
+        slug=opened.petition.slug,
+        title=opened.text_for(row.locale).title,
+        locale=row.locale,
+        state=row.state,
+        name=clear("name", row.name),
+        email=clear("address", row.address),
+        country=row.country,
+        reason=clear("reason", row.reason),
+        show_name=row.show_name,
+        wants_updates=row.wants_updates,
+        requested_at=row.requested_at,
+        confirmed_at=row.confirmed_at,
+        ended_at=row.ended_at,
+        updates_changed_at=row.updates_changed_at,
+        text=signed,
+        consent=Consent(*consents[row.consent_id]),
+        updates_consent=Consent(*updates) if updates else None,
+    )
 
 
 def export(runtime: Runtime, token: str) -> dict[str, object]:
@@ -112,18 +123,29 @@ def export(runtime: Runtime, token: str) -> dict[str, object]:
     return {
         "petition": {"slug": page.slug, "title": page.title},
         "signature": {
-            "state": str(page.state), "name": page.name, "email": page.email, "country": page.country,
-            "reason": page.reason, "show_name": page.show_name, "wants_updates": page.wants_updates,
-            "language": page.locale, "requested_at": moment(page.requested_at),
-            "confirmed_at": moment(page.confirmed_at), "ended_at": moment(page.ended_at),
+            "state": str(page.state),
+            "name": page.name,
+            "email": page.email,
+            "country": page.country,
+            "reason": page.reason,
+            "show_name": page.show_name,
+            "wants_updates": page.wants_updates,
+            "language": page.locale,
+            "requested_at": moment(page.requested_at),
+            "confirmed_at": moment(page.confirmed_at),
+            "ended_at": moment(page.ended_at),
             "updates_changed_at": moment(page.updates_changed_at),
         },
         "signed_text": {
-            "title": page.text.title, "language": page.text.locale, "version": page.text.version,
-            "addressed_to": page.text.addressed_to, "text": page.text.body_markdown, "sha256": page.text.hash.hex(),
+            "title": page.text.title,
+            "language": page.text.locale,
+            "version": page.text.version,
+            "addressed_to": page.text.addressed_to,
+            "text": page.text.body_markdown,
+            "sha256": page.text.hash.hex(),
         },
         "consents": {"sign": consent(page.consent), "updates": consent(page.updates_consent)},
-    }  # fmt: skip
+    }
 
 
 def _opened_row(runtime: Runtime, tx: Transaction, token: str) -> tuple[Opened, Signature]:
@@ -193,9 +215,13 @@ def correct(runtime: Runtime, token: str, *, name: str, country: str, reason: st
             for column, text in zip(("name", "reason"), cleaned, strict=True)
         ]
         queries.correct(
-            tx, row.id, name=sealed[0] or b"", person_index=person_index(key, canonical, cleaned[0]), country=country,
+            tx,
+            row.id,
+            name=sealed[0] or b"",
+            person_index=person_index(key, canonical, cleaned[0]),
+            country=country,
             reason=sealed[1],
-        )  # fmt: skip
+        )
 
     try:
         runtime.store.transact(work)
@@ -228,9 +254,9 @@ def _withdraw(tx: Transaction, row: Signature, *, now: datetime) -> None:
 
 
 def erase(runtime: Runtime, token: str) -> None:
-    """Erase name, address and reason for good. A confirmed signature goes on counting, anonymously.
+    """Erase name, address and reason for good. A confirmed signature still counts, anonymously.
 
-    A pending one is ended. Every link to the signature stops working; nothing is mailed any more.
+    A pending one is ended. Every link to the signature stops working; no more mail is sent.
 
     Raises:
         TokenRefusedError: the token does not work (as after an earlier erasure).

@@ -105,7 +105,7 @@ def by_id(tx: Transaction, signature_id: int, *, lock: bool = False) -> Signatur
 def with_code(tx: Transaction, petition_id: int, address_index: bytes) -> list[Signature]:
     """The signatures of a mailbox whose code was mailed, or is about to be; at most :data:`CODES`, the newest.
 
-    What the allowance held back has no code: it is known to nobody, so to type one is to guess.
+    What the allowance held back has no code: no code was sent, so any code is a guess.
     """
     found = tx.execute(
         text(f"""
@@ -124,7 +124,7 @@ def with_code(tx: Transaction, petition_id: int, address_index: bytes) -> list[S
 
 
 def confirm(tx: Transaction, signature_id: int, *, slot: int, method: str, now: datetime) -> bool:
-    """Confirm a pending signature; False if it was not pending any more.
+    """Confirm a pending signature; False if it is no longer pending.
 
     Raises:
         DuplicateError: ``uq_signature_mailbox_slot``: another person of this mailbox took the slot just now.
@@ -133,8 +133,11 @@ def confirm(tx: Transaction, signature_id: int, *, slot: int, method: str, now: 
         text("""
         update signature set state = 'confirmed', confirmed_at = :now, confirmed_by = :method, mailbox_slot = :slot
         where id = :id and state = 'pending'"""),
-        id=signature_id, slot=slot, method=method, now=now,
-    )  # fmt: skip
+        id=signature_id,
+        slot=slot,
+        method=method,
+        now=now,
+    )
     return changed.rowcount == 1
 
 
@@ -156,8 +159,11 @@ def end(tx: Transaction, signature_id: int, *, state: SignatureState, reason: st
         text("""
         update signature set state = :state, ended_at = :now, ended_reason = :reason, wants_updates = false
         where id = :id"""),
-        id=signature_id, state=str(state), reason=reason, now=now,
-    )  # fmt: skip
+        id=signature_id,
+        state=str(state),
+        reason=reason,
+        now=now,
+    )
 
 
 def erase(tx: Transaction, signature_ids: list[int], *, now: datetime) -> int:
@@ -190,8 +196,11 @@ def set_updates(
         update signature set wants_updates = :wants, updates_changed_at = :now,
             updates_consent_id = coalesce(:consent_id, updates_consent_id)
         where id = :id and wants_updates <> :wants"""),
-        id=signature_id, wants=wants_updates, consent_id=consent_id, now=now,
-    )  # fmt: skip
+        id=signature_id,
+        wants=wants_updates,
+        consent_id=consent_id,
+        now=now,
+    )
 
 
 def correct(
@@ -206,8 +215,12 @@ def correct(
         text("""
         update signature set name = :name, person_index = :person_index, country = :country, reason = :reason
         where id = :id"""),
-        id=signature_id, name=name, person_index=person_index, country=country, reason=reason,
-    )  # fmt: skip
+        id=signature_id,
+        name=name,
+        person_index=person_index,
+        country=country,
+        reason=reason,
+    )
 
 
 def recent_public(tx: Transaction, petition_id: int, *, limit: int) -> list[Signature]:
@@ -224,7 +237,7 @@ def recent_public(tx: Transaction, petition_id: int, *, limit: int) -> list[Sign
 
 
 def overdue(tx: Transaction, *, before: datetime, limit: int) -> list[int]:
-    """Pending signatures requested before a moment; locked, and skipped by whoever else looks."""
+    """Pending signatures requested before a moment; locked, and skipped by concurrent callers."""
     found = tx.execute(
         text("""
         select id from signature where state = 'pending' and requested_at < :before
@@ -241,8 +254,10 @@ def expire(tx: Transaction, signature_ids: list[int], *, reason: str, now: datet
         text("""
         update signature set state = 'expired', ended_at = :now, ended_reason = :reason
         where id = any(:ids) and state = 'pending'"""),
-        ids=signature_ids, reason=reason, now=now,
-    )  # fmt: skip
+        ids=signature_ids,
+        reason=reason,
+        now=now,
+    )
 
 
 def to_remind(tx: Transaction, *, before: datetime, after: datetime, limit: int) -> list[Signature]:
@@ -252,8 +267,10 @@ def to_remind(tx: Transaction, *, before: datetime, after: datetime, limit: int)
         select {_COLUMNS} from signature s
         where s.state = 'pending' and s.requested_at < :before and s.requested_at > :after and s.reminded_at is null
         order by s.requested_at limit :limit for update skip locked"""),
-        before=before, after=after, limit=limit,
-    )  # fmt: skip
+        before=before,
+        after=after,
+        limit=limit,
+    )
     return [_signature(row) for row in found]
 
 

@@ -22,17 +22,20 @@ def _locked(tx: Transaction, signature_id: int, petition_id: int) -> Signature:
     return row
 
 
-def _audit(
-    tx: Transaction, action: str, row: Signature, *, by: Account, reason: str | None = None
-) -> None:  # fmt: skip
+def _audit(tx: Transaction, action: str, row: Signature, *, by: Account, reason: str | None = None) -> None:
     audit.add(
-        tx, action=action, subject="signature", subject_id=row.id, petition_id=row.petition_id, account_id=by.id,
+        tx,
+        action=action,
+        subject="signature",
+        subject_id=row.id,
+        petition_id=row.petition_id,
+        account_id=by.id,
         detail={} if reason is None else {"reason": reason},
-    )  # fmt: skip
+    )
 
 
 def hide_name(runtime: Runtime, petition_id: int, signature_id: int, *, by: Account) -> None:
-    """Take a name and its reason off the public page; the signature goes on counting. Only its signer may show it.
+    """Take a name and its reason off the public page; the signature still counts. Only its signer may show it.
 
     Raises:
         NotFoundError: it is not a signature of this petition.
@@ -53,7 +56,7 @@ def remove(runtime: Runtime, petition_id: int, signature_id: int, *, reason: str
     Raises:
         NotFoundError: it is not a signature of this petition.
         InvalidInputError: ``{"reason": …}``: not one of :data:`REASONS`.
-        ConflictError: it is not confirmed (any more).
+        ConflictError: it is not confirmed.
     """
     if reason not in REASONS:
         raise InvalidInputError({"reason": "unknown" if reason else "missing"})
@@ -97,7 +100,7 @@ def restore(runtime: Runtime, petition_id: int, signature_id: int, *, by: Accoun
 
 def _free_seat(tx: Transaction, row: Signature) -> int | None:
     if row.address_index is None:
-        # Erased: nobody can be told apart any more, so there is no seat to take.
+        # Erased: people can't be told apart, so there is no seat to take.
         return None
     used = queries.used_slots(tx, row.petition_id, row.address_index)
     free = [seat for seat in range(1, MAILBOX_SEATS + 1) if seat not in used]

@@ -116,7 +116,7 @@ def request_signature(
         form: as typed.
         network: the IP address it came from; hashed, never stored.
         text_version_id: the text that was on the page, from its stamp; the newest one if not given.
-        trapped: the form's hidden field was filled in; the request will be refused, unseen by whoever sent it.
+        trapped: the form's hidden field was filled in; the request will be refused, without the sender noticing.
 
     Raises:
         NotFoundError: no such petition.
@@ -250,7 +250,7 @@ class Sent:
 
 
 def as_text(ref: bytes) -> str:
-    """A reference as it stands in the address of a page: 22 characters."""
+    """A reference as in the address of a page: 22 characters."""
     return base64.urlsafe_b64encode(ref).rstrip(b"=").decode()
 
 

@@ -96,9 +96,14 @@ def check(runtime: Runtime, form: SignForm) -> Checked:
     if problems or not isinstance(address, addresses.Address):
         raise InvalidInputError(problems)
     return Checked(
-        name=str(name), address=address, country=form.country, reason=str(reason), show_name=form.show_name,
-        wants_updates=form.wants_updates, locale=form.locale if form.locale in LANGUAGES else LANGUAGES[0],
-    )  # fmt: skip
+        name=str(name),
+        address=address,
+        country=form.country,
+        reason=str(reason),
+        show_name=form.show_name,
+        wants_updates=form.wants_updates,
+        locale=form.locale if form.locale in LANGUAGES else LANGUAGES[0],
+    )
 
 
 def person_index(key: DataKey, canonical: str, name: str) -> bytes:

@@ -46,8 +46,9 @@ def funnel(tx: Transaction, petition_id: int, *, since: datetime) -> Funnel:
                 order by greatest(extract(epoch from confirmed_at - requested_at), 0) / 60)
                 filter (where confirmed_at is not null) as minutes_to_confirmed
         from asked"""),
-        id=petition_id, since=since,
-    ).one()  # fmt: skip
+        id=petition_id,
+        since=since,
+    ).one()
     return Funnel(**row._asdict())
 
 
@@ -69,8 +70,11 @@ def per_bucket(
             text(f"""
             select date_trunc(:unit, {column}, :zone) as begin, count(*) as n from signature
             where petition_id = :id and {column} >= :since group by 1"""),
-            unit=unit, zone=zone, id=petition_id, since=since,
-        )  # fmt: skip
+            unit=unit,
+            zone=zone,
+            id=petition_id,
+            since=since,
+        )
         found.append({row.begin: row.n for row in rows})
     return found[0], found[1]
 

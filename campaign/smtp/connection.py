@@ -86,7 +86,7 @@ class Connection:
         self._try_next_address("no address")
 
     def expect(self, phase: Phase, handler: Handler) -> None:
-        """Say who takes the next reply that nobody is to take yet."""
+        """Set the receiver of the next unassigned reply."""
         if not self.expected:
             self._set_deadline(phase)
         self.expected.append((phase, handler))
@@ -154,7 +154,7 @@ class Connection:
                 if patience:
                     self._socket.recv(512)
             except OSError:
-                # The other side left first; there is nobody to be polite to.
+                # The other side left first; no QUIT is needed.
                 pass
         self._socket.close()
         self._socket = None

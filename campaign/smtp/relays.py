@@ -96,7 +96,7 @@ class RelayTransport:
         while relays and not work.is_done:
             failures, held = self._pass(relays, work, on_submit)
             for error in failures:
-                # A person is needed only if no relay would mend by itself.
+                # An operator is needed only if no relay would recover by itself.
                 failure = error if failure is None or failure.permanent else failure
             if held and self._clock() <= until:
                 time.sleep(_TURN)

@@ -229,7 +229,7 @@ class Session:
         if reply.code == 354 and transfer.refusal is None:
             self._submit_with_next(transfer)
         elif reply.code == 354:
-            # RFC 2920 section 3.1: DATA was let in although nobody is to get it; an empty message ends it.
+            # RFC 2920 section 3.1: DATA was accepted without a recipient; an empty message ends it.
             self.connection.expect(Phase.DATA, lambda _: self._refused())
             self.connection.write(b".\r\n")
         else:

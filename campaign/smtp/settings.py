@@ -157,7 +157,7 @@ class SmtpSettings:
 
 
 def unknown_in(options: dict[str, str]) -> set[str]:
-    """Options of a URL that nobody reads."""
+    """Unknown options of a URL."""
     return options.keys() - OPTIONS
 
 

@@ -53,7 +53,7 @@ class SmtpTransport:
         try:
             delivery.run()
         finally:
-            # Left to do only if something was raised; and what is still being opened is not needed any more.
+            # Left to do only if something was raised; and connections still being opened are not needed.
             for session in self._sessions:
                 if session.is_working or session.is_opening:
                     session.connection.close()

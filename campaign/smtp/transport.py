@@ -20,7 +20,7 @@ class Result(StrEnum):
     PERMANENT = "permanent"
     """Refused; trying again will not help."""
     UNCERTAIN = "uncertain"
-    """The final dot may have arrived and no answer came: nobody can know, so never send it again blindly."""
+    """The final dot may have arrived and no answer came: the outcome is unknown; it is never resent by itself."""
 
 
 class Phase(StrEnum):

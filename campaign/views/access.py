@@ -21,26 +21,26 @@ class Access(StrEnum):
     """The rules a route can declare."""
 
     PUBLIC = "public"
-    """Anyone; nothing about a person is shown."""
+    """Anyone; no personal data is shown."""
 
     TOKEN = "token"  # noqa: S105 - the name of a rule
-    """Whoever holds the signed link; the use case reads the token."""
+    """The holder of the signed link; the use case reads the token."""
 
     MAILBOX = "mailbox"
     """Anyone who reaches this machine, and only while mail stays in the local mail server."""
 
     ORGANISER = "organiser"
-    """Whoever is signed in; a page of one petition (``<slug>``) is there for its organisers and for admins only."""
+    """Signed-in users; a page of one petition (``<slug>``) is there for its organisers and for admins only."""
 
     ADMIN = "admin"
     """Admins; for an organiser such a page is not there."""
 
     METRICS = "metrics"
-    """This machine itself, or whoever has the token of COUNTERSIGN_METRICS_TOKEN."""
+    """This machine, or a client with the token of COUNTERSIGN_METRICS_TOKEN."""
 
 
 def allow(rule: Access) -> Callable[[View], View]:
-    """Declare the access rule of a view; stands under its route decorators."""
+    """Declare the access rule of a view; goes below its route decorators."""
 
     def mark(view: View) -> View:
         setattr(view, MARK, rule)
@@ -93,7 +93,7 @@ def _only_this_machine_or_token() -> None:
     if token and hmac.compare_digest(sent.encode(), f"Bearer {token}".encode()):
         return
     proxied = any(name in request.headers for name in FORWARDED)
-    if not proxied and ipaddress.ip_address(request.remote_addr or "0.0.0.0").is_loopback:  # noqa: S104 - nobody's
+    if not proxied and ipaddress.ip_address(request.remote_addr or "0.0.0.0").is_loopback:  # noqa: S104 - a placeholder
         return
     if token:
         abort(Response("A bearer token is needed.\n", 401, {"WWW-Authenticate": "Bearer"}, mimetype="text/plain"))

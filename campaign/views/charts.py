@@ -12,7 +12,7 @@ _STEPS = (1, 2, 3, 4, 5, 6, 8)
 
 @dataclass(frozen=True)
 class Bar:
-    """One bucket: where it stands, and how high its two values are, in units of the drawing."""
+    """One bucket: its position, and how high its two values are, in units of the drawing."""
 
     x: float
     label: str
@@ -56,11 +56,15 @@ def chart(buckets: Sequence[tuple[str, int, int]]) -> Chart:
     top = axis_top(max((max(back, front) for _, back, front in buckets), default=1))
     bars = tuple(
         Bar(
-            x=10.0 * index, label=label, back=back, front=front, back_height=round(TOP * back / top, 2),
+            x=10.0 * index,
+            label=label,
+            back=back,
+            front=front,
+            back_height=round(TOP * back / top, 2),
             front_height=round(TOP * front / top, 2),
         )
         for index, (label, back, front) in enumerate(buckets)
-    )  # fmt: skip
+    )
     # Only whole numbers of people stand on the axis.
     middle = [(top // 2, TOP / 2)] if top % 2 == 0 else []
     return Chart(bars, ((top, 0.0), *middle, (0, TOP)))

@@ -79,7 +79,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _without_slash() -> str | None:
-    """The address that was meant, if only a slash too many stands at its end, as mail programs and people add them."""
+    """The address that was meant, without a trailing slash, which mail programs and people add."""
     path, adapter = request.path.removesuffix("/"), request_ctx.url_adapter
     if path == request.path or request.method not in {"GET", "HEAD"} or adapter is None:
         return None
@@ -123,7 +123,7 @@ def _conflict(error: ConflictError) -> Response:
 
 
 class Site(Flask):
-    """Flask, with a log that names the place of an error and not its text, which may quote what somebody typed."""
+    """Flask, with a log that names the place of an error and not its text, which may quote user input."""
 
     def log_exception(self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]) -> None:
         """Log type and places (file, line, function) of an unexpected error; no message, no values."""

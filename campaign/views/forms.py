@@ -100,7 +100,7 @@ def worded(problems: Mapping[str, str]) -> Problems:
 def from_elsewhere(own_origins: frozenset[str]) -> bool:
     """True if a browser says that another site made it send this form.
 
-    Stands in for a session token on pages that set no cookie: Sec-Fetch-Site where the browser sends it, else Origin.
+    Replaces a session token on pages that set no cookie: Sec-Fetch-Site where the browser sends it, else Origin.
     A program that sends neither is no victim of another site.
     """
     return is_foreign(request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin"), own_origins)

@@ -43,7 +43,7 @@ def keep_private(response: Response) -> Response:
 
 
 def without_referrer(response: Response) -> Response:
-    """For pages whose address is a token: private, and the address is told to nobody, not even to ourselves."""
+    """For pages whose address is a token: private, and sent in no Referer header, not even to this site."""
     response.headers["Referrer-Policy"] = "no-referrer"
     return keep_private(response)
 

@@ -63,7 +63,7 @@ def moment(when: datetime) -> Markup:
 
 
 def ago(when: datetime) -> Markup:
-    """A time relative to now ("2 hours ago"); the exact one stands in the element's title."""
+    """A time relative to now ("2 hours ago"); the exact one is in the element's title."""
     exact = f"{i18n.format_datetime(when.astimezone(UTC), language())} UTC"
     return _timed(when, i18n.format_ago(runtime().clock() - when, language()), title=exact)
 

@@ -20,7 +20,7 @@ CSRF_HEADER = "X-CSRF-Token"
 """The same for the requests of our own JavaScript modules."""
 
 ROOM = 5 * 1024 * 1024
-"""Bytes of a request of somebody signed in: four languages of 100,000 characters each, percent-encoded."""
+"""Bytes of a request of a signed-in user: four languages of 100,000 characters each, percent-encoded."""
 
 PARTS = 400
 """Fields of such a request: an audience may name every country."""
@@ -45,9 +45,14 @@ def cookie() -> str | None:
 def set_cookie(response: Response, value: str) -> Response:
     """Give a browser its session; RFC 6265bis section 4.1.3.2 says what ``__Host-`` demands."""
     response.set_cookie(
-        cookie_name(), value, max_age=sign_in.SESSION_LIFE, path="/", secure=_is_https(), httponly=True,
+        cookie_name(),
+        value,
+        max_age=sign_in.SESSION_LIFE,
+        path="/",
+        secure=_is_https(),
+        httponly=True,
         samesite="Lax",
-    )  # fmt: skip
+    )
     return keep_private(response)
 
 
@@ -58,7 +63,7 @@ def drop_cookie(response: Response) -> Response:
 
 
 def admit() -> Response | None:
-    """Let somebody signed in pass, check the token of a form, and answer in their language.
+    """Let signed-in users pass, check the token of a form, and answer in their language.
 
     Returns:
         None, or for anybody else the way to the sign-in page.

@@ -128,7 +128,7 @@ def test_invented_people_pass_the_rules_of_the_form_and_reach_nobody(world):
 def test_a_public_site_is_not_seeded_unless_that_is_meant(world, shell, tmp_path):
     slug = world.petition()
     key = tmp_path / "dkim.pem"
-    key.write_text("never read here")
+    key.write_text("-----BEGIN PRIVATE KEY-----\nnever read here\n")
     public = {"COUNTERSIGN_BASE_URL": "https://petitions.example.org", "COUNTERSIGN_DKIM_KEY_FILE": str(key)}
     command = ("seed", "--petition", slug, "--signatures", "3", "--confirmed")
 

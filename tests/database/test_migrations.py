@@ -79,7 +79,7 @@ ALL_ROWS = "select name, next_at::date::text, outcome from periodic_job where na
 
 def test_periodic_jobs_keep_their_history_under_the_names_of_their_tasks(empty_url):
     migrate.upgrade(empty_url)
-    downgrade(empty_url, "0003_job_names-1")
+    downgrade(empty_url, "0011-1")
     with psycopg.connect(empty_url) as connection:
         connection.execute(OLD_ROWS)
 
@@ -88,7 +88,7 @@ def test_periodic_jobs_keep_their_history_under_the_names_of_their_tasks(empty_u
         renamed = connection.execute(ALL_ROWS).fetchall()
         # A worker of the release before runs on.
         connection.execute("insert into periodic_job (name, next_at, outcome) values ('recount', '2026-05-03', '8')")
-    downgrade(empty_url, "0003_job_names-1")
+    downgrade(empty_url, "0011-1")
 
     assert renamed == [("signatures.recount", "2026-05-02", "7")]
     with psycopg.connect(empty_url) as connection:

@@ -153,13 +153,13 @@ GUARDS = (
     ),
     Guard(
         "F20", "the ticker finds requests that no worker was told of", "campaign/delivery/jobs.py",
-        "if self.lane is Lane.URGENT and sign_up_requests.is_waiting(tx):", "if not self:",
+        "if self.lane is Lane.URGENT and request_queries.is_waiting(tx):", "if not self:",
         "test_f20_while_redis_is_down_the_page_is_2xx_the_row_is_stored_and_the_mail_goes",
     ),
     Guard(
         "F21", "the ticker finds due mail in the database", "campaign/delivery/jobs.py",
-        "if self.runtime.store.transact(lambda tx: self._has_work(",
-        "if not self and self.runtime.store.transact(lambda tx: self._has_work(",
+        "work = self.runtime.store.transact(lambda tx: self._work(",
+        "work = None if self else self.runtime.store.transact(lambda tx: self._work(",
         "test_f21_what_a_flushed_redis_forgot_is_said_again_and_nothing_is_lost_or_doubled",
     ),
     Guard(

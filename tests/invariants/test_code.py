@@ -1,9 +1,11 @@
 """What holds for the source as a whole: layers, sizes, imports, errors. Tests list all offenders by file and line."""
 
 import ast
+import io
 import re
 import subprocess
 import sys
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +13,7 @@ from pathlib import Path
 
 from tests.kit.engines import ROOT
 
-MAX_MODULE, MAX_FUNCTION = 450, 45
+MAX_MODULE, MAX_FUNCTION = 400, 45
 """Lines; style.md aims at 400 and 40, and calls them directions, not limits to game."""
 
 TABLES = {"campaign/database/schema.py"}
@@ -182,3 +184,32 @@ def test_imports_run_one_way():
 
     assert found.returncode == 0, found.stdout
     assert "0 broken" in found.stdout
+
+
+IDIOM = re.compile(r"\b(a person|whoever|nobody|somebody|any more|stands|goes on)\b", re.IGNORECASE)
+"""Words of an idiom that the code had once; plain technical English does without them."""
+
+
+def prose(tree, text):
+    """Docstrings and comments: texts that pages show are translated, and change together with the translations."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value.value
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+
+
+def test_prose_is_plain_english():
+    found = {
+        source.name: words for source in SOURCES
+        if (words := [word for part in prose(source.tree, source.text) for word in IDIOM.findall(part)])
+    }  # fmt: skip
+
+    assert sum(map(len, found.values())) <= 20, found
+
+
+def test_lines_are_formatted_by_the_formatter():
+    kept = {source.name: count for source in sources() if (count := source.text.count("# fmt: skip"))}
+
+    assert sum(kept.values()) <= 30, kept

@@ -1,6 +1,6 @@
 """PostgreSQL and Redis as this machine has them installed: other versions than the pinned ones of the wheels.
 
-The tests run on the pinned servers; a few run once more on these (tests/engines/test_installed.py).
+The tests run on the pinned servers; a few run once more on these (tests/local/servers/test_installed.py).
 """
 
 import os

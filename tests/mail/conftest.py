@@ -2,6 +2,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from campaign.mail.dkim import DkimKey, Signer
+from tests.mail import kit
+
+client = kit.client
 
 
 @pytest.fixture(scope="session")

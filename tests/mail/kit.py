@@ -3,11 +3,13 @@
 import email.policy
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from campaign.local.mailserver.protocol import Transaction
 from campaign.local.mailserver.running import ServerThread
@@ -151,3 +153,16 @@ def transaction(*recipients: str) -> Transaction:
 
 def trusting(ca_file: Path) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_file)
+
+
+@pytest.fixture
+def client() -> Iterator[Callable[..., Deliveries]]:
+    made: list[Deliveries] = []
+
+    def make(port: int, **options: Any) -> Deliveries:
+        made.append(deliveries(port, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.transport.close()

@@ -240,7 +240,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from sqlalchemy import event
-from campaign import admission
+from campaign.signatures import admission
 from campaign.runtime import build
 from tests.kit.worlds import Clock, settings_for
 runtime = build(settings_for(sys.argv[1], Path(sys.argv[2])), clock=Clock())

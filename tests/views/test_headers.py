@@ -41,7 +41,7 @@ def test_links_come_from_the_base_url_whatever_a_proxy_says(site: Site):
 
 def test_a_site_on_https_asks_browsers_to_stay_there(database_url, tmp_path):
     key = tmp_path / "key.pem"
-    key.write_text("unused")
+    key.write_text("-----BEGIN PRIVATE KEY-----\nnever read here\n")
     world = make_world(
         database_url, tmp_path, base_url="https://petitions.example.org", dkim_key_file=str(key), proxies="1"
     )

@@ -1,4 +1,4 @@
-"""What a drill leaves to be judged: plain values, whoever gathered them. Moments are of one monotonic clock."""
+"""What a drill leaves to be judged: plain values. Moments are of one monotonic clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A message that the script left without an answer after the final dot; ``taken`` or not, nobody was told."""
+    """A message that the script left without an answer after the final dot; ``taken`` or not."""
 
     mail_from: str
     recipient: str = field(repr=False)

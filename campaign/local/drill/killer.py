@@ -1,4 +1,4 @@
-"""The axe: kills workers and servers, and starts again what nobody else does."""
+"""The fault injector: kills workers and servers, and restarts those that nothing else restarts."""
 
 import contextlib
 import time
@@ -81,7 +81,7 @@ class Axe:
                 self._start_later(slot.name, 0.5, lambda worker=worker: self._site.start(worker))  # type: ignore[misc]
 
     def finish(self) -> None:
-        """Wait until all that was ended runs again; :meth:`revive` goes on with what may still give up.
+        """Wait until all that was ended runs again; :meth:`revive` continues with what may still give up.
 
         Raises:
             EngineError: a server does not start again.
@@ -90,7 +90,7 @@ class Axe:
             self._await(name)
 
     def close(self) -> None:
-        """Start nothing any more."""
+        """Stop restarting."""
         self._starters.shutdown()
 
     def _start_later(self, name: str, rest: float, start: Callable[[], object]) -> None:

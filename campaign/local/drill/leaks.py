@@ -36,7 +36,7 @@ class Canaries:
         texts = [FAMILY, DOMAIN, *(text for person in sample for text in person)]
         self._patterns = sorted(
             {found for text in texts for found in spellings(text) if len(found) >= _SHORTEST}, key=len
-        )  # fmt: skip
+        )
         domains = b"|".join(re.escape(domain.encode()) for domain in DOMAINS)
         self._address = re.compile(rb"[a-z]{3,12}\.\d{1,9}(?:@|%40|=40)(?:" + domains + rb")", re.IGNORECASE)
 

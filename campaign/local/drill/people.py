@@ -1,6 +1,6 @@
 """The people of a drill: they sign, read their mail, confirm, and change their minds, all through the web server.
 
-Their names and addresses are canaries: nobody else has them, so that wherever one turns up it came from here.
+Their names and addresses are canaries: they occur only here, so that wherever one turns up it came from here.
 """
 
 import email.policy
@@ -79,7 +79,7 @@ class Browser:
 
 @dataclass
 class Signer:
-    """Somebody who signs, and what became of it."""
+    """A signer, and the outcome."""
 
     plan: SignUp
     signed_at: float | None = None
@@ -135,8 +135,9 @@ class Crowd:
             found, later = list(self._changed), list(self._later)
         return found + [
             Changed(signature_id, changed.change, changed.at)
-            for address, changed in later if (signature_id := find(address)) is not None
-        ]  # fmt: skip
+            for address, changed in later
+            if (signature_id := find(address)) is not None
+        ]
 
     def begin(self, start: float) -> None:
         """Put every sign-up on the agenda; ``start`` is a moment of the monotonic clock."""
@@ -155,9 +156,14 @@ class Crowd:
             found = _STAMP.search(self._browser.ask("GET", f"{page}?lang=en").text)
             self._stamp = found[1] if found else ""
         form = {
-            "name": signer.name, "email": signer.address, "country": "DE", "reason": "", "website": "",
-            "wants_updates": "1", "stamp": self._stamp,
-        }  # fmt: skip
+            "name": signer.name,
+            "email": signer.address,
+            "country": "DE",
+            "reason": "",
+            "website": "",
+            "wants_updates": "1",
+            "stamp": self._stamp,
+        }
         answer = self._browser.ask("POST", f"{page}/sign?lang=en", form, network=signer.network)
         if answer.status == ACCEPTED:
             signer.signed_at = time.monotonic()

@@ -12,7 +12,7 @@ SHORTEST: Final = 8.0
 """Seconds of a drill without kills."""
 
 PER_KILL: Final = 200
-"""Recipients for each kill, if nobody says how many: so that every kill meets mail on the wire."""
+"""Recipients for each kill, by default: so that every kill meets mail on the wire."""
 
 LEAST: Final = 200
 
@@ -41,14 +41,18 @@ KILLS: Final = ON_WORKERS | {Blow.REDIS_KILL, Blow.POSTGRES_KILL}
 RESTARTS: Final = frozenset({Blow.REDIS_KILL, Blow.REDIS_RESTART, Blow.POSTGRES_KILL, Blow.POSTGRES_RESTART})
 
 _OF_TEN_KILLS: Final = (
-    *[Blow.WORKER_PROCESS] * 4, *[Blow.WORKER_TREE] * 3, Blow.WORKER_MASTER, Blow.REDIS_KILL, Blow.POSTGRES_KILL,
-)  # fmt: skip
+    *[Blow.WORKER_PROCESS] * 4,
+    *[Blow.WORKER_TREE] * 3,
+    Blow.WORKER_MASTER,
+    Blow.REDIS_KILL,
+    Blow.POSTGRES_KILL,
+)
 _BESIDES: Final = (Blow.REDIS_RESTART, Blow.REDIS_FLUSH, Blow.POSTGRES_RESTART)
 """Once each for every ten kills, and at least once."""
 
 
 class Change(StrEnum):
-    """What a person may change in mid-blast."""
+    """What may change during a blast."""
 
     UNSUBSCRIBE = "unsubscribe"
     WITHDRAW = "withdraw"
@@ -90,7 +94,7 @@ class Strike:
 
 @dataclass(frozen=True)
 class MindChange:
-    """Somebody who was to get the update changes their mind: recipient number ``recipient`` of the audience."""
+    """A recipient of the update changes their mind: recipient number ``recipient`` of the audience."""
 
     at: float
     change: Change
@@ -99,7 +103,7 @@ class MindChange:
 
 @dataclass(frozen=True)
 class SignUp:
-    """Somebody new: what they will do, all drawn beforehand."""
+    """A new signer: what they will do, drawn beforehand."""
 
     at: float
     number: int

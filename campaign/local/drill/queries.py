@@ -34,8 +34,9 @@ def at_address(tx: Transaction, petition_id: int, address_index: bytes) -> int |
     """The newest signature of a petition at a mailbox."""
     found: int | None = tx.execute(
         text("select max(id) from signature where petition_id = :petition_id and address_index = :address_index"),
-        petition_id=petition_id, address_index=address_index,
-    ).scalar_one()  # fmt: skip
+        petition_id=petition_id,
+        address_index=address_index,
+    ).scalar_one()
     return found
 
 
@@ -156,7 +157,7 @@ SLOW_FOR: Final = 10.0
 
 
 def hurry(tx: Transaction, *, lanes: Sequence[str]) -> int:
-    """Let deferred messages of some lanes, and the lanes themselves, try again now: nobody waits out a back-off here.
+    """Let deferred messages of some lanes, and the lanes themselves, try again now: a drill waits out no back-off.
 
     Nor the hour that a domain may take to be as fast as before: it is slow for :data:`SLOW_FOR`.
 

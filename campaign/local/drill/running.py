@@ -47,7 +47,7 @@ SETTLING: Final = 180.0
 """Seconds to wait at the end until everything is settled; and one more for each forty recipients."""
 
 Say = Callable[[str], None]
-"""Tells whoever looks on where the drill is."""
+"""Called with the progress of the drill."""
 
 
 def run_drill(order: Order, *, say: Say) -> Verdict:
@@ -133,9 +133,12 @@ def set_stage(runtime: Runtime, order: Order) -> Stage:
 def _schedule_blast(runtime: Runtime, stage: Stage) -> int:
     body = "Dear {{name}},\n\nthis is an update.\n\n- It goes out while the axe falls.\n"
     blast_id = blasts.save_draft(
-        runtime, stage.blast_petition, {"en": BlastText("News while the axe falls", body)}, by=stage.organiser,
+        runtime,
+        stage.blast_petition,
+        {"en": BlastText("News while the axe falls", body)},
+        by=stage.organiser,
         request_key=blasts.new_request_key(),
-    )  # fmt: skip
+    )
     moment = (runtime.clock() + LEAD).replace(tzinfo=None)
     blasts.schedule(runtime, blast_id, stage.blast_petition, local=moment, zone="UTC", by=stage.organiser)
     return blast_id
@@ -182,13 +185,21 @@ class _Drill:
             raise EngineError("The drill's watcher broke off, so that nothing was proved.")
         return gathering.gather(
             gathering.Scene(
-                runtime=self._runtime, receiver=self._receiver, crowd=self._crowd, watcher=self._watcher,
-                seeker=self._seeker, fallen=tuple(self._fallen), restarts=self._axe.restarts,
-                recipients=self._plan.order.recipients, blast_id=self._blast_id,
-                stream_petition=self._stage.stream_petition, stream_slug=STREAM,
-                ladder={self._stage.stream_petition: LADDER}, settled=settled,
+                runtime=self._runtime,
+                receiver=self._receiver,
+                crowd=self._crowd,
+                watcher=self._watcher,
+                seeker=self._seeker,
+                fallen=tuple(self._fallen),
+                restarts=self._axe.restarts,
+                recipients=self._plan.order.recipients,
+                blast_id=self._blast_id,
+                stream_petition=self._stage.stream_petition,
+                stream_slug=STREAM,
+                ladder={self._stage.stream_petition: LADDER},
+                settled=settled,
             )
-        )  # fmt: skip
+        )
 
     def _wait_for_audience(self) -> None:
         deadline = time.monotonic() + 60
@@ -224,7 +235,7 @@ class _Drill:
     # --- The end ---
 
     def _settle(self) -> bool:
-        """Wait until nobody has anything to do; False if patience ends first."""
+        """Wait until there is no work left; False if patience ends first."""
         patience = SETTLING + self._plan.order.recipients / 40
         deadline, calm = time.monotonic() + patience, 0
         while time.monotonic() < deadline:

@@ -40,8 +40,11 @@ class Slot:
 
 
 SLOTS: Final = (
-    Slot("urgent-1", "urgent", 1), Slot("urgent-2", "urgent", 1), Slot("bulk-1", "bulk", 2), Slot("bulk-2", "bulk", 2),
-)  # fmt: skip
+    Slot("urgent-1", "urgent", 1),
+    Slot("urgent-2", "urgent", 1),
+    Slot("bulk-1", "bulk", 2),
+    Slot("bulk-2", "bulk", 2),
+)
 """Two workers for each lane, as on two hosts."""
 
 
@@ -151,10 +154,14 @@ def _settings(data: Path, *, smtp_port: int, rate: int) -> Settings:
     places.make_private(data)
     port = ports.find_free(HOST)
     chosen |= {
-        "COUNTERSIGN_DATA": str(data), "COUNTERSIGN_PORT": str(port), "SMTP_URL": f"smtp://{HOST}:{smtp_port}",
+        "COUNTERSIGN_DATA": str(data),
+        "COUNTERSIGN_PORT": str(port),
+        "SMTP_URL": f"smtp://{HOST}:{smtp_port}",
         # Sign-ups come from many networks: the drill says which, as a reverse proxy would.
-        "COUNTERSIGN_PROXIES": "1", "COUNTERSIGN_WEB_THREADS": "8", "COUNTERSIGN_RATE": str(rate),
-    }  # fmt: skip
+        "COUNTERSIGN_PROXIES": "1",
+        "COUNTERSIGN_WEB_THREADS": "8",
+        "COUNTERSIGN_RATE": str(rate),
+    }
     return ensure_local_keys(load_settings(chosen))
 
 

@@ -24,7 +24,7 @@ LISTS: Final = frozenset({"update", "milestone"})
 
 PROMISES: Final = {
     "P1": "no sign-up that was accepted is lost, nor its confirmation",
-    "P2": "each mail is accepted once; what nobody can know is uncertain, and not sent again",
+    "P2": "each mail is accepted once; an unknown outcome is uncertain, and not sent again",
     "P3": "confirmations are handed over within 10 s (95 % of the undisturbed) and 60 s (99 % of all)",
     "P4": "unsubscribing, withdrawing and erasing act on all that is not handed over",
     "P5": "no address and no name leaves the database",
@@ -36,7 +36,7 @@ PROMISES: Final = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that went wrong, or that nobody can know: ``what`` names rows by their ids only."""
+    """One thing that went wrong, or is uncertain: ``what`` names rows by their ids only."""
 
     what: str
     why: str
@@ -71,11 +71,17 @@ class Verdict:
     def as_json(self) -> dict[str, object]:
         """The object that ``--json`` prints."""
         return {
-            "recipients": self.recipients, "accepted": self.accepted, "lost": len(self.lost),
-            "repeated": len(self.repeated), "uncertain": len(self.uncertain), "uncertain_limit": self.uncertain_limit,
-            "kills": self.kills, "restarts": self.restarts, "recovered_s_max": round(self.recovered_s_max, 1),
+            "recipients": self.recipients,
+            "accepted": self.accepted,
+            "lost": len(self.lost),
+            "repeated": len(self.repeated),
+            "uncertain": len(self.uncertain),
+            "uncertain_limit": self.uncertain_limit,
+            "kills": self.kills,
+            "restarts": self.restarts,
+            "recovered_s_max": round(self.recovered_s_max, 1),
             "promises": {name: not findings for name, findings in self.broken.items()},
-        }  # fmt: skip
+        }
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -158,7 +164,7 @@ class _Case:
         if row.state == "rejected" and row.id not in self.all.refused:
             return f"rejected although the server never refused it: {row.reason}"
         if row.state in {"suppressed", "cancelled"} and not self._may_stop(row):
-            return f"{row.state} although nobody asked for that: {row.reason}"
+            return f"{row.state} although that was not requested: {row.reason}"
         return None
 
     def _may_stop(self, row: MessageRow) -> bool:
@@ -196,17 +202,19 @@ class _Case:
     def repeated(self) -> tuple[Finding, ...]:
         """The same mail, or a second copy of what the same person was to get once, taken more than once."""
         found = [
-            Finding(f"message {message_id}", f"taken {times} times") for message_id, times in self.times.items()
+            Finding(f"message {message_id}", f"taken {times} times")
+            for message_id, times in self.times.items()
             if times > 1
-        ]  # fmt: skip
+        ]
         copies: dict[tuple[object, ...], set[int]] = defaultdict(set)
         for row in self.ledger.values():
             if self.times[row.id] and row.kind in LISTS | {"thank_you"}:
                 copies[row.kind, row.blast_id, row.signature_id].add(row.id)
         found += [
             Finding(f"{kind} of blast {blast} to signature {signature}", f"went as messages {sorted(ids)}")
-            for (kind, blast, signature), ids in copies.items() if len(ids) > 1
-        ]  # fmt: skip
+            for (kind, blast, signature), ids in copies.items()
+            if len(ids) > 1
+        ]
         return tuple(found)
 
     # --- P2: what is uncertain ---
@@ -265,7 +273,7 @@ class _Case:
         """Seconds from each sign-up to the hand-over of its confirmation; endless, if it never was. Both are sorted.
 
         Returns:
-            All of them; and those alone in which nobody was recovering from a blow to the urgent lane meanwhile.
+            All of them; and those alone without a fault in the urgent lane meanwhile.
         """
         found, undisturbed = [], []
         for signed in self.all.sign_ups:
@@ -304,10 +312,11 @@ class _Case:
                 offers[row.signature_id].append((at, row))
         return tuple(
             Finding(_named(row), f"offered {at - changed.at:.1f} s after {changed.change}")
-            for changed in self.all.changes if changed.at is not None
+            for changed in self.all.changes
+            if changed.at is not None
             for at, row in offers.get(changed.signature_id, ())
             if at > changed.at + GRACE and (row.kind in LISTS or changed.change is not Change.UNSUBSCRIBE)
-        )  # fmt: skip
+        )
 
     def unsearched(self) -> tuple[Finding, ...]:
         """P5: a place in which nothing was looked at proves nothing."""

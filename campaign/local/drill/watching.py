@@ -1,4 +1,4 @@
-"""The watcher: looks at the installation twice a second while it is drilled, and lets nobody wait out a back-off."""
+"""The watcher: looks at the installation twice a second during a drill, and ends back-offs."""
 
 import threading
 import time
@@ -31,11 +31,11 @@ class Look:
     holders: frozenset[int]
     """Process ids that hold messages."""
     waiting: frozenset[str]
-    """Lanes in which something is due that nobody has taken."""
+    """Lanes in which something is due and unclaimed."""
 
 
 class Watcher:
-    """A thread that looks; it goes on looking while the database is away."""
+    """A thread that looks; it continues while the database is away."""
 
     def __init__(self, runtime: Runtime, seeker: Seeker) -> None:
         self._runtime = runtime
@@ -45,7 +45,7 @@ class Watcher:
         self.looks: list[Look] = []
         self.equations: list[Equation] = []
         self.broke_off = False
-        """True if it ended before it was stopped, through an error that nobody foresaw."""
+        """True if it ended before it was stopped, through an unexpected error."""
 
     def start(self) -> None:
         """Begin to look."""

@@ -87,7 +87,7 @@ class FaultRules(Rules):
         self._faults.append(_Running(fault))
 
     def heal(self) -> None:
-        """Nothing goes wrong any more; what went wrong stays counted."""
+        """Stop all faults; counts are kept."""
         for running_fault in self._faults:
             running_fault.healed = True
 
@@ -173,9 +173,14 @@ def _concerns(fault: Fault, recipients: Sequence[str]) -> bool:
 
 
 def serve(
-    script: Script, *, host: str, port: int, log: Path | None = None, ca_folder: Path | None = None,
+    script: Script,
+    *,
+    host: str,
+    port: int,
+    log: Path | None = None,
+    ca_folder: Path | None = None,
     on_ready: Callable[[], None] | None = None,
-) -> FaultRules:  # fmt: skip
+) -> FaultRules:
     """Serve until SIGTERM or SIGINT; returns the rules, which tell what happened.
 
     Args:

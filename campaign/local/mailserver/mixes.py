@@ -100,11 +100,8 @@ EVERYBODY: Final = "providers"
 def realistic(*, seed: int) -> Script:
     """All receivers that have a domain, each at its own, such as gmail.test."""
     faults = (
-        replace(fault, domain=mix.domain)
-        for mix in MIXES.values()
-        if mix.domain is not None
-        for fault in mix.faults
-    )  # fmt: skip
+        replace(fault, domain=mix.domain) for mix in MIXES.values() if mix.domain is not None for fault in mix.faults
+    )
     return Script(faults=tuple(faults), seed=seed)
 
 

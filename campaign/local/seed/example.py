@@ -24,7 +24,7 @@ PEOPLE = {
     Role.ORGANISER: ("organiser@example.org", "Olga Organiser"),
     Role.ADMIN: ("admin@example.org", "Ada Admin"),
 }
-"""Address and name of the example accounts; nobody reads mail at example.org (RFC 2606 section 3)."""
+"""Address and name of the example accounts; mail to example.org is not delivered (RFC 2606 section 3)."""
 
 
 def read_drafts() -> dict[str, Draft]:
@@ -35,9 +35,12 @@ def read_drafts() -> dict[str, Draft]:
 def _draft(source: str) -> Draft:
     file = text_files.parse(source)
     return Draft(
-        title=file.fields["title"], addressed_to=file.fields["addressed_to"], summary=file.fields["summary"],
-        body=file.body, byline=file.fields["byline"],
-    )  # fmt: skip
+        title=file.fields["title"],
+        addressed_to=file.fields["addressed_to"],
+        summary=file.fields["summary"],
+        body=file.body,
+        byline=file.fields["byline"],
+    )
 
 
 def create_example(runtime: Runtime) -> str:

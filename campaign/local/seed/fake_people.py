@@ -1,4 +1,4 @@
-"""Invented people for demonstrations and load: names in four scripts, addresses that reach nobody."""
+"""Fake people for demonstrations and load: names in four scripts, addresses in reserved domains."""
 
 import random
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ REASONED = 0.1
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who does not exist."""
+    """A fake person."""
 
     name: str = field(repr=False)
     address: str = field(repr=False)
@@ -66,7 +66,7 @@ class Crowd:
         self._roots = _ROOTS.split()
 
     def person(self, number: int) -> Person:
-        """Somebody whose address holds a number: another number, another address."""
+        """A fake person whose address holds a number: another number, another address."""
         pick = self._chance.choice
         locale = pick(LANGUAGES)
         return Person(

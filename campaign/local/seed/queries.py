@@ -34,9 +34,9 @@ class Seed:
 def add_many(tx: Transaction, petition_id: int, seeds: Sequence[Seed], *, now: datetime) -> None:
     """Insert signatures, pending or confirmed.
 
-    Pending ones are marked as reminded: nobody is there who could read a reminder.
+    Pending ones are marked as reminded: a fake person reads no reminder.
     """
-    # What is lost when the machine dies just now is invented; nobody waits for the disk.
+    # What is lost when the machine dies just now is fake data: do not wait for the disk.
     tx.execute(text("set local synchronous_commit = off"))
     columns = zip(*map(astuple, seeds), strict=True)
     tx.execute(

@@ -69,7 +69,7 @@ def sow(
 
     Raises:
         NotFoundError: no such petition.
-        ConflictError: it is not live, or this is a public site and nobody agreed to that.
+        ConflictError: it is not live, or this is a public site and that was not confirmed.
     """
     if not runtime.settings.is_local and not wanted.public_site_agreed:
         raise ConflictError(
@@ -139,6 +139,10 @@ def _seed(ground: _Ground, wanted: Sowing, person: Person, signature_id: int, ch
 
 def _note(tx: Transaction, petition_id: int, wanted: Sowing) -> None:
     audit.add(
-        tx, action="petition.seed", subject="petition", subject_id=petition_id, actor="cli",
+        tx,
+        action="petition.seed",
+        subject="petition",
+        subject_id=petition_id,
+        actor="cli",
         detail={"signatures": wanted.signatures, "confirmed": wanted.confirmed},
-    )  # fmt: skip
+    )

@@ -67,7 +67,7 @@ def _mail_server(settings: Settings) -> str:
 def _at_noted_address(settings: Settings) -> Settings:
     """Settings with the address that `countersign up` serves, unless COUNTERSIGN_BASE_URL names another one.
 
-    A shell that does not know COUNTERSIGN_PORT would otherwise print links to a port where nobody listens.
+    A shell that does not know COUNTERSIGN_PORT would otherwise print links to a port without a listener.
     """
     note = places.state(settings.data) / "web.port"
     if not note.is_file() or settings.base_url != f"http://localhost:{settings.port}":

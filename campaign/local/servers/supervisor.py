@@ -1,7 +1,7 @@
 """Runs everything on one machine: the embedded servers, then the programs, until told to stop; then ends all in order.
 
 The order of a start: lock, leftovers, port, servers, preparation, programs. Each step says what it did and how long it
-took. At the end the programs go first, the servers after them, so that nobody loses what it talks to.
+took. At the end the programs go first, the servers after them, so that no program loses its server.
 """
 
 import os
@@ -52,7 +52,7 @@ class Plan:
     """What a supervisor runs on top of the embedded servers."""
 
     greeting: Sequence[str]
-    """Lines to say first, when nothing stands in the way of a start."""
+    """Lines to say first, when a start is possible."""
     steps: Sequence[Step]
     children: Callable[[Settings], Sequence[Child]]
     """The programs, for settings that name all servers; started together, ended by stage."""

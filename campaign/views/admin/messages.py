@@ -89,9 +89,7 @@ def show_group(key: str, window: str, *, notice: Notice | None = None) -> Respon
         return show_groups(window, notice=notice or gone)
     after = request.args.get("after", "0")
     after_id = int(after) if after.isdecimal() and len(after) < 19 else 0
-    found = failures.members(
-        runtime(), group, window=WINDOWS[window], after=after_id, limit=MEMBERS + 1
-    )  # fmt: skip
+    found = failures.members(runtime(), group, window=WINDOWS[window], after=after_id, limit=MEMBERS + 1)
     following = str(found[MEMBERS - 1]) if len(found) > MEMBERS else None
     return page(
         "admin/group.html",

@@ -113,7 +113,7 @@ def lane_named(name: str) -> Lane:
 @pages.post("/admin/lanes/<lane>/pause")
 @allow(Access.ADMIN)
 def pause_lane(lane: str) -> Response:
-    """Stop claiming in a lane, with a reason for whoever comes next."""
+    """Stop claiming in a lane, with a reason for other admins."""
     which = lane_named(lane)
     try:
         lanes.pause(runtime(), which, reason=forms.typed("why"), by=visitor.account())

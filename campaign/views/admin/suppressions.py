@@ -32,9 +32,12 @@ def index() -> Response:
 
 
 def _page(
-    *, notice: Notice | None = None, found: Found | None = None, problems: forms.Problems = forms.NO_PROBLEMS,
+    *,
+    notice: Notice | None = None,
+    found: Found | None = None,
+    problems: forms.Problems = forms.NO_PROBLEMS,
     status: int = 200,
-) -> Response:  # fmt: skip
+) -> Response:
     return page(
         "admin/suppressions.html",
         status=status,

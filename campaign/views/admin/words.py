@@ -146,7 +146,7 @@ def word(kind: str, code: object) -> str:
 def reason(code: str | None) -> Markup:
     """A reason in words; the mail server's own words are shown as they are, left to right.
 
-    But for the code of RFC 3463 that they begin with: it stands beside them already.
+    But for the code of RFC 3463 that they begin with: it is shown beside them.
     """
     if not code:
         return Markup("")
@@ -161,7 +161,7 @@ def person(who: str) -> str:
 
 
 def zone() -> ZoneInfo:
-    """The time zone of whoever reads."""
+    """The time zone of the reader."""
     return ZoneInfo(visitor.account().time_zone)
 
 
@@ -214,6 +214,12 @@ def _timed(when: datetime, words: str, *, title: str) -> Markup:
 def install(app: Flask) -> None:
     """Give the templates of the monitor their words."""
     app.jinja_env.globals.update(
-        word=word, reason_words=reason, person=person, local=local, clock=clock, passed=passed, duration=duration,
+        word=word,
+        reason_words=reason,
+        person=person,
+        local=local,
+        clock=clock,
+        passed=passed,
+        duration=duration,
         rate=rate,
-    )  # fmt: skip
+    )

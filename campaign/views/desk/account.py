@@ -25,10 +25,15 @@ def show() -> Response:
 
 def _form(*, locale: str, time_zone: str, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
     return page(
-        "desk/account.html", status=422 if problems else 200, problems=problems, locale=locale, time_zone=time_zone,
-        languages_offered=list(LANGUAGE_NAMES.items()), zones=[(name, name) for name in zone_names()],
+        "desk/account.html",
+        status=422 if problems else 200,
+        problems=problems,
+        locale=locale,
+        time_zone=time_zone,
+        languages_offered=list(LANGUAGE_NAMES.items()),
+        zones=[(name, name) for name in zone_names()],
         saved=forms.asked("done"),
-    )  # fmt: skip
+    )
 
 
 @pages.post("/organiser/account")

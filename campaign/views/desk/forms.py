@@ -86,7 +86,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "unclosed_tag": lazy("Character %(column)s: the placeholder beginning with %(text)s has no }}."),
         "not_a_tag": lazy("Character %(column)s: %(text)s can’t be used here. Placeholders look like {{name}}."),
     },
-}  # fmt: skip
+}
 """What the page says for a problem code of a field."""
 
 
@@ -106,9 +106,15 @@ def _sentence(name: str, code: str) -> str:
     line, _, column = place.partition(":")
     words = WORDS.get(field, {}).get(what, OTHERWISE)
     said = gettext(
-        words, limit=_number(MAX_LINE), title_limit=_number(MAX_TITLE), body_limit=_number(MAX_BODY),
-        subject_limit=_number(MAX_SUBJECT), line=_digits(line), column=_digits(column), text=text,
-    )  # fmt: skip
+        words,
+        limit=_number(MAX_LINE),
+        title_limit=_number(MAX_TITLE),
+        body_limit=_number(MAX_BODY),
+        subject_limit=_number(MAX_SUBJECT),
+        line=_digits(line),
+        column=_digits(column),
+        text=text,
+    )
     return f"{LANGUAGE_NAMES[locale]}: {said}" if locale in LANGUAGE_NAMES else said
 
 

@@ -63,17 +63,26 @@ def desk_page(template: str, slug: str, section: str, *, status: int = 200, **co
     opened = petitions.by_slug(runtime(), slug, fresh=True)
     shown = opened.text_for(language())
     return page(
-        f"desk/{template}", status=status, petition=opened.petition, petition_title=shown.title,
-        petition_locale=shown.locale, section=section, slug=slug, **context,
-    )  # fmt: skip
+        f"desk/{template}",
+        status=status,
+        petition=opened.petition,
+        petition_title=shown.title,
+        petition_locale=shown.locale,
+        section=section,
+        slug=slug,
+        **context,
+    )
 
 
 def install(app: Flask) -> None:
     """Give the templates of the desk their helpers."""
     app.jinja_env.globals.update(
-        on_clock=local, on_clock_short=local_short, say=desk_words.said, desk_words=desk_words,
+        on_clock=local,
+        on_clock_short=local_short,
+        say=desk_words.said,
+        desk_words=desk_words,
         language_names=language_names,
-    )  # fmt: skip
+    )
 
 
 def notice(done: str) -> str:

@@ -50,12 +50,19 @@ def show(slug: str) -> Response:
         (petition_id, span, zone), lambda: statistics.statistics(runtime(), petition_id, span, zone=zone)
     )
     return frame.desk_page(
-        "overview.html", slug, "overview", span=span, spans=list(Span), chart=drawn(numbers.buckets, span),
-        funnel=numbers.funnel, milestones=milestones.list_of(runtime(), petition_id),
+        "overview.html",
+        slug,
+        "overview",
+        span=span,
+        spans=list(Span),
+        chart=drawn(numbers.buckets, span),
+        funnel=numbers.funnel,
+        milestones=milestones.list_of(runtime(), petition_id),
         ahead=[found for found in blast_reports.reports(runtime(), petition_id, language()) if found.stage in AHEAD],
-        done=frame.notice(forms.asked("done")), retention=runtime().settings.retention_days,
+        done=frame.notice(forms.asked("done")),
+        retention=runtime().settings.retention_days,
         address=f"{runtime().settings.base_url}/p/{slug}",
-    )  # fmt: skip
+    )
 
 
 def drawn(buckets: tuple[Bucket, ...], span: Span) -> Chart:

@@ -23,9 +23,15 @@ def show(slug: str) -> Response:
 
 def _list(slug: str, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
     return frame.desk_page(
-        "people.html", slug, "people", status=422 if problems else 200, problems=problems, email=forms.typed("email"),
-        members=organisers.members(runtime(), slug, by=visitor.account()), done=frame.notice(forms.asked("done")),
-    )  # fmt: skip
+        "people.html",
+        slug,
+        "people",
+        status=422 if problems else 200,
+        problems=problems,
+        email=forms.typed("email"),
+        members=organisers.members(runtime(), slug, by=visitor.account()),
+        done=frame.notice(forms.asked("done")),
+    )
 
 
 @pages.post("/organiser/p/<slug>/people")
@@ -42,7 +48,7 @@ def share(slug: str) -> Response:
 @pages.post("/organiser/p/<slug>/people/<int(max=2147483647):account_id>/remove")
 @allow(Access.ORGANISER)
 def unshare(slug: str, account_id: int) -> Response:
-    """Take the petition out of somebody's hands; whoever leaves it goes back to the list."""
+    """Remove an organiser; organisers who remove themselves return to the list."""
     organisers.unshare(runtime(), slug, account_id, by=visitor.account())
     if account_id == visitor.account().id and not visitor.account().is_admin:
         return visitor.see_other("desk.index")

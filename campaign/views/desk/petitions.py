@@ -41,9 +41,13 @@ def new() -> Response:
 
 def _form(form: dict[str, str], problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
     return page(
-        "desk/new.html", status=422 if problems else 200, form=form, problems=problems, title_limit=MAX_TITLE,
+        "desk/new.html",
+        status=422 if problems else 200,
+        form=form,
+        problems=problems,
+        title_limit=MAX_TITLE,
         languages_offered=list(LANGUAGE_NAMES.items()),
-    )  # fmt: skip
+    )
 
 
 @pages.post("/organiser/new")
@@ -55,9 +59,12 @@ def create() -> Response:
     slug = form["slug"].strip().lower() or slug_of(form["title"])
     draft = Draft(title=form["title"], addressed_to=form["addressed_to"], summary=form["summary"], body=form["body"])
     whole = petitions.NewPetition(
-        slug=slug, author=form["author"], on_behalf_of=form["on_behalf_of"], sender_name=form["sender_name"],
+        slug=slug,
+        author=form["author"],
+        on_behalf_of=form["on_behalf_of"],
+        sender_name=form["sender_name"],
         default_locale=locale,
-    )  # fmt: skip
+    )
     try:
         petitions.create(runtime(), whole, {locale: draft}, owner_id=visitor.account().id)
     except InvalidInputError as error:

@@ -28,7 +28,7 @@ _BLAST = "<int(max=2147483647):blast_id>"
 def previewer() -> Previewer:
     """The application's maker of previews; made at its first use, because it reads the mail templates."""
     kept = current_app.extensions.setdefault(PREVIEWER, Previewer(runtime()))
-    assert isinstance(kept, Previewer)  # noqa: S101 - nobody else uses this name
+    assert isinstance(kept, Previewer)  # noqa: S101 - the key is used here only
     return kept
 
 
@@ -46,10 +46,15 @@ def show(slug: str, blast_id: int) -> Response:
     if blast.kind is BlastKind.UPDATE and not texts:
         return visitor.see_other("desk_updates.edit", slug=slug, blast_id=blast_id)
     response = frame.desk_page(
-        "update_preview.html", slug, "updates", blast=blast, locale=locale,
+        "update_preview.html",
+        slug,
+        "updates",
+        blast=blast,
+        locale=locale,
         preview=previewer().of_blast(blast_id, visitor.petition_id(), locale),
-        tabs=[(code, LANGUAGE_NAMES[code]) for code in LANGUAGES], sender=runtime().settings.mail_from,
-    )  # fmt: skip
+        tabs=[(code, LANGUAGE_NAMES[code]) for code in LANGUAGES],
+        sender=runtime().settings.mail_from,
+    )
     response.headers["Content-Security-Policy"] = FRAMING_POLICY
     return response
 

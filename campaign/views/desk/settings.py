@@ -21,9 +21,16 @@ from campaign.views.rendering import number
 pages = Blueprint("desk_settings", __name__, template_folder=str(ROOT / "templates"))
 
 FIELDS = (
-    "author", "on_behalf_of", "sender_name", "default_locale", "goal", "fixed_goal", "ladder", "milestones",
+    "author",
+    "on_behalf_of",
+    "sender_name",
+    "default_locale",
+    "goal",
+    "fixed_goal",
+    "ladder",
+    "milestones",
     "milestone_policy",
-)  # fmt: skip
+)
 
 
 @pages.get("/organiser/p/<slug>/settings")
@@ -32,24 +39,33 @@ def show(slug: str) -> Response:
     """What is set now."""
     now = editing.settings(runtime(), visitor.petition_id())
     form = {
-        "author": now.author, "on_behalf_of": now.on_behalf_of, "sender_name": now.sender_name,
-        "default_locale": now.default_locale, "goal": "grow" if now.fixed_goal is None else "fixed",
+        "author": now.author,
+        "on_behalf_of": now.on_behalf_of,
+        "sender_name": now.sender_name,
+        "default_locale": now.default_locale,
+        "goal": "grow" if now.fixed_goal is None else "fixed",
         "fixed_goal": "" if now.fixed_goal is None else str(now.fixed_goal),
         "ladder": "default" if now.milestones is None else "own",
-        "milestones": ", ".join(map(str, now.milestones or ())), "milestone_policy": now.milestone_policy,
-    }  # fmt: skip
+        "milestones": ", ".join(map(str, now.milestones or ())),
+        "milestone_policy": now.milestone_policy,
+    }
     return _form(slug, form)
 
 
 def _form(slug: str, form: Mapping[str, str], problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
     opened = petitions.by_slug(runtime(), slug, fresh=True)
     return frame.desk_page(
-        "settings.html", slug, "settings", status=422 if problems else 200, form=form, problems=problems,
+        "settings.html",
+        slug,
+        "settings",
+        status=422 if problems else 200,
+        form=form,
+        problems=problems,
         texts=[(code, name) for code, name in LANGUAGE_NAMES.items() if code in opened.texts],
         policies=[(code, _(words.POLICIES[code])) for code in POLICIES],
         ladder_words=" · ".join(map(number, editing.DEFAULT_LADDER)),
         done=frame.notice(forms.asked("done")),
-    )  # fmt: skip
+    )
 
 
 @pages.post("/organiser/p/<slug>/settings")
@@ -85,7 +101,11 @@ def settings_of(form: Mapping[str, str]) -> PetitionSettings:
     if problems:
         raise InvalidInputError(problems)
     return PetitionSettings(
-        default_locale=form["default_locale"], author=form["author"], on_behalf_of=form["on_behalf_of"],
-        sender_name=form["sender_name"], fixed_goal=fixed_goal, milestones=milestones,
+        default_locale=form["default_locale"],
+        author=form["author"],
+        on_behalf_of=form["on_behalf_of"],
+        sender_name=form["sender_name"],
+        fixed_goal=fixed_goal,
+        milestones=milestones,
         milestone_policy=form["milestone_policy"],
-    )  # fmt: skip
+    )

@@ -33,25 +33,40 @@ def _id(name: str) -> int | None:
 def show(slug: str) -> Response:
     """A page of the list; filters and place stand in the address, names and addresses never do."""
     wanted = Filter.of(forms.asked("state"), forms.asked("country"))
-    found = lists.page(
-        runtime(), visitor.petition_id(), wanted, before=_id("before"), after=_id("after")
-    )  # fmt: skip
+    found = lists.page(runtime(), visitor.petition_id(), wanted, before=_id("before"), after=_id("after"))
     return _page(slug, wanted, found.lines, older=found.older_than, newer=found.newer_than)
 
 
 def _page(
-    slug: str, wanted: Filter, lines: tuple[Line, ...], *, older: int | None = None, newer: int | None = None,
-    email: str = "", searched: bool = False, problems: forms.Problems = forms.NO_PROBLEMS,
-) -> Response:  # fmt: skip
+    slug: str,
+    wanted: Filter,
+    lines: tuple[Line, ...],
+    *,
+    older: int | None = None,
+    newer: int | None = None,
+    email: str = "",
+    searched: bool = False,
+    problems: forms.Problems = forms.NO_PROBLEMS,
+) -> Response:
     codes = lists.countries(runtime(), visitor.petition_id())
     named = sorted(((code, countries.name(code, language())) for code in codes), key=lambda pair: pair[1])
     return frame.desk_page(
-        "signatures.html", slug, "signatures", status=422 if problems else 200, lines=lines, wanted=wanted,
-        older=older, newer=newer, email=email, searched=searched, problems=problems, countries=named,
+        "signatures.html",
+        slug,
+        "signatures",
+        status=422 if problems else 200,
+        lines=lines,
+        wanted=wanted,
+        older=older,
+        newer=newer,
+        email=email,
+        searched=searched,
+        problems=problems,
+        countries=named,
         states=[(str(state), _(desk_words.SIGNATURE_STATES[state])) for state in SignatureState],
         filters={"state": wanted.state or None, "country": wanted.country},
         done=frame.notice(forms.asked("done")),
-    )  # fmt: skip
+    )
 
 
 @pages.post("/organiser/p/<slug>/signatures")
@@ -76,9 +91,15 @@ def one(slug: str, signature_id: int) -> Response:
 def _one(slug: str, signature_id: int, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
     line = lists.one(runtime(), visitor.petition_id(), signature_id)
     return frame.desk_page(
-        "signature.html", slug, "signatures", status=422 if problems else 200, line=line, problems=problems,
-        reasons=[(code, _(desk_words.REMOVALS[code])) for code in REASONS], done=frame.notice(forms.asked("done")),
-    )  # fmt: skip
+        "signature.html",
+        slug,
+        "signatures",
+        status=422 if problems else 200,
+        line=line,
+        problems=problems,
+        reasons=[(code, _(desk_words.REMOVALS[code])) for code in REASONS],
+        done=frame.notice(forms.asked("done")),
+    )
 
 
 @pages.post(f"/organiser/p/<slug>/signatures/{_ROW}/hide")

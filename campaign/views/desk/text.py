@@ -31,9 +31,12 @@ def show(slug: str) -> Response:
 
 def _draft_of(text: TextVersion) -> Draft:
     return Draft(
-        title=text.title, addressed_to=text.addressed_to, summary=text.summary, body=text.body_markdown,
+        title=text.title,
+        addressed_to=text.addressed_to,
+        summary=text.summary,
+        body=text.body_markdown,
         byline=text.byline,
-    )  # fmt: skip
+    )
 
 
 def _locale(slug: str) -> str:
@@ -52,11 +55,21 @@ def _editor(
     opened = petitions.by_slug(runtime(), slug, fresh=True)
     present = opened.texts.get(locale)
     return frame.desk_page(
-        "text.html", slug, "text", status=422 if problems else 200, draft=draft, problems=problems, locale=locale,
-        preview=markdown.to_html(draft.body[:MAX_BODY]), looking=looking, title_limit=MAX_TITLE,
-        version=present.version if present else 0, present=present, done=frame.notice(forms.asked("done")),
+        "text.html",
+        slug,
+        "text",
+        status=422 if problems else 200,
+        draft=draft,
+        problems=problems,
+        locale=locale,
+        preview=markdown.to_html(draft.body[:MAX_BODY]),
+        looking=looking,
+        title_limit=MAX_TITLE,
+        version=present.version if present else 0,
+        present=present,
+        done=frame.notice(forms.asked("done")),
         tabs=[(code, LANGUAGE_NAMES[code], opened.texts.get(code)) for code in LANGUAGES],
-    )  # fmt: skip
+    )
 
 
 @pages.post("/organiser/p/<slug>/text")
@@ -65,9 +78,12 @@ def save(slug: str) -> Response:
     """Save the text as its next version; or, without JavaScript, show how it will look."""
     locale = _locale(slug)
     draft = Draft(
-        title=forms.typed("title"), addressed_to=forms.typed("addressed_to"), summary=forms.typed("summary"),
-        body=forms.typed("body"), byline=forms.typed("byline"),
-    )  # fmt: skip
+        title=forms.typed("title"),
+        addressed_to=forms.typed("addressed_to"),
+        summary=forms.typed("summary"),
+        body=forms.typed("body"),
+        byline=forms.typed("byline"),
+    )
     if forms.typed("action") == "preview":
         return _editor(slug, draft, looking=True)
     try:

@@ -62,14 +62,26 @@ def _show(
         return _report(slug, report)
     findings = proof.check(runtime(), previewer(), blast_id, petition_id)
     return frame.desk_page(
-        "update.html", slug, "updates", status=422 if problems else 200, report=report, blast=report.blast,
-        stage=str(report.stage), problems=problems, when=when or _usual(report), zones=zone_names(),
+        "update.html",
+        slug,
+        "updates",
+        status=422 if problems else 200,
+        report=report,
+        blast=report.blast,
+        stage=str(report.stage),
+        problems=problems,
+        when=when or _usual(report),
+        zones=zone_names(),
         counts=blasts.audience_counts(runtime(), petition_id, report.blast.audience),
-        findings=findings, stopped=any(found.level is Level.STOP for found in findings),
-        texts=blasts.get(runtime(), blast_id, petition_id)[1], undo=int(UNDO.total_seconds()),
-        soon=_is_soon(report), clock=_clock(report.blast.send_at), today=_today(),
+        findings=findings,
+        stopped=any(found.level is Level.STOP for found in findings),
+        texts=blasts.get(runtime(), blast_id, petition_id)[1],
+        undo=int(UNDO.total_seconds()),
+        soon=_is_soon(report),
+        clock=_clock(report.blast.send_at),
+        today=_today(),
         done=frame.notice(forms.asked("done")),
-    )  # fmt: skip
+    )
 
 
 def _usual(report: Report) -> When:
@@ -98,15 +110,24 @@ def _report(slug: str, report: Report) -> Response:
     settled = [
         (words.said(words.EQUATION, state), report.states.get(MessageState(state), 0)) for state in words.EQUATION
     ]
-    reasons = [(words.said(words.EQUATION, state), *words.why(reason), number)
-               for state, reason, number in report.reasons]  # fmt: skip
+    reasons = [
+        (words.said(words.EQUATION, state), *words.why(reason), number) for state, reason, number in report.reasons
+    ]
     return frame.desk_page(
-        "update_report.html", slug, "updates", report=report, blast=report.blast, stage=str(report.stage),
-        settled=settled, reasons=reasons, moving=report.stage in MOVING,
-        rate_words=_rate(report.rate), missing=_missing(report),
+        "update_report.html",
+        slug,
+        "updates",
+        report=report,
+        blast=report.blast,
+        stage=str(report.stage),
+        settled=settled,
+        reasons=reasons,
+        moving=report.stage in MOVING,
+        rate_words=_rate(report.rate),
+        missing=_missing(report),
         finish=_clock(report.finish_at),
         done=frame.notice(forms.asked("done")),
-    )  # fmt: skip
+    )
 
 
 def _missing(report: Report) -> int:
@@ -126,18 +147,25 @@ def schedule(slug: str, blast_id: int) -> Response:
     """First say what the chosen moment means, with a button that says it too; then, pressed, schedule."""
     _only_updates(blast_id)
     when = When(
-        forms.typed("date").strip(), forms.typed("time").strip(), forms.typed("zone"),
+        forms.typed("date").strip(),
+        forms.typed("time").strip(),
+        forms.typed("zone"),
         second=forms.typed("occurrence") == "second",
-    )  # fmt: skip
+    )
     try:
         local = _parsed(when)
         planned = blasts.plan_moment(local, when.zone, second=when.second)
         _check_moment(planned)
         if forms.typed("sure") == "yes":
             blasts.schedule(
-                runtime(), blast_id, visitor.petition_id(), local=local, zone=when.zone, by=visitor.account(),
+                runtime(),
+                blast_id,
+                visitor.petition_id(),
+                local=local,
+                zone=when.zone,
+                by=visitor.account(),
                 second=when.second,
-            )  # fmt: skip
+            )
             return visitor.see_other("desk_update.show", slug=slug, blast_id=blast_id, done="scheduled")
     except InvalidInputError as error:
         return _show(slug, blast_id, when=when, problems=desk_forms.worded(error.problems))
@@ -171,12 +199,20 @@ def _moment(slug: str, blast_id: int, when: When, planned: Scheduled, local: dat
         (name, blasts.plan_moment(local, when.zone, second=name == "second").moment) for name in ("first", "second")
     ]
     return frame.desk_page(
-        "update_moment.html", slug, "updates", report=report, blast=report.blast, when=when, planned=planned,
-        change=str(planned.change), typed_time=f"{local:%H:%M}", both=both,
+        "update_moment.html",
+        slug,
+        "updates",
+        report=report,
+        blast=report.blast,
+        when=when,
+        planned=planned,
+        change=str(planned.change),
+        typed_time=f"{local:%H:%M}",
+        both=both,
         in_zone=frame.in_words(planned.moment, zone_name=when.zone),
         clock=i18n.format_moment(planned.moment, language(), zone=ZoneInfo(when.zone)),
         eligible=blasts.audience_counts(runtime(), visitor.petition_id(), report.blast.audience)["eligible"],
-    )  # fmt: skip
+    )
 
 
 def _only_updates(blast_id: int) -> None:

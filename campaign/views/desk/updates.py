@@ -38,7 +38,7 @@ TAG_WORDS: Mapping[str, str] = {
     "own page": lazy("The address of the reader’s own page, to see, change or withdraw the signature"),
     "unsubscribe": lazy("The address to stop updates; it also stands at the foot of every mail"),
 }
-"""What each placeholder stands for."""
+"""The meaning of each placeholder."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,12 @@ class Editing:
 def index(slug: str) -> Response:
     """All updates and announcements, newest first."""
     return frame.desk_page(
-        "updates.html", slug, "updates", reports=blast_reports.reports(runtime(), visitor.petition_id(), language()),
+        "updates.html",
+        slug,
+        "updates",
+        reports=blast_reports.reports(runtime(), visitor.petition_id(), language()),
         done=frame.notice(forms.asked("done")),
-    )  # fmt: skip
+    )
 
 
 @pages.get("/organiser/p/<slug>/updates/new")
@@ -80,9 +83,13 @@ def create(slug: str) -> Response:
         return _looked_at(slug, typed)
     try:
         blast_id = blasts.save_draft(
-            runtime(), visitor.petition_id(), typed.texts, by=visitor.account(), request_key=typed.request_key,
+            runtime(),
+            visitor.petition_id(),
+            typed.texts,
+            by=visitor.account(),
+            request_key=typed.request_key,
             audience=typed.audience,
-        )  # fmt: skip
+        )
     except InvalidInputError as error:
         return _refused(slug, typed, error)
     return visitor.see_other("desk_update.show", slug=slug, blast_id=blast_id, done="saved")
@@ -141,7 +148,7 @@ def _refused(slug: str, typed: Editing, error: InvalidInputError, blast: Blast |
 
 
 def _looked_at(slug: str, typed: Editing, blast: Blast | None = None) -> Response:
-    """The editor with the mail below it, for whoever works without JavaScript; nothing is saved."""
+    """The editor with the mail below it, for use without JavaScript; nothing is saved."""
     locale = language() if language() in typed.texts else next(iter(typed.texts), language())
     try:
         preview = previewer().of_texts(typed.texts, visitor.petition_id(), locale)
@@ -159,8 +166,16 @@ def _editor(slug: str, editing: Editing, blast: Blast | None = None) -> Response
     named = sorted(((code, countries.name(code, language())) for code in codes), key=lambda pair: pair[1])
     order = sorted(LANGUAGES, key=lambda locale: (locale != default, LANGUAGES.index(locale)))
     return frame.desk_page(
-        "update_edit.html", slug, "updates", status=422 if editing.problems else 200, editing=editing, blast=blast,
-        default=default, languages_offered=[(code, LANGUAGE_NAMES[code]) for code in order], countries=named,
+        "update_edit.html",
+        slug,
+        "updates",
+        status=422 if editing.problems else 200,
+        editing=editing,
+        blast=blast,
+        default=default,
+        languages_offered=[(code, LANGUAGE_NAMES[code]) for code in order],
+        countries=named,
         tags=[(tag, _(TAG_WORDS[tag])) for tag in (*merge_tags.PER_RECIPIENT, *merge_tags.PER_BLAST)],
-        subject_limit=MAX_SUBJECT, sample=proof.SIGNERS[language()],
-    )  # fmt: skip
+        subject_limit=MAX_SUBJECT,
+        sample=proof.SIGNERS[language()],
+    )

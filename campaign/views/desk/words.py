@@ -81,7 +81,7 @@ EQUATION: Mapping[str, str] = {
     MessageState.CANCELLED: lazy("Cancelled"),
     MessageState.UNCERTAIN: lazy("Uncertain: the server may have it or not"),
 }
-"""The settled part of the equation; what is open stands beside it."""
+"""The settled part of the equation; open messages are shown beside it."""
 
 HOLDS: Mapping[str, str] = {
     "organiser": lazy("An organiser paused it."),
@@ -125,7 +125,7 @@ def said(words: Mapping[str, str], code: str) -> str:
 
 
 def why(reason: str) -> tuple[str, bool]:
-    """A reason in words, and whether these are ours; the mail server's own words are nobody's language."""
+    """A reason in words, and whether these are ours; the mail server's own words are not translated."""
     if reason in REASONS:
         return gettext(REASONS[reason]), True
     for begin in ("not_rendered", "expired:"):

@@ -45,7 +45,7 @@ def _to_thanks(slug: str) -> Response:
 @pages.get("/c/<token>/decline")
 @allow(Access.TOKEN)
 def decline(token: str) -> Response:
-    """Ask whether to erase the address of somebody who did not sign; changes nothing."""
+    """Ask whether to erase the address of a recipient who did not sign; changes nothing."""
     waiting = confirming.look_up_confirmation(runtime(), token)
     speak(waiting.locale)
     template = "already.html" if waiting.state is SignatureState.CONFIRMED else "decline.html"
@@ -55,7 +55,7 @@ def decline(token: str) -> Response:
 @pages.post("/c/<token>/decline")
 @allow(Access.TOKEN)
 def declined(token: str) -> Response:
-    """Erase what somebody else typed."""
+    """Erase a signature that was entered by someone else."""
     speak(confirming.decline(runtime(), token))
     switch_to(url_for("public.home"))
     return without_referrer(

@@ -114,7 +114,7 @@ def _part(message: EmailMessage, kind: str) -> str:
     try:
         return content.decode(part.get_content_charset("utf-8"), "replace")
     except LookupError:
-        # A charset that nobody knows: show what can be read.
+        # An unknown charset: show what can be decoded.
         return content.decode("utf-8", "replace")
 
 

@@ -1,4 +1,4 @@
-"""Sign-in by a link in mail, and sign-out. No password: whoever reads the mailbox is the account."""
+"""Sign-in by a link in mail, and sign-out. No password: access to the mailbox is access to the account."""
 
 from flask import Blueprint, Response, current_app, redirect, request, url_for
 
@@ -21,7 +21,7 @@ pages = Blueprint("sign_in", __name__, template_folder=str(ROOT / "templates"))
 def home(session: Session | None) -> str:
     """Where an account begins: an admin at the monitor, an organiser at the desk.
 
-    There is no ``next``: nobody can be sent elsewhere by a prepared link.
+    There is no ``next``: a prepared link can't redirect elsewhere.
     """
     return url_for("admin.index" if session is not None and session.account.is_admin else "desk.index")
 
@@ -33,7 +33,7 @@ def _from_elsewhere() -> bool:
 @pages.get("/sign-in")
 @allow(Access.PUBLIC)
 def page() -> Response:
-    """Ask for the address of an account; whoever is signed in goes on to the desk."""
+    """Ask for the address of an account; signed-in users are redirected to the desk."""
     session = sign_in.session(runtime(), visitor.cookie())
     if session is not None:
         return keep_private(current_app.make_response(redirect(home(session), 303)))
@@ -45,10 +45,14 @@ def _form(
 ) -> Response:
     return keep_private(
         render(
-            "desk/sign_in.html", status=status, problems=problems, notice=notice, signed_out=signed_out,
+            "desk/sign_in.html",
+            status=status,
+            problems=problems,
+            notice=notice,
+            signed_out=signed_out,
             email=forms.typed("email"),
         )
-    )  # fmt: skip
+    )
 
 
 @pages.post("/sign-in")

@@ -15,7 +15,7 @@ pages = Blueprint("updates", __name__, template_folder=str(ROOT / "templates"))
 @pages.get("/p/<slug>/updates/<int(max=2147483647):update_id>")
 @allow(Access.PUBLIC)
 def read(slug: str, update_id: int) -> Response:
-    """One update in the reader's language, with nobody's name in it."""
+    """One update in the reader's language, without personal data."""
     shown = blast_pages.read(runtime(), slug, update_id, language())
     address = f"{runtime().settings.base_url}{url_for('updates.read', slug=slug, update_id=update_id)}"
     response = page("update.html", update=shown, address=address)

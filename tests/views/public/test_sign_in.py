@@ -111,7 +111,7 @@ def test_the_cookie_is_out_of_reach_for_scripts_and_other_sites(door: Door):
 
 def test_on_https_the_cookie_is_bound_to_the_host(database_url, tmp_path):
     key = tmp_path / "key.pem"
-    key.write_text("unused")
+    key.write_text("-----BEGIN PRIVATE KEY-----\nnever read here\n")
     world = make_world(database_url, tmp_path, base_url="https://petitions.example.org", dkim_key_file=str(key))
     olga = accounts.create(world.runtime, email="olga@example.org", name="Olga", role=Role.ORGANISER)
     client = make_web(world.runtime).test_client()

@@ -18,9 +18,7 @@ def upgrade() -> None:
     op.add_column("lane", sa.Column("refused_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("lane", sa.Column("refused_answer", sa.Text(), nullable=True))
     op.add_column("alert", sa.Column("blast_id", sa.Integer(), nullable=True))
-    op.create_foreign_key(
-        op.f("fk_alert_blast_id"), "alert", "blast", ["blast_id"], ["id"], ondelete="CASCADE"
-    )  # fmt: skip
+    op.create_foreign_key(op.f("fk_alert_blast_id"), "alert", "blast", ["blast_id"], ["id"], ondelete="CASCADE")
     op.drop_constraint(op.f("uq_alert_cause_lane"), "alert")
     op.create_unique_constraint(
         op.f("uq_alert_cause_lane_blast_id"), "alert", ["cause", "lane", "blast_id"], postgresql_nulls_not_distinct=True
