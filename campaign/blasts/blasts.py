@@ -8,6 +8,7 @@ from datetime import datetime
 from campaign.accounts import audit
 from campaign.accounts.accounts import Account
 from campaign.accounts.addresses import has_controls
+from campaign.blasts import audience as blast_audience
 from campaign.blasts import merge_tags, progress, queries, resend
 from campaign.blasts.rules import (
     FIRST_SLICE,
@@ -181,7 +182,7 @@ def audience_counts(runtime: Runtime, petition_id: int, audience: Audience) -> d
     erased, pending, ended.
     """
     now = runtime.clock()
-    return runtime.store.transact(lambda tx: queries.audience_counts(tx, petition_id, audience, now=now))
+    return runtime.store.transact(lambda tx: blast_audience.audience_counts(tx, petition_id, audience, now=now))
 
 
 def plan_moment(local: datetime, zone: str, *, second: bool = False) -> Scheduled:

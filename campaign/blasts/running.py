@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from campaign.blasts import queries
+from campaign.blasts import audience, queries
 from campaign.blasts.rules import FIRST_SLICE, is_too_late
 from campaign.database.connection import Transaction
 from campaign.petitions import queries as petition_queries
@@ -40,12 +40,12 @@ def freeze(runtime: Runtime, *, seconds: float = 20.0) -> int:
     """
     until = runtime.clock() + timedelta(seconds=seconds)
     total = 0
-    for blast_id in runtime.store.transact(queries.freezing):
+    for blast_id in runtime.store.transact(audience.freezing):
         while runtime.clock() < until:
             now = runtime.clock()
 
-            def work(tx: Transaction, blast_id: int = blast_id, now: datetime = now) -> queries.Slice | None:
-                made = queries.freeze_slice(tx, blast_id, limit=FIRST_SLICE, now=now)
+            def work(tx: Transaction, blast_id: int = blast_id, now: datetime = now) -> audience.Slice | None:
+                made = audience.freeze_slice(tx, blast_id, limit=FIRST_SLICE, now=now)
                 tx.nudge(Lane.BULK)
                 return made
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from campaign.database.connection import Transaction
-from campaign.outbox import ledger, workers
+from campaign.outbox import leases, workers
 from campaign.runtime import Runtime
 from campaign.states import Lane
 
@@ -164,14 +164,14 @@ def settle_journals(runtime: Runtime) -> int:
 
 def _settle_legacy(runtime: Runtime, tx: Transaction, legacy: Legacy) -> int:
     now = runtime.clock()
-    held = ledger.held_by(tx, legacy.owner_id)
+    held = leases.held_by(tx, legacy.owner_id)
     states = {message_id: legacy.state_after(message_id, state) for message_id, state in held.items()}
     workers.stopped(tx, legacy.owner_id, now=now)
     for lane in Lane:
         tx.nudge(lane)
-    return ledger.resolve(tx, legacy.owner_id, states, now=now)
+    return leases.resolve(tx, legacy.owner_id, states, now=now)
 
 
 def _expire_leases(runtime: Runtime, tx: Transaction) -> int:
     now = runtime.clock()
-    return ledger.recover_claimed(tx, now=now) + ledger.lose_submitting(tx, now=now)
+    return leases.recover_claimed(tx, now=now) + leases.lose_submitting(tx, now=now)

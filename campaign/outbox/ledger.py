@@ -210,7 +210,7 @@ def leave_out(tx: Transaction, message_ids: Sequence[int], *, owner_id: int, now
     ).rowcount
 
 
-_LOST = "m.state = 'uncertain' and m.reason = 'worker_lost'"
+LOST = "m.state = 'uncertain' and m.reason = 'worker_lost'"
 """A message called uncertain only because its worker was not heard of: that worker's own word still settles it."""
 
 
@@ -220,7 +220,7 @@ def give_back(tx: Transaction, message_ids: Sequence[int], *, owner_id: int, due
         text(f"""
         update message m set state = 'planned', owner_id = null, lease_until = null, settled_at = null,
             attempts = greatest(attempts - 1, 0), due_at = coalesce(:due_at, due_at)
-        where m.id = any(:ids) and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST})"""),
+        where m.id = any(:ids) and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {LOST})"""),
         ids=list(message_ids),
         owner_id=owner_id,
         due_at=due_at,
@@ -234,7 +234,7 @@ def postpone(tx: Transaction, due_at: Mapping[int, datetime], *, owner_id: int) 
         update message m set state = 'planned', owner_id = null, lease_until = null, settled_at = null,
             attempts = greatest(m.attempts - 1, 0), due_at = o.due_at
         from unnest(cast(:ids as bigint[]), cast(:dues as timestamptz[])) as o(id, due_at)
-        where m.id = o.id and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST})"""),
+        where m.id = o.id and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {LOST})"""),
         ids=list(due_at),
         dues=list(due_at.values()),
         owner_id=owner_id,
@@ -284,7 +284,7 @@ _SETTLE = """
     returning m.id"""
 """A case, so that rows are found by id: the index of leases is full of what was settled since the last vacuum.
 
-An uncertain row that was only lost (:data:`_LOST`) may be settled by its own worker's word."""
+An uncertain row that was only lost (:data:`LOST`) may be settled by its own worker's word."""
 
 
 def _settle_alike(
@@ -354,71 +354,3 @@ def _log_attempts(tx: Transaction, settlements: Sequence[Settlement], *, owner_i
             owner_id=owner_id,
             now=now,
         )
-
-
-_DEATH = f"""attempts = greatest(m.attempts - 1, 0), losses = m.losses + 1,
-    state = case when m.losses + 1 >= {QUARANTINE} then cast('rejected' as message_state) else 'planned' end,
-    settled_at = case when m.losses + 1 >= {QUARANTINE} then cast(:now as timestamptz) end"""
-"""A worker died with the row, which the server certainly does not have; the third death quarantines it as poison."""
-
-
-def recover_claimed(tx: Transaction, *, now: datetime) -> int:
-    """Plan claimed messages again whose lease ran out; at the third death the row is rejected as poison."""
-    return tx.execute(
-        text(f"""
-        update message m set owner_id = null, lease_until = null, {_DEATH},
-            reason = case when m.losses + 1 >= {QUARANTINE} then 'poison' else 'lease_expired' end
-        where m.state = 'claimed' and m.lease_until < :now"""),
-        now=now,
-    ).rowcount
-
-
-def lose_submitting(tx: Transaction, *, now: datetime) -> int:
-    """Call messages uncertain whose worker vanished while they were about to reach the wire; it stays noted as owner.
-
-    Its journal is on another host, or lost. Should the worker, or its journal, turn up again, that settles them.
-    """
-    return tx.execute(
-        text("""
-        update message set state = 'uncertain', lease_until = null, reason = 'worker_lost', settled_at = :now
-        where state = 'submitting' and lease_until < :now"""),
-        now=now,
-    ).rowcount
-
-
-def held_by(tx: Transaction, owner_id: int) -> dict[int, str]:
-    """What a worker holds, or held when it was lost: state by message id; locked."""
-    rows = tx.execute(
-        text(f"""
-        select m.id, m.state from message m
-        where m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST}) for update"""),
-        owner_id=owner_id,
-    )
-    return {row.id: row.state for row in rows}
-
-
-def resolve(tx: Transaction, owner_id: int, states: Mapping[int, str], *, now: datetime) -> int:
-    """Settle what a dead worker left, by the evidence: ``accepted``, ``uncertain`` or ``planned`` per message."""
-    planned = [message_id for message_id, state in states.items() if state == "planned"]
-    again = tx.execute(
-        text(f"""
-        update message m set owner_id = null, lease_until = null, {_DEATH},
-            reason = case when m.losses + 1 >= {QUARANTINE} then 'poison' else 'worker_died' end
-        where m.id = any(:ids) and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST})"""),
-        ids=planned,
-        owner_id=owner_id,
-        now=now,
-    ).rowcount
-    settled = {message_id: state for message_id, state in states.items() if state != "planned"}
-    ended = tx.execute(
-        text(f"""
-        update message m set state = o.state, owner_id = null, lease_until = null, reason = 'worker_died',
-            phase = 'dot', settled_at = :now
-        from unnest(cast(:ids as bigint[]), cast(:states as message_state[])) as o(id, state)
-        where m.id = o.id and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {_LOST})"""),
-        ids=list(settled),
-        states=list(settled.values()),
-        owner_id=owner_id,
-        now=now,
-    ).rowcount
-    return again + ended

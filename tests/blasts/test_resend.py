@@ -4,9 +4,9 @@ import pytest
 
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
+from campaign.blasts import audience as audiences
 from campaign.blasts import blasts
 from campaign.blasts import progress as blast_progress
-from campaign.blasts import queries as blast_queries
 from campaign.blasts import reports as blast_reports
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastStage, BlastText
@@ -122,7 +122,7 @@ def test_an_update_cancelled_while_its_readers_were_collected_collects_the_rest(
     world.clock.forward(seconds=31)
     blast_running.start_due(world.runtime)
     now = world.clock()
-    world.read(lambda tx: blast_queries.freeze_slice(tx, blast_id, limit=1, now=now))
+    world.read(lambda tx: audiences.freeze_slice(tx, blast_id, limit=1, now=now))
     blasts.cancel(world.runtime, blast_id, petition[1], by=organiser)
 
     blasts.send_missing(world.runtime, blast_id, petition[1], by=organiser)

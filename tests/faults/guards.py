@@ -135,7 +135,7 @@ GUARDS = (
         "test_f15_the_same_5xx_five_times_in_a_row_pauses_the_blast_and_tells_its_organiser",
     ),
     Guard(
-        "F18", "an expired lease gives the row back", "campaign/outbox/ledger.py",
+        "F18", "an expired lease gives the row back", "campaign/outbox/leases.py",
         "where m.state = 'claimed' and m.lease_until < :now",
         "where m.state = 'claimed' and m.lease_until < :now and false",
         "test_f18_without_a_journal_the_lease_gives_the_row_back_and_not_before_its_time",

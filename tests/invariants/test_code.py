@@ -202,7 +202,7 @@ def prose(tree, text):
 
 def test_prose_is_plain_english():
     found = {
-        source.name: words for source in SOURCES
+        source.name: words for source in sources()
         if (words := [word for part in prose(source.tree, source.text) for word in IDIOM.findall(part)])
     }  # fmt: skip
 

@@ -212,7 +212,9 @@ def loaded(expression, tmp_path, env_file=b"", **environment):
     """What ``expression`` over ``load()`` gives in a process of its own, with this environment and dotenv file."""
     file = tmp_path / ".env"
     file.write_bytes(env_file)
-    script = f"from pathlib import Path; from campaign.settings import load_settings as load; file = Path({str(file)!r});"
+    script = (
+        f"from pathlib import Path; from campaign.settings import load_settings as load; file = Path({str(file)!r});"
+    )
     code = f"{script} print({expression})"
     return subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import event
 
 from campaign.blasts import milestones
-from campaign.outbox import ledger
+from campaign.outbox import leases, ledger
 from campaign.states import Lane
 
 ROWS = 50_000
@@ -113,7 +113,7 @@ def test_recovering_reads_the_index_of_leases(full):
     now = full.clock.now
 
     indexes, whole = indexes_used(
-        full, lambda: full.read(lambda tx: (ledger.recover_claimed(tx, now=now), ledger.lose_submitting(tx, now=now)))
+        full, lambda: full.read(lambda tx: (leases.recover_claimed(tx, now=now), leases.lose_submitting(tx, now=now)))
     )
 
     assert "ix_message_lease" in indexes

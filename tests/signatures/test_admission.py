@@ -16,9 +16,9 @@ from campaign.accounts.accounts import Role
 from campaign.delivery import cleanup
 from campaign.errors import InvalidInputError
 from campaign.petitions import petitions
-from campaign.settings import ROOT
 from campaign.signatures import admission, confirming, request_queries, requests
 from campaign.states import SignatureState
+from campaign.variables import ROOT
 from tests.kit.racing import at_once
 
 
