@@ -92,7 +92,7 @@ def test_a_quick_write_looks_at_the_clock_too(database_url):
     clock = off_by(MINUTES)
     store = Store(database_url, clock=clock)
 
-    store.write(Prepared("one", "select %(one)s::int"), {"one": 1}, lane=Lane.URGENT)
+    store.write(Prepared("one", "select %(one)s::int"), {"one": 1}, wake=Lane.URGENT)
 
     assert abs((clock() - own_time()).total_seconds()) < 1
     store.close()

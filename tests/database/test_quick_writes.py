@@ -6,7 +6,7 @@ from sqlalchemy.exc import DBAPIError
 
 from campaign.database.connection import Store
 from campaign.database.prepared import Prepared
-from campaign.states import Lane
+from campaign.states import REQUESTS
 from web import create_app
 
 NOTE = Prepared(
@@ -54,7 +54,7 @@ def test_a_statement_is_prepared_once_however_often_others_roll_back(world):
 
     for disturb in (lambda: None, store.is_alive, lambda: at_worst(lambda: store.transact(undone))):
         disturb()
-        store.write(NOTE, {"words": "x"}, lane=Lane.URGENT)
+        store.write(NOTE, {"words": "x"}, wake=REQUESTS)
 
     assert world.sql("select count(*), count(distinct (pid, prepared_at)) from note") == [(3, 1)]
     world.sql("drop table note")
@@ -66,9 +66,9 @@ def test_a_statement_that_the_server_refuses_is_tried_the_ordinary_way_and_costs
     divide = Prepared("divide", "select 1 / %(whole)s::int")
 
     with pytest.raises(DBAPIError, match="division by zero"):
-        store.write(divide, {"whole": 0}, lane=Lane.URGENT)
+        store.write(divide, {"whole": 0}, wake=REQUESTS)
 
-    store.write(divide, {"whole": 1}, lane=Lane.URGENT)
+    store.write(divide, {"whole": 1}, wake=REQUESTS)
 
 
 def test_values_of_every_kind_arrive(world):
@@ -76,7 +76,7 @@ def test_values_of_every_kind_arrive(world):
     values = {"raw": b"\x00\xff'", "whole": -7, "words": "Zoë 'quoted' \\x41", "at": world.clock.now, "nothing": None}
     insert = "insert into note values (%(raw)s, %(whole)s, %(words)s, %(at)s, %(nothing)s)"
 
-    world.runtime.store.write(Prepared("kinds", insert), values, lane=Lane.URGENT)
+    world.runtime.store.write(Prepared("kinds", insert), values, wake=REQUESTS)
 
     assert [tuple(row) for row in world.sql("select * from note")] == [tuple(values.values())]
     world.sql("drop table note")
@@ -109,10 +109,10 @@ def test_a_connection_is_given_back_in_the_state_in_which_it_was(world):
     assert world.sql("select count(*) from sign_up_request") == [(1,)]
 
 
-def test_the_lane_is_woken_after_a_write(world):
+def test_the_workers_are_woken_for_requests_after_a_write(world):
     slug = world.petition()
     world.nudged.clear()
 
     world.ask(slug)
 
-    assert world.nudged == [frozenset({Lane.URGENT})]
+    assert world.nudged == [frozenset({REQUESTS})]

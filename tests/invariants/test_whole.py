@@ -22,7 +22,7 @@ from campaign.settings import LANGUAGES, VARIABLES, Settings, load_settings
 from campaign.states import Lane, MessageKind
 from campaign.views.admin import words
 from tasks.app import QUEUES, UPKEEP, WAKE_UPS, celery_settings, make_app, schedule
-from tasks.nudging import SEND
+from tasks.nudging import TASKS
 from tests.kit.engines import ROOT
 from tests.kit.worlds import settings_for
 
@@ -111,7 +111,8 @@ def test_every_task_has_a_queue_that_a_worker_consumes(app):
 
     assert set(routes.values()) == consumed()
     assert routes == {**WAKE_UPS, **dict.fromkeys(periodic_jobs(), UPKEEP)}
-    assert {lane: routes[SEND[lane]] for lane in Lane} == {lane: str(lane) for lane in Lane}
+    assert {lane: routes[TASKS[lane]] for lane in Lane} == {lane: str(lane) for lane in Lane}
+    assert set(TASKS.values()) == set(WAKE_UPS)
 
 
 def test_every_periodic_job_has_an_interval_a_name_that_fits_its_column_and_words_on_the_monitor():

@@ -15,7 +15,7 @@ def test_signing_stores_a_pending_signature_and_its_confirmation_in_one_transact
     assert world.sql("select kind, lane, state, signature_id from message") == [
         ("confirmation", "urgent", "planned", row.id)
     ]
-    assert world.nudged == [frozenset({"urgent"})]
+    assert world.nudged == [frozenset({"requests"})]
 
 
 def test_confirming_twice_counts_once_and_thanks_once(world):

@@ -75,7 +75,7 @@ def test_a_sign_up_wakes_its_lane_by_its_name_alone(database_url, app, client, r
 
     raw = client.lindex(f"{redis_prefix}urgent", 0)
     body = json.loads(raw)
-    assert body["headers"]["task"] == "mail.send_urgent"
+    assert body["headers"]["task"] == "signatures.admit"
     assert (body["headers"]["argsrepr"], body["headers"]["kwargsrepr"]) == ("()", "{}")
     assert b"zahra" not in raw.lower()
     world.runtime.close()
