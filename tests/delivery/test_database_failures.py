@@ -13,7 +13,7 @@ from campaign.errors import StoreUnavailableError
 from campaign.local.servers import postgres
 from campaign.signatures import confirming
 from campaign.smtp.memory_transport import MemoryTransport, accepted
-from campaign.states import Lane
+from campaign.states import REQUESTS, Lane
 from tests.kit.worlds import make_world
 
 MOMENT = 20
@@ -214,4 +214,4 @@ def test_workers_are_woken_after_the_commit_and_never_for_what_was_undone(world)
 
     world.ask("a-petition")
 
-    assert world.nudged == [frozenset({Lane.URGENT})]
+    assert world.nudged == [frozenset({REQUESTS})]
