@@ -175,12 +175,12 @@ def confirm_with_code(runtime: Runtime, slug: str, *, code: str, ref: str = "", 
         now = runtime.clock()
         ends = now + timedelta(days=runtime.settings.confirm_days)
         tries = code_tries.count(tx, place, now=now, expires_at=ends)
-        match = _match(runtime, queries.with_code(tx, *place), typed)
-        if match is None or tries > CODE_TRIES:
+        match = _match(runtime, queries.codes(tx, *place), typed)
+        if not match or tries > CODE_TRIES:
             return None
         # The right code is no guess: it uses up no try, however often it is sent.
         code_tries.grant(tx, [place])
-        row = queries.by_id(tx, match.id, lock=True)
+        row = queries.by_id(tx, match, lock=True)
         return None if row is None else _confirm(runtime, tx, row, method="code")
 
     try:
@@ -192,14 +192,12 @@ def confirm_with_code(runtime: Runtime, slug: str, *, code: str, ref: str = "", 
     return confirmed
 
 
-def _match(runtime: Runtime, rows: Sequence[Signature], typed: str) -> Signature | None:
-    """The signature that a code belongs to; makes the same number of comparisons whatever there is."""
-    match = None
-    for place in range(queries.CODES):
-        row = rows[place] if place < len(rows) else None
-        code = code_for(runtime, row.id, row.nonce) if row is not None else code_for(runtime, 0, b"")
-        if hmac.compare_digest(code, typed) and row is not None:
-            match = match or row
+def _match(runtime: Runtime, codes: Sequence[tuple[int, bytes]], typed: str) -> int:
+    """The id of the signature that a code belongs to, or 0; compares with all."""
+    match = 0
+    for signature_id, nonce in codes:
+        if hmac.compare_digest(code_for(runtime, signature_id, nonce), typed):
+            match = match or signature_id
     return match
 
 

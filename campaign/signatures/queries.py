@@ -102,25 +102,30 @@ def by_id(tx: Transaction, signature_id: int, *, lock: bool = False) -> Signatur
     return None if row is None else _signature(row)
 
 
-def with_code(tx: Transaction, petition_id: int, address_index: bytes) -> list[Signature]:
-    """The signatures of a mailbox whose code was mailed, or is about to be; at most :data:`CODES`, the newest.
+def codes(tx: Transaction, petition_id: int, address_index: bytes) -> list[tuple[int, bytes]]:
+    """Id and nonce of the signatures of a mailbox whose code was mailed, or is about to be, the newest first.
 
+    Always :data:`CODES` pairs, filled up with ``(0, b"")``, so that reading them takes the same time for every mailbox.
     What the allowance held back has no code: no code was sent, so any code is a guess.
     """
     found = tx.execute(
-        text(f"""
-        select {_COLUMNS} from signature s
-        where s.petition_id = :petition_id and s.address_index = :address_index
-            and s.state in ('pending', 'confirmed')
-            and exists (
-                select 1 from message m where m.signature_id = s.id and m.kind in ('confirmation', 'reminder')
-                    and m.state in ('planned', 'claimed', 'submitting', 'accepted', 'uncertain'))
-        order by s.id desc limit :limit"""),
+        text("""
+        select id, nonce from (
+            (select s.id, s.nonce from signature s
+            where s.petition_id = :petition_id and s.address_index = :address_index
+                and s.state in ('pending', 'confirmed')
+                and exists (
+                    select 1 from message m where m.signature_id = s.id and m.kind in ('confirmation', 'reminder')
+                        and m.state in ('planned', 'claimed', 'submitting', 'accepted', 'uncertain'))
+            order by s.id desc limit :limit)
+            union all
+            select 0, cast('' as bytea) from generate_series(1, :limit)) c
+        order by id desc limit :limit"""),
         petition_id=petition_id,
         address_index=address_index,
         limit=CODES,
     )
-    return [_signature(row) for row in found]
+    return [(row.id, bytes(row.nonce)) for row in found]
 
 
 def confirm(tx: Transaction, signature_id: int, *, slot: int, method: str, now: datetime) -> bool:
