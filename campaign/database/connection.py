@@ -2,12 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import psycopg
 from sqlalchemy import Connection, CursorResult, Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
@@ -16,11 +15,12 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.elements import TextClause
 
 from campaign.database.clock import SharedClock
-from campaign.database.prepared import Prepared
+from campaign.database.group_commit import GroupCommit
 from campaign.errors import StoreUnavailableError
-from campaign.states import Lane, WakeUp
+from campaign.states import WakeUp
 
 T = TypeVar("T")
+Row = TypeVar("Row")
 log = logging.getLogger(__name__)
 
 RETRY_STATES = frozenset({"40001", "40P01"})
@@ -47,16 +47,16 @@ class Transaction:
     """An open transaction; named queries take it as their first argument."""
 
     connection: Connection
-    lanes: set[Lane] = field(default_factory=set)
+    wake_ups: set[WakeUp] = field(default_factory=set)
 
     def execute(self, statement: TextClause | Any, **values: object) -> CursorResult[Any]:  # noqa: ANN401 - any Core
         """Run one statement with its named values."""
         result: CursorResult[Any] = self.connection.execute(statement, values or None)
         return result
 
-    def nudge(self, lane: Lane) -> None:
-        """Wake the workers of a lane once this transaction has committed; never before."""
-        self.lanes.add(lane)
+    def nudge(self, work: WakeUp) -> None:
+        """Wake the workers for a lane, or for requests, once this transaction has committed; never before."""
+        self.wake_ups.add(work)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -81,8 +81,7 @@ class Store:
         self.nudge = nudge
         self.clock = clock or SharedClock()
         self.engine = open_engine(url, pool_size=pool_size)
-        # Opened by the first write: only a web process has any.
-        self._writers = open_engine(url, pool_size=pool_size, autocommit=True)
+        self._groups: dict[Callable[..., object], GroupCommit[Any]] = {}
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run a unit of work in one transaction and commit; afterwards wake the lanes it planned mail for.
@@ -96,19 +95,19 @@ class Store:
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                result, lanes = self._once(work)
+                result, wake_ups = self._once(work)
             except (OperationalError, InterfaceError, PoolTimeoutError) as error:
                 if attempt == ATTEMPTS or not _may_retry(error):
                     raise StoreUnavailableError("the database does not answer; please try again in a minute") from error
                 log.warning("transaction tried again: %s", _state(error) or type(error).__name__)
                 time.sleep(0.01 * 4**attempt if _state(error) not in RETRY_STATES else 0.005 * attempt)
             else:
-                if lanes:
-                    self.nudge(frozenset(lanes))
+                if wake_ups:
+                    self.nudge(frozenset(wake_ups))
                 return result
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _once(self, work: Callable[[Transaction], T]) -> tuple[T, set[Lane]]:
+    def _once(self, work: Callable[[Transaction], T]) -> tuple[T, set[WakeUp]]:
         with self.engine.connect() as connection:
             self._compare_clocks(connection)
             try:
@@ -123,50 +122,24 @@ class Store:
                     raise
                 # The outcome of the commit is unknown: do not run it again.
                 raise StoreUnavailableError("the database was lost while saving; please try again") from error
-            return result, transaction.lanes
+            return result, transaction.wake_ups
 
-    def write(self, statement: Prepared, values: Mapping[str, object], *, wake: WakeUp) -> None:
-        """Run one statement as a transaction of its own, in one round trip, and wake workers afterwards.
-
-        For requests that must answer quickly. It runs on a connection that does nothing else and is in autocommit
-        mode: there is no BEGIN, COMMIT or ROLLBACK to wait for, and none that would discard what is prepared there.
+    def transact_in_group(self, work: Callable[[Transaction, Sequence[Row]], object], row: Row) -> None:
+        """Store a row as :meth:`transact` does, in one transaction with the rows that other threads store meanwhile.
 
         Args:
-            statement: a second run must change nothing, for it is run again if the connection was lost and nothing
-                tells whether the first run was committed.
-            values: by name.
-            wake: what the workers are woken for.
+            work: stores rows; a function of a module, the same one for all rows of a kind.
+            row: the row.
 
         Raises:
-            StoreUnavailableError: the database does not answer.
+            DuplicateError, StoreUnavailableError: as :meth:`transact`.
         """
-        if self.clock.is_due:
-            self.transact(lambda _: None)
-        if not self._write_at_once(statement, values):
-            self.transact(lambda tx: tx.connection.exec_driver_sql(statement.statement, dict(values)))
-        self.nudge(frozenset({wake}))
-
-    def _write_at_once(self, statement: Prepared, values: Mapping[str, object]) -> bool:
-        """Run a statement in autocommit mode; False if it failed, which costs the connection."""
-        try:
-            pooled = self._writers.raw_connection()
-        except (psycopg.Error, DBAPIError, PoolTimeoutError) as error:
-            log.info("no connection for a quick write: %s", type(error).__name__)
-            return False
-        raw: Any = pooled.driver_connection
-        is_whole = False
-        try:
-            known: set[bytes] = pooled.info.setdefault("prepared", set())
-            statement.run(raw, values, is_known=statement.name in known)
-            known.add(statement.name)
-            is_whole = True
-        except psycopg.Error as error:
-            log.info("a quick write failed: %s", error.sqlstate or type(error).__name__)
-        finally:
-            if not is_whole:
-                pooled.invalidate()
-            pooled.close()
-        return is_whole
+        group = self._groups.get(work)
+        if group is None:
+            # Two threads may make one at the same time; both get the one that is stored.
+            made = GroupCommit[Any](lambda rows: self.transact(lambda tx: work(tx, rows)), (DuplicateError, DBAPIError))
+            group = self._groups.setdefault(work, made)
+        group.add(row)
 
     def _compare_clocks(self, connection: Connection) -> None:
         if self.clock.is_due:
@@ -185,21 +158,19 @@ class Store:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
-        self._writers.dispose()
 
 
-def array_of(keys: Sequence[bytes]) -> str:
-    """Many short byte strings as PostgreSQL spells an array: far quicker to hand over than one by one."""
-    return "{" + ",".join(['"\\\\x' + key.hex() + '"' for key in keys]) + "}"
+def array_of(keys: Iterable[bytes | None]) -> str:
+    """Byte strings as PostgreSQL writes an array of bytea: far quicker to hand over than one by one."""
+    return "{" + ",".join(["null" if key is None else f'"\\\\x{key.hex()}"' for key in keys]) + "}"
 
 
-def open_engine(url: str, *, pool_size: int = 5, autocommit: bool = False) -> Engine:
+def open_engine(url: str, *, pool_size: int = 5) -> Engine:
     """An engine for a DATABASE_URL.
 
     Args:
         url: the database.
         pool_size: connections kept open; 0 opens a connection per use (migrations, tests).
-        autocommit: each statement is a transaction of its own, and nothing is rolled back.
     """
     target = make_url(url).set(drivername="postgresql+psycopg")
     options: dict[str, Any] = (
@@ -222,11 +193,9 @@ def open_engine(url: str, *, pool_size: int = 5, autocommit: bool = False) -> En
             "keepalives_count": 3,
             "tcp_user_timeout": LINK_TIMEOUT,
             "application_name": "countersign",
-            "autocommit": autocommit,
             # A lost client must not hold its locks; a runaway query must not hold a worker.
             "options": "-c idle_in_transaction_session_timeout=60000 -c statement_timeout=120000 -c timezone=UTC",
         },
-        pool_reset_on_return=None if autocommit else "rollback",
         **options,
     )
 

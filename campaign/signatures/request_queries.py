@@ -8,8 +8,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Row, text
 from sqlalchemy.exc import DBAPIError
 
-from campaign.database.connection import DuplicateError, Store, Transaction
-from campaign.database.prepared import Prepared
+from campaign.database.connection import DuplicateError, Store, Transaction, array_of
 from campaign.states import REQUESTS, RequestKind, RequestState
 
 T = TypeVar("T")
@@ -61,16 +60,6 @@ class Request(NewRequest):
     state: RequestState
 
 
-_INSERT: Final = Prepared(
-    "sign_up_request_insert",
-    """insert into sign_up_request (ref, kind, petition_id, sealed, address_index, person_index, mailbox,
-        network, requested_at)
-    values (%(ref)s, %(kind)s, %(petition_id)s, %(sealed)s, %(address_index)s, %(person_index)s, %(mailbox)s,
-        %(network)s, %(requested_at)s)
-    on conflict (ref) do nothing""",
-)
-
-
 _COLUMNS = """r.id, r.ref, r.kind, r.state, r.petition_id, r.sealed, r.address_index, r.person_index, r.mailbox,
     r.network, r.requested_at"""
 
@@ -80,12 +69,39 @@ def _request(row: Row[Any]) -> Request:
 
 
 def add(store: Store, new: NewRequest) -> None:
-    """Store a request in a transaction of its own, in one round trip, and wake the urgent lane after the commit.
+    """Store a request, together with others that arrive meanwhile, and wake the urgent lane after the commit.
 
     Raises:
         StoreUnavailableError: the database does not answer.
     """
-    store.write(_INSERT, vars(new) | {"kind": new.kind.value}, wake=REQUESTS)
+    store.transact_in_group(add_many, new)
+
+
+def add_many(tx: Transaction, requests: Sequence[NewRequest]) -> None:
+    """Store requests, in one statement; one that is stored already is left as it is."""
+    columns: dict[str, object] = {name: [getattr(new, name) for new in requests] for name in _INSERTED}
+    columns |= {name: array_of(columns[name]) for name, type_ in _INSERTED.items() if type_ == "bytea"}  # type: ignore[arg-type]
+    tx.execute(_INSERT, **columns)
+    tx.nudge(REQUESTS)
+
+
+_INSERTED: Final = {
+    "ref": "bytea",
+    "kind": "request_kind",
+    "petition_id": "int",
+    "sealed": "bytea",
+    "address_index": "bytea",
+    "person_index": "bytea",
+    "mailbox": "bytea",
+    "network": "bytea",
+    "requested_at": "timestamptz",
+}
+"""The columns of a new request and their types."""
+
+_INSERT: Final = text(f"""
+    insert into sign_up_request ({", ".join(_INSERTED)})
+    select * from unnest({", ".join(f"cast(:{name} as {type_}[])" for name, type_ in _INSERTED.items())})
+    on conflict (ref) do nothing""")
 
 
 def by_ref(tx: Transaction, ref: bytes) -> Request | None:

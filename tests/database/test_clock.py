@@ -8,7 +8,6 @@ from sqlalchemy import text
 
 from campaign.database.clock import SharedClock, own_time
 from campaign.database.connection import Store
-from campaign.database.prepared import Prepared
 from campaign.delivery.journal import recover
 from campaign.outbox import ledger
 from campaign.runtime import build
@@ -86,16 +85,6 @@ def test_a_slow_answer_does_not_move_the_clock():
     clock.compare(slowly)
 
     assert clock() == host.wall
-
-
-def test_a_quick_write_looks_at_the_clock_too(database_url):
-    clock = off_by(MINUTES)
-    store = Store(database_url, clock=clock)
-
-    store.write(Prepared("one", "select %(one)s::int"), {"one": 1}, wake=Lane.URGENT)
-
-    assert abs((clock() - own_time()).total_seconds()) < 1
-    store.close()
 
 
 def test_a_host_with_a_fast_clock_takes_no_lease_from_the_living(database_url, tmp_path):
