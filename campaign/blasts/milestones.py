@@ -39,15 +39,6 @@ def record(tx: Transaction, petition_id: int, *, threshold: int, reached_at: dat
     )
 
 
-def thresholds_of(tx: Transaction, petition_id: int) -> list[int]:
-    """The thresholds recorded for a petition, smallest first."""
-    return list(
-        tx.execute(
-            text("select threshold from milestone where petition_id = :id order by threshold"), id=petition_id
-        ).scalars()
-    )
-
-
 def record_decision(
     tx: Transaction, petition_id: int, threshold: int, *, decision: str, blast_id: int | None = None
 ) -> None:

@@ -47,7 +47,7 @@ def check() -> None:
     for difference in found:
         click.echo(difference)
     if found:
-        raise EngineError("The migrations do not lead to the schema in campaign/database/schema.py (see above).")
+        raise EngineError("The migrations do not lead to the schema in campaign/database/tables/ (see above).")
     click.echo("The migrations lead to the schema in the code.")
 
 

@@ -14,8 +14,8 @@ from campaign.errors import ConflictError, InvalidInputError
 from campaign.outbox import suppressions
 from campaign.petitions import organisers
 from campaign.signatures import preferences
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane, MessageState
+from tests.kit.memory_transport import MemoryTransport
 
 TEXT = {
     "en": BlastText("News of {{petition}}", "Dear {{name}},\n\n**we** met the minister.\n\n[Your page]({{own page}})")

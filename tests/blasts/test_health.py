@@ -8,9 +8,9 @@ from campaign.blasts import queries as blast_queries
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import Reception
 from campaign.delivery.composer import Mailer
-from campaign.smtp.memory_transport import MemoryTransport, accepted
 from campaign.states import Lane
 from tests.kit import servers
+from tests.kit.memory_transport import MemoryTransport, accepted
 from tests.kit.worlds import PatientDeliverer
 
 REFUSAL = servers.refusing(550, "5.2.2")

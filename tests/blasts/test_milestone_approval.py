@@ -6,8 +6,8 @@ from campaign.blasts import milestones
 from campaign.blasts import running as blast_running
 from campaign.errors import ConflictError
 from campaign.petitions import petitions
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
+from tests.kit.memory_transport import MemoryTransport
 from tests.kit.racing import at_once
 
 

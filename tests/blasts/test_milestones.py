@@ -1,7 +1,7 @@
 from campaign.blasts import running as blast_running
 from campaign.signatures import preferences
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
+from tests.kit.memory_transport import MemoryTransport
 
 
 def set_ladder(world, ladder, policy="announce"):

@@ -13,8 +13,8 @@ from campaign.blasts.rules import BlastStage, BlastText
 from campaign.errors import ConflictError
 from campaign.petitions import organisers
 from campaign.signatures import preferences
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
+from tests.kit.memory_transport import MemoryTransport
 
 TEXT = {"en": BlastText("News", "Dear {{name}}, good news.")}
 NAMES = ("accepted", "uncertain", "gone", "full", "refused", "expired", "unrendered", "open")

@@ -14,10 +14,10 @@ from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
 from campaign.outbox import workers
 from campaign.petitions import petitions
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
 from tests.browser.conftest import SLUG, Live
 from tests.kit.browsers import Visitor
+from tests.kit.memory_transport import MemoryTransport
 
 pytestmark = pytest.mark.browser
 

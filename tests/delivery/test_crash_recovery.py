@@ -10,9 +10,9 @@ import pytest
 
 from campaign.delivery.delivery import Tally
 from campaign.delivery.journal import Journal, journal_folder, legacies, recover
-from campaign.smtp.memory_transport import MemoryTransport, accepted
 from tests.kit import servers
 from tests.kit.engines import ROOT
+from tests.kit.memory_transport import MemoryTransport, accepted
 
 NUMBER = 6
 

@@ -12,8 +12,8 @@ from campaign.delivery.journal import recover
 from campaign.errors import StoreUnavailableError
 from campaign.local.servers import postgres
 from campaign.signatures import confirming
-from campaign.smtp.memory_transport import MemoryTransport, accepted
 from campaign.states import REQUESTS, Lane
+from tests.kit.memory_transport import MemoryTransport, accepted
 from tests.kit.worlds import make_world
 
 MOMENT = 20

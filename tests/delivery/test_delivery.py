@@ -1,7 +1,7 @@
 import email.policy
 
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
+from tests.kit.memory_transport import MemoryTransport
 
 
 def test_a_confirmation_is_delivered_once_and_recorded(world):

@@ -10,10 +10,10 @@ from campaign.delivery import outcomes
 from campaign.delivery.outcomes import Round
 from campaign.errors import SessionFailedError
 from campaign.outbox import lanes
-from campaign.smtp.memory_transport import MemoryTransport, accepted
 from campaign.smtp.transport import Phase
 from campaign.states import Lane
 from tests.kit import servers
+from tests.kit.memory_transport import MemoryTransport, accepted
 
 
 def planned(world, number=1):

@@ -12,10 +12,10 @@ from campaign.delivery.token_bucket import SLICE, LocalBuckets, SharedBuckets
 from campaign.local.servers import redis
 from campaign.operations.broker import client_url
 from campaign.smtp import transport as smtp_transport
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
 from tasks.process import open_transport
 from tests.kit import servers
+from tests.kit.memory_transport import MemoryTransport
 from tests.kit.stamps import StampingServer
 from tests.kit.worlds import make_world, settings_for
 

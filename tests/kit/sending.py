@@ -18,9 +18,9 @@ from pathlib import Path
 
 from campaign.delivery.composer import Mailer
 from campaign.runtime import build
-from campaign.smtp.memory_transport import accepted
 from campaign.smtp.transport import Envelope, OnOutcome, OnSubmit
 from campaign.states import Lane
+from tests.kit.memory_transport import accepted
 from tests.kit.worlds import Clock, PatientDeliverer, settings_for
 
 

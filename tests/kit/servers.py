@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from campaign.smtp.memory_transport import accepted
 from campaign.smtp.replies import judge
 from campaign.smtp.transport import Envelope, Outcome, Phase
+from tests.kit.memory_transport import accepted
 
 Script = Callable[[Envelope], Outcome]
 

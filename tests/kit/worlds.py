@@ -17,8 +17,8 @@ from campaign.security.tokens import Purpose
 from campaign.settings import Settings, load_settings
 from campaign.signatures import admission, confirming, preferences, requests, signing
 from campaign.signatures import queries as signature_queries
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane, SignatureState
+from tests.kit.memory_transport import MemoryTransport
 
 KEYS = "k1:" + base64.b64encode(bytes(range(32))).decode()
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)

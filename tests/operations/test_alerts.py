@@ -9,8 +9,8 @@ from campaign.errors import ConflictError, InvalidInputError
 from campaign.operations import alerts, throughput
 from campaign.operations import lanes as operations_lanes
 from campaign.outbox import lanes
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
+from tests.kit.memory_transport import MemoryTransport
 
 
 @pytest.fixture

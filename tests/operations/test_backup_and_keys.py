@@ -9,10 +9,10 @@ from campaign.operations.backup_and_keys import declare_restored
 from campaign.operations.health import Code, judge
 from campaign.petitions import organisers
 from campaign.runtime import build
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
 from tests.kit import ledgers
 from tests.kit.commands import Shell
+from tests.kit.memory_transport import MemoryTransport
 from tests.kit.worlds import World
 
 TEXT = {"en": BlastText("News", "Hello")}

@@ -9,9 +9,9 @@ from campaign.operations.failures import Show
 from campaign.operations.rules import TARGETS, Press, presses, sources
 from campaign.outbox import suppressions as outbox_suppressions
 from campaign.petitions import organisers
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import MESSAGE_MOVES, Lane, MessageState
 from tests.kit import ledgers
+from tests.kit.memory_transport import MemoryTransport
 
 UNCERTAIN = {"state": "uncertain", "settled_at": -60, "phase": "dot", "reason": "no_outcome"}
 REJECTED = {"state": "rejected", "settled_at": -60, "phase": "rcpt", "reply_code": 550, "enhanced": "5.1.1"}

@@ -15,7 +15,7 @@ from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
 from campaign.petitions.markdown import to_html
 from campaign.signatures import petition_page, requests, signing
-from campaign.smtp.memory_transport import MemoryTransport
+from tests.kit.memory_transport import MemoryTransport
 
 CRLF = "\r\nBcc: evil@example.com\r\n\r\nX"
 

@@ -11,8 +11,8 @@ from campaign.delivery.cleanup import forget, remind
 from campaign.errors import InvalidInputError
 from campaign.outbox.plan import network_prefix
 from campaign.signatures import confirming, preferences, requests
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import SignatureState
+from tests.kit.memory_transport import MemoryTransport
 
 
 def send_for(world, *, days=0, minutes=0):

@@ -16,9 +16,9 @@ from campaign.delivery.journal import recover
 from campaign.errors import CountersignError
 from campaign.petitions import petitions
 from campaign.signatures import confirming, preferences
-from campaign.smtp.memory_transport import MemoryTransport, accepted
 from tests.kit import servers
 from tests.kit.engines import clean
+from tests.kit.memory_transport import MemoryTransport, accepted
 from tests.kit.worlds import make_world
 
 PEOPLE = [(f"box{box}@example.org", name) for box in range(3) for name in ("Zahra", "ZAHRA ", "Ali", "Maryam")]

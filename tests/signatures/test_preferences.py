@@ -9,9 +9,9 @@ from campaign.delivery.composer import Mailer
 from campaign.errors import ConflictError, TokenRefusedError
 from campaign.petitions import petitions
 from campaign.signatures import confirming, petition_page, preferences
-from campaign.smtp.memory_transport import MemoryTransport, accepted
 from campaign.states import Lane, MessageKind, SignatureState
 from tests.kit import servers
+from tests.kit.memory_transport import MemoryTransport, accepted
 from tests.kit.worlds import PatientDeliverer
 
 

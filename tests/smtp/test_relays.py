@@ -9,13 +9,13 @@ from campaign.delivery.token_bucket import LocalBuckets
 from campaign.errors import SessionFailedError, SettingsError
 from campaign.local.mailserver.faults import FaultServer
 from campaign.local.mailserver.script import Fault
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.smtp.relays import Relay, RelayTransport
 from campaign.smtp.replies import AWAY, UNCERTAIN
 from campaign.smtp.settings import SmtpSettings
 from campaign.smtp.transport import Envelope, Outcome, Phase, Result
 from campaign.states import Lane
 from tasks.process import open_transport
+from tests.kit.memory_transport import MemoryTransport
 from tests.kit.worlds import settings_for
 
 

@@ -15,10 +15,10 @@ from campaign.delivery.jobs import Ticker, run_job
 from campaign.local.servers import redis
 from campaign.operations.broker import TIMEOUT, client_url
 from campaign.outbox import workers
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
 from tasks.app import QUEUES, schedule
 from tasks.nudging import INTERVAL, enqueue_job, wake
+from tests.kit.memory_transport import MemoryTransport
 from tests.kit.racing import at_once
 from tests.kit.waiting import until
 from tests.kit.worlds import make_world, settings_for

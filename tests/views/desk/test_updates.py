@@ -5,8 +5,8 @@ import pytest
 from campaign.blasts import blasts
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.states import Lane
+from tests.kit.memory_transport import MemoryTransport
 from tests.kit.worlds import World
 from tests.views.desk.deskkit import SLUG, Desk, make_desk, text_of
 

@@ -3,9 +3,9 @@
 import pytest
 
 from campaign.errors import SessionFailedError
-from campaign.smtp.memory_transport import MemoryTransport
 from campaign.smtp.replies import AWAY
 from campaign.smtp.transport import Envelope, Outcome, Phase, Result, Transport
+from tests.kit.memory_transport import MemoryTransport
 from tests.mail.kit import envelope
 
 

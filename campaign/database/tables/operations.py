@@ -1,0 +1,84 @@
+"""The installation, its periodic jobs and what the monitor reads."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from campaign.database.tables.ground import MOMENT, created_at, lane_name, metadata
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    # A restored backup gets a new epoch by hand; blasts of another epoch are not started.
+    Column("epoch", Uuid, nullable=False),
+    # Secrets that must outlive key rotation (suppression, Message-ID, return addresses), wrapped by an instance key.
+    Column("stable_key_id", String(16), nullable=False),
+    Column("stable_key", LargeBinary, nullable=False),
+    # The data key of accounts.
+    Column("account_key_id", String(16), nullable=False),
+    Column("account_key", LargeBinary, nullable=False),
+    created_at(),
+    CheckConstraint("id = 1", name="single_row"),
+)
+
+
+periodic_job = Table(
+    "periodic_job",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    # Claimed by moving next_at forward in one UPDATE: any number of tickers may look.
+    Column("next_at", MOMENT, nullable=False),
+    Column("started_at", MOMENT),
+    Column("finished_at", MOMENT),
+    Column("outcome", Text),
+)
+
+
+lane_minute = Table(
+    "lane_minute",
+    metadata,
+    # What a lane did, minute by minute: the monitor draws an hour without counting the ledger anew at each look.
+    Column("lane", lane_name, primary_key=True),
+    Column("minute", MOMENT, primary_key=True),
+    Column("accepted", Integer, nullable=False),
+)
+
+
+tally = Table(
+    "tally",
+    metadata,
+    # A lane or a blast with so many rows that counting them takes long: counted by a job and read from here.
+    Column("subject", String(40), primary_key=True),
+    Column("at", MOMENT, nullable=False),
+    Column("counts", JSONB, nullable=False),
+)
+
+
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("cause", String(20), nullable=False),
+    Column("lane", lane_name, nullable=False),
+    Column("began_at", MOMENT, nullable=False),
+    # When admins were last told; claimed by moving it forward in one UPDATE, so that two workers do not both tell.
+    Column("told_at", MOMENT, nullable=False),
+    Column("ended_at", MOMENT),
+    Column("reason", Text, nullable=False, server_default=""),
+    # The blast that paused by itself, if it is about one.
+    Column("blast_id", ForeignKey("blast.id", ondelete="CASCADE")),
+    UniqueConstraint("cause", "lane", "blast_id", postgresql_nulls_not_distinct=True),
+)

@@ -1,0 +1,195 @@
+"""Signatures, the requests before them, and their count."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Enum,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Sequence,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+
+from campaign.database.tables.ground import (
+    MOMENT,
+    SIGNATURE_BLOCK,
+    metadata,
+    request_kind,
+    request_state,
+    signature_state,
+)
+
+signature_ids = Sequence("signature_id_blocks", increment=SIGNATURE_BLOCK, start=1, metadata=metadata)
+
+
+signature = Table(
+    "signature",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("petition_id", ForeignKey("petition.id"), nullable=False),
+    Column("text_version_id", ForeignKey("text_version.id"), nullable=False),
+    Column("consent_id", ForeignKey("consent_text.id"), nullable=False),
+    Column("updates_consent_id", ForeignKey("consent_text.id")),
+    Column("state", signature_state, nullable=False),
+    Column("locale", String(2), nullable=False),
+    Column("country", String(2), nullable=False),
+    Column("show_name", Boolean, nullable=False),
+    Column("wants_updates", Boolean, nullable=False),
+    # True once the counter has added this row to the public count; the difference is the work still to do.
+    Column("counted", Boolean, nullable=False, server_default="false"),
+    # Read by releases before the table code_try; a later migration drops it.
+    Column("code_tries", SmallInteger, nullable=False, server_default="0"),
+    # A mailbox may carry two confirmed people on one petition; the unique index below refuses a third.
+    Column("mailbox_slot", SmallInteger),
+    Column("nonce", LargeBinary, nullable=False),
+    # Blind indexes under the petition's key; null once erased.
+    Column("address_index", LargeBinary),
+    Column("person_index", LargeBinary),
+    # AES-256-GCM; null once erased.
+    Column("address", LargeBinary),
+    Column("name", LargeBinary),
+    Column("reason", LargeBinary),
+    Column("requested_at", MOMENT, nullable=False),
+    Column("confirmed_at", MOMENT),
+    Column("confirmed_by", Enum("button", "code", name="confirm_method", metadata=metadata)),
+    Column("updates_changed_at", MOMENT),
+    Column("reminded_at", MOMENT),
+    Column("ended_at", MOMENT),
+    Column("ended_reason", Text),
+    Column("erased_at", MOMENT),
+    CheckConstraint("mailbox_slot in (1, 2)", name="two_per_mailbox"),
+    CheckConstraint("(state = 'confirmed') <= (confirmed_at is not null)", name="confirmed_has_time"),
+    # The same person once on a petition, whether pending or confirmed.
+    Index(
+        "uq_signature_person",
+        "petition_id",
+        "person_index",
+        unique=True,
+        postgresql_where=text("state in ('pending', 'confirmed') and person_index is not null"),
+    ),
+    Index(
+        "uq_signature_mailbox_slot",
+        "petition_id",
+        "address_index",
+        "mailbox_slot",
+        unique=True,
+        postgresql_where=text("state = 'confirmed' and address_index is not null"),
+    ),
+    Index("ix_signature_address", "petition_id", "address_index", postgresql_where=text("address_index is not null")),
+    # The counter's work list: empty but for the last seconds.
+    Index(
+        "ix_signature_uncounted",
+        "petition_id",
+        "confirmed_at",
+        postgresql_where=text("(state = 'confirmed') <> counted"),
+    ),
+    Index(
+        "ix_signature_public",
+        "petition_id",
+        text("confirmed_at desc"),
+        postgresql_where=text("state = 'confirmed' and show_name and erased_at is null"),
+    ),
+    # Audiences and signature lists walk a petition by id.
+    Index("ix_signature_petition", "petition_id", "id"),
+    Index("ix_signature_pending", "requested_at", postgresql_where=text("state = 'pending'")),
+    Index("ix_signature_confirmed", "petition_id", "confirmed_at", postgresql_where=text("confirmed_at is not null")),
+)
+
+
+sign_up_request = Table(
+    "sign_up_request",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    # Random; the address of the page that follows. Nothing else names a request outside the database.
+    Column("ref", LargeBinary, nullable=False, unique=True),
+    Column("kind", request_kind, nullable=False),
+    Column("state", request_state, nullable=False, server_default="asked"),
+    # No foreign key: petitions are never deleted, and checking one would lock the petition's row for each sign-up.
+    Column("petition_id", Integer),
+    # AES-256-GCM of everything that was typed, padded.
+    Column("sealed", LargeBinary, nullable=False),
+    # Blind indexes under the petition's key; null if the request is about no single petition.
+    Column("address_index", LargeBinary),
+    Column("person_index", LargeBinary),
+    # Keyed hashes for the allowance; that of the network is removed when the request is decided.
+    Column("mailbox", LargeBinary, nullable=False),
+    Column("network", LargeBinary),
+    Column("requested_at", MOMENT, nullable=False),
+    Column("decided_at", MOMENT),
+    Column("reason", Text),
+    CheckConstraint("(state = 'asked') = (decided_at is null)", name="decided_has_time"),
+    # The admitting worker's list: empty but for the last moments.
+    Index("ix_sign_up_request_asked", "id", postgresql_where=text("state = 'asked'")),
+    # Decided requests are deleted after a day, or with the signature of their mailbox.
+    Index("ix_sign_up_request_decided", "decided_at", postgresql_where=text("state <> 'asked'")),
+    Index(
+        "ix_sign_up_request_mailbox",
+        "petition_id",
+        "address_index",
+        postgresql_where=text("state <> 'asked' and address_index is not null"),
+    ),
+)
+
+
+code_try = Table(
+    "code_try",
+    metadata,
+    # Wrong codes for a mailbox of a petition, whether or not it has signed. Blind index as in signature.
+    Column("petition_id", Integer, primary_key=True, autoincrement=False),
+    Column("address_index", LargeBinary, primary_key=True),
+    Column("tries", SmallInteger, nullable=False),
+    Column("expires_at", MOMENT, nullable=False, index=True),
+)
+
+
+count_change = Table(
+    "count_change",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("petition_id", ForeignKey("petition.id", ondelete="CASCADE"), nullable=False),
+    Column("at", MOMENT, nullable=False),
+    Column("confirmed", Integer, nullable=False),
+    Column("withdrawn", Integer, nullable=False),
+    Column("removed", Integer, nullable=False),
+    Column("recounted", Integer, nullable=False, server_default="0"),
+    Column("count", Integer, nullable=False),
+    Index("ix_count_change_petition", "petition_id", "id"),
+)
+
+
+milestone = Table(
+    "milestone",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("petition_id", ForeignKey("petition.id", ondelete="CASCADE"), nullable=False),
+    Column("threshold", Integer, nullable=False),
+    Column("reached_at", MOMENT, nullable=False),
+    Column("recorded_at", MOMENT, nullable=False, server_default=func.now()),
+    Column(
+        "decision",
+        Enum(
+            "announced",
+            "waiting",
+            "recorded",
+            "merged",
+            "late",
+            "declined",
+            name="milestone_decision",
+            metadata=metadata,
+        ),
+        nullable=False,
+    ),
+    Column("blast_id", ForeignKey("blast.id")),
+    UniqueConstraint("petition_id", "threshold"),
+)
