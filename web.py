@@ -9,7 +9,7 @@ from campaign.errors import StoreUnavailableError
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
 from campaign.views import page_cache
-from campaign.views.current import Opening
+from campaign.views.current import LazyRuntime
 from campaign.views.site import make_site
 from tasks.app import make_app
 from tasks.nudging import Nudger
@@ -26,7 +26,7 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
         SettingsError: the environment has missing or wrong variables.
     """
     settings = runtime.settings if runtime is not None else settings or load_settings()
-    app = make_site(settings, open_runtime(settings) if runtime is None else Opening.of(runtime))
+    app = make_site(settings, open_runtime(settings) if runtime is None else LazyRuntime.of(runtime))
     if settings.proxies:
         # X-Forwarded-Host is never believed: links come from the base URL.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)  # type: ignore[method-assign]
@@ -34,14 +34,14 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
     return app
 
 
-def open_runtime(settings: Settings) -> Opening:
+def open_runtime(settings: Settings) -> LazyRuntime:
     """The runtime of a web process: at most two database connections per thread, and workers woken after each commit.
 
     Raises:
-        VaultError: the instance keys do not open this database.
+        DecryptionError: the instance keys do not open this database.
     """
     nudge = Nudger(make_app(settings))
-    opening = Opening(lambda: build(settings, nudge=nudge, pool_size=settings.web_threads))
+    opening = LazyRuntime(lambda: build(settings, nudge=nudge, pool_size=settings.web_threads))
     with contextlib.suppress(StoreUnavailableError):
         # Opened before the first request if it can be: keys that do not fit are then reported at the start.
         opening.runtime()

@@ -54,7 +54,7 @@ class Sent:
 
 def add_signers(runtime: Runtime, slug: str, number: int) -> None:
     """Invent confirmed signers who want updates."""
-    wanted = seeding.Sowing(number, confirmed=True, updates=1.0, span=timedelta(hours=1))
+    wanted = seeding.SeedPlan(number, confirmed=True, updates=1.0, span=timedelta(hours=1))
     seeding.sow(runtime, slug, wanted)
     query(runtime, "analyze signature")
 

@@ -8,7 +8,7 @@ import asyncio
 import sys
 
 from campaign.local.mailserver import running as mailserver_running
-from campaign.local.mailserver.protocol import Answer, Dialogue, Rules, Transaction
+from campaign.local.mailserver.protocol import Answer, Rules, SmtpProtocol, Transaction
 
 
 class FarRules(Rules):
@@ -29,7 +29,7 @@ class FarRules(Rules):
         return self._free_at
 
 
-class FarDialogue(Dialogue):
+class FarDialogue(SmtpProtocol):
     """Answers late, in order."""
 
     def __init__(self, rules: FarRules, *, latency: float) -> None:

@@ -21,7 +21,7 @@ Request = tuple[str, bytes]
 
 
 @dataclass
-class Tally:
+class DeliveryCounts:
     """What the answers were."""
 
     wanted: int
@@ -45,7 +45,7 @@ class Tally:
 class Connection(asyncio.Protocol):
     """One kept connection."""
 
-    def __init__(self, tally: Tally, done: asyncio.Future[None]) -> None:
+    def __init__(self, tally: DeliveryCounts, done: asyncio.Future[None]) -> None:
         self._tally = tally
         self._done = done
         self._buffer = b""
@@ -91,7 +91,7 @@ def _length(head: bytes) -> int:
     return int(head[at + 15 : head.find(b"\r\n", at) if head.find(b"\r\n", at) > 0 else None]) if at >= 0 else 0
 
 
-async def _run(port: int, connections: int, tally: Tally) -> float:
+async def _run(port: int, connections: int, tally: DeliveryCounts) -> float:
     loop = asyncio.get_running_loop()
     ends = []
     begin = time.perf_counter()
@@ -169,7 +169,7 @@ def main() -> None:
         requests = sign(port, order["path"], order["stamp"], order["offset"])
     else:
         requests = get(port, order["path"])
-    tally = Tally(order["requests"], requests)
+    tally = DeliveryCounts(order["requests"], requests)
     if "statuses" in order:
         tally.statuses = order["statuses"]
     seconds = asyncio.run(_run(port, order["connections"], tally))

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from campaign.mail.compiled import CompiledMail
-from campaign.mail.compose import Composer, ListIdentity, Sender
+from campaign.mail.compose import ListIdentity, Sender, TemplateCompiler
 from campaign.mail.dkim import DkimKey, Signer
 from campaign.smtp.settings import SmtpSettings
 from campaign.smtp.smtp import SmtpTransport
@@ -55,7 +55,7 @@ def update() -> CompiledMail:
         "link_update": f"{BASE}/p/river/updates/1",
     }
     identity = ListIdentity("Protect the river", "k3v9.lists.example.org", ("b17", "p3"), "countersign")
-    composer = Composer(ROOT / "templates" / "email")
+    composer = TemplateCompiler(ROOT / "templates" / "email")
     return composer.compile("update", locale="en", sender=sender, context=context, list_identity=identity)
 
 

@@ -10,7 +10,7 @@ import sys
 import time
 
 from campaign.database.connection import Transaction
-from campaign.delivery.composer import Mailer, Recipient
+from campaign.delivery.composer import Composer, Recipient
 from campaign.delivery.contexts import Materials
 from campaign.delivery.delivery import Deliverer, calm_collector
 from campaign.mail.compiled import CompiledMail
@@ -33,7 +33,7 @@ def signer_for(settings: Settings, how: str) -> Signer | None:
     return Signer((key,))
 
 
-class WeighingMailer(Mailer):
+class WeighingMailer(Composer):
     """Knows how many bytes it has composed, so that the yardstick can send as many."""
 
     composed = 0
@@ -68,8 +68,8 @@ def main(how: str, blast_id: int) -> None:
     signer = signer_for(settings, how)
     unsigned = settings.replace(dkim_key_file=None, dkim_ed25519_key_file=None)
     runtime = build(unsigned, pool_size=3)
-    mailer = WeighingMailer(runtime, signer=signer)
-    deliverer = Deliverer(runtime, Lane.BULK, mailer=mailer, transport=open_transport(settings, Lane.BULK))
+    composer = WeighingMailer(runtime, signer=signer)
+    deliverer = Deliverer(runtime, Lane.BULK, composer=composer, transport=open_transport(settings, Lane.BULK))
     calm_collector()
     print("ready", flush=True)
     sys.stdin.readline()
@@ -83,7 +83,9 @@ def main(how: str, blast_id: int) -> None:
     after = resource.getrusage(resource.RUSAGE_SELF)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(
-        json.dumps({"cpu_s": used, "peak_mb": after.ru_maxrss / 1024, "mails": mailer.composed, "bytes": mailer.size}),
+        json.dumps(
+            {"cpu_s": used, "peak_mb": after.ru_maxrss / 1024, "mails": composer.composed, "bytes": composer.size}
+        ),
         flush=True,
     )
     runtime.close()

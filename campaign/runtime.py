@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from campaign.database import instance
 from campaign.database.connection import Nudge, Store, no_nudge
 from campaign.errors import CountersignError
-from campaign.security.encryption import DataKey, Vault, derive, keyed_hash
+from campaign.security.encryption import DataKey, Keyring, derive, keyed_hash
 from campaign.security.tokens import Tokens
 from campaign.settings import Settings
 from campaign.ttl_cache import TTLCache
@@ -57,7 +57,7 @@ class Runtime:
 
     settings: Settings
     store: Store
-    vault: Vault
+    keyring: Keyring
     tokens: Tokens
     secrets: Secrets
     accounts: DataKey
@@ -93,19 +93,19 @@ def build(
 
     Raises:
         StoreUnavailableError: the database does not answer.
-        VaultError: the instance keys do not open this database.
+        DecryptionError: the instance keys do not open this database.
     """
     store = Store(settings.database_url, nudge=nudge, pool_size=pool_size)
-    vault = Vault(settings.keys)
+    keyring = Keyring(settings.keys)
     try:
-        found = _instance(store, vault)
+        found = _instance(store, keyring)
         return Runtime(
             settings=settings,
             store=store,
-            vault=vault,
+            keyring=keyring,
             tokens=Tokens(settings.keys),
-            secrets=Secrets.of(vault.unwrap(found.stable, STABLE_PLACE)),
-            accounts=vault.unwrap(found.accounts, ACCOUNT_PLACE),
+            secrets=Secrets.of(keyring.unwrap(found.stable, STABLE_PLACE)),
+            accounts=keyring.unwrap(found.accounts, ACCOUNT_PLACE),
             epoch=found.epoch,
             clock=clock or store.clock,
         )
@@ -114,11 +114,11 @@ def build(
         raise
 
 
-def _instance(store: Store, vault: Vault) -> instance.Instance:
+def _instance(store: Store, keyring: Keyring) -> instance.Instance:
     found = store.transact(instance.find)
     if found is not None:
         return found
-    made = instance.Instance(uuid.uuid4(), vault.new_data_key(STABLE_PLACE), vault.new_data_key(ACCOUNT_PLACE))
+    made = instance.Instance(uuid.uuid4(), keyring.new_data_key(STABLE_PLACE), keyring.new_data_key(ACCOUNT_PLACE))
     store.transact(lambda tx: instance.create(tx, made))
     # Another process may have been first; its row is the one that counts.
     return store.transact(instance.find) or made

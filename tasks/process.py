@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from celery import Celery, current_app, signals
 
-from campaign.delivery.composer import Mailer
+from campaign.delivery.composer import Composer
 from campaign.delivery.delivery import Deliverer, calm_collector
 from campaign.delivery.jobs import Ticker, run_job
 from campaign.delivery.pacing import RelayPace
@@ -62,7 +62,7 @@ class Process:
 
     def _deliverer(self, lane: Lane) -> Deliverer:
         transport = open_transport(self.settings, lane)
-        return Deliverer(self.runtime, lane, mailer=Mailer(self.runtime), transport=transport)
+        return Deliverer(self.runtime, lane, composer=Composer(self.runtime), transport=transport)
 
     def run_job(self, name: str) -> None:
         """Run a job of the schedule and record how it ended."""

@@ -8,12 +8,12 @@ from sqlalchemy import text
 
 from campaign.accounts import audit
 from campaign.blasts import queries
-from campaign.blasts.rules import SAME_REFUSALS, Reception
+from campaign.blasts.rules import SAME_REFUSALS, BlastReception
 from campaign.database.connection import Transaction
 from campaign.runtime import Runtime
 
 
-def of_blast(tx: Transaction, blast_id: int) -> Reception:
+def of_blast(tx: Transaction, blast_id: int) -> BlastReception:
     """How a blast was received since it was last resumed; of the accepted, no more than matter are counted."""
     row = tx.execute(
         text("""
@@ -44,7 +44,7 @@ def of_blast(tx: Transaction, blast_id: int) -> Reception:
         id=blast_id,
         same=SAME_REFUSALS,
     ).one()
-    return Reception(
+    return BlastReception(
         accepted=row.accepted, rejected=row.rejected, complained=row.complained, same_refusals=row.same_refusals
     )
 

@@ -21,7 +21,7 @@ SHORTEST_SPAN = 10.0
 
 
 @dataclass(frozen=True)
-class BlastLook:
+class BlastStatus:
     """A blast that is scheduled, held or not finished."""
 
     id: int
@@ -105,7 +105,7 @@ def newest(tx: Transaction, lane: Lane, *, now: datetime) -> Newest:
     return Newest(True, total / span, {row.blast_id: row.messages / span for row in rows if row.blast_id is not None})
 
 
-def unfinished(tx: Transaction, *, now: datetime) -> tuple[BlastLook, ...]:
+def unfinished(tx: Transaction, *, now: datetime) -> tuple[BlastStatus, ...]:
     """Blasts with something still to come, those that run first."""
     found = queries.unfinished(tx)
     if not found:
@@ -122,9 +122,9 @@ def unfinished(tx: Transaction, *, now: datetime) -> tuple[BlastLook, ...]:
     return tuple(sorted(looks, key=lambda look: look.started_at is None))
 
 
-def _look(blast: Blast, slug: str, states: Mapping[MessageState, int], rate: float) -> BlastLook:
+def _look(blast: Blast, slug: str, states: Mapping[MessageState, int], rate: float) -> BlastStatus:
     still = sum(states.get(state, 0) for state in OPEN_STATES)
-    return BlastLook(
+    return BlastStatus(
         id=blast.id,
         petition=slug,
         kind=str(blast.kind),

@@ -118,7 +118,7 @@ SELF_PAUSED = frozenset({"rejections", "complaints", "content"})
 
 
 @dataclass(frozen=True)
-class Reception:
+class BlastReception:
     """How a blast was received since it started or was last resumed."""
 
     accepted: int

@@ -14,7 +14,7 @@ import click
 
 from campaign.local.drill.plan import LEAST, PER_KILL, Order
 from campaign.local.drill.running import run_drill
-from campaign.local.drill.verdict import PROMISES, Finding, Verdict
+from campaign.local.drill.verdict import PROMISES, DrillResult, Finding
 
 QUIET = 5.0
 """Seconds between two lines of progress in a log."""
@@ -40,7 +40,11 @@ SHOWN = 10
     help="SIGKILLs in all: workers mostly, some of PostgreSQL and Redis.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0, 2**32), default=1, show_default=True, help="Who is struck, and when: as drawn."
+    "--seed",
+    type=click.IntRange(0, 2**32),
+    default=1,
+    show_default=True,
+    help="Which process is killed, and when.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 def drill(*, recipients: int | None, kills: int, seed: int, as_json: bool) -> int:
@@ -115,7 +119,7 @@ class Progress:
             click.echo("\r\033[K", nl=False, err=True)
 
 
-def describe(verdict: Verdict, *, seed: int, seconds: float) -> list[str]:
+def describe(verdict: DrillResult, *, seed: int, seconds: float) -> list[str]:
     """The verdict in plain words."""
     open_at_kills = verdict.uncertain_limit - verdict.scripted
     uncertain = f"limit {verdict.uncertain_limit:,}: {open_at_kills:,} connections open at kills"

@@ -10,7 +10,7 @@ import click
 from campaign.cli import tables
 from campaign.errors import SettingsError
 from campaign.local.mailserver.faults import FaultRules, serve
-from campaign.local.mailserver.mixes import EVERYBODY, MIXES, script_of
+from campaign.local.mailserver.provider_profiles import EVERYBODY, MIXES, script_of
 from campaign.local.mailserver.script import Fault, Script
 
 MIX_LINES = "\n".join(

@@ -12,8 +12,8 @@ from campaign import i18n
 from campaign.cli import tables
 from campaign.cli.opening import open_runtime
 from campaign.operations import failures
-from campaign.operations.health import Trouble
-from campaign.operations.rules import Press
+from campaign.operations.health import FailureGroup
+from campaign.operations.rules import Action
 from campaign.runtime import Runtime, now
 
 LOCALE = "en"
@@ -57,11 +57,11 @@ def list_groups(*, as_json: bool, hours: int) -> None:
             click.echo(line)
 
 
-def _plain(group: Trouble) -> dict[str, Any]:
+def _plain(group: FailureGroup) -> dict[str, Any]:
     return {"key": group.key} | asdict(group) | {"oldest_at": group.oldest_at.isoformat()}
 
 
-def _row(group: Trouble) -> tuple[str | int, ...]:
+def _row(group: FailureGroup) -> tuple[str | int, ...]:
     age = i18n.format_duration(now() - group.oldest_at, LOCALE)
     return (
         group.key,
@@ -86,7 +86,7 @@ def retry(*, group: str | None, message_ids: tuple[int, ...], hours: int) -> Non
 
     Exit status: 0 done; 1 nothing like that is left, or a message does not allow it; 2 used wrongly.
     """
-    _press(Press.RETRY, "Sent again", group=group, message_ids=message_ids, hours=hours)
+    _press(Action.RETRY, "Sent again", group=group, message_ids=message_ids, hours=hours)
 
 
 @messages.command(epilog="Example: countersign messages accept --id 4711 --id 4712")
@@ -96,7 +96,7 @@ def accept(*, group: str | None, message_ids: tuple[int, ...], hours: int) -> No
 
     Exit status: 0 done; 1 nothing like that is left, or a message is not uncertain; 2 used wrongly.
     """
-    _press(Press.ACCEPT, "Taken as arrived", group=group, message_ids=message_ids, hours=hours)
+    _press(Action.ACCEPT, "Taken as arrived", group=group, message_ids=message_ids, hours=hours)
 
 
 @messages.command(epilog="Example: countersign messages cancel --group 3f9a01c2d4e5")
@@ -106,10 +106,10 @@ def cancel(*, group: str | None, message_ids: tuple[int, ...], hours: int) -> No
 
     Exit status: 0 done; 1 nothing like that is left, or a message does not allow it; 2 used wrongly.
     """
-    _press(Press.CANCEL, "Cancelled", group=group, message_ids=message_ids, hours=hours)
+    _press(Action.CANCEL, "Cancelled", group=group, message_ids=message_ids, hours=hours)
 
 
-def _press(press: Press, said: str, *, group: str | None, message_ids: tuple[int, ...], hours: int) -> None:
+def _press(press: Action, said: str, *, group: str | None, message_ids: tuple[int, ...], hours: int) -> None:
     if (group is None) == (not message_ids):
         raise click.UsageError("name either a cause with --group, or messages with --id")
     with open_runtime() as runtime:
@@ -122,7 +122,7 @@ def _press(press: Press, said: str, *, group: str | None, message_ids: tuple[int
     click.echo(f"{said}: {changed:,}")
 
 
-def _each(runtime: Runtime, press: Press, message_ids: Iterable[int]) -> int:
+def _each(runtime: Runtime, press: Action, message_ids: Iterable[int]) -> int:
     changed = 0
     for message_id in message_ids:
         failures.press_message(runtime, message_id, press, by=None)

@@ -13,7 +13,7 @@ from campaign.cli.petition import RefusedInputError
 from campaign.errors import InvalidInputError, StoreUnavailableError
 from campaign.operations import lanes
 from campaign.operations import monitor as operations_monitor
-from campaign.operations.health import BrokerLook, Level, Snapshot, judge
+from campaign.operations.health import BrokerStatus, Level, Snapshot, judge
 from campaign.operations.status_line import sentence
 from campaign.runtime import build, now
 from campaign.security.keys import ensure_local_keys
@@ -90,7 +90,7 @@ def _engines(snapshot: Snapshot) -> Iterator[str]:
         yield f"Last tick   {_ago(snapshot, snapshot.last_tick_at)}"
 
 
-def _broker(broker: BrokerLook) -> str:
+def _broker(broker: BrokerStatus) -> str:
     if not broker.ok:
         return f"does not answer ({broker.problem}); workers look in the database each second"
     depths = ", ".join(f"{queue} {depth:,}" for queue, depth in broker.depths.items())

@@ -36,7 +36,7 @@ def seed(
 
     Exit status: 0 added; 1 failed, e.g. the petition is not live, or the site is public; 2 used wrongly.
     """
-    wanted = seeding.Sowing(
+    wanted = seeding.SeedPlan(
         signatures=signatures,
         confirmed=confirmed,
         updates=updates,

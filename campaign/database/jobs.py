@@ -13,7 +13,7 @@ TICK_LATE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
-class JobLook:
+class JobStatus:
     """A periodic job."""
 
     name: str
@@ -60,7 +60,7 @@ def last_tick(tx: Transaction) -> datetime | None:
     return moment
 
 
-def jobs(tx: Transaction, names: Sequence[str]) -> tuple[JobLook, ...]:
+def jobs(tx: Transaction, names: Sequence[str]) -> tuple[JobStatus, ...]:
     """The jobs of these names that were ever started, by name."""
     rows = tx.execute(
         text("""
@@ -68,7 +68,7 @@ def jobs(tx: Transaction, names: Sequence[str]) -> tuple[JobLook, ...]:
         where name = any(cast(:names as text[])) order by name"""),
         names=list(names),
     )
-    return tuple(JobLook(row.name, row.next_at, row.started_at, row.finished_at, row.outcome) for row in rows)
+    return tuple(JobStatus(row.name, row.next_at, row.started_at, row.finished_at, row.outcome) for row in rows)
 
 
 def only_one(tx: Transaction, lock: int) -> bool:

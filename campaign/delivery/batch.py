@@ -5,9 +5,9 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from campaign.database.connection import Transaction
-from campaign.delivery.composer import Mailer, NoAddressError, Recipient
+from campaign.delivery.composer import Composer, NoAddressError, Recipient
 from campaign.delivery.contexts import Materials, gather
-from campaign.delivery.outcomes import Handed
+from campaign.delivery.outcomes import Sent
 from campaign.errors import CountersignError
 from campaign.outbox import suppressions
 from campaign.outbox.ledger import Claimed, Settlement
@@ -28,10 +28,10 @@ class Prepared:
     The letters are not composed yet: :meth:`envelopes` does that one by one, as the wire takes them.
     """
 
-    mailer: Mailer
+    composer: Composer
     materials: Materials
     letters: dict[int, tuple[Claimed, Recipient]] = field(default_factory=dict)
-    handed: dict[int, Handed] = field(default_factory=dict)
+    handed: dict[int, Sent] = field(default_factory=dict)
     ended: dict[int, Settlement] = field(default_factory=dict)
     struck: frozenset[bytes] = frozenset()
 
@@ -39,7 +39,7 @@ class Prepared:
         """Compose; a letter that can't be composed ends instead, alone."""
         for message, recipient in self.letters.values():
             try:
-                yield self.mailer.compose(message, self.materials, recipient)
+                yield self.composer.compose(message, self.materials, recipient)
             except CountersignError as error:
                 self.ended[message.id] = _not_rendered(message, error)
 
@@ -48,23 +48,23 @@ class Prepared:
         self.letters = {id_: letter for id_, letter in self.letters.items() if id_ in allowed}
 
 
-def prepare(runtime: Runtime, mailer: Mailer, claimed: Sequence[Claimed]) -> Prepared:
+def prepare(runtime: Runtime, composer: Composer, claimed: Sequence[Claimed]) -> Prepared:
     """Open the addresses and look at the suppressions.
 
     Raises:
         StoreUnavailableError: the database does not answer.
     """
     materials = runtime.store.transact(lambda tx: gather(runtime, tx, claimed))
-    made = Prepared(mailer, materials)
+    made = Prepared(composer, materials)
     recipients: dict[int, Recipient] = {}
     for message in claimed:
-        found = _recipient(mailer, message, materials)
+        found = _recipient(composer, message, materials)
         if isinstance(found, Recipient):
             recipients[message.id] = found
-            made.handed[message.id] = Handed(message, found.address_key, found.wire.address)
+            made.handed[message.id] = Sent(message, found.address_key, found.wire.address)
         else:
             made.ended[message.id] = found
-            made.handed[message.id] = Handed(message, b"")
+            made.handed[message.id] = Sent(message, b"")
     keys = sorted({recipient.address_key for recipient in recipients.values()})
 
     def look(tx: Transaction) -> tuple[dict[bytes, list[tuple[int | None, str]]], set[bytes]]:
@@ -85,9 +85,9 @@ def prepare(runtime: Runtime, mailer: Mailer, claimed: Sequence[Claimed]) -> Pre
     return made
 
 
-def _recipient(mailer: Mailer, message: Claimed, materials: Materials) -> Recipient | Settlement:
+def _recipient(composer: Composer, message: Claimed, materials: Materials) -> Recipient | Settlement:
     try:
-        return mailer.recipient(message, materials)
+        return composer.recipient(message, materials)
     except NoAddressError:
         return Settlement(message.id, "suppressed", reason="erased")
     except CountersignError as error:

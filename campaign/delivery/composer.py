@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
-from campaign.delivery.contexts import CONTEXTS, NOT_ABOUT_A_PETITION, Letter, Materials
+from campaign.delivery.contexts import CONTEXTS, NOT_ABOUT_A_PETITION, Materials, MessageContext
 from campaign.errors import CountersignError, MailTemplateError, MailValueError
 from campaign.mail.addresses import WireAddress, wire_address
 from campaign.mail.compiled import CompiledMail, LinkMaker, OwnLink
-from campaign.mail.compose import Composer, ListIdentity, Sender
+from campaign.mail.compose import ListIdentity, Sender, TemplateCompiler
 from campaign.mail.dkim import Signer, load_key
 from campaign.mail.kinds import KINDS
 from campaign.mail.slots import Slots
@@ -65,13 +65,13 @@ def load_signer(settings: Settings) -> Signer | None:
     return Signer.create(rsa, second)
 
 
-class Mailer:
+class Composer:
     """Composes messages; keeps what is the same for many recipients compiled."""
 
     def __init__(self, runtime: Runtime, *, signer: Signer | None = None) -> None:
         self.runtime = runtime
         self.signer = signer if signer is not None else load_signer(runtime.settings)
-        self.composer = Composer(ROOT / "templates" / "email")
+        self.composer = TemplateCompiler(ROOT / "templates" / "email")
         self._compiled = TTLCache(COMPILED_LIFE, max_entries=MAX_COMPILED)
         # Of one batch: which compiled form a blast has in a language.
         self._batch: tuple[Materials | None, dict[tuple[int, str | None], CompiledMail]] = (None, {})
@@ -215,7 +215,7 @@ class Mailer:
             raise MailTemplateError(f"No mail of the kind {message.kind} is written yet.")
         kind = KINDS[str(message.kind)]
         slots = Slots.create(kind.slots)
-        letter = Letter(self.runtime, message, materials, locale, slots)
+        letter = MessageContext(self.runtime, message, materials, locale, slots)
         return self.composer.compile(
             kind.name,
             locale=locale,
@@ -242,7 +242,7 @@ class Mailer:
             postal_address=settings.postal_address,
         )
 
-    def _identity(self, letter: Letter) -> ListIdentity:
+    def _identity(self, letter: MessageContext) -> ListIdentity:
         # Opaque and stable: a keyed hash of the petition's id says nothing and never changes (RFC 2919 section 2).
         petition_id = letter.opened.petition.id
         opaque = keyed_hash(self.runtime.secrets.message_id, f"list.{petition_id}").hex()[:12]

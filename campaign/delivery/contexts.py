@@ -110,7 +110,7 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
 
 
 @dataclass(frozen=True)
-class Letter:
+class MessageContext:
     """A message with its language and materials, about to be compiled."""
 
     runtime: Runtime
@@ -130,19 +130,19 @@ class Letter:
         return f"{self.runtime.settings.base_url}/p/{self.opened.petition.slug}?lang={self.locale}"
 
 
-def _title(letter: Letter) -> dict[str, Any]:
+def _title(letter: MessageContext) -> dict[str, Any]:
     return {"petition_title": letter.opened.text_for(letter.locale).title}
 
 
-def _asking(letter: Letter) -> dict[str, Any]:
+def _asking(letter: MessageContext) -> dict[str, Any]:
     return _title(letter) | {"expiry_days": letter.runtime.settings.confirm_days}
 
 
-def _full(letter: Letter) -> dict[str, Any]:
+def _full(letter: MessageContext) -> dict[str, Any]:
     return _title(letter) | {"link_petition": letter.link_petition}
 
 
-def _thanks(letter: Letter) -> dict[str, Any]:
+def _thanks(letter: MessageContext) -> dict[str, Any]:
     return _full(letter) | {
         "count": max(letter.opened.petition.count, 1),
         "goal": letter.opened.petition.goal,
@@ -150,7 +150,7 @@ def _thanks(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _merged(letter: Letter, text: str, *, escape: bool) -> str:
+def _merged(letter: MessageContext, text: str, *, escape: bool) -> str:
     opened, blast = letter.opened, letter.materials.blast_of(letter.message).blast
     shown = opened.petition.count if blast.count_at_start is None else blast.count_at_start
     values = {
@@ -169,7 +169,7 @@ def _merged(letter: Letter, text: str, *, escape: bool) -> str:
     return merge_tags.merge(text, value)
 
 
-def _blast_body(letter: Letter) -> tuple[str, str, str]:
+def _blast_body(letter: MessageContext) -> tuple[str, str, str]:
     subject, markdown = letter.materials.blast_of(letter.message).text_for(
         letter.locale, letter.opened.petition.default_locale
     )
@@ -178,11 +178,11 @@ def _blast_body(letter: Letter) -> tuple[str, str, str]:
     return _merged(letter, subject, escape=False), to_html(merged, own_links=tokens), to_text(merged, own_links=tokens)
 
 
-def _author(letter: Letter) -> str:
+def _author(letter: MessageContext) -> str:
     return letter.opened.petition.author
 
 
-def _update(letter: Letter) -> dict[str, Any]:
+def _update(letter: MessageContext) -> dict[str, Any]:
     subject, html, text = _blast_body(letter)
     blast = letter.materials.blast_of(letter.message).blast
     base = f"{letter.runtime.settings.base_url}/p/{letter.opened.petition.slug}/updates/{blast.id}"
@@ -196,7 +196,7 @@ def _update(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _milestone(letter: Letter) -> dict[str, Any]:
+def _milestone(letter: MessageContext) -> dict[str, Any]:
     _, html, text = _blast_body(letter)
     blast = letter.materials.blast_of(letter.message).blast
     petition = letter.opened.petition
@@ -211,11 +211,11 @@ def _milestone(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _sign_in(_letter: Letter) -> dict[str, Any]:
+def _sign_in(_letter: MessageContext) -> dict[str, Any]:
     return {"valid_minutes": int(sign_in.LINK_LIFE.total_seconds() // 60)}
 
 
-def _admin_alert(letter: Letter) -> dict[str, Any]:
+def _admin_alert(letter: MessageContext) -> dict[str, Any]:
     alert = letter.materials.alerts.get(letter.message.about_id or 0)
     account = letter.materials.accounts.get(letter.message.account_id or 0)
     if alert is None or account is None:
@@ -228,14 +228,14 @@ def _admin_alert(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _place_of(letter: Letter, alert: operations_alerts.Alert) -> str:
+def _place_of(letter: MessageContext, alert: operations_alerts.Alert) -> str:
     base, locale = letter.runtime.settings.base_url, letter.locale
     if alert.blast_id is None:
         return f"{base}/admin?lang={locale}"
     return f"{base}/organiser/p/{alert.slug}/updates/{alert.blast_id}?lang={locale}"
 
 
-CONTEXTS: Mapping[MessageKind, Callable[[Letter], Mapping[str, Any]]] = {
+CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, Any]]] = {
     MessageKind.CONFIRMATION: _asking,
     MessageKind.REMINDER: _asking,
     MessageKind.ALREADY_SIGNED: _title,

@@ -14,9 +14,9 @@ from campaign.blasts.rules import SAME_REFUSALS
 from campaign.database.connection import Transaction
 from campaign.delivery import outcomes as delivery_outcomes
 from campaign.delivery.batch import prepare
-from campaign.delivery.composer import Mailer
+from campaign.delivery.composer import Composer
 from campaign.delivery.journal import Journal, journal_folder
-from campaign.delivery.outcomes import Handed, Round
+from campaign.delivery.outcomes import Sent, SentBatch
 from campaign.delivery.pacing import Pace
 from campaign.delivery.token_bucket import Buckets
 from campaign.errors import SessionFailedError, StoreUnavailableError
@@ -51,7 +51,7 @@ def calm_collector() -> None:
 
 
 @dataclass
-class Tally:
+class DeliveryCounts:
     """What one drain did."""
 
     accepted: int = 0
@@ -63,7 +63,7 @@ class Tally:
 class _Batch:
     """Claimed messages with the round that notes what becomes of them. Bulk mail is composed as the wire takes it."""
 
-    round: Round
+    round: SentBatch
     claimed: list[Claimed]
     limit: int
     taken_at: float
@@ -81,11 +81,11 @@ class Deliverer:
     """
 
     def __init__(
-        self, runtime: Runtime, lane: Lane, *, mailer: Mailer, transport: Transport, buckets: Buckets | None = None
+        self, runtime: Runtime, lane: Lane, *, composer: Composer, transport: Transport, buckets: Buckets | None = None
     ) -> None:
         self.runtime = runtime
         self.lane = lane
-        self.mailer = mailer
+        self.composer = composer
         self.transport = transport
         self.pace = Pace(runtime, lane, buckets=buckets)
         self.owner_id = runtime.store.transact(
@@ -96,8 +96,8 @@ class Deliverer:
         self._waits = False
         self._limit = URGENT_BATCH if lane is Lane.URGENT else FIRST_BATCH
         # Claimed and not ended yet; ended and not recorded yet.
-        self._held: list[Round] = []
-        self._ended: list[Round] = []
+        self._held: list[SentBatch] = []
+        self._ended: list[SentBatch] = []
         self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") if lane is Lane.BULK else None
 
     def beat(self) -> None:
@@ -105,14 +105,14 @@ class Deliverer:
         now = self.runtime.clock()
         self.runtime.store.transact(lambda tx: workers.seen(tx, self.owner_id, now=now))
 
-    def drain(self, *, seconds: float = 5.0) -> Tally:
+    def drain(self, *, seconds: float = 5.0) -> DeliveryCounts:
         """Send what is due until there is nothing, or the time box ends. Running twice is harmless: claims are leased.
 
         Raises:
             StoreUnavailableError: the database is away. What was sent by then is remembered and recorded first when it
                 is back; the rest is settled by the leases.
         """
-        tally, deadline = Tally(), time.monotonic() + seconds
+        tally, deadline = DeliveryCounts(), time.monotonic() + seconds
         self._settle()
         try:
             # Rows that a worker died with go first and one by one: a poisonous one takes no neighbour into quarantine.
@@ -149,7 +149,7 @@ class Deliverer:
             log.warning("the database is away; the journal of worker %d stays for the others", self.owner_id)
         self.journal.close(remove=not self._ended)
 
-    def _flow(self, tally: Tally, deadline: float, *, suspects: bool) -> bool:
+    def _flow(self, tally: DeliveryCounts, deadline: float, *, suspects: bool) -> bool:
         """Batch after batch; False if the drain is to end."""
         batch = self._take(deadline, suspects=suspects)
         while batch is not None:
@@ -196,7 +196,7 @@ class Deliverer:
         self.pace.refund(limit - len(claimed))
         if not claimed:
             return None
-        this = Round(dict.fromkeys([message.id for message in claimed], Handed(claimed[0], b"")))
+        this = SentBatch(dict.fromkeys([message.id for message in claimed], Sent(claimed[0], b"")))
         # From here on it is given back whatever breaks.
         self._held.append(this)
         return _Batch(this, claimed, limit, taken_at, at_once)
@@ -204,7 +204,7 @@ class Deliverer:
     def _prepare(self, batch: _Batch) -> None:
         """Open the addresses of a batch and look at suppressions and limits; bulk mail is composed while it is sent."""
         this = batch.round
-        prepared = prepare(self.runtime, self.mailer, batch.claimed)
+        prepared = prepare(self.runtime, self.composer, batch.claimed)
         this.handed, this.struck, this.ended = prepared.handed, prepared.struck, prepared.ended
         if self.pace.minds_domains:
             this.postponed = self.pace.postponed(
@@ -238,7 +238,7 @@ class Deliverer:
             ledger.leave_out(tx, unwanted, owner_id=self.owner_id, now=now)
         return [message for message in claimed if message.is_ready]
 
-    def _begin(self, this: Round) -> set[int]:
+    def _begin(self, this: SentBatch) -> set[int]:
         """The last look at a batch that was only claimed; what may not go ends here."""
         now = self.runtime.clock()
         waiting = sorted(this.handed.keys() - this.ended.keys())
@@ -253,7 +253,7 @@ class Deliverer:
         this.handed = {id_: held for id_, held in this.handed.items() if id_ in allowed or id_ in this.ended}
         return allowed
 
-    def _send(self, batch: _Batch, deadline: float, tally: Tally) -> bool:
+    def _send(self, batch: _Batch, deadline: float, tally: DeliveryCounts) -> bool:
         this, begin = batch.round, time.monotonic()
         try:
             self._submit(batch, min(deadline + 5, batch.taken_at + FRESH))
@@ -303,11 +303,11 @@ class Deliverer:
         except SessionFailedError as error:
             this.trouble = error
 
-    def _record(self, tx: Transaction, rounds: list[Round]) -> None:
+    def _record(self, tx: Transaction, rounds: list[SentBatch]) -> None:
         for this in rounds:
             delivery_outcomes.record(self.runtime, tx, this, lane=self.lane, owner_id=self.owner_id)
 
-    def _forget(self, recorded: list[Round]) -> None:
+    def _forget(self, recorded: list[SentBatch]) -> None:
         self._ended = [this for this in self._ended if this not in recorded]
 
     def _settle(self) -> None:

@@ -76,7 +76,7 @@ class Journal:
 
 
 @dataclass(frozen=True)
-class Legacy:
+class CrashEvidence:
     """What a dead process left: evidence about the messages it held."""
 
     owner_id: int
@@ -97,7 +97,7 @@ class Legacy:
         return "planned"
 
 
-def legacies(folder: Path) -> Iterator[Legacy]:
+def legacies(folder: Path) -> Iterator[CrashEvidence]:
     """The journals of dead processes, each locked while it is yielded, so that one finder settles it.
 
     The finder removes the file once the database has the states.
@@ -119,13 +119,13 @@ def legacies(folder: Path) -> Iterator[Legacy]:
             os.close(file)
 
 
-def _read(path: Path) -> Legacy:
+def _read(path: Path) -> CrashEvidence:
     raw = path.read_bytes()
     # A message may have been tried before, while the journal was open: its last line counts.
     last = {int(number): mark for mark, number in _LINE.findall(raw)}
     marks = {mark: frozenset(number for number, found in last.items() if found == mark) for mark in (b"S", b"A", b"N")}
     boot = re.match(rb"boot (\S+)\n", raw)
-    return Legacy(
+    return CrashEvidence(
         owner_id=int(path.stem),
         path=path,
         submitted=marks[b"S"],
@@ -162,7 +162,7 @@ def settle_journals(runtime: Runtime) -> int:
     return changed
 
 
-def _settle_legacy(runtime: Runtime, tx: Transaction, legacy: Legacy) -> int:
+def _settle_legacy(runtime: Runtime, tx: Transaction, legacy: CrashEvidence) -> int:
     now = runtime.clock()
     held = leases.held_by(tx, legacy.owner_id)
     states = {message_id: legacy.state_after(message_id, state) for message_id, state in held.items()}

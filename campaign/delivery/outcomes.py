@@ -10,7 +10,7 @@ from campaign.blasts import health as blast_health
 from campaign.database.connection import Transaction
 from campaign.delivery import pacing, refusals
 from campaign.delivery.pacing import domain_key, domain_of
-from campaign.delivery.refusals import Heard
+from campaign.delivery.refusals import RecipientOutcome
 from campaign.errors import SessionFailedError
 from campaign.outbox import lanes, ledger, suppressions
 from campaign.outbox.ledger import Claimed, Settlement
@@ -66,7 +66,7 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(minutes=5)
 
 
 @dataclass(slots=True)  # not frozen: one is made per message
-class Handed:
+class Sent:
     """A message that the transport was given, and the keyed hash of its recipient's address."""
 
     message: Claimed
@@ -80,10 +80,10 @@ class Handed:
 
 
 @dataclass(eq=False)
-class Round:
+class SentBatch:
     """One batch on its way: what was handed over and what is known of it so far."""
 
-    handed: Mapping[int, Handed]
+    handed: Mapping[int, Sent]
     """What this worker holds, whether or not it has come to the wire."""
     struck: frozenset[bytes] = frozenset()
     """Addresses that have soft bounces, which an acceptance clears."""
@@ -118,7 +118,7 @@ class Round:
         return self.submitted - self.outcomes.keys()
 
 
-def record(runtime: Runtime, tx: Transaction, this: Round, *, lane: Lane, owner_id: int) -> None:
+def record(runtime: Runtime, tx: Transaction, this: SentBatch, *, lane: Lane, owner_id: int) -> None:
     """Write down what a round led to. Running it again, e.g. after a lost commit, changes nothing more."""
     now = runtime.clock()
     settlements = [
@@ -180,7 +180,7 @@ def is_about_text(message: Claimed, outcome: Outcome) -> bool:
     return message.blast_id is not None and outcome.verdict.is_text
 
 
-def _slow_domains(this: Round) -> list[str]:
+def _slow_domains(this: SentBatch) -> list[str]:
     """Domains that ask for less: more than one answer in ten, so that greylisting does not slow a domain."""
     judged = this.judged
     asked = [this.handed[item.id].domain for item in judged if item.verdict.throttles]
@@ -190,7 +190,7 @@ def _slow_domains(this: Round) -> list[str]:
     return [domain for domain, number in Counter(asked).items() if domain and number * 10 > numbers[domain]]
 
 
-def _note_addresses(tx: Transaction, this: Round, settlements: Iterable[Settlement], now: datetime) -> None:
+def _note_addresses(tx: Transaction, this: SentBatch, settlements: Iterable[Settlement], now: datetime) -> None:
     if this.struck:
         relieved = {this.handed[message_id].address_key for message_id in this.accepted} & this.struck
         suppressions.clear_soft_bounces(tx, sorted(relieved))
@@ -205,7 +205,7 @@ def _note_bounce(tx: Transaction, address_key: bytes, bounce: Bounce, message_id
         suppressions.add(tx, address_key, reason="bounce", petition_id=None, message_id=message_id)
 
 
-def _note_lane(runtime: Runtime, tx: Transaction, this: Round, lane: Lane) -> None:
+def _note_lane(runtime: Runtime, tx: Transaction, this: SentBatch, lane: Lane) -> None:
     now = runtime.clock()
     if this.trouble is not None:
         _trip(runtime, tx, this.trouble, lane)
@@ -216,11 +216,11 @@ def _note_lane(runtime: Runtime, tx: Transaction, this: Round, lane: Lane) -> No
         refusals.look(runtime, tx, lane, list(_heard(this)))
 
 
-def _heard(this: Round) -> Iterator[Heard]:
+def _heard(this: SentBatch) -> Iterator[RecipientOutcome]:
     for outcome in this.judged:
         held = this.handed[outcome.id]
         if not is_about_text(held.message, outcome):
-            yield Heard(outcome, held.domain)
+            yield RecipientOutcome(outcome, held.domain)
 
 
 def _trip(runtime: Runtime, tx: Transaction, trouble: SessionFailedError, lane: Lane) -> None:

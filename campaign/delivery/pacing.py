@@ -15,7 +15,7 @@ from campaign.delivery.token_bucket import (
     SLICE,
     SLOWED,
     Buckets,
-    Slowness,
+    SlowDomain,
     first_sign,
     held,
     open_buckets,
@@ -25,10 +25,10 @@ from campaign.security.encryption import keyed_hash
 from campaign.states import Lane
 
 
-def slowed(tx: Transaction, *, now: datetime) -> dict[bytes, Slowness]:
+def slowed(tx: Transaction, *, now: datetime) -> dict[bytes, SlowDomain]:
     """The domains that are slowed at present, by key; a handful."""
     rows = tx.execute(text("select key, factor, since from slow_domain where since > :oldest"), oldest=now - _LONGEST)
-    return {bytes(row.key): Slowness(row.factor, row.since) for row in rows}
+    return {bytes(row.key): SlowDomain(row.factor, row.since) for row in rows}
 
 
 _LONGEST = RECOVERY * 13
@@ -42,7 +42,7 @@ def slow_down(tx: Transaction, keys: Sequence[bytes], *, now: datetime) -> None:
         row = tx.execute(
             text("select factor, since from slow_domain where key = :key for update"), key=key
         ).one_or_none()
-        _store(tx, key, first_sign(now) if row is None else Slowness(row.factor, row.since).asked_again(now))
+        _store(tx, key, first_sign(now) if row is None else SlowDomain(row.factor, row.since).asked_again(now))
 
 
 def hold(tx: Transaction, keys: Sequence[bytes], *, now: datetime) -> None:
@@ -51,7 +51,7 @@ def hold(tx: Transaction, keys: Sequence[bytes], *, now: datetime) -> None:
         _store(tx, key, held(now))
 
 
-def _store(tx: Transaction, key: bytes, slower: Slowness) -> None:
+def _store(tx: Transaction, key: bytes, slower: SlowDomain) -> None:
     tx.execute(
         text("""
         insert into slow_domain (key, factor, since) values (:key, :factor, :since)
@@ -125,7 +125,7 @@ class Pace:
         self._lane = lane
         self._settings = runtime.settings
         self._buckets = buckets or open_buckets(runtime.settings)
-        self._slowed: dict[bytes, Slowness] = {}
+        self._slowed: dict[bytes, SlowDomain] = {}
         self._slots: dict[str, datetime] = {}
         self._looked_at = float("-inf")
 

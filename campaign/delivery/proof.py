@@ -13,7 +13,7 @@ from campaign.blasts import blasts
 from campaign.blasts.merge_tags import merged_html, merged_line, shared_values
 from campaign.blasts.rules import Audience, Blast, BlastKind, BlastText
 from campaign.database.connection import Transaction
-from campaign.delivery.composer import Mailer, Recipient
+from campaign.delivery.composer import Composer, Recipient
 from campaign.delivery.contexts import BlastMaterial, Materials
 from campaign.errors import CountersignError, MailTemplateError
 from campaign.mail.addresses import wire_address
@@ -81,7 +81,7 @@ class Previewer:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._mailer: Mailer | None = None
+        self._mailer: Composer | None = None
 
     def of_blast(self, blast_id: int, petition_id: int, locale: str) -> Preview:
         """The saved update, or the announcement of a milestone, in one language.
@@ -124,9 +124,9 @@ class Previewer:
         material = BlastMaterial(blast, saved)
         materials = Materials({opened.petition.id: opened}, {}, {blast.id: material}, {})
         message = _message(blast, locale)
-        mailer = self._mailer = self._mailer or Mailer(self._runtime)
+        composer = self._mailer = self._mailer or Composer(self._runtime)
         recipient = Recipient(SIGNERS[locale], wire_address(ADDRESS), b"")
-        envelope = mailer.compose(message, materials, recipient, compiled=mailer.compile(message, materials))
+        envelope = composer.compose(message, materials, recipient, compiled=composer.compile(message, materials))
         return _read(envelope.data, locale, fell_back=bool(saved) and locale not in saved)
 
 

@@ -24,7 +24,7 @@ PROOF = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class InARow:
+class BlocksInARow:
     """Reputation blocks since the last acceptance. ``receivers`` are keys of :func:`receiver`."""
 
     number: int
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class RecipientOutcome:
     """The outcome of a message, and the domain of its recipient."""
 
     outcome: Outcome
@@ -68,7 +68,7 @@ class Heard:
         return self.outcome.verdict.is_block
 
 
-def look(runtime: Runtime, tx: Transaction, lane: Lane, heard: Sequence[Heard]) -> None:
+def look(runtime: Runtime, tx: Transaction, lane: Lane, heard: Sequence[RecipientOutcome]) -> None:
     """Look for reputation blocks in one batch: its outcomes in their order, without those about a blast's own text.
 
     To be called in the transaction that records them, after the circuit was closed for what was accepted.
@@ -80,19 +80,19 @@ def look(runtime: Runtime, tx: Transaction, lane: Lane, heard: Sequence[Heard]) 
     _hold_domains(runtime, tx, lane, heard)
 
 
-def _stop(runtime: Runtime, tx: Transaction, lane: Lane, tail: Sequence[Heard]) -> bool:
+def _stop(runtime: Runtime, tx: Transaction, lane: Lane, tail: Sequence[RecipientOutcome]) -> bool:
     now = runtime.clock()
     receivers = {domain_key(runtime, receiver(each.domain)) for each in tail}
     number, keys = lanes.refused(tx, lane, number=len(tail), receivers=receivers)
     ours = any(each.outcome.verdict.pauses_lane for each in tail)
     proven = lanes.took_mail(tx, since=now - PROOF)
-    if not (ours or InARow(number, keys).needs_a_person(proven=proven)):
+    if not (ours or BlocksInARow(number, keys).needs_a_person(proven=proven)):
         return False
     lanes.pause(tx, lane, by="system", reason=f"the mail server refuses our mail: {_answer(tail[-1].outcome)}", now=now)
     return True
 
 
-def _hold_domains(runtime: Runtime, tx: Transaction, lane: Lane, heard: Sequence[Heard]) -> None:
+def _hold_domains(runtime: Runtime, tx: Transaction, lane: Lane, heard: Sequence[RecipientOutcome]) -> None:
     refused = [each for each in heard if each.is_block and not each.outcome.verdict.pauses_lane]
     judged = Counter(each.domain for each in heard)
     held = [name for name, number in Counter(each.domain for each in refused).items() if is_share(number, judged[name])]

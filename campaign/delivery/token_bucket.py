@@ -40,7 +40,7 @@ RECOVERY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
-class Bucket:
+class TokenBucket:
     """What was left of a rate at a moment. ``left`` is negative after mail that may not wait."""
 
     left: float
@@ -48,7 +48,7 @@ class Bucket:
 
     def take(
         self, wanted: int, *, rate: float, now: float, must: bool = False, slice_: float = SLICE
-    ) -> "tuple[int, Bucket]":
+    ) -> "tuple[int, TokenBucket]":
         """Take up to ``wanted`` mails; how many may go, and the bucket afterwards.
 
         Args:
@@ -60,11 +60,11 @@ class Bucket:
         """
         filled = min(max(1.0, rate * slice_), self.left + max(0.0, now - self.at) * rate)
         taken = wanted if must else max(0, min(wanted, int(filled)))
-        return taken, Bucket(filled - taken, now)
+        return taken, TokenBucket(filled - taken, now)
 
 
 @dataclass(frozen=True)
-class Slowness:
+class SlowDomain:
     """A domain that asked for less mail: 421, or 4.7.x."""
 
     factor: float
@@ -74,21 +74,21 @@ class Slowness:
         """The share of the usual rate that may go at present, up to 1."""
         return float(min(1.0, self.factor * 2.0 ** int((now - self.since) / RECOVERY)))
 
-    def asked_again(self, now: datetime) -> "Slowness":
+    def asked_again(self, now: datetime) -> "SlowDomain":
         """Half of the present rate, but once per burst."""
         if now - self.since < AGAIN:
             return self
-        return Slowness(min(self.now(now), max(SLOWEST, self.now(now) / 2)), now)
+        return SlowDomain(min(self.now(now), max(SLOWEST, self.now(now) / 2)), now)
 
 
-def first_sign(now: datetime) -> Slowness:
+def first_sign(now: datetime) -> SlowDomain:
     """The first time a domain asks for less."""
-    return Slowness(0.5, now)
+    return SlowDomain(0.5, now)
 
 
-def held(now: datetime) -> Slowness:
+def held(now: datetime) -> SlowDomain:
     """A domain that blocks our mail for our reputation."""
-    return Slowness(HELD, now)
+    return SlowDomain(HELD, now)
 
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ redis.call('HSET', KEYS[1], 'left', string.format('%.6f', left - taken), 'at', s
 redis.call('PEXPIRE', KEYS[1], math.ceil(60000 + 1000 * math.max(0, taken - left) / rate))
 return taken
 """
-"""The same as :meth:`Bucket.take`, in one step for all workers, by the clock of Redis."""
+"""The same as :meth:`TokenBucket.take`, in one step for all workers, by the clock of Redis."""
 
 
 class Buckets(Protocol):
@@ -127,12 +127,12 @@ class LocalBuckets:
     def __init__(self, *, share: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._share = share
         self._clock = clock
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: dict[str, TokenBucket] = {}
 
     def take(self, name: str, wanted: int, *, rate: float, must: bool = False, slice_: float = SLICE) -> int:
         """See :class:`Buckets`."""
         now = self._clock()
-        known = self._buckets.get(name, Bucket(0.0, now))
+        known = self._buckets.get(name, TokenBucket(0.0, now))
         taken, self._buckets[name] = known.take(wanted, rate=rate * self._share, now=now, must=must, slice_=slice_)
         return taken
 

@@ -77,7 +77,7 @@ class ListIdentity:
 
 
 @dataclass
-class Composer:
+class TemplateCompiler:
     """Compiles mails from a folder of templates.
 
     ``translations`` gives the gettext catalogue of a language. A composer may be shared by threads.

@@ -8,12 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-
-class Lane(StrEnum):
-    """The two worker pools: mail that its recipient waits for, and all other mail."""
-
-    URGENT = "urgent"
-    BULK = "bulk"
+from campaign.states import Lane
 
 
 class Unsubscribe(StrEnum):

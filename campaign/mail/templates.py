@@ -70,10 +70,10 @@ def to_text(markdown: str, *, own_links: Collection[str] = ()) -> str:
         own_links: as :func:`campaign.petitions.markdown.to_html`.
     """
     root = SyntaxTreeNode(PARSER.parse(markdown))
-    return _Letter(own_links).blocks(root).strip()
+    return _TemplateContext(own_links).blocks(root).strip()
 
 
-class _Letter:
+class _TemplateContext:
     def __init__(self, own_links: Collection[str]) -> None:
         self._own_links = own_links
         self._blocks: Mapping[str, Callable[[SyntaxTreeNode], str]] = {

@@ -148,7 +148,7 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True)
-class _Trouble:
+class _ActiveAlert:
     cause: Cause
     began_at: datetime
     reason: str
@@ -206,16 +206,16 @@ def _watch_blasts(tx: Transaction, now: datetime) -> int:
     return planned
 
 
-def _troubles(state: LaneState, now: datetime) -> Iterator[_Trouble]:
+def _troubles(state: LaneState, now: datetime) -> Iterator[_ActiveAlert]:
     if state.paused_at is not None and state.paused_by == SYSTEM:
-        yield _Trouble(Cause.PAUSED, state.paused_at, state.paused_reason or "")
+        yield _ActiveAlert(Cause.PAUSED, state.paused_at, state.paused_reason or "")
     elif state.troubled_at is not None and state.not_before is not None:
         # One failed try after which nothing was to be sent says nothing; a hold that grew beyond a minute does.
         since, until = state.troubled_at, state.not_before
         if now - since > PATIENCE and until - since > PATIENCE:
-            yield _Trouble(Cause.MAIL_SERVER, since, state.last_answer or "")
+            yield _ActiveAlert(Cause.MAIL_SERVER, since, state.last_answer or "")
     if state.paused_at is None and state.refused_at is not None and now - state.refused_at < QUIET:
-        yield _Trouble(Cause.REFUSED, state.refused_at, state.refused_answer or "")
+        yield _ActiveAlert(Cause.REFUSED, state.refused_at, state.refused_answer or "")
 
 
 def sentences(alert: Alert, locale: str, *, zone: tzinfo) -> list[str]:

@@ -67,7 +67,7 @@ def rewrap(runtime: Runtime) -> int:
         How many keys were wrapped anew.
 
     Raises:
-        VaultError: a key that is needed is not listed in COUNTERSIGN_KEYS.
+        DecryptionError: a key that is needed is not listed in COUNTERSIGN_KEYS.
     """
     total, last = 0, 0
     while True:
@@ -79,9 +79,9 @@ def rewrap(runtime: Runtime) -> int:
 
 
 def _slice(runtime: Runtime, tx: Transaction, *, after: int) -> tuple[int, int]:
-    found = petition_queries.wrapped_otherwise(tx, key_id=runtime.vault.newest, after=after, limit=SLICE)
+    found = petition_queries.wrapped_otherwise(tx, key_id=runtime.keyring.newest, after=after, limit=SLICE)
     for petition_id, sealed in found:
-        fresh = runtime.vault.rewrap(sealed, KEY_PLACE)
+        fresh = runtime.keyring.rewrap(sealed, KEY_PLACE)
         if fresh is not None:
             petition_queries.rewrap(tx, petition_id, fresh)
     return (found[-1][0] if found else 0), len(found)
@@ -91,8 +91,8 @@ def _instance(runtime: Runtime, tx: Transaction) -> int:
     stored = instance.find(tx, lock=True)
     if stored is None:
         return 0
-    stable = runtime.vault.rewrap(stored.stable, STABLE_PLACE)
-    accounts = runtime.vault.rewrap(stored.accounts, ACCOUNT_PLACE)
+    stable = runtime.keyring.rewrap(stored.stable, STABLE_PLACE)
+    accounts = runtime.keyring.rewrap(stored.accounts, ACCOUNT_PLACE)
     if stable is None and accounts is None:
         return 0
     instance.rewrap(tx, instance.Instance(stored.epoch, stable or stored.stable, accounts or stored.accounts))

@@ -8,7 +8,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from campaign.operations.health import BrokerLook
+from campaign.operations.health import BrokerStatus
 
 TIMEOUT = 1.0
 """Seconds to wait for a Redis that may be frozen: a page of the monitor must not hang with it."""
@@ -32,7 +32,7 @@ def client_url(url: str) -> str:
     return f"unix://{parts.netloc}{parts.path}{'?' if query else ''}{query}"
 
 
-def look(url: str, *, prefix: str, queues: Sequence[str] = QUEUES) -> BrokerLook:
+def look(url: str, *, prefix: str, queues: Sequence[str] = QUEUES) -> BrokerStatus:
     """Ask Redis once, within :data:`TIMEOUT`.
 
     Args:
@@ -41,7 +41,7 @@ def look(url: str, *, prefix: str, queues: Sequence[str] = QUEUES) -> BrokerLook
         queues: names of queues; kombu keeps each in a list of that name, for no wake-up has a priority.
     """
     if not url:
-        return BrokerLook(ok=False, depths={}, problem="not running")
+        return BrokerStatus(ok=False, depths={}, problem="not running")
     try:
         with _client(url) as client, client.pipeline(transaction=False) as pipeline:
             for queue in queues:
@@ -50,8 +50,8 @@ def look(url: str, *, prefix: str, queues: Sequence[str] = QUEUES) -> BrokerLook
             *depths, unacknowledged = pipeline.execute()
     except (RedisError, OSError, ValueError) as problem:
         # The words of an error may hold the URL with its password: its kind must do.
-        return BrokerLook(ok=False, depths={}, problem=type(problem).__name__)
-    return BrokerLook(ok=True, depths=dict(zip(queues, depths, strict=True)), unacknowledged=unacknowledged)
+        return BrokerStatus(ok=False, depths={}, problem=type(problem).__name__)
+    return BrokerStatus(ok=True, depths=dict(zip(queues, depths, strict=True)), unacknowledged=unacknowledged)
 
 
 def _client(url: str) -> Redis:

@@ -11,8 +11,8 @@ from campaign.accounts.accounts import Account
 from campaign.database.connection import Transaction
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.operations import queries
-from campaign.operations.health import Trouble
-from campaign.operations.rules import Press, presses
+from campaign.operations.health import FailureGroup
+from campaign.operations.rules import Action, presses
 from campaign.outbox import messages as outbox_messages
 from campaign.outbox.messages import Attempt, Event, StoredMessage
 from campaign.runtime import Runtime
@@ -25,7 +25,7 @@ SLICE = 2_000
 Move = Callable[[Transaction, Sequence[int]], list[int]]
 
 
-def groups(runtime: Runtime, *, window: timedelta = DAY) -> tuple[Trouble, ...]:
+def groups(runtime: Runtime, *, window: timedelta = DAY) -> tuple[FailureGroup, ...]:
     """What did not get through, by cause, the most frequent first.
 
     Args:
@@ -36,7 +36,7 @@ def groups(runtime: Runtime, *, window: timedelta = DAY) -> tuple[Trouble, ...]:
     return runtime.store.transact(lambda tx: queries.groups(tx, since=now - window, now=now))
 
 
-def group(runtime: Runtime, key: str, *, window: timedelta = DAY) -> Trouble:
+def group(runtime: Runtime, key: str, *, window: timedelta = DAY) -> FailureGroup:
     """One group by its key.
 
     Raises:
@@ -49,7 +49,7 @@ def group(runtime: Runtime, key: str, *, window: timedelta = DAY) -> Trouble:
 
 
 def members(
-    runtime: Runtime, wanted: Trouble, *, window: timedelta = DAY, after: int = 0, limit: int = 50
+    runtime: Runtime, wanted: FailureGroup, *, window: timedelta = DAY, after: int = 0, limit: int = 50
 ) -> list[int]:
     """Messages of a group by id, beyond ``after``."""
     now = runtime.clock()
@@ -58,38 +58,40 @@ def members(
     )
 
 
-def retry(runtime: Runtime, wanted: Trouble, *, by: Account | None, window: timedelta = DAY) -> int:
+def retry(runtime: Runtime, wanted: FailureGroup, *, by: Account | None, window: timedelta = DAY) -> int:
     """Send the messages of a group once more, as soon as their lane flows; returns how many.
 
     Deferred ones are tried now instead of later. Uncertain ones may arrive twice, with the same Message-ID. Consent
     and suppression are looked at anew when each is claimed.
     """
-    return _press_group(runtime, wanted, Press.RETRY, by=by, window=window)
+    return _press_group(runtime, wanted, Action.RETRY, by=by, window=window)
 
 
-def accept(runtime: Runtime, wanted: Trouble, *, by: Account | None, window: timedelta = DAY) -> int:
+def accept(runtime: Runtime, wanted: FailureGroup, *, by: Account | None, window: timedelta = DAY) -> int:
     """Take the uncertain messages of a group as arrived; returns how many."""
-    return _press_group(runtime, wanted, Press.ACCEPT, by=by, window=window)
+    return _press_group(runtime, wanted, Action.ACCEPT, by=by, window=window)
 
 
-def cancel(runtime: Runtime, wanted: Trouble, *, by: Account | None, window: timedelta = DAY) -> int:
+def cancel(runtime: Runtime, wanted: FailureGroup, *, by: Account | None, window: timedelta = DAY) -> int:
     """Never send the messages of a group; returns how many."""
-    return _press_group(runtime, wanted, Press.CANCEL, by=by, window=window)
+    return _press_group(runtime, wanted, Action.CANCEL, by=by, window=window)
 
 
-PRESSES: Mapping[Press, Callable[..., int]] = {Press.RETRY: retry, Press.ACCEPT: accept, Press.CANCEL: cancel}
+PRESSES: Mapping[Action, Callable[..., int]] = {Action.RETRY: retry, Action.ACCEPT: accept, Action.CANCEL: cancel}
 """The use case behind each button of a group."""
 
 
-def _moves(now: datetime) -> Mapping[Press, Move]:
+def _moves(now: datetime) -> Mapping[Action, Move]:
     return {
-        Press.RETRY: partial(queries.retry, now=now),
-        Press.ACCEPT: partial(queries.accept, now=now),
-        Press.CANCEL: partial(queries.cancel, now=now),
+        Action.RETRY: partial(queries.retry, now=now),
+        Action.ACCEPT: partial(queries.accept, now=now),
+        Action.CANCEL: partial(queries.cancel, now=now),
     }
 
 
-def _press_group(runtime: Runtime, wanted: Trouble, press: Press, *, by: Account | None, window: timedelta) -> int:
+def _press_group(
+    runtime: Runtime, wanted: FailureGroup, press: Action, *, by: Account | None, window: timedelta
+) -> int:
     now, total, after = runtime.clock(), 0, 0
     move = _moves(now)[press]
 
@@ -111,7 +113,7 @@ def _press_group(runtime: Runtime, wanted: Trouble, press: Press, *, by: Account
         after = held[-1]
 
 
-def press_message(runtime: Runtime, message_id: int, press: Press, *, by: Account | None) -> None:
+def press_message(runtime: Runtime, message_id: int, press: Action, *, by: Account | None) -> None:
     """Send one message again, take it as arrived, or cancel it.
 
     Raises:
@@ -134,7 +136,7 @@ def press_message(runtime: Runtime, message_id: int, press: Press, *, by: Accoun
 
 def _audit(
     tx: Transaction,
-    press: Press,
+    press: Action,
     *,
     subject_id: int | None,
     by: Account | None,
@@ -170,13 +172,13 @@ class Show(StrEnum):
 
 
 @dataclass(frozen=True)
-class MessageLook:
+class MessageDetail:
     """One message with its history and what may be done with it."""
 
     message: StoredMessage
     attempts: tuple[Attempt, ...]
     events: tuple[Event, ...]
-    presses: tuple[Press, ...]
+    presses: tuple[Action, ...]
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ class Listing:
     following: str | None
 
 
-def find(runtime: Runtime, message_id: int) -> MessageLook:
+def find(runtime: Runtime, message_id: int) -> MessageDetail:
     """One message by its id.
 
     Raises:
@@ -195,11 +197,11 @@ def find(runtime: Runtime, message_id: int) -> MessageLook:
     """
     now = runtime.clock()
 
-    def work(tx: Transaction) -> MessageLook:
+    def work(tx: Transaction) -> MessageDetail:
         found = outbox_messages.by_id(tx, message_id) if 0 < message_id <= LARGEST_ID else None
         if found is None:
             raise NotFoundError(f"there is no message {message_id}")
-        return MessageLook(
+        return MessageDetail(
             found,
             tuple(outbox_messages.attempts(tx, found.id)),
             tuple(outbox_messages.events(tx, found.id)),
@@ -209,7 +211,7 @@ def find(runtime: Runtime, message_id: int) -> MessageLook:
     return runtime.store.transact(work)
 
 
-def presses_of(message: StoredMessage, now: datetime) -> tuple[Press, ...]:
+def presses_of(message: StoredMessage, now: datetime) -> tuple[Action, ...]:
     """The buttons that a message has now."""
     return presses(message.state, deferred=message.state is MessageState.PLANNED and message.due_at > now)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from campaign.blasts.progress import BlastLook
-from campaign.database.jobs import TICK_LATE, JobLook
+from campaign.blasts.progress import BlastStatus
+from campaign.database.jobs import TICK_LATE, JobStatus
 from campaign.states import Lane, MessageKind, MessageState
 
 WORKER_SEEN = timedelta(seconds=15)
@@ -47,7 +47,7 @@ class Code(StrEnum):
 
 
 @dataclass(frozen=True)
-class LaneFlow:
+class LaneHealth:
     """One lane. Planned messages are waiting, held, deferred or scheduled: each is in exactly one of these."""
 
     lane: Lane
@@ -101,7 +101,7 @@ class LaneFlow:
 
 
 @dataclass(frozen=True)
-class WorkerLook:
+class WorkerStatus:
     """A sending process that was seen lately."""
 
     id: int
@@ -126,7 +126,7 @@ class Stuck:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class FailureGroup:
     """Messages that did not get through, by cause."""
 
     lane: Lane
@@ -171,7 +171,7 @@ class PetitionCount:
 
 
 @dataclass(frozen=True)
-class BrokerLook:
+class BrokerStatus:
     """Redis, as it answered."""
 
     ok: bool
@@ -188,15 +188,15 @@ class Snapshot:
 
     at: datetime
     database_ok: bool
-    broker: BrokerLook
-    lanes: tuple[LaneFlow, ...] = ()
-    workers: tuple[WorkerLook, ...] = ()
+    broker: BrokerStatus
+    lanes: tuple[LaneHealth, ...] = ()
+    workers: tuple[WorkerStatus, ...] = ()
     last_tick_at: datetime | None = None
     stuck: Stuck | None = None
     petitions: tuple[PetitionCount, ...] = ()
-    troubles: tuple[Trouble, ...] = ()
-    blasts: tuple[BlastLook, ...] = ()
-    jobs: tuple[JobLook, ...] = ()
+    troubles: tuple[FailureGroup, ...] = ()
+    blasts: tuple[BlastStatus, ...] = ()
+    jobs: tuple[JobStatus, ...] = ()
 
     def lanes_without_worker(self) -> list[Lane]:
         """Lanes without a worker."""
@@ -211,62 +211,62 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Diagnosis:
     """The first rule that matched, and the lane it speaks of, if it is about one."""
 
     code: Code
     level: Level
-    lane: LaneFlow | None = None
+    lane: LaneHealth | None = None
 
 
-def judge(snapshot: Snapshot) -> Verdict:
+def judge(snapshot: Snapshot) -> Diagnosis:
     """The most important status: the rules of :class:`Code`, in their order."""
     if not snapshot.database_ok:
-        return Verdict(Code.NO_DATABASE, Level.BAD)
+        return Diagnosis(Code.NO_DATABASE, Level.BAD)
     return _stopped(snapshot) or _slow(snapshot) or _moving(snapshot)
 
 
-def _stopped(snapshot: Snapshot) -> Verdict | None:
+def _stopped(snapshot: Snapshot) -> Diagnosis | None:
     for flow in snapshot.lanes:
         if flow.paused_at is not None:
-            return Verdict(Code.PAUSED, Level.BAD if flow.paused_by == "system" else Level.WARNING, flow)
+            return Diagnosis(Code.PAUSED, Level.BAD if flow.paused_by == "system" else Level.WARNING, flow)
     missing = snapshot.lanes_without_worker()
     if missing:
         lane = next((flow for flow in snapshot.lanes if missing == [flow.lane]), None)
-        return Verdict(Code.NO_WORKER, Level.BAD, lane)
+        return Diagnosis(Code.NO_WORKER, Level.BAD, lane)
     if snapshot.last_tick_at is None or snapshot.at - snapshot.last_tick_at > TICK_LATE:
-        return Verdict(Code.NO_TICK, Level.BAD)
+        return Diagnosis(Code.NO_TICK, Level.BAD)
     for flow in snapshot.lanes:
         if flow.is_held_back(snapshot.at):
-            return Verdict(Code.MAIL_SERVER, Level.BAD, flow)
+            return Diagnosis(Code.MAIL_SERVER, Level.BAD, flow)
     return None
 
 
-def _slow(snapshot: Snapshot) -> Verdict | None:
+def _slow(snapshot: Snapshot) -> Diagnosis | None:
     for flow in snapshot.lanes:
         waited = flow.waiting_time(snapshot.at)
         if flow.lane is Lane.URGENT and waited is not None and waited > MAIL_LATE:
-            return Verdict(Code.CONFIRMATIONS_WAIT, Level.BAD, flow)
+            return Diagnosis(Code.CONFIRMATIONS_WAIT, Level.BAD, flow)
     if snapshot.stuck is not None and snapshot.at - snapshot.stuck.lease_until > LEASE_LATE:
-        return Verdict(Code.STUCK, Level.BAD)
+        return Diagnosis(Code.STUCK, Level.BAD)
     if not snapshot.broker.ok:
-        return Verdict(Code.WITHOUT_REDIS, Level.WARNING)
+        return Diagnosis(Code.WITHOUT_REDIS, Level.WARNING)
     return None
 
 
-def _moving(snapshot: Snapshot) -> Verdict:
+def _moving(snapshot: Snapshot) -> Diagnosis:
     waiting = [flow for flow in snapshot.lanes if flow.waiting and flow.rate <= 0]
     late = [flow for flow in waiting if (flow.waiting_time(snapshot.at) or timedelta()) > MAIL_LATE]
     held = [flow for flow in snapshot.lanes if flow.held]
     if late:
-        return Verdict(Code.WAITING, Level.WARNING, late[0])
+        return Diagnosis(Code.WAITING, Level.WARNING, late[0])
     if any(flow.rate > 0 for flow in snapshot.lanes):
-        return Verdict(Code.FLOWING, Level.GOOD)
+        return Diagnosis(Code.FLOWING, Level.GOOD)
     if waiting:
-        return Verdict(Code.WAITING, Level.GOOD, waiting[0])
+        return Diagnosis(Code.WAITING, Level.GOOD, waiting[0])
     if any(flow.left for flow in snapshot.lanes):
         # A worker has just begun, and nothing is accepted yet.
-        return Verdict(Code.FLOWING, Level.GOOD)
+        return Diagnosis(Code.FLOWING, Level.GOOD)
     if held:
-        return Verdict(Code.HELD, Level.WARNING, held[0])
-    return Verdict(Code.IDLE, Level.GOOD)
+        return Diagnosis(Code.HELD, Level.WARNING, held[0])
+    return Diagnosis(Code.IDLE, Level.GOOD)

@@ -8,7 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYP
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from campaign.operations.health import Code, LaneFlow, Level, Snapshot, judge
+from campaign.operations.health import Code, LaneHealth, Level, Snapshot, judge
 
 __all__ = ["CONTENT_TYPE", "exposition"]
 
@@ -84,7 +84,7 @@ def _lanes(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("workers", "Processes seen lately.", lane, seen)
 
 
-def _each(lanes: Iterable[LaneFlow], name: str) -> list[Sample]:
+def _each(lanes: Iterable[LaneHealth], name: str) -> list[Sample]:
     return [((flow.lane,), getattr(flow, name)) for flow in lanes]
 
 

@@ -10,7 +10,7 @@ from campaign.database.connection import Transaction
 from campaign.errors import StoreUnavailableError
 from campaign.operations import broker, queries
 from campaign.operations import snapshot as operations_snapshot
-from campaign.operations.health import WORKER_SEEN, Snapshot, WorkerLook, judge
+from campaign.operations.health import WORKER_SEEN, Snapshot, WorkerStatus, judge
 from campaign.operations.status_line import sentence
 from campaign.outbox import workers
 from campaign.runtime import Runtime
@@ -53,7 +53,7 @@ def take(runtime: Runtime) -> Snapshot:
             broker=seen,
             lanes=operations_snapshot.flows(tx, now=now),
             workers=tuple(
-                WorkerLook(row.id, row.host, row.pid, row.lane, row.started_at, row.seen_at)
+                WorkerStatus(row.id, row.host, row.pid, row.lane, row.started_at, row.seen_at)
                 for row in workers.alive(tx, since=now - WORKER_SEEN)
             ),
             last_tick_at=database_jobs.last_tick(tx),

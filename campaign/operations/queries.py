@@ -10,8 +10,8 @@ from datetime import datetime
 from sqlalchemy import text
 
 from campaign.database.connection import Transaction
-from campaign.operations.health import Trouble
-from campaign.operations.rules import Press, sources
+from campaign.operations.health import FailureGroup
+from campaign.operations.rules import Action, sources
 from campaign.states import Lane, MessageKind
 
 TROUBLES = 50
@@ -26,7 +26,7 @@ _STATES = {
 }
 
 
-def groups(tx: Transaction, *, since: datetime, now: datetime, limit: int = TROUBLES) -> tuple[Trouble, ...]:
+def groups(tx: Transaction, *, since: datetime, now: datetime, limit: int = TROUBLES) -> tuple[FailureGroup, ...]:
     """Uncertain, rejected (since a moment) and deferred messages by cause, the most frequent first."""
     rows = tx.execute(
         text(f"""
@@ -49,7 +49,7 @@ def groups(tx: Transaction, *, since: datetime, now: datetime, limit: int = TROU
         limit=limit,
     )
     return tuple(
-        Trouble(
+        FailureGroup(
             lane=Lane(row.lane),
             kind=MessageKind(row.kind),
             state=row.state,
@@ -65,7 +65,7 @@ def groups(tx: Transaction, *, since: datetime, now: datetime, limit: int = TROU
 
 
 def members(
-    tx: Transaction, group: Trouble, *, since: datetime, now: datetime, after: int, limit: int, lock: bool = False
+    tx: Transaction, group: FailureGroup, *, since: datetime, now: datetime, after: int, limit: int, lock: bool = False
 ) -> list[int]:
     """The messages of a group by id, beyond ``after``; ``lock`` holds them, and leaves out what others hold."""
     rows = tx.execute(
@@ -92,7 +92,7 @@ def members(
     return list(rows.scalars())
 
 
-def _from(press: Press) -> list[str]:
+def _from(press: Action) -> list[str]:
     return [str(state) for state in sorted(sources(press))]
 
 
@@ -117,7 +117,7 @@ def retry(tx: Transaction, message_ids: Sequence[int], *, now: datetime) -> list
             and not exists (select 1 from blast b where b.id = m.blast_id and b.cancelled_at is not null)
         returning m.id"""),
         ids=list(message_ids),
-        states=_from(Press.RETRY),
+        states=_from(Action.RETRY),
         now=now,
     )
     return list(rows.scalars())
@@ -132,7 +132,7 @@ def accept(tx: Transaction, message_ids: Sequence[int], *, now: datetime) -> lis
         where id = any(:ids) and state = any(cast(:states as message_state[]))
         returning id"""),
         ids=list(message_ids),
-        states=_from(Press.ACCEPT),
+        states=_from(Action.ACCEPT),
         now=now,
     )
     return list(rows.scalars())
@@ -146,7 +146,7 @@ def cancel(tx: Transaction, message_ids: Sequence[int], *, now: datetime) -> lis
         where id = any(:ids) and state = any(cast(:states as message_state[]))
         returning id"""),
         ids=list(message_ids),
-        states=_from(Press.CANCEL),
+        states=_from(Action.CANCEL),
         now=now,
     )
     return list(rows.scalars())

@@ -9,7 +9,7 @@ WORKERS_OWN = frozenset({MessageState.CLAIMED, MessageState.SUBMITTING})
 """A worker holds such a message; only the worker moves it."""
 
 
-class Press(StrEnum):
+class Action(StrEnum):
     """A button of the monitor."""
 
     RETRY = "retry"
@@ -20,24 +20,24 @@ class Press(StrEnum):
     """Never send."""
 
 
-TARGETS: Mapping[Press, MessageState] = {
-    Press.RETRY: MessageState.PLANNED,
-    Press.ACCEPT: MessageState.ACCEPTED,
-    Press.CANCEL: MessageState.CANCELLED,
+TARGETS: Mapping[Action, MessageState] = {
+    Action.RETRY: MessageState.PLANNED,
+    Action.ACCEPT: MessageState.ACCEPTED,
+    Action.CANCEL: MessageState.CANCELLED,
 }
 
 
-def sources(press: Press) -> frozenset[MessageState]:
+def sources(press: Action) -> frozenset[MessageState]:
     """The states from which an admin may make this move."""
     target = TARGETS[press]
     return frozenset(state for state, moves in MESSAGE_MOVES.items() if target in moves) - WORKERS_OWN
 
 
-def presses(state: MessageState, *, deferred: bool = False) -> tuple[Press, ...]:
+def presses(state: MessageState, *, deferred: bool = False) -> tuple[Action, ...]:
     """The buttons that a message has.
 
     Args:
         state: where it is.
         deferred: it is planned for later, so that "retry" means "now".
     """
-    return tuple(press for press in Press if state in sources(press) or (press is Press.RETRY and deferred))
+    return tuple(press for press in Action if state in sources(press) or (press is Action.RETRY and deferred))

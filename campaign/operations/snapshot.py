@@ -23,7 +23,7 @@ from sqlalchemy import Row, text
 from campaign.blasts import progress as blast_progress
 from campaign.blasts.progress import rate_of
 from campaign.database.connection import Transaction
-from campaign.operations.health import LaneFlow, PetitionCount, Stuck
+from campaign.operations.health import LaneHealth, PetitionCount, Stuck
 from campaign.outbox import depth, lanes
 from campaign.petitions.rules import next_goal
 from campaign.signatures import request_queries
@@ -89,7 +89,7 @@ def begin(tx: Transaction) -> None:
     tx.execute(text("set local enable_seqscan = off"))
 
 
-def flows(tx: Transaction, *, now: datetime) -> tuple[LaneFlow, ...]:
+def flows(tx: Transaction, *, now: datetime) -> tuple[LaneHealth, ...]:
     """Both lanes: what is long as it was last counted, the rest as it is."""
     waits = depth.remembered_queues(tx, now=now)
     waits |= depth.count(tx, [lane for lane in Lane if lane not in waits], now=now)
@@ -101,7 +101,7 @@ def flows(tx: Transaction, *, now: datetime) -> tuple[LaneFlow, ...]:
         waits[Lane.URGENT] = replace(urgent, waiting=urgent.waiting + asked, oldest_waiting_at=since)
     in_flight, accepted, ended = _in_flight(tx), _accepted(tx, now), _ended(tx, now)
     return tuple(
-        LaneFlow(
+        LaneHealth(
             lane=state.lane,
             waiting=waits[state.lane].waiting,
             oldest_waiting_at=waits[state.lane].oldest_waiting_at,

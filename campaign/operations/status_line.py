@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from campaign import i18n
 from campaign.operations import lanes
-from campaign.operations.health import Code, LaneFlow, Snapshot, Verdict, judge
+from campaign.operations.health import Code, Diagnosis, LaneHealth, Snapshot, judge
 from campaign.states import Lane
 
 LRI, PDI = "\u2066", "\u2069"
@@ -26,7 +26,7 @@ def sentence(snapshot: Snapshot, locale: str = "en", *, zone: tzinfo | None = No
     return (_words(snapshot, verdict, locale) % values).strip()
 
 
-def _words(snapshot: Snapshot, verdict: Verdict, locale: str) -> str:
+def _words(snapshot: Snapshot, verdict: Diagnosis, locale: str) -> str:
     # A dictionary of all of them, and not a branch for each, keeps the texts on one screen for those who translate.
     gettext = i18n.translations(locale).gettext
     words = {
@@ -88,7 +88,7 @@ def _of_all(snapshot: Snapshot, locale: str, zone: tzinfo) -> dict[str, str]:
     }
 
 
-def _of_lane(snapshot: Snapshot, flow: LaneFlow, locale: str, zone: tzinfo) -> dict[str, str]:
+def _of_lane(snapshot: Snapshot, flow: LaneHealth, locale: str, zone: tzinfo) -> dict[str, str]:
     now = snapshot.at
     return {
         "lane": lane_name(flow.lane, locale),

@@ -60,7 +60,7 @@ def list_of(runtime: Runtime, account: Account, locale: str) -> list[DeskPetitio
 
 
 def _listed(
-    petition: Petition, texts: dict[str, TextVersion], ahead: petition_settings.Ahead, locale: str
+    petition: Petition, texts: dict[str, TextVersion], ahead: petition_settings.Upcoming, locale: str
 ) -> DeskPetition:
     shown = nearest(texts, locale, petition.default_locale)
     return DeskPetition(

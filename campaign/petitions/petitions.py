@@ -14,7 +14,7 @@ from campaign.petitions import queries
 from campaign.petitions.markdown import to_html
 from campaign.petitions.rules import Draft, Petition, TextVersion, check_draft, check_lines, nearest
 from campaign.runtime import Runtime
-from campaign.security.encryption import DataKey, VaultError, text_hash
+from campaign.security.encryption import DataKey, DecryptionError, text_hash
 from campaign.settings import LANGUAGES
 from campaign.states import PETITION_MOVES, PetitionState
 
@@ -73,7 +73,7 @@ class Opened:
 def _opened(runtime: Runtime, stored: queries.Stored | None) -> Opened:
     if stored is None:
         raise NotFoundError("there is no such petition")
-    key = None if stored.key is None else runtime.vault.unwrap(stored.key, KEY_PLACE)
+    key = None if stored.key is None else runtime.keyring.unwrap(stored.key, KEY_PLACE)
     return Opened(stored.petition, stored.texts, key)
 
 
@@ -115,7 +115,7 @@ def live(runtime: Runtime, tx: Transaction) -> list[Opened]:
 def _opened_if_possible(runtime: Runtime, stored: queries.Stored) -> Opened:
     try:
         return _opened(runtime, stored)
-    except VaultError as error:
+    except DecryptionError as error:
         log.error("petition %d can't be opened: %s", stored.petition.id, error)  # noqa: TRY400 - no trace of keys
         return Opened(stored.petition, stored.texts, None)
 
@@ -222,7 +222,7 @@ def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft], *, o
         InvalidInputError: a field is missing, too long, or the slug is taken.
     """
     _check_whole(new, drafts)
-    sealed = runtime.vault.new_data_key(KEY_PLACE)
+    sealed = runtime.keyring.new_data_key(KEY_PLACE)
 
     def work(tx: Transaction) -> int:
         petition_id = queries.add(

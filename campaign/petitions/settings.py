@@ -42,14 +42,14 @@ def text_locales(tx: Transaction, petition_id: int) -> set[str]:
 
 
 @dataclass(frozen=True)
-class Ahead:
+class Upcoming:
     """What lies before a petition: its next update, and announcements that wait for a yes."""
 
     next_at: datetime | None
     waiting: int
 
 
-def ahead(tx: Transaction, petition_ids: list[int]) -> dict[int, Ahead]:
+def ahead(tx: Transaction, petition_ids: list[int]) -> dict[int, Upcoming]:
     """The next scheduled blast and the waiting milestones, by petition."""
     rows = tx.execute(
         text("""
@@ -60,4 +60,4 @@ def ahead(tx: Transaction, petition_ids: list[int]) -> dict[int, Ahead]:
         from petition p where p.id = any(:ids)"""),
         ids=petition_ids,
     )
-    return {row.id: Ahead(row.next_at, row.waiting) for row in rows}
+    return {row.id: Upcoming(row.next_at, row.waiting) for row in rows}

@@ -20,7 +20,7 @@ INDEX = 16
 """Bytes of a keyed hash that are stored: 128 bits never collide here, and 10M rows stay narrow."""
 
 
-class VaultError(CountersignError):
+class DecryptionError(CountersignError):
     """Raised when a ciphertext is not what its place says: altered, moved, or sealed under a key that is not listed."""
 
 
@@ -86,24 +86,24 @@ class DataKey:
         """Decrypt what :meth:`seal` made for the same place.
 
         Raises:
-            VaultError: altered, or sealed for another place or key.
+            DecryptionError: altered, or sealed for another place or key.
         """
         try:
             return self.cipher.decrypt(blob[:NONCE], blob[NONCE:], place.encode()).decode()
         except InvalidTag:
-            raise VaultError(f"the encrypted value at {place} does not open") from None
+            raise DecryptionError(f"the encrypted value at {place} does not open") from None
 
     def index(self, text: str) -> bytes:
         """The blind index of a text: equal texts meet, nothing can be read back without the key."""
         return keyed_hash(self.index_key, text)
 
 
-class Vault:
+class Keyring:
     """Wraps and unwraps data keys with the instance keys; the newest wraps, all listed ones unwrap."""
 
     def __init__(self, keys: Sequence[Key]) -> None:
         if not keys:
-            raise VaultError("no instance key is set: COUNTERSIGN_KEYS is empty")
+            raise DecryptionError("no instance key is set: COUNTERSIGN_KEYS is empty")
         self.newest = keys[0].id
         self._ciphers = {key.id: AESGCM(derive(key.secret, "wrap")) for key in keys}
         self._unwrap = lru_cache(maxsize=4096)(self._unwrap_now)
@@ -121,21 +121,21 @@ class Vault:
         """The data key behind its wrapped form; kept in memory, for it is asked on each request.
 
         Raises:
-            VaultError: the instance key that wrapped it is not listed, or the blob is not for this place.
+            DecryptionError: the instance key that wrapped it is not listed, or the blob is not for this place.
         """
         return self._unwrap(sealed, place)
 
     def _unwrap_now(self, sealed: Sealed, place: str) -> DataKey:
         cipher = self._ciphers.get(sealed.key_id)
         if cipher is None:
-            raise VaultError(
+            raise DecryptionError(
                 f"data is sealed with the instance key {sealed.key_id!r}, which COUNTERSIGN_KEYS does not list; "
                 "add it after the newest one"
             )
         try:
             return DataKey.of(cipher.decrypt(sealed.blob[:NONCE], sealed.blob[NONCE:], place.encode()))
         except InvalidTag:
-            raise VaultError(
+            raise DecryptionError(
                 f"the instance key {sealed.key_id!r} does not open what is stored for {place}: "
                 "COUNTERSIGN_KEYS belongs to another installation"
             ) from None

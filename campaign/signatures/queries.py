@@ -115,7 +115,8 @@ def codes(tx: Transaction, petition_id: int, address_index: bytes) -> list[tuple
             where s.petition_id = :petition_id and s.address_index = :address_index
                 and s.state in ('pending', 'confirmed')
                 and exists (
-                    select 1 from message m where m.signature_id = s.id and m.kind in ('confirmation', 'reminder')
+                    select 1 from message m
+                    where m.signature_id = s.id and m.blast_id is null and m.kind in ('confirmation', 'reminder')
                         and m.state in ('planned', 'claimed', 'submitting', 'accepted', 'uncertain'))
             order by s.id desc limit :limit)
             union all

@@ -14,7 +14,7 @@ from campaign.database.connection import Transaction
 from campaign.petitions import petitions
 from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
-from campaign.security.encryption import DataKey, VaultError
+from campaign.security.encryption import DataKey, DecryptionError
 from campaign.signatures.admission_queries import Person, Place
 from campaign.signatures.request_queries import Request
 from campaign.signatures.requests import AddressPayload, PayloadError, SignaturePayload, open_address, open_signature
@@ -97,7 +97,7 @@ class Reader:
                 case RequestKind.SIGN_IN:
                     email = self._open_address(request).email
                     return SignIn(request, self.runtime.accounts.index(email))
-        except (VaultError, PayloadError):
+        except (DecryptionError, PayloadError):
             log.error("request %d can't be read", request.id)  # noqa: TRY400 - the reason is in the name of the error
             return UNREADABLE
 

@@ -16,7 +16,7 @@ from campaign.errors import ConflictError, InvalidInputError, NotFoundError, Req
 from campaign.outbox import plan as outbox_plan
 from campaign.petitions.petitions import Opened, by_slug
 from campaign.runtime import Runtime
-from campaign.security.encryption import DataKey, VaultError
+from campaign.security.encryption import DataKey, DecryptionError
 from campaign.signatures import request_queries
 from campaign.signatures.consents import consent_id
 from campaign.signatures.signing import SignForm, check, person_index
@@ -77,7 +77,7 @@ def open_signature(key: DataKey, row: request_queries.NewRequest) -> SignaturePa
     """What a request for a signature holds.
 
     Raises:
-        VaultError: it was sealed for another row or key.
+        DecryptionError: it was sealed for another row or key.
         PayloadError: it is of an unknown version.
     """
     return SignaturePayload(**_open(key, row, SignaturePayload))
@@ -87,7 +87,7 @@ def open_address(key: DataKey, row: request_queries.NewRequest) -> AddressPayloa
     """What a request for a mail to an address holds.
 
     Raises:
-        VaultError, PayloadError: as :func:`open_signature`.
+        DecryptionError, PayloadError: as :func:`open_signature`.
     """
     return AddressPayload(**_open(key, row, AddressPayload))
 
@@ -314,5 +314,5 @@ def _find(runtime: Runtime, slug: str, ref: str) -> tuple[Opened, request_querie
         raise RequestGoneError("no such request")
     try:
         return opened, row, open_signature(opened.open_key, row)
-    except (VaultError, PayloadError):
+    except (DecryptionError, PayloadError):
         raise RequestGoneError("this request can't be read") from None

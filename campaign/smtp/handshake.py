@@ -13,7 +13,7 @@ from campaign.smtp.transport import Phase
 _PREFERENCE: Final = (Mechanism.PLAIN, Mechanism.LOGIN)
 
 
-class Opening:
+class Handshake:
     """Leads a connection from the connect to the point where MAIL may be said.
 
     ``on_ready`` gets the server's capabilities: EHLO keywords with their parameters.

@@ -25,7 +25,7 @@ _TURN: Final = 0.02
 """Seconds between two looks at relays whose rate is used up."""
 
 
-class Gate(Protocol):
+class RateLimiter(Protocol):
     """Keeps the rate of each relay, over all workers."""
 
     def enter(self, relay: str, rate: float) -> bool:
@@ -75,7 +75,7 @@ class RelayTransport:
         self,
         relays: Sequence[Relay],
         *,
-        gate: Gate | None = None,
+        gate: RateLimiter | None = None,
         clock: Callable[[], float] = time.monotonic,
         patience: float = PATIENCE,
     ) -> None:
@@ -174,7 +174,7 @@ class _Work:
         """True if everything was taken and nothing came back."""
         return self._exhausted and not self._returned
 
-    def feed(self, relay: Relay, gate: Gate | None) -> Iterator[Envelope]:
+    def feed(self, relay: Relay, gate: RateLimiter | None) -> Iterator[Envelope]:
         """What the relay is to send, until its rate is used up."""
         self.used, self.is_held = False, False
         again = len(self._returned)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from campaign.errors import SessionFailedError
 from campaign.smtp.connection import Connection, Loss
-from campaign.smtp.handshake import Opening
+from campaign.smtp.handshake import Handshake
 from campaign.smtp.replies import ACCEPTED, BAD_MESSAGE, BAD_RECIPIENT, Reply, enhanced_code, judge, scrubbed
 from campaign.smtp.settings import SmtpSettings
 from campaign.smtp.transport import Envelope, Outcome, Phase, Verdict
@@ -36,7 +36,7 @@ class Transfer:
     refusal: tuple[Phase, Reply] | None = None
 
 
-class Crew(Protocol):
+class SessionOwner(Protocol):
     """What a session needs of those who run it."""
 
     def take(self) -> Transfer | None:
@@ -62,7 +62,12 @@ class Session:
     """One kept connection. ``is_idle`` while it could take work; ``is_open`` until it ended."""
 
     def __init__(
-        self, settings: SmtpSettings, selector: selectors.BaseSelector, *, tls: ssl.SSLContext | None, crew: Crew
+        self,
+        settings: SmtpSettings,
+        selector: selectors.BaseSelector,
+        *,
+        tls: ssl.SSLContext | None,
+        crew: SessionOwner,
     ) -> None:
         self.crew = crew
         self.connection = Connection(settings, selector, tls=tls, on_lost=self._lost)
@@ -96,7 +101,7 @@ class Session:
 
     def begin(self) -> None:
         """Connect and introduce ourselves, then take work."""
-        Opening(self.connection, on_ready=self._ready, on_failed=self._failed).begin()
+        Handshake(self.connection, on_ready=self._ready, on_failed=self._failed).begin()
 
     def start(self) -> None:
         """Take a message if there is one."""

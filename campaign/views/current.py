@@ -20,7 +20,7 @@ PAUSE = 1.0
 log = logging.getLogger(__name__)
 
 
-class Opening:
+class LazyRuntime:
     """A runtime that may have to wait for its database: a web process starts without one, and answers 503 until then.
 
     Safe to share between threads.
@@ -49,7 +49,7 @@ class Opening:
 
         Raises:
             StoreUnavailableError: the database does not answer, or did not a moment ago.
-            VaultError: the instance keys do not open this database.
+            DecryptionError: the instance keys do not open this database.
         """
         return self._runtime or self._open()
 
@@ -73,7 +73,7 @@ class Opening:
             self._runtime.close()
 
 
-def attach(app: Flask, opening: Opening) -> None:
+def attach(app: Flask, opening: LazyRuntime) -> None:
     """Give an application its runtime."""
     app.extensions[PLACE] = opening
 
@@ -84,5 +84,5 @@ def runtime() -> Runtime:
     Raises:
         StoreUnavailableError: it could not be opened yet, for the database does not answer.
     """
-    opening: Opening = current_app.extensions[PLACE]
+    opening: LazyRuntime = current_app.extensions[PLACE]
     return opening.runtime()

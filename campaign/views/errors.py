@@ -122,7 +122,7 @@ def _conflict(error: ConflictError) -> Response:
     return error_page(409)
 
 
-class Site(Flask):
+class FlaskSite(Flask):
     """Flask, with a log that names the place of an error and not its text, which may quote user input."""
 
     def log_exception(self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]) -> None:

@@ -25,9 +25,9 @@ PAGES = (
 """The modules that hold pages: for supporters, organisers and admins."""
 
 
-def make_site(settings: Settings, opening: current.Opening) -> Flask:
+def make_site(settings: Settings, opening: current.LazyRuntime) -> Flask:
     """Make the application with all its pages. It answers 503 while the database is away."""
-    app = errors.Site("countersign", static_folder=str(rendering.STATIC), template_folder=str(rendering.TEMPLATES))
+    app = errors.FlaskSite("countersign", static_folder=str(rendering.STATIC), template_folder=str(rendering.TEMPLATES))
     app.config.update(
         MAX_CONTENT_LENGTH=MAX_REQUEST,
         MAX_FORM_MEMORY_SIZE=MAX_REQUEST,

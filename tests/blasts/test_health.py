@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from campaign.blasts import queries as blast_queries
 from campaign.blasts import running as blast_running
-from campaign.blasts.rules import Reception
-from campaign.delivery.composer import Mailer
+from campaign.blasts.rules import BlastReception
+from campaign.delivery.composer import Composer
 from campaign.states import Lane
 from tests.kit import servers
 from tests.kit.memory_transport import MemoryTransport, accepted
@@ -38,7 +38,7 @@ def blast(world):
 
 def send(world, script, *, batch):
     transport = MemoryTransport(script=script)
-    deliverer = PatientDeliverer(world.runtime, Lane.BULK, mailer=Mailer(world.runtime), transport=transport)
+    deliverer = PatientDeliverer(world.runtime, Lane.BULK, composer=Composer(world.runtime), transport=transport)
     deliverer._limit = batch  # noqa: SLF001 - smaller batches than the first
     deliverer.drain()
     deliverer.close()
@@ -85,7 +85,7 @@ def test_who_lets_it_go_on_is_not_asked_again_for_what_was_known(world, blast):
 
 @given(st.integers(0, 10**6), st.integers(0, 10**4), st.integers(0, 10**3))
 def test_the_limits_are_shares_and_never_a_single_mail(accepted_, rejected, complained):
-    reason = Reception(accepted_, rejected, complained).reason_to_pause()
+    reason = BlastReception(accepted_, rejected, complained).reason_to_pause()
 
     if reason == "rejections":
         assert rejected >= 20

@@ -5,7 +5,7 @@ import pytest
 
 from campaign.accounts.addresses import clean_name, clean_reason
 from campaign.local.seed import seed as seeding
-from campaign.local.seed.fake_people import COUNTRIES, DOMAINS, Crowd
+from campaign.local.seed.fake_people import COUNTRIES, DOMAINS, PeopleGenerator
 from campaign.petitions import petitions
 from campaign.signatures import preferences, requests
 from campaign.signatures import queries as signature_queries
@@ -50,7 +50,7 @@ def test_confirmed_signers_are_added_counted_and_get_no_mail(world, shell):
 def test_confirmations_are_spread_over_the_hours_before_now(world):
     slug = world.petition()
 
-    seeding.sow(world.runtime, slug, seeding.Sowing(400, confirmed=True, span=timedelta(hours=10)))
+    seeding.sow(world.runtime, slug, seeding.SeedPlan(400, confirmed=True, span=timedelta(hours=10)))
 
     [(first, last, late)] = world.sql(
         "select min(confirmed_at), max(confirmed_at), count(*) filter (where confirmed_at > %(middle)s) from signature",
@@ -64,7 +64,7 @@ def test_confirmations_are_spread_over_the_hours_before_now(world):
 
 def test_a_seeded_signer_is_a_signer_like_any_other(world):
     slug = world.petition()
-    seeding.sow(world.runtime, slug, seeding.Sowing(1, confirmed=True))
+    seeding.sow(world.runtime, slug, seeding.SeedPlan(1, confirmed=True))
     [(signature_id,)] = world.sql("select id from signature")
     row, key = world.row(signature_id), petitions.by_slug(world.runtime, slug).open_key
     name = signature_queries.open_field(key, row.id, "name", row.name)
@@ -96,7 +96,7 @@ def test_seeding_twice_adds_other_people(world):
     slug = world.petition()
 
     for _ in range(2):
-        seeding.sow(world.runtime, slug, seeding.Sowing(50, confirmed=True), chance=Always())
+        seeding.sow(world.runtime, slug, seeding.SeedPlan(50, confirmed=True), chance=Always())
 
     assert world.count(slug) == 100
 
@@ -104,14 +104,14 @@ def test_seeding_twice_adds_other_people(world):
 def test_slices_add_up_and_tell_how_far_they_are(world):
     slug, told = world.petition(), []
 
-    added = seeding.sow(world.runtime, slug, seeding.Sowing(seeding.SLICE + 1, confirmed=True), progress=told.append)
+    added = seeding.sow(world.runtime, slug, seeding.SeedPlan(seeding.SLICE + 1, confirmed=True), progress=told.append)
 
     assert (added, told) == (seeding.SLICE + 1, [seeding.SLICE, seeding.SLICE + 1])
     assert world.sql("select count(*) from signature") == [(seeding.SLICE + 1,)]
 
 
 def test_invented_people_pass_the_rules_of_the_form_and_reach_nobody(world):
-    crowd = Crowd(random.SystemRandom())
+    crowd = PeopleGenerator(random.SystemRandom())
 
     people = [crowd.person(number) for number in range(2_000)]
 

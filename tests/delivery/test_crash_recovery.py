@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from campaign.delivery.delivery import Tally
+from campaign.delivery.delivery import DeliveryCounts
 from campaign.delivery.journal import Journal, journal_folder, legacies, recover
 from tests.kit import servers
 from tests.kit.engines import ROOT
@@ -212,7 +212,7 @@ def test_a_row_that_kills_three_workers_is_quarantined_and_takes_no_neighbour_wi
             recover(world.runtime)
         else:
             claimed._prepare(batch)  # noqa: SLF001
-            claimed._send(batch, deadline=2**62, tally=Tally())  # noqa: SLF001
+            claimed._send(batch, deadline=2**62, tally=DeliveryCounts())  # noqa: SLF001
             claimed.close()
 
     assert world.sql("select id, reason from message where state = 'rejected'") == [(2, "poison")]

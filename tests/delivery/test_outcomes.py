@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from campaign.delivery import outcomes
-from campaign.delivery.outcomes import Round
+from campaign.delivery.outcomes import SentBatch
 from campaign.errors import SessionFailedError
 from campaign.outbox import lanes
 from campaign.smtp.transport import Phase
@@ -133,7 +133,7 @@ def test_without_a_session_nothing_is_blamed_and_the_lane_waits_longer_each_time
 
 def test_workers_that_meet_the_same_outage_at_once_count_as_one(world):
     for owner_id in range(1, 5):
-        this = Round({}, trouble=no_session())
+        this = SentBatch({}, trouble=no_session())
         world.read(
             lambda tx, this=this, owner_id=owner_id: outcomes.record(
                 world.runtime, tx, this, lane=Lane.URGENT, owner_id=owner_id

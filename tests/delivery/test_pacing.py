@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 
-from campaign.delivery.composer import Mailer
+from campaign.delivery.composer import Composer
 from campaign.delivery.delivery import Deliverer
 from campaign.delivery.token_bucket import SLICE, LocalBuckets, SharedBuckets
 from campaign.local.servers import redis
@@ -45,7 +45,7 @@ def planned(world, number, *, domain="example.org"):
 def drain(world, script=None, *, lane=Lane.BULK, seconds=1.0, buckets=None):
     transport = MemoryTransport(script=script) if script else MemoryTransport()
     deliverer = Deliverer(
-        world.runtime, lane, mailer=Mailer(world.runtime), transport=transport, buckets=buckets or LocalBuckets()
+        world.runtime, lane, composer=Composer(world.runtime), transport=transport, buckets=buckets or LocalBuckets()
     )
     tally = deliverer.drain(seconds=seconds)
     deliverer.close()
@@ -82,7 +82,7 @@ def test_a_rate_means_so_many_a_second_within_five_percent(paced):
         planned(world, 150)
         buckets = WatchedBuckets()
         deliverer = Deliverer(
-            world.runtime, Lane.BULK, mailer=Mailer(world.runtime), buckets=buckets,
+            world.runtime, Lane.BULK, composer=Composer(world.runtime), buckets=buckets,
             transport=open_transport(world.runtime.settings, Lane.BULK),
         )  # fmt: skip
 

@@ -4,14 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaign.delivery.refusals import ENOUGH, InARow, is_share, receiver
-from campaign.delivery.token_bucket import HELD, Slowness, held
+from campaign.delivery.refusals import ENOUGH, BlocksInARow, is_share, receiver
+from campaign.delivery.token_bucket import HELD, SlowDomain, held
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
 def row(number, *receivers):
-    return InARow(number, frozenset(receivers))
+    return BlocksInARow(number, frozenset(receivers))
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,4 @@ def test_a_held_domain_is_as_before_after_an_hour_and_never_freed_by_asking_for_
     assert slowness.now(NOW) == HELD
     assert slowness.now(NOW + timedelta(minutes=30)) == pytest.approx(1 / 64)
     assert slowness.now(NOW + timedelta(hours=1)) == 1
-    assert slowness.asked_again(NOW + timedelta(minutes=6)) == Slowness(2 * HELD, NOW + timedelta(minutes=6))
+    assert slowness.asked_again(NOW + timedelta(minutes=6)) == SlowDomain(2 * HELD, NOW + timedelta(minutes=6))

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaign.delivery.token_bucket import AGAIN, RECOVERY, SLICE, SLOWEST, Bucket, first_sign
+from campaign.delivery.token_bucket import AGAIN, RECOVERY, SLICE, SLOWEST, TokenBucket, first_sign
 from campaign.variables import WarmUp
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -16,7 +16,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
     st.lists(st.tuples(st.integers(1, 500), st.floats(0, 2)), min_size=1, max_size=60),
 )
 def test_a_bucket_never_lets_more_through_than_its_rate_and_one_slice(rate, asked):
-    bucket, now, total = Bucket(0.0, 0.0), 0.0, 0
+    bucket, now, total = TokenBucket(0.0, 0.0), 0.0, 0
 
     for wanted, later in asked:
         now += later
@@ -27,7 +27,7 @@ def test_a_bucket_never_lets_more_through_than_its_rate_and_one_slice(rate, aske
 
 
 def test_urgent_mail_never_waits_and_bulk_mail_pays_for_it():
-    bucket = Bucket(0.0, 0.0)
+    bucket = TokenBucket(0.0, 0.0)
 
     urgent, bucket = bucket.take(50, rate=10, now=0.0, must=True)
     at_once, bucket = bucket.take(10, rate=10, now=1.0)

@@ -15,8 +15,8 @@ from campaign.accounts.accounts import Account, Role
 from campaign.blasts import blasts
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
-from campaign.delivery.composer import Mailer
-from campaign.delivery.delivery import Deliverer, Tally
+from campaign.delivery.composer import Composer
+from campaign.delivery.delivery import Deliverer, DeliveryCounts
 from campaign.delivery.journal import recover
 from campaign.local.mailserver.faults import FaultRules
 from campaign.local.mailserver.protocol import Answer, Transaction
@@ -107,12 +107,12 @@ class Scene:
             Relay.of(replace(each, deadlines=dict.fromkeys(each.deadlines, self.patience), **changes)) for each in found
         ]
         made = Deliverer(
-            self.world.runtime, lane, mailer=Mailer(self.world.runtime), transport=RelayTransport(relays)
+            self.world.runtime, lane, composer=Composer(self.world.runtime), transport=RelayTransport(relays)
         )  # fmt: skip
         self.stack.callback(made.close)
         return made
 
-    def drain(self, lane: Lane = Lane.URGENT, *, batch: int | None = None, **changes) -> Tally:
+    def drain(self, lane: Lane = Lane.URGENT, *, batch: int | None = None, **changes) -> DeliveryCounts:
         """What one wake-up does: requests are admitted, then a deliverer of its own drains."""
         if lane is Lane.URGENT:
             self.world.admit()
@@ -126,7 +126,7 @@ class Scene:
                 break
         return tally
 
-    def later(self, lane: Lane = Lane.URGENT, **amount: float) -> Tally:
+    def later(self, lane: Lane = Lane.URGENT, **amount: float) -> DeliveryCounts:
         """Some time passes, and a worker looks again."""
         self.world.clock.forward(**amount)
         return self.drain(lane)

@@ -6,20 +6,20 @@
 import sys
 from pathlib import Path
 
-from campaign.delivery.composer import Mailer
+from campaign.delivery.composer import Composer
 from campaign.delivery.delivery import Deliverer
 from campaign.runtime import build
 from campaign.states import Lane
 from tasks.process import open_transport
-from tests.kit.sending import DeadlyMailer
+from tests.kit.sending import DeadlyComposer
 from tests.kit.worlds import Clock, settings_for
 
 
 def main(url: str, folder: Path, smtp_url: str, where: str) -> None:
     runtime = build(settings_for(url, folder, smtp_url=smtp_url), clock=Clock())
-    mailer = DeadlyMailer(runtime) if where == "render" else Mailer(runtime)
+    composer = DeadlyComposer(runtime) if where == "render" else Composer(runtime)
     deliverer = Deliverer(
-        runtime, Lane.URGENT, mailer=mailer, transport=open_transport(runtime.settings, Lane.URGENT)
+        runtime, Lane.URGENT, composer=composer, transport=open_transport(runtime.settings, Lane.URGENT)
     )  # fmt: skip
     deliverer.drain(seconds=20)
     deliverer.close()

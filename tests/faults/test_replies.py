@@ -7,7 +7,7 @@ import pytest
 from campaign.accounts.accounts import Role
 from campaign.local.mailserver.script import Fault
 from campaign.operations import failures
-from campaign.operations.rules import Press
+from campaign.operations.rules import Action
 from campaign.outbox import lanes
 from campaign.states import Lane
 
@@ -287,8 +287,8 @@ def test_f14_a_person_may_send_it_again_or_take_it_as_arrived(stage):
     scene.drain()
     doubted = scene.states()
 
-    failures.press_message(scene.world.runtime, first, Press.RETRY, by=None)
-    failures.press_message(scene.world.runtime, second, Press.ACCEPT, by=None)
+    failures.press_message(scene.world.runtime, first, Action.RETRY, by=None)
+    failures.press_message(scene.world.runtime, second, Action.ACCEPT, by=None)
     scene.later(seconds=1)
 
     assert doubted == {"uncertain": 2}

@@ -4,8 +4,8 @@ import ast
 import re
 from dataclasses import fields
 
-from campaign.local.mailserver.mixes import EVERYBODY, MIXES
-from campaign.local.mailserver.protocol import Break
+from campaign.local.mailserver.protocol import ConnectionFault
+from campaign.local.mailserver.provider_profiles import EVERYBODY, MIXES
 from campaign.local.mailserver.script import GARBAGE, PHASES, Fault
 from tests.faults.guards import GUARDS, table
 from tests.kit.engines import ROOT
@@ -55,5 +55,5 @@ def test_every_word_of_a_script_and_every_mix_is_explained():
 
     assert words == [*MIXES, EVERYBODY, *(field.name for field in fields(Fault))]
     assert re.findall("`([a-z]+)`", phases) == list(PHASES)
-    assert set(re.findall("`([a-z]+)`", does)) == {*map(str, Break), GARBAGE}
+    assert set(re.findall("`([a-z]+)`", does)) == {*map(str, ConnectionFault), GARBAGE}
     assert all(f"| {mix.about} |" in TEXT for mix in MIXES.values())

@@ -10,15 +10,17 @@ from celery import current_app
 
 from campaign import variables
 from campaign.cli.serve import QUEUES as CONSUMED
+from campaign.database.schema import accounts, operations, outbox
 from campaign.delivery import contexts
 from campaign.errors import SettingsError
 from campaign.i18n import translations
-from campaign.mail.compose import Composer, ListIdentity, Sender
+from campaign.mail.compose import ListIdentity, Sender, TemplateCompiler
 from campaign.mail.kinds import KINDS, Unsubscribe
 from campaign.mail.slots import Slots
 from campaign.operations import broker, monitor
-from campaign.outbox.ledger import Settlement
+from campaign.operations.alerts import Cause
 from campaign.settings import LANGUAGES, VARIABLES, Settings, load_settings
+from campaign.smtp.transport import Phase, Result
 from campaign.states import Lane, MessageKind
 from campaign.views.admin import words
 from tasks.app import QUEUES, UPKEEP, WAKE_UPS, celery_settings, make_app, schedule
@@ -130,14 +132,53 @@ def test_every_task_is_documented():
     assert dict(table) == {**WAKE_UPS, **dict.fromkeys(periodic_jobs(), UPKEEP)}
 
 
-def test_the_reasons_of_the_ledger_fit_its_columns():
-    assert Settlement(1, "planned").reason is None
-    assert max(map(len, (*KINDS, "submitting"))) <= 16
+def written_as(argument):
+    """The texts that the code hands over by the name of an argument."""
+    found = set()
+    for path in (ROOT / "campaign").rglob("*.py"):
+        found |= set(re.findall(rf'\b{argument}="([\w.]+)"', path.read_text("utf-8")))
+    assert found
+    return found
 
 
-def test_every_kind_of_message_is_a_kind_of_mail_in_the_same_lane():
+def test_every_code_that_is_stored_fits_its_column():
+    codes = {
+        outbox.attempt.c.result: Result,
+        outbox.attempt.c.phase: Phase,
+        outbox.message.c.phase: Phase,
+        operations.alert.c.cause: Cause,
+        accounts.audit_entry.c.subject: written_as("subject"),
+        accounts.audit_entry.c.action: written_as("action"),
+    }
+
+    too_long = {str(column): code for column, some in codes.items() for code in some if len(code) > column.type.length}
+
+    assert too_long == {}
+
+
+def plans():
+    """Kind and lane of every message that the code plans, where both are written out."""
+    for path in (ROOT / "campaign").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                given = {word.arg: ast.unparse(word.value) for word in node.keywords}
+                if given.get("kind", "").startswith("MessageKind.") and given.get("lane", "").startswith("Lane."):
+                    yield MessageKind[given["kind"].partition(".")[2]], Lane[given["lane"].partition(".")[2]]
+
+
+def test_every_kind_of_message_is_a_kind_of_mail_and_is_planned_in_its_lane():
+    planned = list(plans())
+
     assert {str(kind) for kind in MessageKind} == set(KINDS)
-    assert {str(kind.lane) for kind in KINDS.values()} == {str(lane) for lane in Lane}
+    assert len(planned) >= 4
+    assert [(kind, lane) for kind, lane in planned if KINDS[kind].lane is not lane] == []
+
+
+def test_mail_that_its_recipient_waits_for_is_urgent_and_mail_to_many_is_not():
+    to_many = {kind for kind, mail in KINDS.items() if mail.is_list}
+
+    assert to_many == {"milestone", "update"}
+    assert {kind for kind, mail in KINDS.items() if mail.lane is Lane.BULK} == to_many
 
 
 def test_every_folder_of_templates_belongs_to_a_kind_and_has_its_three_files():
@@ -172,7 +213,7 @@ def test_every_mail_compiles_in_every_language(kind, locale):
     spec = KINDS[kind]
     identity = ListIdentity("A list", "x.lists.example.org", ("one",), "sender") if spec.is_list else None
 
-    compiled = Composer(TEMPLATES).compile(
+    compiled = TemplateCompiler(TEMPLATES).compile(
         kind,
         locale=locale,
         sender=Sender("from@example.org", "Sender", "Site", base, f"{base}/privacy", "1 Road, Town"),
@@ -254,3 +295,16 @@ def test_only_the_ground_lies_directly_in_the_package():
     modules = {path.stem for path in (ROOT / "campaign").glob("*.py")}
 
     assert modules == {"__init__", "errors", "i18n", "runtime", "settings", "states", "ttl_cache", "variables"}
+
+
+def test_files_that_the_docs_name_exist():
+    pages = [page for page in (ROOT / "docs").rglob("*.md") if "**Superseded" not in page.read_text("utf-8")[:400]]
+    rooms = "campaign|tasks|tests|benchmarks|templates|docs"
+    gone = [
+        f"{page.name}: {name}"
+        for page in [*pages, ROOT / "README.md"]
+        for name in re.findall(rf"`((?:{rooms})/[\w/.-]+)`", page.read_text("utf-8"))
+        if not (ROOT / name).exists()
+    ]
+
+    assert gone == []

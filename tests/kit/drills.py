@@ -9,12 +9,12 @@ from campaign.local.drill.evidence import (
     Equation,
     Evidence,
     MessageRow,
+    Recovery,
     RequestRow,
     Search,
     SignatureRow,
     SignedUp,
-    Silence,
-    Struck,
+    UnansweredMessage,
 )
 from campaign.local.drill.plan import Change
 
@@ -57,7 +57,7 @@ def good_evidence() -> Evidence:
         offers=tuple((10.0 + number / 100, number) for number in messages if number != UNSUBSCRIBED),
         taken=tuple((10.1 + number / 100, number, f"{number}@example.org") for number in (*served, SILENT)),
         refused=frozenset({REFUSED}),
-        silences=((SILENT, Silence("b-x@localhost", "6@example.org", "drop", taken=True)),),
+        silences=((SILENT, UnansweredMessage("b-x@localhost", "6@example.org", "drop", taken=True)),),
         requests=(RequestRow(1, "signature", "admitted", None),),
         sign_ups=(SignedUp(0, 10.0, 101, confirmed=True),),
         changes=(Changed(UNSUBSCRIBED, Change.UNSUBSCRIBE, 9.0),),
@@ -68,7 +68,10 @@ def good_evidence() -> Evidence:
         ),
         counts=(Counted(AUDIENCE, 6, 6, 0), Counted(NEWCOMERS, 1, 1, 0)),
         milestones=(Announced(NEWCOMERS, 1, "announced", 8, 1),),
-        strikes=(Struck("worker_tree", 10.0, 1, 2.5, urgent=False), Struck("redis_flush", 11.0, 0, 0.5, urgent=True)),
+        faults=(
+            Recovery("worker_tree", 10.0, 1, 2.5, urgent=False),
+            Recovery("redis_flush", 11.0, 0, 0.5, urgent=True),
+        ),
         restarts=1,
         search=Search({"logs": 100, "Redis": 10}, ()),
         settled=True,

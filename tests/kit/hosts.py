@@ -247,7 +247,7 @@ def plan_blast(world: World, number: int) -> int:
     slug = world.petition()
     # The counter is at work too: its announcement of a milestone would be a second blast.
     world.sql("update petition set milestone_policy = 'record'")
-    seeding.sow(runtime, slug, seeding.Sowing(number, confirmed=True, updates=1.0, span=timedelta(hours=1)))
+    seeding.sow(runtime, slug, seeding.SeedPlan(number, confirmed=True, updates=1.0, span=timedelta(hours=1)))
     now = runtime.clock()
 
     def work(tx: connection.Transaction) -> int:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from campaign.delivery.composer import Mailer
+from campaign.delivery.composer import Composer
 from campaign.runtime import build
 from campaign.smtp.transport import Envelope, OnOutcome, OnSubmit
 from campaign.states import Lane
@@ -54,7 +54,7 @@ class DeadlyTransport:
         pass
 
 
-class DeadlyMailer(Mailer):
+class DeadlyComposer(Composer):
     """Dies while it composes its second message."""
 
     composed = 0
@@ -69,9 +69,9 @@ class DeadlyMailer(Mailer):
 def main(url: str, folder: Path, where: str) -> None:
     step, _, number = where.partition(":")
     runtime = build(settings_for(url, folder), clock=Clock())
-    mailer = DeadlyMailer(runtime) if step == "render" else Mailer(runtime)
+    composer = DeadlyComposer(runtime) if step == "render" else Composer(runtime)
     transport = DeadlyTransport(folder / "server.log", step, int(number or 0))
-    deliverer = PatientDeliverer(runtime, Lane.URGENT, mailer=mailer, transport=transport)
+    deliverer = PatientDeliverer(runtime, Lane.URGENT, composer=composer, transport=transport)
     deliverer.drain()
     deliverer.close()
     runtime.close()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from campaign.blasts import milestones
 from campaign.database.connection import Transaction
-from campaign.delivery.composer import Mailer
-from campaign.delivery.delivery import Deliverer, Tally
+from campaign.delivery.composer import Composer
+from campaign.delivery.delivery import Deliverer, DeliveryCounts
 from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
 from campaign.runtime import Runtime, build
@@ -51,7 +51,7 @@ def settings_for(database_url: str, folder: Path, **overrides: str) -> Settings:
 class PatientDeliverer(Deliverer):
     """A deliverer whose drain ends when nothing is due, however little time a busy machine leaves it."""
 
-    def drain(self, *, seconds: float = 600.0) -> Tally:
+    def drain(self, *, seconds: float = 600.0) -> DeliveryCounts:
         return super().drain(seconds=seconds)
 
 
@@ -158,8 +158,8 @@ class World:
 
     def deliverer(self, lane: Lane = Lane.URGENT, *, transport=None) -> Deliverer:
         """A deliverer with a memory transport, or the one given."""
-        mailer = Mailer(self.runtime)
-        return PatientDeliverer(self.runtime, lane, mailer=mailer, transport=transport or MemoryTransport())
+        composer = Composer(self.runtime)
+        return PatientDeliverer(self.runtime, lane, composer=composer, transport=transport or MemoryTransport())
 
 
 def _all(tx: Transaction, statement: str, values: dict[str, object]):

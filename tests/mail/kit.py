@@ -15,7 +15,7 @@ from campaign.local.mailserver.protocol import Transaction
 from campaign.local.mailserver.running import ServerThread
 from campaign.local.mailserver.script import Fault, Script
 from campaign.mail.compiled import CompiledMail
-from campaign.mail.compose import Composer, ListIdentity, Sender
+from campaign.mail.compose import ListIdentity, Sender, TemplateCompiler
 from campaign.mail.dkim import Signer
 from campaign.mail.kinds import KINDS
 from campaign.smtp.settings import SmtpSettings
@@ -72,7 +72,7 @@ VALUES = {
     "link_sign_in": f"{BASE}/sign-in/{TOKEN}",
 }
 
-composer = Composer(ROOT / "templates" / "email")
+composer = TemplateCompiler(ROOT / "templates" / "email")
 
 
 def compile_mail(kind: str, locale: str = "en", **changes: Any) -> CompiledMail:

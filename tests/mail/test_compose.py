@@ -15,7 +15,7 @@ from jinja2 import meta, nodes
 from campaign.errors import MailTemplateError, MailValueError
 from campaign.mail import headers
 from campaign.mail import templates as mail_templates
-from campaign.mail.compose import Composer, ListIdentity
+from campaign.mail.compose import ListIdentity, TemplateCompiler
 from campaign.mail.kinds import COMMON, KINDS, Lane
 from campaign.mail.slots import Slots
 from campaign.settings import LANGUAGES
@@ -37,7 +37,7 @@ def composer(tmp_path: Path, **changed: str) -> Callable[..., Any]:
     folder.mkdir()
     for name, file in (("subject", "subject.txt"), ("text", "body.txt"), ("html", "body.html")):
         (folder / file).write_text(texts[name])
-    made = Composer(tmp_path, translations=lambda _: NullTranslations())
+    made = TemplateCompiler(tmp_path, translations=lambda _: NullTranslations())
     return lambda **more: made.compile(
         "sign_in", **({"locale": "en", "sender": kit.SENDER, "context": {"valid_minutes": 5}} | more)
     )

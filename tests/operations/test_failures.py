@@ -6,7 +6,7 @@ from campaign.blasts.rules import BlastText
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.operations import failures, suppressions
 from campaign.operations.failures import Show
-from campaign.operations.rules import TARGETS, Press, presses, sources
+from campaign.operations.rules import TARGETS, Action, presses, sources
 from campaign.outbox import suppressions as outbox_suppressions
 from campaign.petitions import organisers
 from campaign.states import MESSAGE_MOVES, Lane, MessageState
@@ -191,7 +191,7 @@ def test_accepting_does_nothing_to_rejected_messages(world, ada):
     assert states(world) == {"rejected": 2}
 
 
-@pytest.mark.parametrize("press", list(Press))
+@pytest.mark.parametrize("press", list(Action))
 @pytest.mark.parametrize("state", list(MessageState))
 def test_a_person_makes_only_moves_of_the_state_table(world, state, press):
     leased = {"lease_until": 60} if state in {MessageState.CLAIMED, MessageState.SUBMITTING} else {}
@@ -212,13 +212,13 @@ def test_a_person_makes_only_moves_of_the_state_table(world, state, press):
 def test_no_person_takes_a_message_out_of_a_workers_hands():
     held = {MessageState.CLAIMED, MessageState.SUBMITTING}
 
-    assert all(not sources(press) & held for press in Press)
+    assert all(not sources(press) & held for press in Action)
     assert presses(MessageState.SUBMITTING) == ()
 
 
 def test_a_message_that_is_not_there_is_said_so(world):
     with pytest.raises(NotFoundError):
-        failures.press_message(world.runtime, 4711, Press.CANCEL, by=None)
+        failures.press_message(world.runtime, 4711, Action.CANCEL, by=None)
 
 
 def test_one_message_shows_its_attempts_and_what_can_be_done(world):
@@ -231,7 +231,7 @@ def test_one_message_shows_its_attempts_and_what_can_be_done(world):
     look = failures.find(world.runtime, message_id)
 
     assert [attempt.answer for attempt in look.attempts] == ["try later"]
-    assert look.presses == (Press.RETRY, Press.CANCEL)
+    assert look.presses == (Action.RETRY, Action.CANCEL)
 
 
 @pytest.mark.parametrize("number", [0, -1, 4711, 2**63, 10**30])

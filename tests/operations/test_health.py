@@ -4,23 +4,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from campaign.blasts.progress import rate_of
-from campaign.operations.health import BrokerLook, Code, LaneFlow, Level, Snapshot, Stuck, WorkerLook, judge
+from campaign.operations.health import BrokerStatus, Code, LaneHealth, Level, Snapshot, Stuck, WorkerStatus, judge
 from campaign.operations.status_line import sentence
 from campaign.states import Lane, MessageState
 
 NOW = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
 
 
-def flow(lane: Lane, **changes: object) -> LaneFlow:
-    calm = LaneFlow(
+def flow(lane: Lane, **changes: object) -> LaneHealth:
+    calm = LaneHealth(
         lane=lane, waiting=0, oldest_waiting_at=None, held=0, scheduled=0, deferred=0, claimed=0, submitting=0,
         accepted_1m=0, accepted_5m=0, accepted_60m=0, rate=0.0, uncertain=0, rejected_24h=0,
     )  # fmt: skip
     return replace(calm, **changes)
 
 
-def worker(lane: Lane) -> WorkerLook:
-    return WorkerLook(id=1, host="mail-1", pid=42, lane=lane, started_at=NOW, seen_at=NOW)
+def worker(lane: Lane) -> WorkerStatus:
+    return WorkerStatus(id=1, host="mail-1", pid=42, lane=lane, started_at=NOW, seen_at=NOW)
 
 
 def ago(**amount: float) -> datetime:
@@ -35,7 +35,7 @@ LEFT_BEHIND = Stuck(7, Lane.BULK, MessageState.CLAIMED, ago(minutes=2), 3, "mail
 
 def snapshot(*, urgent=None, bulk=None, **changes: object) -> Snapshot:
     calm = Snapshot(
-        at=NOW, database_ok=True, broker=BrokerLook(ok=True, depths={}),
+        at=NOW, database_ok=True, broker=BrokerStatus(ok=True, depths={}),
         lanes=(flow(Lane.URGENT, **(urgent or {})), flow(Lane.BULK, **(bulk or {}))),
         workers=(worker(Lane.URGENT), worker(Lane.BULK)), last_tick_at=ago(seconds=2),
     )  # fmt: skip
@@ -58,8 +58,8 @@ IN_ORDER = [
     ),
     (Code.MAIL_SERVER, Level.BAD, snapshot(urgent=CIRCUIT | WAITS)),
     (Code.CONFIRMATIONS_WAIT, Level.BAD, snapshot(urgent=WAITS, stuck=LEFT_BEHIND)),
-    (Code.STUCK, Level.BAD, snapshot(stuck=LEFT_BEHIND, broker=BrokerLook(ok=False, depths={}))),
-    (Code.WITHOUT_REDIS, Level.WARNING, snapshot(broker=BrokerLook(ok=False, depths={}), bulk=MOVES)),
+    (Code.STUCK, Level.BAD, snapshot(stuck=LEFT_BEHIND, broker=BrokerStatus(ok=False, depths={}))),
+    (Code.WITHOUT_REDIS, Level.WARNING, snapshot(broker=BrokerStatus(ok=False, depths={}), bulk=MOVES)),
     (Code.WAITING, Level.WARNING, snapshot(urgent={"rate": 1.0}, bulk=WAITS)),
     (Code.FLOWING, Level.GOOD, snapshot(bulk=MOVES | {"held": 5})),
     (Code.HELD, Level.WARNING, snapshot(bulk={"held": 5})),

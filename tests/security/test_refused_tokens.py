@@ -9,7 +9,7 @@ from campaign.accounts import sign_in
 from campaign.errors import InvalidInputError, RequestGoneError, TokenRefusedError
 from campaign.operations import backup_and_keys
 from campaign.runtime import build
-from campaign.security.encryption import VaultError
+from campaign.security.encryption import DecryptionError
 from campaign.security.tokens import REFUSED, Purpose
 from campaign.settings import load_settings
 from campaign.signatures import confirming, preferences, requests, signing
@@ -213,7 +213,7 @@ def test_rewrapping_in_many_slices_reaches_every_petition(world):
 def test_a_key_that_is_missing_is_named_and_nothing_starts(world):
     world.petition()
 
-    with pytest.raises(VaultError, match="'k1'"):
+    with pytest.raises(DecryptionError, match="'k1'"):
         world_with(world, NEW_KEY)
 
 
@@ -226,5 +226,5 @@ def test_a_rotation_that_stopped_halfway_still_refuses_to_start_without_the_old_
     backup_and_keys.rewrap(old.runtime)
     old.runtime.close()
 
-    with pytest.raises(VaultError):
+    with pytest.raises(DecryptionError):
         world_with(world, NEW_KEY)

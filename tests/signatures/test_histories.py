@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import tempfile
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -190,13 +191,21 @@ def test_a_count_that_rises_falls_and_rises_again_announces_each_milestone_once(
     assert world.sql("select count(*) from blast") == [(1,)]
 
 
-def test_two_counters_at_once_count_once(world):
+def test_four_counters_at_once_count_once(world):
     slug = world.petition()
     for number in range(3):
         world.signature(slug, f"p{number}@example.org", confirmed=True)
+    start = threading.Barrier(4)
 
-    milestones.count_signatures(world.runtime)
-    milestones.count_signatures(world.runtime)
+    def count():
+        start.wait(20)
+        milestones.count_signatures(world.runtime)
+
+    counters = [threading.Thread(target=count) for _ in range(4)]
+    for counter in counters:
+        counter.start()
+    for counter in counters:
+        counter.join(60)
 
     petitions.forget(world.runtime, slug)
     assert petitions.count(world.runtime, slug).count == 3

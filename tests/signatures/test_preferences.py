@@ -5,7 +5,7 @@ import pytest
 from campaign import errors
 from campaign.accounts import addresses
 from campaign.delivery import cleanup
-from campaign.delivery.composer import Mailer
+from campaign.delivery.composer import Composer
 from campaign.errors import ConflictError, TokenRefusedError
 from campaign.petitions import petitions
 from campaign.signatures import confirming, petition_page, preferences
@@ -50,7 +50,7 @@ def test_who_leaves_between_claim_and_wire_gets_nothing(world, way):
     end, reason = ENDINGS[way]
     transport = MemoryTransport()
 
-    class Slow(Mailer):
+    class Slow(Composer):
         def compose(self, *arguments):
             # It is claimed and rendered, and about to be sent.
             envelope = super().compose(*arguments)
@@ -58,7 +58,7 @@ def test_who_leaves_between_claim_and_wire_gets_nothing(world, way):
                 end(world, signed)
             return envelope
 
-    PatientDeliverer(world.runtime, Lane.URGENT, mailer=Slow(world.runtime), transport=transport).drain()
+    PatientDeliverer(world.runtime, Lane.URGENT, composer=Slow(world.runtime), transport=transport).drain()
 
     assert transport.sent == []
     assert ("thank_you", "suppressed", reason) in messages(world)

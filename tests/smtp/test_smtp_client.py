@@ -75,8 +75,8 @@ def test_a_kept_connection_that_the_server_closed_costs_nothing(client: Client) 
     with FaultServer() as first:
         deliveries = client(first.port)
         deliveries.send(envelope(1))
-        for dialogue in first.dialogues:
-            first.call(dialogue.abort)
+        for smtp_protocol in first.dialogues:
+            first.call(smtp_protocol.abort)
         settle(first)
         deliveries.send(envelope(2))
 

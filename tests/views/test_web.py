@@ -4,7 +4,7 @@ import pytest
 from campaign.database import migrate
 from campaign.errors import StoreUnavailableError
 from campaign.runtime import build
-from campaign.views.current import PAUSE, Opening
+from campaign.views.current import PAUSE, LazyRuntime
 from campaign.views.site import own_origins, trusted_hosts
 from tests.kit.engines import with_database
 from tests.kit.waiting import until
@@ -64,7 +64,7 @@ def test_while_the_database_is_away_few_requests_wait_for_it(database_url, tmp_p
             raise StoreUnavailableError("away")
         return runtime
 
-    opening = Opening(make, clock=lambda: now[0])
+    opening = LazyRuntime(make, clock=lambda: now[0])
     for _ in range(5):
         with pytest.raises(StoreUnavailableError):
             opening.runtime()

@@ -7,7 +7,7 @@ from campaign.local.drill.plan import Change
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ReceivedRcpt:
     """A RCPT that the mail server got: from here on a mail counts as handed over."""
 
     at: float
@@ -16,7 +16,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class AcceptedMail:
     """A message that the mail server counted as accepted."""
 
     at: float
@@ -34,7 +34,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class UnansweredMessage:
     """A message that the script left without an answer after the final dot; ``taken`` or not."""
 
     mail_from: str
@@ -131,10 +131,10 @@ class Announced:
 
 
 @dataclass(frozen=True)
-class Struck:
-    """A blow that fell, and how long it took until mail flowed again and nothing hung on the dead."""
+class Recovery:
+    """A fault that was injected, and how long it took until mail flowed again and nothing hung on the dead."""
 
-    blow: str
+    kind: str
     at: float
     connections: int
     """Connections to the mail server that were open from the processes that it killed."""
@@ -171,14 +171,14 @@ class Evidence:
     """Moment, message and recipient of each acceptance."""
     refused: frozenset[int]
     """Messages that were refused for good at least once."""
-    silences: tuple[tuple[int | None, Silence], ...]
+    silences: tuple[tuple[int | None, UnansweredMessage], ...]
     requests: tuple[RequestRow, ...]
     sign_ups: tuple[SignedUp, ...]
     changes: tuple[Changed, ...]
     equations: tuple[Equation, ...]
     counts: tuple[Counted, ...]
     milestones: tuple[Announced, ...]
-    strikes: tuple[Struck, ...]
+    faults: tuple[Recovery, ...]
     restarts: int
     search: Search
     settled: bool

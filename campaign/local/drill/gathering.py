@@ -16,9 +16,9 @@ from campaign.local.drill.evidence import (
     SignatureRow,
     SignedUp,
 )
-from campaign.local.drill.killer import Fallen
-from campaign.local.drill.leaks import Seeker
-from campaign.local.drill.people import Crowd
+from campaign.local.drill.killer import InjectedFault
+from campaign.local.drill.leaks import LeakScanner
+from campaign.local.drill.people import FakePeople
 from campaign.local.drill.receiver import Receiver
 from campaign.local.drill.watching import Watcher, recovery
 from campaign.mail.verp import Names
@@ -27,15 +27,15 @@ from campaign.runtime import Runtime
 
 
 @dataclass(frozen=True)
-class Scene:
+class Sources:
     """Everything that knows something when a drill is over."""
 
     runtime: Runtime
     receiver: Receiver
-    crowd: Crowd
+    crowd: FakePeople
     watcher: Watcher
-    seeker: Seeker
-    fallen: tuple[Fallen, ...]
+    seeker: LeakScanner
+    injected: tuple[InjectedFault, ...]
     restarts: int
     recipients: int
     blast_id: int
@@ -45,7 +45,7 @@ class Scene:
     settled: bool
 
 
-def gather(scene: Scene) -> Evidence:
+def gather(scene: Sources) -> Evidence:
     """Read everything once; the installation is at rest."""
     runtime, diary = scene.runtime, scene.receiver.diary
     message_of = Names.by(runtime).message_of
@@ -77,7 +77,7 @@ def gather(scene: Scene) -> Evidence:
         equations=tuple(scene.watcher.equations),
         counts=tuple(Counted(*count, drift=drift) for count in shown),
         milestones=tuple(Announced(*row) for row in runtime.store.transact(queries.milestones)),
-        strikes=tuple(recovery(fallen, scene.watcher.looks, lanes) for fallen in scene.fallen),
+        faults=tuple(recovery(injected, scene.watcher.looks, lanes) for injected in scene.injected),
         restarts=scene.restarts,
         search=Search(
             dict(scene.seeker.places), tuple(f"{place} ({n} kinds)" for place, n in scene.seeker.found.items())
@@ -86,7 +86,7 @@ def gather(scene: Scene) -> Evidence:
     )
 
 
-def _finder(scene: Scene, messages: Mapping[int, MessageRow]) -> Callable[[str], int | None]:
+def _finder(scene: Sources, messages: Mapping[int, MessageRow]) -> Callable[[str], int | None]:
     """Tells the signature of a newcomer's address: by the mail that came there, for an erased row forgets it."""
     runtime = scene.runtime
     message_of = Names.by(runtime).message_of

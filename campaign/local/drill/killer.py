@@ -11,9 +11,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from campaign.errors import EngineError
-from campaign.local.drill.plan import ON_WORKERS, RESTARTS, Blow, Strike
+from campaign.local.drill.plan import ON_WORKERS, RESTARTS, FaultKind, PlannedFault
 from campaign.local.drill.receiver import Receiver
-from campaign.local.drill.site import READY, Site, Slot
+from campaign.local.drill.site import READY, Installation, WorkerSlot
 from campaign.local.servers import postgres, redis
 from campaign.local.servers.children import ChildProcess
 from campaign.operations.broker import client_url
@@ -21,14 +21,14 @@ from campaign.operations.broker import client_url
 LONGEST_REST = 1.5
 """Seconds until a killed worker or server is started again, at most; as a supervisor would."""
 
-_ON_REDIS = frozenset({Blow.REDIS_KILL, Blow.REDIS_RESTART, Blow.REDIS_FLUSH})
+_ON_REDIS = frozenset({FaultKind.REDIS_KILL, FaultKind.REDIS_RESTART, FaultKind.REDIS_FLUSH})
 
 
 @dataclass(frozen=True)
-class Fallen:
-    """A strike that was carried out. ``at`` is of the monotonic clock."""
+class InjectedFault:
+    """A fault that was carried out. ``at`` is of the monotonic clock."""
 
-    blow: Blow
+    kind: FaultKind
     at: float
     connections: int
     lanes: frozenset[str]
@@ -37,37 +37,37 @@ class Fallen:
     """Process ids of those killed, or orphaned, that may have held messages."""
 
 
-class Axe:
-    """Carries out strikes. What they ended is started again beside the next ones, so that troubles overlap."""
+class FaultInjector:
+    """Carries out faults. What they ended is started again beside the next ones, so that troubles overlap."""
 
-    def __init__(self, site: Site, receiver: Receiver) -> None:
+    def __init__(self, site: Installation, receiver: Receiver) -> None:
         self._site = site
         self._receiver = receiver
-        self._blows: dict[Blow, Callable[[], object]] = {
-            Blow.REDIS_KILL: lambda: redis.kill(site.settings),
-            Blow.REDIS_RESTART: lambda: redis.stop(site.settings),
-            Blow.REDIS_FLUSH: self._flush,
-            Blow.POSTGRES_KILL: lambda: postgres.kill(site.settings),
-            Blow.POSTGRES_RESTART: lambda: postgres.stop(site.settings),
+        self._actions: dict[FaultKind, Callable[[], object]] = {
+            FaultKind.REDIS_KILL: lambda: redis.kill(site.settings),
+            FaultKind.REDIS_RESTART: lambda: redis.stop(site.settings),
+            FaultKind.REDIS_FLUSH: self._flush,
+            FaultKind.POSTGRES_KILL: lambda: postgres.kill(site.settings),
+            FaultKind.POSTGRES_RESTART: lambda: postgres.stop(site.settings),
         }
         self._starters = ThreadPoolExecutor(max_workers=4, thread_name_prefix="starter")
         self._pending: dict[str, Future[None]] = {}
         self.restarts = 0
 
-    def strike(self, strike: Strike) -> Fallen:
-        """Carry out one strike; what it ended is started again a moment later."""
+    def inject(self, fault: PlannedFault) -> InjectedFault:
+        """Carry out one fault; what it ended is started again a moment later."""
         self.revive()
-        if strike.blow in ON_WORKERS:
-            return self._strike_worker(strike)
-        server = "redis" if strike.blow in _ON_REDIS else "postgres"
+        if fault.kind in ON_WORKERS:
+            return self._inject_into_worker(fault)
+        server = "redis" if fault.kind in _ON_REDIS else "postgres"
         self._await(server)
         at = time.monotonic()
-        self._blows[strike.blow]()
-        if strike.blow in RESTARTS:
+        self._actions[fault.kind]()
+        if fault.kind in RESTARTS:
             self.restarts += 1
             start = redis.start if server == "redis" else postgres.start
-            self._start_later(server, strike.rest, lambda: start(self._site.settings))
-        return Fallen(strike.blow, at, 0, frozenset({"urgent", "bulk"}))
+            self._start_later(server, fault.rest, lambda: start(self._site.settings))
+        return InjectedFault(fault.kind, at, 0, frozenset({"urgent", "bulk"}))
 
     def revive(self) -> None:
         """Start workers again that gave up by themselves, as a supervisor does.
@@ -110,16 +110,16 @@ class Axe:
 
     # --- Workers ---
 
-    def _strike_worker(self, strike: Strike) -> Fallen:
-        slot, worker = self._victim(strike)
+    def _inject_into_worker(self, fault: PlannedFault) -> InjectedFault:
+        slot, worker = self._victim(fault)
         children = worker.workers()
         master = psutil.Process(worker.pid) if worker.pid is not None else None
         doomed = children
-        blow = strike.blow
-        if blow is Blow.WORKER_PROCESS and children:
-            doomed = [children[int(strike.rest * len(children))]]
+        kind = fault.kind
+        if kind is FaultKind.WORKER_PROCESS and children:
+            doomed = [children[int(fault.rest * len(children))]]
             killed = doomed
-        elif blow is Blow.WORKER_MASTER or not children:
+        elif kind is FaultKind.WORKER_MASTER or not children:
             killed = [] if master is None else [master]
         else:
             killed = children if master is None else [master, *children]
@@ -131,13 +131,15 @@ class Axe:
         _all(doomed, lambda process: process.resume())
         if master in killed:
             worker.reap()
-            self._start_later(slot.name, strike.rest, lambda: self._site.start(worker))
-        return Fallen(blow, at, connections, frozenset({slot.lane}), frozenset(process.pid for process in doomed))
+            self._start_later(slot.name, fault.rest, lambda: self._site.start(worker))
+        return InjectedFault(
+            kind, at, connections, frozenset({slot.lane}), frozenset(process.pid for process in doomed)
+        )
 
-    def _victim(self, strike: Strike) -> tuple[Slot, ChildProcess]:
+    def _victim(self, fault: PlannedFault) -> tuple[WorkerSlot, ChildProcess]:
         """The drawn worker, or the next one that has processes to lose; waits while none has."""
         slots = list(self._site.workers.items())
-        first = int(strike.victim * len(slots))
+        first = int(fault.victim * len(slots))
         turned = slots[first:] + slots[:first]
         deadline = time.monotonic() + READY
         while time.monotonic() < deadline:

@@ -28,7 +28,7 @@ def spellings(text: str) -> Iterator[bytes]:
         yield base64.b64encode(b"\0" * offset + raw)[4 : -4 - len(raw) % 3]
 
 
-class Canaries:
+class LeakMarkers:
     """What is searched for: the newcomers' own words, and names and addresses of some of the audience."""
 
     def __init__(self, sample: Iterable[tuple[str, str]]) -> None:
@@ -47,11 +47,11 @@ class Canaries:
         return patterns + len(set(self._address.findall(haystack)))
 
 
-class Seeker:
+class LeakScanner:
     """Searches places and keeps what it found, by place."""
 
-    def __init__(self, canaries: Canaries) -> None:
-        self._canaries = canaries
+    def __init__(self, markers: LeakMarkers) -> None:
+        self._canaries = markers
         self.places: dict[str, int] = {}
         self.found: dict[str, int] = {}
 

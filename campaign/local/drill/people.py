@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 from campaign.local.drill.evidence import Changed
 from campaign.local.drill.plan import Change, SignUp
-from campaign.local.drill.schedule import Agenda
+from campaign.local.drill.schedule import Schedule
 
 DOMAIN: Final = "aviary.test"
 FAMILY: Final = "Zitronengirlitz"
@@ -103,10 +103,10 @@ class Signer:
         return f"10.{self.plan.number >> 8 & 255}.{self.plan.number & 255}.7"
 
 
-class Crowd:
+class FakePeople:
     """All people of a drill. Safe for its threads."""
 
-    def __init__(self, browser: Browser, agenda: Agenda, *, slug: str, sign_ups: tuple[SignUp, ...]) -> None:
+    def __init__(self, browser: Browser, agenda: Schedule, *, slug: str, sign_ups: tuple[SignUp, ...]) -> None:
         """Gather them.
 
         Args:

@@ -20,7 +20,7 @@ CALM: Final = 1.5
 """Seconds at the beginning in which nothing happens, so that the blast is under way."""
 
 
-class Blow(StrEnum):
+class FaultKind(StrEnum):
     """What can happen to the installation."""
 
     WORKER_PROCESS = "worker_process"
@@ -36,18 +36,20 @@ class Blow(StrEnum):
     POSTGRES_RESTART = "postgres_restart"
 
 
-ON_WORKERS: Final = frozenset({Blow.WORKER_PROCESS, Blow.WORKER_MASTER, Blow.WORKER_TREE})
-KILLS: Final = ON_WORKERS | {Blow.REDIS_KILL, Blow.POSTGRES_KILL}
-RESTARTS: Final = frozenset({Blow.REDIS_KILL, Blow.REDIS_RESTART, Blow.POSTGRES_KILL, Blow.POSTGRES_RESTART})
+ON_WORKERS: Final = frozenset({FaultKind.WORKER_PROCESS, FaultKind.WORKER_MASTER, FaultKind.WORKER_TREE})
+KILLS: Final = ON_WORKERS | {FaultKind.REDIS_KILL, FaultKind.POSTGRES_KILL}
+RESTARTS: Final = frozenset(
+    {FaultKind.REDIS_KILL, FaultKind.REDIS_RESTART, FaultKind.POSTGRES_KILL, FaultKind.POSTGRES_RESTART}
+)
 
 _OF_TEN_KILLS: Final = (
-    *[Blow.WORKER_PROCESS] * 4,
-    *[Blow.WORKER_TREE] * 3,
-    Blow.WORKER_MASTER,
-    Blow.REDIS_KILL,
-    Blow.POSTGRES_KILL,
+    *[FaultKind.WORKER_PROCESS] * 4,
+    *[FaultKind.WORKER_TREE] * 3,
+    FaultKind.WORKER_MASTER,
+    FaultKind.REDIS_KILL,
+    FaultKind.POSTGRES_KILL,
 )
-_BESIDES: Final = (Blow.REDIS_RESTART, Blow.REDIS_FLUSH, Blow.POSTGRES_RESTART)
+_BESIDES: Final = (FaultKind.REDIS_RESTART, FaultKind.REDIS_FLUSH, FaultKind.POSTGRES_RESTART)
 """Once each for every ten kills, and at least once."""
 
 
@@ -83,17 +85,17 @@ SIGN_UPS: Final = 4
 
 
 @dataclass(frozen=True)
-class Strike:
-    """One blow. ``victim`` and ``rest`` are drawn numbers from 0 to 1: who, and how long until it is started again."""
+class PlannedFault:
+    """One fault. ``victim`` and ``rest`` are drawn numbers from 0 to 1: who, and how long until it is started again."""
 
     at: float
-    blow: Blow
+    kind: FaultKind
     victim: float
     rest: float
 
 
 @dataclass(frozen=True)
-class MindChange:
+class ConsentChange:
     """A recipient of the update changes their mind: recipient number ``recipient`` of the audience."""
 
     at: float
@@ -118,37 +120,37 @@ class Plan:
     """All that will happen. Moments are seconds from the start of the blast."""
 
     order: Order
-    strikes: tuple[Strike, ...]
-    changes: tuple[MindChange, ...]
+    faults: tuple[PlannedFault, ...]
+    changes: tuple[ConsentChange, ...]
     sign_ups: tuple[SignUp, ...]
 
 
 def make_plan(order: Order) -> Plan:
     """Draw the plan of an order."""
-    return Plan(order, _strikes(order), _changes(order), _sign_ups(order))
+    return Plan(order, _faults(order), _changes(order), _sign_ups(order))
 
 
-def _strikes(order: Order) -> tuple[Strike, ...]:
+def _faults(order: Order) -> tuple[PlannedFault, ...]:
     dice = Random(f"strikes {order.seed}")  # noqa: S311 - a drill's dice
-    kills: list[Blow] = []
+    kills: list[FaultKind] = []
     while len(kills) < order.kills:
         kills += dice.sample(_OF_TEN_KILLS, len(_OF_TEN_KILLS))
-    blows = kills[: order.kills] + list(_BESIDES) * max(1, order.kills // 10)
-    moments = sorted(dice.uniform(CALM, order.seconds) for _ in blows)
-    dice.shuffle(blows)
+    kinds = kills[: order.kills] + list(_BESIDES) * max(1, order.kills // 10)
+    moments = sorted(dice.uniform(CALM, order.seconds) for _ in kinds)
+    dice.shuffle(kinds)
     return tuple(
-        Strike(moment, blow, dice.random(), dice.random()) for moment, blow in zip(moments, blows, strict=True)
+        PlannedFault(moment, kind, dice.random(), dice.random()) for moment, kind in zip(moments, kinds, strict=True)
     )
 
 
-def _changes(order: Order) -> tuple[MindChange, ...]:
+def _changes(order: Order) -> tuple[ConsentChange, ...]:
     dice = Random(f"changes {order.seed}")  # noqa: S311 - a drill's dice
     number = min(order.recipients // 3, max(3, int(2 * order.seconds)))
     who = dice.sample(range(order.recipients), number)
     moments = sorted(dice.uniform(0.5, order.seconds * 0.9) for _ in who)
     kinds = list(Change)
     return tuple(
-        MindChange(moment, dice.choice(kinds), recipient) for moment, recipient in zip(moments, who, strict=True)
+        ConsentChange(moment, dice.choice(kinds), recipient) for moment, recipient in zip(moments, who, strict=True)
     )
 
 

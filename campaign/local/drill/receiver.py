@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from campaign.local.drill.evidence import Offer, Refusal, Silence, Taken
+from campaign.local.drill.evidence import AcceptedMail, ReceivedRcpt, Refusal, UnansweredMessage
 from campaign.local.mailserver.faults import FaultRules
-from campaign.local.mailserver.protocol import Answer, Break, Dialogue, Late, Rules, Transaction
+from campaign.local.mailserver.protocol import Answer, ConnectionFault, DelayedReply, Rules, SmtpProtocol, Transaction
 from campaign.local.mailserver.running import ServerThread
 from campaign.local.mailserver.script import Fault, Script
 
@@ -47,7 +47,7 @@ def script(*, seed: int, seconds: float) -> Script:
     return Script(faults=(*FAULTS, *(HANGING if seconds >= LONG else ())), seed=seed)
 
 
-class Diary(FaultRules):
+class RecordingRules(FaultRules):
     """Fault rules that note what was offered, taken, refused, and left without an answer; safe to read any time.
 
     Moments are of the monotonic clock.
@@ -63,17 +63,17 @@ class Diary(FaultRules):
         super().__init__(script)
         self._deliver = deliver
         self._writing = threading.Lock()
-        self._offers: list[Offer] = []
-        self._taken: list[Taken] = []
+        self._offers: list[ReceivedRcpt] = []
+        self._taken: list[AcceptedMail] = []
         self._refusals: list[Refusal] = []
-        self._silences: list[Silence] = []
+        self._silences: list[UnansweredMessage] = []
 
     def answer(self, phase: str, transaction: Transaction, argument: str) -> Answer | None:
         """Note an offer, and a refusal for good."""
         given = super().answer(phase, transaction, argument)
         if phase == "rcpt":
             with self._writing:
-                self._offers.append(Offer(time.monotonic(), transaction.mail_from, argument))
+                self._offers.append(ReceivedRcpt(time.monotonic(), transaction.mail_from, argument))
             self._note_refusal(given, transaction.mail_from, argument)
         return given
 
@@ -86,9 +86,9 @@ class Diary(FaultRules):
         now, [recipient] = time.monotonic(), transaction.recipients
         with self._writing:
             if taken:
-                self._taken.append(Taken(now, transaction.mail_from, recipient))
-            if isinstance(given, Break):
-                self._silences.append(Silence(transaction.mail_from, recipient, str(given), taken=taken))
+                self._taken.append(AcceptedMail(now, transaction.mail_from, recipient))
+            if isinstance(given, ConnectionFault):
+                self._silences.append(UnansweredMessage(transaction.mail_from, recipient, str(given), taken=taken))
         if taken:
             self._deliver(recipient, data)
         else:
@@ -96,17 +96,17 @@ class Diary(FaultRules):
         return given
 
     def _note_refusal(self, given: Answer | None, mail_from: str, recipient: str) -> None:
-        reply = given.reply if isinstance(given, Late) else given
+        reply = given.reply if isinstance(given, DelayedReply) else given
         if isinstance(reply, bytes) and reply.startswith(b"5"):
             with self._writing:
                 self._refusals.append(Refusal(mail_from, recipient, int(reply[:3])))
 
-    def offers(self) -> list[Offer]:
+    def offers(self) -> list[ReceivedRcpt]:
         """Every RCPT, whatever the answer, in order."""
         with self._writing:
             return list(self._offers)
 
-    def taken(self) -> list[Taken]:
+    def taken(self) -> list[AcceptedMail]:
         """Every acceptance, in order."""
         with self._writing:
             return list(self._taken)
@@ -116,13 +116,13 @@ class Diary(FaultRules):
         with self._writing:
             return list(self._refusals)
 
-    def silences(self) -> list[Silence]:
+    def silences(self) -> list[UnansweredMessage]:
         """Every message that the script left without an answer after the final dot."""
         with self._writing:
             return list(self._silences)
 
 
-class _Noted(Dialogue):
+class _Noted(SmtpProtocol):
     """A dialogue whose client is noted while the connection is open, whatever is or is not said on it."""
 
     def __init__(self, rules: Rules, open_ports: set[int]) -> None:
@@ -145,7 +145,7 @@ class _Noted(Dialogue):
 class Receiver(ServerThread):
     """The server in a thread of the drill."""
 
-    def __init__(self, diary: Diary) -> None:
+    def __init__(self, diary: RecordingRules) -> None:
         super().__init__(diary)
         self.diary = diary
         self._open_ports: set[int] = set()
@@ -154,7 +154,7 @@ class Receiver(ServerThread):
         """How many connections from these TCP ports of clients are open now."""
         return sum(port in self._open_ports for port in set(ports))
 
-    def _begin_dialogue(self) -> Dialogue:
-        dialogue = _Noted(self.rules, self._open_ports)
-        self.dialogues.append(dialogue)
-        return dialogue
+    def _begin_dialogue(self) -> SmtpProtocol:
+        smtp_protocol = _Noted(self.rules, self._open_ports)
+        self.dialogues.append(smtp_protocol)
+        return smtp_protocol

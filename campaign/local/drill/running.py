@@ -15,14 +15,14 @@ from campaign.blasts.rules import BlastText
 from campaign.errors import EngineError, StoreUnavailableError
 from campaign.local.drill import gathering, queries
 from campaign.local.drill.evidence import Evidence
-from campaign.local.drill.killer import Axe, Fallen
-from campaign.local.drill.leaks import Canaries, Seeker
-from campaign.local.drill.people import Browser, Crowd
-from campaign.local.drill.plan import Change, MindChange, Order, Plan, make_plan
-from campaign.local.drill.receiver import Diary, Receiver, script
-from campaign.local.drill.schedule import Agenda
-from campaign.local.drill.site import Site, running_site
-from campaign.local.drill.verdict import Verdict, judge
+from campaign.local.drill.killer import FaultInjector, InjectedFault
+from campaign.local.drill.leaks import LeakMarkers, LeakScanner
+from campaign.local.drill.people import Browser, FakePeople
+from campaign.local.drill.plan import Change, ConsentChange, Order, Plan, make_plan
+from campaign.local.drill.receiver import Receiver, RecordingRules, script
+from campaign.local.drill.schedule import Schedule
+from campaign.local.drill.site import Installation, running_site
+from campaign.local.drill.verdict import DrillResult, judge
 from campaign.local.drill.watching import Watcher
 from campaign.local.seed import seed as seeding
 from campaign.petitions import editing, petitions
@@ -50,7 +50,7 @@ Say = Callable[[str], None]
 """Called with the progress of the drill."""
 
 
-def run_drill(order: Order, *, say: Say) -> Verdict:
+def run_drill(order: Order, *, say: Say) -> DrillResult:
     """Run one drill on an installation of its own; nothing of it is left afterwards.
 
     Raises:
@@ -67,7 +67,7 @@ def collect(order: Order, *, say: Say) -> Evidence:
     """
     plan = make_plan(order)
     mail = _Post()
-    diary = Diary(script(seed=order.seed, seconds=order.seconds), deliver=mail.deliver)
+    diary = RecordingRules(script(seed=order.seed, seconds=order.seconds), deliver=mail.deliver)
     with ExitStack() as stack:
         receiver = stack.enter_context(Receiver(diary))
         say("Starting an installation of its own ...")
@@ -84,7 +84,7 @@ class _Post:
     """Brings mail from the server to the people, once they are there."""
 
     def __init__(self) -> None:
-        self.crowd: Crowd | None = None
+        self.crowd: FakePeople | None = None
 
     def deliver(self, recipient: str, data: bytes) -> None:
         if self.crowd is not None:
@@ -119,7 +119,7 @@ def set_stage(runtime: Runtime, order: Order) -> Stage:
         wanted = replace(now, milestones=ladder, milestone_policy=policy)
         editing.save_settings(runtime, slug, ids[slug], wanted, by=organiser)
     dice = Random(f"audience {order.seed}")  # noqa: S311 - invented people are no secret
-    wanted_signers = seeding.Sowing(signatures=order.recipients, confirmed=True, updates=1.0)
+    wanted_signers = seeding.SeedPlan(signatures=order.recipients, confirmed=True, updates=1.0)
     seeding.sow(runtime, BLAST, wanted_signers, chance=dice)
     audience = tuple(runtime.store.transact(lambda tx: queries.signers(tx, ids[BLAST])))
     key = petitions.by_slug(runtime, BLAST, fresh=True).open_key
@@ -148,7 +148,15 @@ class _Drill:
     """What happens between the start of the programs and the last look."""
 
     def __init__(
-        self, plan: Plan, site: Site, receiver: Receiver, *, runtime: Runtime, stage: Stage, post: _Post, say: Say
+        self,
+        plan: Plan,
+        site: Installation,
+        receiver: Receiver,
+        *,
+        runtime: Runtime,
+        stage: Stage,
+        post: _Post,
+        say: Say,
     ) -> None:
         self._plan = plan
         self._site = site
@@ -157,12 +165,12 @@ class _Drill:
         self._stage = stage
         self._say = say
         self._browser = Browser(site.settings.port)
-        self._agenda = Agenda(threads=4)
-        self._crowd = Crowd(self._browser, self._agenda, slug=STREAM, sign_ups=plan.sign_ups)
-        self._seeker = Seeker(Canaries(stage.sample))
+        self._agenda = Schedule(threads=4)
+        self._crowd = FakePeople(self._browser, self._agenda, slug=STREAM, sign_ups=plan.sign_ups)
+        self._seeker = LeakScanner(LeakMarkers(stage.sample))
         self._watcher = Watcher(runtime, self._seeker)
-        self._axe = Axe(site, receiver)
-        self._fallen: list[Fallen] = []
+        self._injector = FaultInjector(site, receiver)
+        self._injected: list[InjectedFault] = []
         self._blast_id = 0
         post.crowd = self._crowd
 
@@ -176,7 +184,7 @@ class _Drill:
             settled = self._settle()
             self._last_look()
         finally:
-            self._axe.close()
+            self._injector.close()
             self._agenda.end()
             self._watcher.stop()
         if self._agenda.errors:
@@ -184,14 +192,14 @@ class _Drill:
         if self._watcher.broke_off:
             raise EngineError("The drill's watcher broke off, so that nothing was proved.")
         return gathering.gather(
-            gathering.Scene(
+            gathering.Sources(
                 runtime=self._runtime,
                 receiver=self._receiver,
                 crowd=self._crowd,
                 watcher=self._watcher,
                 seeker=self._seeker,
-                fallen=tuple(self._fallen),
-                restarts=self._axe.restarts,
+                injected=tuple(self._injected),
+                restarts=self._injector.restarts,
                 recipients=self._plan.order.recipients,
                 blast_id=self._blast_id,
                 stream_petition=self._stage.stream_petition,
@@ -213,15 +221,15 @@ class _Drill:
         self._crowd.begin(start)
         for change in self._plan.changes:
             self._agenda.at(start + change.at, lambda change=change: self._change(change))  # type: ignore[misc]
-        total = len(self._plan.strikes)
-        for number, strike in enumerate(self._plan.strikes, 1):
-            time.sleep(max(0.0, start + strike.at - time.monotonic()))
-            self._fallen.append(self._axe.strike(strike))
-            self._say(f"{number} of {total} blows: {strike.blow.replace('_', ' ')}; {self._progress()}")
-        self._axe.finish()
+        total = len(self._plan.faults)
+        for number, fault in enumerate(self._plan.faults, 1):
+            time.sleep(max(0.0, start + fault.at - time.monotonic()))
+            self._injected.append(self._injector.inject(fault))
+            self._say(f"{number} of {total} faults: {fault.kind.replace('_', ' ')}; {self._progress()}")
+        self._injector.finish()
         time.sleep(max(0.0, start + self._plan.order.seconds - time.monotonic()))
 
-    def _change(self, change: MindChange) -> None:
+    def _change(self, change: ConsentChange) -> None:
         who = self._stage.audience[change.recipient]
         if change.change is Change.UNSUBSCRIBE:
             path = f"/u/{preferences.unsubscribe_token(self._runtime, who.id)}"
@@ -239,7 +247,7 @@ class _Drill:
         patience = SETTLING + self._plan.order.recipients / 40
         deadline, calm = time.monotonic() + patience, 0
         while time.monotonic() < deadline:
-            self._axe.revive()
+            self._injector.revive()
             left = self._left()
             self._say(f"Settling: {left} still open; {self._progress()}")
             calm = calm + 1 if left == 0 and self._agenda.is_idle else 0

@@ -9,7 +9,7 @@ from collections.abc import Callable
 Action = Callable[[], None]
 
 
-class Agenda:
+class Schedule:
     """Actions by moment of the monotonic clock."""
 
     def __init__(self, *, threads: int) -> None:

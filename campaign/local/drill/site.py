@@ -31,7 +31,7 @@ PATIENCE: Final = 20.0
 
 
 @dataclass(frozen=True)
-class Slot:
+class WorkerSlot:
     """A place for a worker: what runs there is started again when it is killed."""
 
     name: str
@@ -40,15 +40,15 @@ class Slot:
 
 
 SLOTS: Final = (
-    Slot("urgent-1", "urgent", 1),
-    Slot("urgent-2", "urgent", 1),
-    Slot("bulk-1", "bulk", 2),
-    Slot("bulk-2", "bulk", 2),
+    WorkerSlot("urgent-1", "urgent", 1),
+    WorkerSlot("urgent-2", "urgent", 1),
+    WorkerSlot("bulk-1", "bulk", 2),
+    WorkerSlot("bulk-2", "bulk", 2),
 )
 """Two workers for each lane, as on two hosts."""
 
 
-class Site:
+class Installation:
     """A running installation."""
 
     def __init__(self, settings: Settings, *, note: Path) -> None:
@@ -116,7 +116,7 @@ class Site:
 
 
 @contextmanager
-def running_site(*, smtp_port: int, rate: int) -> Iterator[Site]:
+def running_site(*, smtp_port: int, rate: int) -> Iterator[Installation]:
     """An installation with its servers running and its programs not yet started; nothing of it is left afterwards.
 
     Args:
@@ -131,11 +131,11 @@ def running_site(*, smtp_port: int, rate: int) -> Iterator[Site]:
     note = folder / "processes.json"
     guard = ExitStack()
     guard.enter_context(guarded(settings, note, ["redis", "postgres"]))
-    site: Site | None = None
+    site: Installation | None = None
     try:
         settings = settings.replace(database_url=postgres.start(settings), redis_url=redis.start(settings))
         migrate.upgrade(settings.database_url)
-        site = Site(settings, note=note)
+        site = Installation(settings, note=note)
         yield site
     finally:
         with _undisturbed():

@@ -9,7 +9,7 @@ from math import ceil, inf
 from typing import Final
 
 from campaign.local.drill.evidence import Announced, Equation, Evidence, MessageRow
-from campaign.local.drill.plan import KILLS, Blow, Change
+from campaign.local.drill.plan import KILLS, Change, FaultKind
 
 GRACE: Final = 5.0
 """Seconds after a change of mind within which mail that was on its way to the wire may still go (P4, F30)."""
@@ -43,7 +43,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class DrillResult:
     """What the evidence says."""
 
     recipients: int
@@ -84,14 +84,14 @@ class Verdict:
         }
 
 
-def judge(evidence: Evidence) -> Verdict:
+def judge(evidence: Evidence) -> DrillResult:
     """Judge a drill."""
     case = _Case(evidence)
     lost = (*case.lost_messages(), *case.lost_requests(), *case.lost_sign_ups())
     uncertain = case.uncertain()
-    strikes = evidence.strikes
-    recovered = [strike.recovered for strike in strikes if strike.recovered is not None]
-    return Verdict(
+    faults = evidence.faults
+    recovered = [fault.recovered for fault in faults if fault.recovered is not None]
+    return DrillResult(
         recipients=evidence.recipients,
         accepted=sum(evidence.messages[key].blast_id == evidence.blast_id for key in case.times if key in case.ledger),
         all_accepted=sum(case.times.values()),
@@ -100,7 +100,7 @@ def judge(evidence: Evidence) -> Verdict:
         uncertain=uncertain,
         uncertain_limit=case.limit,
         scripted=len(case.scripted),
-        kills=sum(Blow(strike.blow) in KILLS for strike in strikes),
+        kills=sum(FaultKind(fault.kind) in KILLS for fault in faults),
         restarts=evidence.restarts,
         recovered_s_max=max(recovered, default=0.0),
         broken={
@@ -128,7 +128,7 @@ class _Case:
         self.ledger = evidence.messages
         self.times: Counter[int] = Counter(message_id for _, message_id, _ in evidence.taken if message_id is not None)
         self.scripted = {message_id: silence for message_id, silence in evidence.silences if message_id is not None}
-        self.open_connections = sum(strike.connections for strike in evidence.strikes)
+        self.open_connections = sum(fault.connections for fault in evidence.faults)
         self.limit = self.open_connections + len(self.scripted)
 
     @cached_property
@@ -289,9 +289,9 @@ class _Case:
 
     def _is_disturbed(self, begin: float, end: float) -> bool:
         return any(
-            strike.at < end and begin < strike.at + (inf if strike.recovered is None else strike.recovered)
-            for strike in self.all.strikes
-            if strike.urgent
+            fault.at < end and begin < fault.at + (inf if fault.recovered is None else fault.recovered)
+            for fault in self.all.faults
+            if fault.urgent
         )
 
     def late(self) -> tuple[Finding, ...]:

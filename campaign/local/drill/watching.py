@@ -9,9 +9,9 @@ from typing import Final
 from campaign.database.connection import Transaction
 from campaign.errors import StoreUnavailableError
 from campaign.local.drill import queries
-from campaign.local.drill.evidence import Equation, Struck
-from campaign.local.drill.killer import Fallen
-from campaign.local.drill.leaks import Seeker
+from campaign.local.drill.evidence import Equation, Recovery
+from campaign.local.drill.killer import InjectedFault
+from campaign.local.drill.leaks import LeakScanner
 from campaign.runtime import Runtime
 
 LOOK: Final = 0.5
@@ -24,7 +24,7 @@ LANES: Final = ("urgent", "bulk")
 
 
 @dataclass(frozen=True)
-class Look:
+class Observation:
     """What was seen at a moment of the monotonic clock."""
 
     at: float
@@ -37,12 +37,12 @@ class Look:
 class Watcher:
     """A thread that looks; it continues while the database is away."""
 
-    def __init__(self, runtime: Runtime, seeker: Seeker) -> None:
+    def __init__(self, runtime: Runtime, seeker: LeakScanner) -> None:
         self._runtime = runtime
         self._seeker = seeker
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
-        self.looks: list[Look] = []
+        self.looks: list[Observation] = []
         self.equations: list[Equation] = []
         self.broke_off = False
         """True if it ended before it was stopped, through an unexpected error."""
@@ -70,32 +70,32 @@ class Watcher:
                 self._seeker.search_redis(self._runtime.settings.redis_url)
 
     def _look(self, *, hurry: bool) -> None:
-        def work(tx: Transaction) -> tuple[Look, list[tuple[int, bool, int, dict[str, int]]]]:
+        def work(tx: Transaction) -> tuple[Observation, list[tuple[int, bool, int, dict[str, int]]]]:
             if hurry:
                 queries.hurry(tx, lanes=LANES)
             waiting = frozenset(lane for lane, waits in queries.waiting(tx).items() if waits)
-            return Look(time.monotonic(), frozenset(queries.holders(tx)), waiting), queries.equations(tx)
+            return Observation(time.monotonic(), frozenset(queries.holders(tx)), waiting), queries.equations(tx)
 
         look, equations = self._runtime.store.transact(work)
         self.looks.append(look)
         self.equations += [Equation(*equation) for equation in equations]
 
 
-def recovery(fallen: Fallen, looks: Sequence[Look], offers: Iterable[tuple[float, str]]) -> Struck:
-    """How long it took after a blow until mail flowed, or none was waiting, and nothing hung on the dead.
+def recovery(injected: InjectedFault, looks: Sequence[Observation], offers: Iterable[tuple[float, str]]) -> Recovery:
+    """How long it took after a fault until mail flowed, or none was waiting, and nothing hung on the dead.
 
     Args:
-        fallen: the blow.
+        injected: the fault.
         looks: what the watcher saw, in order.
         offers: moment and lane of each mail that the server was offered, in order.
     """
-    later = [look for look in looks if look.at > fallen.at]
-    released = next((look.at for look in later if not look.holders & fallen.victims), None)
+    later = [look for look in looks if look.at > injected.at]
+    released = next((look.at for look in later if not look.holders & injected.victims), None)
     moments = [released]
-    for lane in fallen.lanes:
+    for lane in injected.lanes:
         idle = next((look.at for look in later if lane not in look.waiting), None)
-        offered = next((at for at, which in offers if at > fallen.at and which == lane), None)
+        offered = next((at for at, which in offers if at > injected.at and which == lane), None)
         moments.append(min((moment for moment in (idle, offered) if moment is not None), default=None))
     known = [moment for moment in moments if moment is not None]
-    seconds = max(known) - fallen.at if len(known) == len(moments) else None
-    return Struck(str(fallen.blow), fallen.at, fallen.connections, seconds, urgent="urgent" in fallen.lanes)
+    seconds = max(known) - injected.at if len(known) == len(moments) else None
+    return Recovery(str(injected.kind), injected.at, injected.connections, seconds, urgent="urgent" in injected.lanes)

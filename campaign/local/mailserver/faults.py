@@ -21,8 +21,8 @@ from typing import Final, TextIO
 
 from campaign.local.mailserver import running
 from campaign.local.mailserver.certificates import Authority
-from campaign.local.mailserver.mixes import realistic
 from campaign.local.mailserver.protocol import Answer, Rules, Transaction
+from campaign.local.mailserver.provider_profiles import realistic
 from campaign.local.mailserver.script import Fault, Script
 
 __all__ = ["Fault", "FaultRules", "FaultServer", "Script", "realistic"]

@@ -18,7 +18,7 @@ MAX_DATA: Final = 26_214_400
 EXTENSIONS: Final = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", f"SIZE {MAX_DATA}")
 
 
-class Break(StrEnum):
+class ConnectionFault(StrEnum):
     """What a server may do instead of answering."""
 
     DROP = "drop"
@@ -30,14 +30,14 @@ class Break(StrEnum):
 
 
 @dataclass(frozen=True)
-class Late:
+class DelayedReply:
     """A whole reply that is said after a while; what the client sends meanwhile waits."""
 
     seconds: float
     reply: bytes
 
 
-Answer = bytes | Break | Late
+Answer = bytes | ConnectionFault | DelayedReply
 """A whole reply with its CRLF, at once or late, or a break."""
 
 
@@ -67,7 +67,7 @@ class Rules:
         return b"250 2.0.0 Ok\r\n"
 
 
-class Dialogue(asyncio.Protocol):
+class SmtpProtocol(asyncio.Protocol):
     """One connection. Not for untrusted networks."""
 
     def __init__(self, rules: Rules, *, encrypted: bool = False) -> None:
@@ -128,7 +128,7 @@ class Dialogue(asyncio.Protocol):
         if end < 0:
             if len(self._buffer) > MAX_COMMAND:
                 self._say(b"500 5.5.2 Line too long\r\n")
-                self._break(Break.DROP)
+                self._break(ConnectionFault.DROP)
             return False
         line = bytes(self._buffer[: end + 1]).rstrip(b"\r\n")
         del self._buffer[: end + 1]
@@ -152,7 +152,7 @@ class Dialogue(asyncio.Protocol):
                 self._searched = max(0, len(self._buffer) - 4)
                 if len(self._buffer) > MAX_DATA:
                     self._say(b"552 5.3.4 Message too big\r\n")
-                    self._break(Break.DROP)
+                    self._break(ConnectionFault.DROP)
                 return False
             data, rest = bytes(self._buffer[: found + 2]), found + 5
         del self._buffer[:rest]
@@ -165,29 +165,29 @@ class Dialogue(asyncio.Protocol):
         return True
 
     def _say(self, answer: Answer) -> None:
-        if isinstance(answer, Break):
+        if isinstance(answer, ConnectionFault):
             self._break(answer)
-        elif isinstance(answer, Late):
+        elif isinstance(answer, DelayedReply):
             self._waiting = True
             asyncio.get_running_loop().call_later(answer.seconds, self._say_at_last, answer.reply)
         elif self._transport is not None and not self._transport.is_closing():
             self._transport.write(answer)
             if answer.startswith(b"421"):
-                self._break(Break.DROP)
+                self._break(ConnectionFault.DROP)
 
     def _say_at_last(self, reply: bytes) -> None:
         self._waiting = False
         self._say(reply)
         self._work()
 
-    def _break(self, how: Break) -> None:
+    def _break(self, how: ConnectionFault) -> None:
         self._stopped = True
         self._buffer.clear()
         if self._transport is None:
             return
-        if how is Break.DROP:
+        if how is ConnectionFault.DROP:
             self._transport.close()
-        elif how is Break.STALL:
+        elif how is ConnectionFault.STALL:
             self._transport.pause_reading()
             self._transport.write(b"354 End with a dot\r\n")
 
@@ -290,7 +290,7 @@ class Dialogue(asyncio.Protocol):
 
     def _quit(self, _: str) -> None:
         self._say(b"221 2.0.0 Bye\r\n")
-        self._break(Break.DROP)
+        self._break(ConnectionFault.DROP)
 
 
 def _path(argument: str) -> str:

@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import Self
 
 from campaign.errors import EngineError
-from campaign.local.mailserver.protocol import Dialogue, Rules
+from campaign.local.mailserver.protocol import Rules, SmtpProtocol
 
 
 async def listen(
-    make: Callable[[], Dialogue], *, host: str, port: int, tls: ssl.SSLContext | None = None
+    make: Callable[[], SmtpProtocol], *, host: str, port: int, tls: ssl.SSLContext | None = None
 ) -> asyncio.Server:
     """Open the port; ``tls`` for implicit TLS.
 
@@ -41,7 +41,7 @@ async def _run(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = await listen(lambda: Dialogue(rules, encrypted=tls is not None), host=host, port=port, tls=tls)
+    server = await listen(lambda: SmtpProtocol(rules, encrypted=tls is not None), host=host, port=port, tls=tls)
     if on_ready is not None:
         on_ready()
     await stop.wait()
@@ -58,7 +58,7 @@ class ServerThread:
         self.host = host
         self.port = port
         self._tls = tls
-        self.dialogues: list[Dialogue] = []
+        self.dialogues: list[SmtpProtocol] = []
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
@@ -89,8 +89,8 @@ class ServerThread:
         self._ready.set()
         await self._stop.wait()
         server.close()
-        for dialogue in self.dialogues:
-            dialogue.abort()
+        for smtp_protocol in self.dialogues:
+            smtp_protocol.abort()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
@@ -98,7 +98,7 @@ class ServerThread:
         # One more turn, in which the loop closes the sockets.
         await asyncio.sleep(0)
 
-    def _begin_dialogue(self) -> Dialogue:
-        dialogue = Dialogue(self.rules, encrypted=self._tls is not None)
-        self.dialogues.append(dialogue)
-        return dialogue
+    def _begin_dialogue(self) -> SmtpProtocol:
+        smtp_protocol = SmtpProtocol(self.rules, encrypted=self._tls is not None)
+        self.dialogues.append(smtp_protocol)
+        return smtp_protocol

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 
 from campaign.errors import SettingsError
 from campaign.local.mailserver.certificates import Certificate
-from campaign.local.mailserver.protocol import EXTENSIONS, Answer, Break, Late
+from campaign.local.mailserver.protocol import EXTENSIONS, Answer, ConnectionFault, DelayedReply
 
 PHASES: Final = ("banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "dot", "accepted")
 """``dot`` happens instead of accepting; ``accepted`` after it was counted, in place of the 250."""
@@ -40,18 +40,18 @@ class Fault:
     def __post_init__(self) -> None:
         if self.phase not in PHASES:
             raise SettingsError([f"a fault has no phase {self.phase}; it is one of {', '.join(PHASES)}"])
-        if self.does not in {*Break, GARBAGE} and not _REPLY.fullmatch(self.does):
+        if self.does not in {*ConnectionFault, GARBAGE} and not _REPLY.fullmatch(self.does):
             raise SettingsError([f"a fault can't do {self.does!r}"])
 
     def answer(self) -> Answer:
         """What the server says, or does instead."""
         if self.does == GARBAGE:
             return b"\x00\x01HTTP/1.1 400 Bad Request\r\n\r\n<html>\r\n"
-        if self.does in set(Break):
-            return Break(self.does)
+        if self.does in set(ConnectionFault):
+            return ConnectionFault(self.does)
         found = _REPLY.fullmatch(self.does)
         reply = (found[2] if found else self.does).encode().rstrip(b"\r\n") + b"\r\n"
-        return Late(float(found[1]), reply) if found and found[1] else reply
+        return DelayedReply(float(found[1]), reply) if found and found[1] else reply
 
 
 @dataclass(frozen=True)

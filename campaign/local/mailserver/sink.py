@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from campaign.local.mailserver.protocol import Answer, Dialogue, Rules, Transaction
+from campaign.local.mailserver.protocol import Answer, Rules, SmtpProtocol, Transaction
 
 _TAKEN: Final = b"250 2.0.0 Ok\r\n"
 _GROUP = re.compile(rb"MAIL FROM:<[^\r\n]*\r\nRCPT TO:<[^\r\n]*\r\nDATA\r\n")
@@ -61,7 +61,7 @@ class _Wire:
     abort = close
 
 
-class SinkDialogue(Dialogue):
+class SinkProtocol(SmtpProtocol):
     """A dialogue with the short cut."""
 
     def __init__(self, rules: SinkRules, client: socket.socket) -> None:
@@ -119,7 +119,7 @@ class _Sink:
     def _welcome(self, selector: selectors.BaseSelector) -> None:
         client, _ = self._listener.accept()
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        selector.register(client, selectors.EVENT_READ, SinkDialogue(self._rules, client))
+        selector.register(client, selectors.EVENT_READ, SinkProtocol(self._rules, client))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

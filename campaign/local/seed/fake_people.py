@@ -56,7 +56,7 @@ class Person:
     show_name: bool
 
 
-class Crowd:
+class PeopleGenerator:
     """Invents people, one like another by chance."""
 
     def __init__(self, chance: random.Random) -> None:

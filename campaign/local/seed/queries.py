@@ -10,7 +10,7 @@ from campaign.database.connection import Transaction
 
 
 @dataclass(frozen=True)
-class Seed:
+class SeedSignature:
     """A signature to be; its columns in the order of the statement below. Confirmed, if it has a time for that."""
 
     id: int
@@ -31,7 +31,7 @@ class Seed:
     confirmed_at: datetime | None
 
 
-def add_many(tx: Transaction, petition_id: int, seeds: Sequence[Seed], *, now: datetime) -> None:
+def add_many(tx: Transaction, petition_id: int, seeds: Sequence[SeedSignature], *, now: datetime) -> None:
     """Insert signatures, pending or confirmed.
 
     Pending ones are marked as reminded: a fake person reads no reminder.
@@ -61,5 +61,5 @@ def add_many(tx: Transaction, petition_id: int, seeds: Sequence[Seed], *, now: d
                 nonce, address_index, person_index, address, name, reason, requested_at, confirmed_at)"""),
         petition_id=petition_id,
         now=now,
-        **{column.name: list(values) for column, values in zip(fields(Seed), columns, strict=True)},
+        **{column.name: list(values) for column, values in zip(fields(SeedSignature), columns, strict=True)},
     )

@@ -10,7 +10,7 @@ from campaign.accounts import audit
 from campaign.database.connection import Transaction
 from campaign.errors import ConflictError
 from campaign.local.seed import queries
-from campaign.local.seed.fake_people import Crowd, Person
+from campaign.local.seed.fake_people import PeopleGenerator, Person
 from campaign.petitions import petitions
 from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
@@ -27,7 +27,7 @@ SLICE = 2_000
 
 
 @dataclass(frozen=True)
-class Sowing:
+class SeedPlan:
     """What to add."""
 
     signatures: int
@@ -53,7 +53,7 @@ class _Ground:
 def sow(
     runtime: Runtime,
     slug: str,
-    wanted: Sowing,
+    wanted: SeedPlan,
     *,
     progress: Callable[[int], object] = lambda _added: None,
     chance: random.Random | None = None,
@@ -81,7 +81,7 @@ def sow(
         raise ConflictError(f"the petition is {opened.petition.state}: only a live one can be seeded")
     ground = _Ground(opened, opened.open_key, _consents(runtime), runtime.clock())
     source = chance or random.Random()  # noqa: S311 - invented people are no secret
-    crowd, added = Crowd(source), 0
+    crowd, added = PeopleGenerator(source), 0
     while added < wanted.signatures:
         number = min(SLICE, wanted.signatures - added)
         _sow_slice(runtime, ground, wanted, number=number, crowd=crowd, chance=source)
@@ -99,14 +99,16 @@ def _consents(runtime: Runtime) -> dict[str, tuple[int, int]]:
 
 
 def _sow_slice(
-    runtime: Runtime, ground: _Ground, wanted: Sowing, *, number: int, crowd: Crowd, chance: random.Random
+    runtime: Runtime, ground: _Ground, wanted: SeedPlan, *, number: int, crowd: PeopleGenerator, chance: random.Random
 ) -> None:
     ids = runtime.store.transact(lambda tx: reserve_ids(tx, number))
     seeds = [_seed(ground, wanted, crowd.person(signature_id), signature_id, chance) for signature_id in ids]
     runtime.store.transact(lambda tx: queries.add_many(tx, ground.opened.petition.id, seeds, now=ground.now))
 
 
-def _seed(ground: _Ground, wanted: Sowing, person: Person, signature_id: int, chance: random.Random) -> queries.Seed:
+def _seed(
+    ground: _Ground, wanted: SeedPlan, person: Person, signature_id: int, chance: random.Random
+) -> queries.SeedSignature:
     key = ground.key
 
     def seal(column: str, text: str) -> bytes:
@@ -117,7 +119,7 @@ def _seed(ground: _Ground, wanted: Sowing, person: Person, signature_id: int, ch
     thought = timedelta(seconds=30 + chance.expovariate(1 / 300)) if wanted.confirmed else timedelta()
     sign_id, updates_id = ground.consents[person.locale]
     wants_updates = chance.random() < wanted.updates
-    return queries.Seed(
+    return queries.SeedSignature(
         id=signature_id,
         text_version_id=ground.opened.text_for(person.locale).id,
         consent_id=sign_id,
@@ -137,7 +139,7 @@ def _seed(ground: _Ground, wanted: Sowing, person: Person, signature_id: int, ch
     )
 
 
-def _note(tx: Transaction, petition_id: int, wanted: Sowing) -> None:
+def _note(tx: Transaction, petition_id: int, wanted: SeedPlan) -> None:
     audit.add(
         tx,
         action="petition.seed",

@@ -114,7 +114,7 @@ class ChildProcess:
         return None if self._process is None else self._process.poll()
 
     @property
-    def noted(self) -> processes.Noted | None:
+    def noted(self) -> processes.ProcessRecord | None:
         """The process as it is written down, while it runs."""
         return None if self.pid is None else processes.identify(self.child.name, self.pid)
 

@@ -20,7 +20,7 @@ _SAME_MOMENT = 2.0
 
 
 @dataclass(frozen=True)
-class Noted:
+class ProcessRecord:
     """A process as it is written down."""
 
     name: str
@@ -38,25 +38,25 @@ class Noted:
         return same and not zombie
 
 
-def identify(name: str, pid: int) -> Noted | None:
+def identify(name: str, pid: int) -> ProcessRecord | None:
     """Note a running process; None if it has ended already."""
     try:
-        return Noted(name, pid, psutil.Process(pid).create_time())
+        return ProcessRecord(name, pid, psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:
         return None
 
 
-def write(path: Path, noted: Iterable[Noted]) -> None:
+def write(path: Path, noted: Iterable[ProcessRecord]) -> None:
     """Write processes down, as a whole or not at all."""
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps([asdict(item) for item in noted]))
     draft.replace(path)
 
 
-def read(path: Path) -> list[Noted]:
+def read(path: Path) -> list[ProcessRecord]:
     """Read what :func:`write` wrote; empty if there is nothing, or nothing that can be read."""
     try:
-        return [Noted(**item) for item in json.loads(path.read_text())]
+        return [ProcessRecord(**item) for item in json.loads(path.read_text())]
     except (FileNotFoundError, ValueError, TypeError):
         return []
 
@@ -91,7 +91,7 @@ def end_recorded(path: Path, *, patience: float = 25.0) -> list[str]:
     return [item.name for item in alive]
 
 
-def wait_for(noted: Sequence[Noted], *, patience: float) -> None:
+def wait_for(noted: Sequence[ProcessRecord], *, patience: float) -> None:
     """Wait until all have ended, for at most ``patience`` seconds."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline and any(item.is_alive() for item in noted):

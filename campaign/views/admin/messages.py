@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.operations import failures
 from campaign.operations.failures import Show
-from campaign.operations.rules import Press, presses
+from campaign.operations.rules import Action, presses
 from campaign.states import Lane
 from campaign.variables import ROOT
 from campaign.views import forms, visitor
@@ -54,16 +54,16 @@ def _search(asked: str) -> Response:
 
 def _done() -> Notice | None:
     done, changed = request.args.get("done", ""), request.args.get("n", "")
-    if done not in set(Press) or not changed.isdecimal() or len(changed) > 12:
+    if done not in set(Action) or not changed.isdecimal() or len(changed) > 12:
         return None
     many = int(changed)
     text = {
-        Press.RETRY: ngettext("%(n)s message is sent again.", "%(n)s messages are sent again.", many, n=number(many)),
-        Press.ACCEPT: ngettext(
+        Action.RETRY: ngettext("%(n)s message is sent again.", "%(n)s messages are sent again.", many, n=number(many)),
+        Action.ACCEPT: ngettext(
             "%(n)s message is taken as arrived.", "%(n)s messages are taken as arrived.", many, n=number(many)
         ),
-        Press.CANCEL: ngettext("%(n)s message is cancelled.", "%(n)s messages are cancelled.", many, n=number(many)),
-    }[Press(done)]
+        Action.CANCEL: ngettext("%(n)s message is cancelled.", "%(n)s messages are cancelled.", many, n=number(many)),
+    }[Action(done)]
     return Notice("good", "tick", text)
 
 
@@ -125,11 +125,11 @@ def press_group() -> Response:
     return visitor.see_other("admin_messages.index", since=window, done=str(press), n=changed)
 
 
-def _press() -> Press:
+def _press() -> Action:
     asked = forms.typed("press")
-    if asked not in set(Press):
+    if asked not in set(Action):
         raise NotFoundError("there is no such press")
-    return Press(asked)
+    return Action(asked)
 
 
 @pages.get("/admin/messages/<int:message_id>")

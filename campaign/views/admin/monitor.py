@@ -9,7 +9,7 @@ from campaign.blasts import blasts
 from campaign.blasts import reports as blast_reports
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.operations import lanes, monitor, throughput
-from campaign.operations.health import Snapshot, Verdict, judge
+from campaign.operations.health import Diagnosis, Snapshot, judge
 from campaign.operations.rules import presses
 from campaign.operations.status_line import sentence
 from campaign.states import Lane
@@ -87,7 +87,7 @@ def _sparks(snapshot: Snapshot) -> dict[Lane, Sparkline]:
     return {lane: draw_sparkline(minutes) for lane, minutes in throughput.accepted(runtime()).items()}
 
 
-def _helpful(snapshot: Snapshot, verdict: Verdict) -> str:
+def _helpful(snapshot: Snapshot, verdict: Diagnosis) -> str:
     """Which press the sentence suggests; the template draws it beside the sentence."""
     if verdict.lane is not None and verdict.lane.paused_at is not None:
         return "resume"

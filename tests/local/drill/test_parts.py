@@ -9,13 +9,13 @@ from redis import Redis
 
 from campaign.delivery import pacing
 from campaign.local.drill import queries as drill_queries
-from campaign.local.drill.killer import Fallen
-from campaign.local.drill.leaks import Canaries, Seeker, spellings
+from campaign.local.drill.killer import InjectedFault
+from campaign.local.drill.leaks import LeakMarkers, LeakScanner, spellings
 from campaign.local.drill.people import DOMAIN, FAMILY
-from campaign.local.drill.plan import Blow
-from campaign.local.drill.receiver import FAULTS, Diary, Receiver, script
-from campaign.local.drill.schedule import Agenda
-from campaign.local.drill.watching import Look, recovery
+from campaign.local.drill.plan import FaultKind
+from campaign.local.drill.receiver import FAULTS, Receiver, RecordingRules, script
+from campaign.local.drill.schedule import Schedule
+from campaign.local.drill.watching import Observation, recovery
 from campaign.local.mailserver.script import Fault, Script
 from campaign.operations.broker import client_url
 from tests.kit.waiting import until
@@ -41,7 +41,7 @@ def test_the_diary_has_what_was_offered_taken_refused_and_left_without_an_answer
         Fault("dot", "550 5.1.1 Gone", recipient="late@x.test"),
     )
     delivered = []
-    diary = Diary(Script(faults=faults), deliver=lambda recipient, data: delivered.append((recipient, data)))
+    diary = RecordingRules(Script(faults=faults), deliver=lambda recipient, data: delivered.append((recipient, data)))
     with Receiver(diary) as receiver:
         names = ("gone", "grey", "before", "after", "late", "fine")
         sent = [send(receiver, to=f"{name}@x.test") for name in names]
@@ -58,7 +58,7 @@ def test_the_diary_has_what_was_offered_taken_refused_and_left_without_an_answer
 
 
 def test_open_connections_are_counted_by_the_ports_of_their_clients():
-    with Receiver(Diary(Script(), deliver=lambda *_: None)) as receiver:
+    with Receiver(RecordingRules(Script(), deliver=lambda *_: None)) as receiver:
         with smtplib.SMTP("127.0.0.1", receiver.port, timeout=5) as client:
             client.noop()
             port = client.sock.getsockname()[1]
@@ -75,7 +75,7 @@ def test_only_a_long_drill_meets_servers_that_hang_for_a_minute():
 
 @pytest.fixture
 def seeker():
-    return Seeker(Canaries([("Frieda Großmann", "frieda.7@post.test")]))
+    return LeakScanner(LeakMarkers([("Frieda Großmann", "frieda.7@post.test")]))
 
 
 @pytest.mark.parametrize("text", [FAMILY, DOMAIN, "Frieda Großmann", "frieda.7@post.test"])
@@ -129,28 +129,30 @@ URGENT, BULK, BOTH = frozenset({"urgent"}), frozenset({"bulk"}), frozenset({"urg
 
 
 def test_it_has_recovered_when_mail_flows_and_nothing_hangs_on_the_dead():
-    fallen = Fallen(Blow.WORKER_TREE, 10.0, 2, BULK, frozenset({77}))
+    injected = InjectedFault(FaultKind.WORKER_TREE, 10.0, 2, BULK, frozenset({77}))
     looks = [
-        Look(9.9, frozenset({77}), BULK), Look(10.5, frozenset({77, 78}), BULK), Look(14.0, frozenset({78}), BULK),
-    ]  # fmt: skip
+        Observation(9.9, frozenset({77}), BULK),
+        Observation(10.5, frozenset({77, 78}), BULK),
+        Observation(14.0, frozenset({78}), BULK),
+    ]
 
-    struck = recovery(fallen, looks, [(9.8, "bulk"), (11.0, "urgent"), (12.0, "bulk")])
+    found = recovery(injected, looks, [(9.8, "bulk"), (11.0, "urgent"), (12.0, "bulk")])
 
-    assert (struck.connections, struck.recovered) == (2, 4.0)
+    assert (found.connections, found.recovered) == (2, 4.0)
 
 
 def test_mail_of_the_same_lane_must_flow_unless_none_is_waiting():
-    fallen = Fallen(Blow.REDIS_KILL, 10.0, 0, BOTH)
-    busy, idle = Look(10.5, frozenset(), BOTH), Look(13.0, frozenset(), URGENT)
+    injected = InjectedFault(FaultKind.REDIS_KILL, 10.0, 0, BOTH)
+    busy, idle = Observation(10.5, frozenset(), BOTH), Observation(13.0, frozenset(), URGENT)
 
-    assert recovery(fallen, [busy, idle], [(11.0, "urgent")]).recovered == 3.0
-    assert recovery(fallen, [busy, idle], [(11.0, "urgent"), (12.0, "bulk")]).recovered == 2.0
+    assert recovery(injected, [busy, idle], [(11.0, "urgent")]).recovered == 3.0
+    assert recovery(injected, [busy, idle], [(11.0, "urgent"), (12.0, "bulk")]).recovered == 2.0
 
 
 def test_what_nobody_saw_recover_has_not_recovered():
-    fallen = Fallen(Blow.WORKER_TREE, 10.0, 2, BULK, frozenset({77}))
+    injected = InjectedFault(FaultKind.WORKER_TREE, 10.0, 2, BULK, frozenset({77}))
 
-    assert recovery(fallen, [Look(10.5, frozenset({77}), BULK)], [(11.0, "bulk")]).recovered is None
+    assert recovery(injected, [Observation(10.5, frozenset({77}), BULK)], [(11.0, "bulk")]).recovered is None
 
 
 def test_nobody_waits_out_a_slow_domain_in_a_drill(world):
@@ -166,7 +168,7 @@ def test_nobody_waits_out_a_slow_domain_in_a_drill(world):
 
 
 def test_an_agenda_does_things_at_their_moments_and_what_they_put_on_it():
-    agenda, done = Agenda(threads=2), []
+    agenda, done = Schedule(threads=2), []
     now = time.monotonic()
     agenda.at(now + 0.2, lambda: done.append("second"))
     agenda.at(now, lambda: (done.append("first"), agenda.at(now + 0.3, lambda: done.append("third"))))
@@ -179,7 +181,7 @@ def test_an_agenda_does_things_at_their_moments_and_what_they_put_on_it():
 
 
 def test_an_agenda_that_ends_forgets_what_is_left():
-    agenda, done = Agenda(threads=1), []
+    agenda, done = Schedule(threads=1), []
     agenda.at(time.monotonic() + 60, lambda: done.append("late"))
 
     agenda.end()
@@ -188,7 +190,7 @@ def test_an_agenda_that_ends_forgets_what_is_left():
 
 
 def test_an_action_that_fails_is_kept_and_ends_nothing():
-    agenda, done = Agenda(threads=1), []
+    agenda, done = Schedule(threads=1), []
     agenda.at(0.0, lambda: int("x"))
     agenda.at(0.0, lambda: done.append("next"))
 

@@ -2,15 +2,17 @@ from collections import Counter
 
 import pytest
 
-from campaign.local.drill.plan import KILLS, ON_WORKERS, Blow, Change, Order, make_plan
+from campaign.local.drill.plan import KILLS, ON_WORKERS, Change, FaultKind, Order, make_plan
 
 
 @pytest.mark.parametrize("kills", [0, 1, 10, 37, 100])
 def test_a_plan_has_as_many_kills_as_were_ordered(kills):
     plan = make_plan(Order(recipients=200, kills=kills, seed=3))
 
-    assert sum(strike.blow in KILLS for strike in plan.strikes) == kills
-    assert {Blow.REDIS_RESTART, Blow.REDIS_FLUSH, Blow.POSTGRES_RESTART} <= {strike.blow for strike in plan.strikes}
+    assert sum(fault.kind in KILLS for fault in plan.faults) == kills
+    assert {FaultKind.REDIS_RESTART, FaultKind.REDIS_FLUSH, FaultKind.POSTGRES_RESTART} <= {
+        fault.kind for fault in plan.faults
+    }
 
 
 def test_the_same_order_gives_the_same_plan_and_another_seed_another():
@@ -21,16 +23,16 @@ def test_the_same_order_gives_the_same_plan_and_another_seed_another():
 
 
 def test_most_kills_are_of_workers_in_every_way_and_each_server_is_killed_too():
-    numbers = Counter(strike.blow for strike in make_plan(Order(recipients=2000, kills=100, seed=1)).strikes)
+    numbers = Counter(fault.kind for fault in make_plan(Order(recipients=2000, kills=100, seed=1)).faults)
 
-    assert sum(numbers[blow] for blow in ON_WORKERS) == 80
-    assert all(numbers[blow] for blow in Blow)
+    assert sum(numbers[kind] for kind in ON_WORKERS) == 80
+    assert all(numbers[kind] for kind in FaultKind)
 
 
 def test_everything_happens_within_the_time_of_the_drill_in_order():
     plan = make_plan(Order(recipients=2000, kills=10, seed=1))
 
-    for events in (plan.strikes, plan.changes, plan.sign_ups):
+    for events in (plan.faults, plan.changes, plan.sign_ups):
         moments = [event.at for event in events]
         assert moments == sorted(moments)
         assert moments[0] >= 0

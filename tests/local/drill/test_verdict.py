@@ -10,11 +10,11 @@ from campaign.local.drill.evidence import (
     Counted,
     Equation,
     MessageRow,
+    Recovery,
     RequestRow,
     Search,
     SignedUp,
-    Silence,
-    Struck,
+    UnansweredMessage,
 )
 from campaign.local.drill.plan import Change
 from campaign.local.drill.verdict import PROMISES, judge, percentile
@@ -167,7 +167,7 @@ def test_as_many_uncertain_messages_as_connections_were_open_are_allowed_and_no_
 
     assert judge(one).kept
     assert broken(two) == {"P2"}
-    assert judge(replace(two, strikes=(Struck("worker_tree", 10.0, 2, 2.5, urgent=False),))).kept
+    assert judge(replace(two, faults=(Recovery("worker_tree", 10.0, 2, 2.5, urgent=False),))).kept
 
 
 def test_uncertain_messages_are_listed_with_their_reasons(good):
@@ -180,7 +180,7 @@ def test_uncertain_messages_are_listed_with_their_reasons(good):
 
 
 def test_silence_before_the_server_took_it_is_told_apart(good):
-    silence = Silence("b-x@localhost", "6@example.org", "hang", taken=False)
+    silence = UnansweredMessage("b-x@localhost", "6@example.org", "hang", taken=False)
 
     [finding] = judge(without_taking(replace(good, silences=((SILENT, silence),)), SILENT)).uncertain
 
@@ -189,7 +189,7 @@ def test_silence_before_the_server_took_it_is_told_apart(good):
 
 def delayed(evidence, seconds):
     offers = tuple((at + seconds if number == CONFIRMATION else at, number) for at, number in evidence.offers)
-    return replace(evidence, offers=offers, strikes=evidence.strikes[:1])
+    return replace(evidence, offers=offers, faults=evidence.faults[:1])
 
 
 def test_a_confirmation_that_is_handed_over_late_breaks_a_promise(good):
@@ -198,7 +198,7 @@ def test_a_confirmation_that_is_handed_over_late_breaks_a_promise(good):
 
 def test_ten_seconds_are_not_promised_while_what_sends_recovers_but_a_minute_is(good):
     def struck(evidence, **changes):
-        return replace(evidence, strikes=(replace(evidence.strikes[0], urgent=True, **changes),))
+        return replace(evidence, faults=(replace(evidence.faults[0], urgent=True, **changes),))
 
     assert judge(struck(delayed(good, 20))).kept
     assert broken(struck(delayed(good, 20), at=2.0)) == {"P3"}

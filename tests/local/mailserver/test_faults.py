@@ -13,7 +13,7 @@ import pytest
 from campaign.errors import SettingsError
 from campaign.local.mailserver.certificates import Certificate
 from campaign.local.mailserver.faults import FaultServer
-from campaign.local.mailserver.mixes import MIXES, realistic, script_of
+from campaign.local.mailserver.provider_profiles import MIXES, realistic, script_of
 from campaign.local.mailserver.script import Fault, Script
 from campaign.variables import ROOT
 from tests.kit.waiting import listens, until

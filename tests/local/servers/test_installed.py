@@ -16,7 +16,7 @@ from tests.kit.skipping import skip_loudly
 
 ON_POSTGRES = (
     "tests/database/test_migrations.py",
-    "tests/database/test_quick_writes.py",
+    "tests/database/test_group_commit.py",
     "tests/signatures/test_races.py",
 )
 ON_REDIS = ("tests/tasks/test_wake_ups.py",)

@@ -13,7 +13,7 @@ from campaign.local.mailserver.script import Fault, Script
 
 
 @dataclass(frozen=True)
-class Mix:
+class ProviderProfile:
     """A kind of receiver. ``domain`` is where it lives in :func:`realistic`; None: it has no part there."""
 
     about: str
@@ -21,8 +21,8 @@ class Mix:
     domain: str | None = None
 
 
-MIXES: Final[Mapping[str, Mix]] = {
-    "gmail": Mix(
+MIXES: Final[Mapping[str, ProviderProfile]] = {
+    "gmail": ProviderProfile(
         "a large receiver: unknown and full mailboxes, now and then 421 4.7.28",
         (
             Fault("rcpt", "550 5.1.1 The account does not exist", odds=0.004),
@@ -31,7 +31,7 @@ MIXES: Final[Mapping[str, Mix]] = {
         ),
         domain="gmail.test",
     ),
-    "outlook": Mix(
+    "outlook": ProviderProfile(
         "a large receiver: mailboxes unavailable, a busy server, a connection lost after the final dot",
         (
             Fault("rcpt", "550 5.5.0 Requested action not taken: mailbox unavailable", odds=0.006),
@@ -40,7 +40,7 @@ MIXES: Final[Mapping[str, Mix]] = {
         ),
         domain="outlook.test",
     ),
-    "yahoo": Mix(
+    "yahoo": ProviderProfile(
         "a large receiver: defers unexpected volume, refuses single mails for policy",
         (
             Fault("rcpt", "554 5.7.9 Not accepted for policy reasons", odds=0.0005),
@@ -48,7 +48,7 @@ MIXES: Final[Mapping[str, Mix]] = {
         ),
         domain="yahoo.test",
     ),
-    "small": Mix(
+    "small": ProviderProfile(
         "a small and shaky server: greylists a third, loses connections, falls silent",
         (
             Fault("rcpt", "450 4.2.0 Greylisted, try again in five minutes", odds=0.3),
@@ -57,7 +57,7 @@ MIXES: Final[Mapping[str, Mix]] = {
         ),
         domain="small.test",
     ),
-    "corporate": Mix(
+    "corporate": ProviderProfile(
         "a strict company: its filter refuses some content, knows who left, scans slowly",
         (
             Fault("rcpt", "550 5.1.10 Recipient not found", odds=0.02),
@@ -67,15 +67,15 @@ MIXES: Final[Mapping[str, Mix]] = {
         ),
         domain="corporate.test",
     ),
-    "greylisting": Mix(
+    "greylisting": ProviderProfile(
         "the first attempt for each recipient is deferred, the second is taken",
         (Fault("rcpt", "450 4.2.0 Greylisted, try again in five minutes", each=1),),
     ),
-    "throttling": Mix(
+    "throttling": ProviderProfile(
         "more than 20 recipients a second of one domain are answered 421 4.7.28",
         (Fault("rcpt", "421 4.7.28 Unusual rate of mail from your address", above=20.0),),
     ),
-    "unauthenticated": Mix(
+    "unauthenticated": ProviderProfile(
         "what a sender without SPF, DKIM and DMARC gets from outlook, yahoo and everybody else",
         (
             Fault("rcpt", "550 5.7.515 Access denied, sending domain does not meet the level", domain="outlook.test"),
@@ -83,7 +83,7 @@ MIXES: Final[Mapping[str, Mix]] = {
             Fault("rcpt", "550 5.7.26 This mail has been blocked because the sender is unauthenticated"),
         ),
     ),
-    "outage": Mix(
+    "outage": ProviderProfile(
         "a server that goes down: half of the connections are refused, a tenth of the mails is lost or uncertain",
         (
             Fault("banner", "421 4.3.2 Going down", odds=0.5),
