@@ -114,10 +114,12 @@ def codes(tx: Transaction, petition_id: int, address_index: bytes) -> list[tuple
             (select s.id, s.nonce from signature s
             where s.petition_id = :petition_id and s.address_index = :address_index
                 and s.state in ('pending', 'confirmed')
-                and exists (
-                    select 1 from message m
+                -- Not "exists": that may become a join which reads the mail of all others.
+                and (
+                    select true from message m
                     where m.signature_id = s.id and m.blast_id is null and m.kind in ('confirmation', 'reminder')
-                        and m.state in ('planned', 'claimed', 'submitting', 'accepted', 'uncertain'))
+                        and m.state in ('planned', 'claimed', 'submitting', 'accepted', 'uncertain')
+                    limit 1)
             order by s.id desc limit :limit)
             union all
             select 0, cast('' as bytea) from generate_series(1, :limit)) c
