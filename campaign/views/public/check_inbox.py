@@ -36,6 +36,7 @@ def inbox(slug: str, ref: str, *, problems: forms.Problems = forms.NO_PROBLEMS, 
             title=title,
             ref=sent.ref,
             masked=sent.masked_address,
+            code=forms.typed("code"),
             problems=problems,
             again=again,
         )
@@ -51,6 +52,7 @@ def gone(slug: str) -> Response:
             slug=slug,
             title=title_of(slug),
             email="",
+            code=forms.typed("code"),
             problems=forms.NO_PROBLEMS,
             is_gone=True,
         )

@@ -90,6 +90,7 @@ def _code_form(slug: str, *, problems: forms.Problems = forms.NO_PROBLEMS) -> Re
             slug=slug,
             title=title,
             email=forms.typed("email"),
+            code=forms.typed("code"),
             problems=problems,
             is_gone=False,
         )

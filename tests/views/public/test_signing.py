@@ -56,6 +56,7 @@ def test_a_wrong_code_is_asked_for_again(site: Site):
     for answer in (here, there):
         assert answer.status_code == 422
         assert "This code is not right." in words(answer)
+        assert 'name="code" type="text" value="12"' in answer.text
     assert "z•••@example.org" in words(here)
     assert 'value="zahra@example.org"' in there.text
     assert site.states() == ["pending"]
