@@ -52,11 +52,11 @@ def measure(made: Installation, *, stamp: str, people: int) -> dict[str, Differe
     """
     references = _prepare(made, people)
     forms = {
-        "sign": (f"/p/{made.slug}/sign", "303", lambda email, _: f"stamp={stamp}&" + urlencode(_form(email))),
-        "code": (f"/p/{made.slug}/code", "422", lambda email, _: urlencode({"email": email, "code": "123456"})),
-        "resend": ("/resend", "303", lambda email, _: urlencode({"email": email})),
-        "again": ("", "303", lambda *_: ""),
-        "sign-in": ("/sign-in", "200", lambda email, _: urlencode({"email": email})),
+        "sign": (f"/p/{made.slug}/sign", "303", lambda email: f"stamp={stamp}&" + urlencode(_form(email))),
+        "code": (f"/p/{made.slug}/code", "422", lambda email: urlencode({"email": email, "code": "123456"})),
+        "resend": ("/resend", "303", lambda email: urlencode({"email": email})),
+        "again": ("", "303", lambda _: ""),
+        "sign-in": ("/sign-in", "200", lambda email: urlencode({"email": email})),
     }
     differences = {}
     for turn, (name, (path, status, body)) in enumerate(forms.items()):
@@ -64,7 +64,7 @@ def measure(made: Installation, *, stamp: str, people: int) -> dict[str, Differe
             {
                 "label": label,
                 "path": path or f"/p/{made.slug}/inbox/{references[label][number]}/again",
-                "body": body(_email(label if label == KNOWN else f"{label}-{name}", number), number),
+                "body": body(_email(label if label == KNOWN else f"{label}-{name}", number)),
             }
             for label in (KNOWN, UNKNOWN)
             for number in range(people)

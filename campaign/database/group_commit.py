@@ -1,7 +1,7 @@
 """Group commit: rows that many threads want to store at the same time are stored by one of them, in one transaction.
 
 Each call returns when its own row is committed. A thread that finds another one storing waits; the first to get its
-turn then stores the rows of all that wait. So a rush costs a commit for each group, and a single row waits for nobody.
+turn then stores the rows of all that wait. So a rush costs a commit for each group, and a single row does not wait.
 """
 
 import threading

@@ -71,7 +71,7 @@ class Composer:
     def __init__(self, runtime: Runtime, *, signer: Signer | None = None) -> None:
         self.runtime = runtime
         self.signer = signer if signer is not None else load_signer(runtime.settings)
-        self.composer = TemplateCompiler(ROOT / "templates" / "email")
+        self.compiler = TemplateCompiler(ROOT / "templates" / "email")
         self._compiled = TTLCache(COMPILED_LIFE, max_entries=MAX_COMPILED)
         # Of one batch: which compiled form a blast has in a language.
         self._batch: tuple[Materials | None, dict[tuple[int, str | None], CompiledMail]] = (None, {})
@@ -216,7 +216,7 @@ class Composer:
         kind = KINDS[str(message.kind)]
         slots = Slots.create(kind.slots)
         letter = MessageContext(self.runtime, message, materials, locale, slots)
-        return self.composer.compile(
+        return self.compiler.compile(
             kind.name,
             locale=locale,
             sender=self._sender(opened, locale),

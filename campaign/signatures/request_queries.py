@@ -79,9 +79,10 @@ def add(store: Store, new: NewRequest) -> None:
 
 def add_many(tx: Transaction, requests: Sequence[NewRequest]) -> None:
     """Store requests, in one statement; one that is stored already is left as it is."""
-    columns: dict[str, object] = {name: [getattr(new, name) for new in requests] for name in _INSERTED}
-    columns |= {name: array_of(columns[name]) for name, type_ in _INSERTED.items() if type_ == "bytea"}  # type: ignore[arg-type]
-    tx.execute(_INSERT, **columns)
+    values = {name: [getattr(new, name) for new in requests] for name in _INSERTED}
+    tx.execute(
+        _INSERT, **{name: array_of(rows) if _INSERTED[name] == "bytea" else rows for name, rows in values.items()}
+    )
     tx.nudge(REQUESTS)
 
 

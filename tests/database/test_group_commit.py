@@ -8,28 +8,11 @@ import pytest
 from campaign.database.group_commit import GroupCommit
 from campaign.errors import StoreUnavailableError
 from campaign.states import REQUESTS
+from tests.kit.racing import at_once
 from web import create_app
 
 PATIENCE = 20
 """Seconds."""
-
-
-def at_once(*acts):
-    """Run acts in threads of their own; what each raised, or None."""
-    raised = [None] * len(acts)
-
-    def run(place, act):
-        try:
-            act()
-        except (ValueError, KeyError, StoreUnavailableError) as error:
-            raised[place] = error
-
-    threads = [threading.Thread(target=run, args=each) for each in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE)
-    return raised
 
 
 class Table:
@@ -72,7 +55,8 @@ def a_rush(table):
             pass
         group.add(row)
 
-    return at_once(first, lambda: later(2), lambda: later(3), lambda: later(4), last)
+    acts = (first, lambda: later(2), lambda: later(3), lambda: later(4), last)
+    return at_once(len(acts), lambda number: acts[number]())
 
 
 def test_rows_that_come_while_others_are_stored_share_the_next_transaction():
@@ -118,7 +102,7 @@ def test_no_thread_takes_its_row_for_stored_after_an_unexpected_error():
 def test_a_rush_of_sign_ups_is_stored_whole_each_once_and_admitted(world):
     slug = world.petition()
 
-    raised = at_once(*(lambda n=n: world.ask(slug, f"p{n}@example.org") for n in range(40)))
+    raised = at_once(40, lambda n: world.ask(slug, f"p{n}@example.org") and None)
 
     assert raised == [None] * 40
     assert world.sql("select count(*), count(distinct ref) from sign_up_request") == [(40, 40)]

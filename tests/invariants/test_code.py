@@ -7,11 +7,9 @@ import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from tests.kit.engines import ROOT
+from tests.kit.sources import sources
 
 MAX_MODULE, MAX_FUNCTION = 400, 45
 """Lines; style.md aims at 400 and 40, and calls them directions, not limits to game."""
@@ -24,36 +22,6 @@ OUTSIDE = {"campaign/smtp/smtp.py", "campaign/local/mailserver/protocol.py", "ca
 
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager"}
 """Module names that say nothing about the content."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """A module of the product: its text and its syntax tree."""
-
-    path: Path
-    text: str
-    tree: ast.Module
-
-    @property
-    def name(self) -> str:
-        return str(self.path.relative_to(ROOT))
-
-    @property
-    def functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-        return [node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-
-    def at(self, node: ast.stmt | ast.excepthandler) -> str:
-        """Where a node is, as editors open it."""
-        return f"{self.name}:{node.lineno}"
-
-
-@cache
-def sources() -> list[Source]:
-    """Every module but the migrations, parsed once in a process."""
-    folders = [path for part in ("campaign", "tasks") for path in sorted((ROOT / part).rglob("*.py"))]
-    paths = [path for path in [*folders, ROOT / "web.py", ROOT / "worker.py"] if "versions" not in path.parts]
-    texts = {path: path.read_text() for path in paths}
-    return [Source(path, text, ast.parse(text)) for path, text in texts.items()]
 
 
 def test_the_whole_product_is_read():

@@ -26,6 +26,7 @@ from campaign.views.admin import words
 from tasks.app import QUEUES, UPKEEP, WAKE_UPS, celery_settings, make_app, schedule
 from tasks.nudging import TASKS
 from tests.kit.engines import ROOT
+from tests.kit.sources import sources
 from tests.kit.worlds import settings_for
 
 TEMPLATES = ROOT / "templates" / "email"
@@ -134,9 +135,7 @@ def test_every_task_is_documented():
 
 def written_as(argument):
     """The texts that the code hands over by the name of an argument."""
-    found = set()
-    for path in (ROOT / "campaign").rglob("*.py"):
-        found |= set(re.findall(rf'\b{argument}="([\w.]+)"', path.read_text("utf-8")))
+    found = {code for source in sources() for code in re.findall(rf'\b{argument}="([\w.]+)"', source.text)}
     assert found
     return found
 
@@ -158,8 +157,8 @@ def test_every_code_that_is_stored_fits_its_column():
 
 def plans():
     """Kind and lane of every message that the code plans, where both are written out."""
-    for path in (ROOT / "campaign").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for source in sources():
+        for node in ast.walk(source.tree):
             if isinstance(node, ast.Call):
                 given = {word.arg: ast.unparse(word.value) for word in node.keywords}
                 if given.get("kind", "").startswith("MessageKind.") and given.get("lane", "").startswith("Lane."):

@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import tempfile
-import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from campaign.signatures import confirming, preferences
 from tests.kit import servers
 from tests.kit.engines import clean
 from tests.kit.memory_transport import MemoryTransport, accepted
+from tests.kit.racing import at_once
 from tests.kit.worlds import make_world
 
 PEOPLE = [(f"box{box}@example.org", name) for box in range(3) for name in ("Zahra", "ZAHRA ", "Ali", "Maryam")]
@@ -195,19 +195,11 @@ def test_four_counters_at_once_count_once(world):
     slug = world.petition()
     for number in range(3):
         world.signature(slug, f"p{number}@example.org", confirmed=True)
-    start = threading.Barrier(4)
 
-    def count():
-        start.wait(20)
-        milestones.count_signatures(world.runtime)
-
-    counters = [threading.Thread(target=count) for _ in range(4)]
-    for counter in counters:
-        counter.start()
-    for counter in counters:
-        counter.join(60)
+    counted = at_once(4, lambda _: milestones.count_signatures(world.runtime))
 
     petitions.forget(world.runtime, slug)
+    assert not any(isinstance(each, Exception) for each in counted), counted
     assert petitions.count(world.runtime, slug).count == 3
     assert world.sql("select confirmed, count from count_change") == [(3, 3)]
 

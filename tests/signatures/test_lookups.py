@@ -101,7 +101,10 @@ def prepared(world):
     # The planner then takes an index wherever one fits, however few rows there are.
     world.sql(f'alter database "{database}" set enable_seqscan = off')
     world.runtime.store.engine.dispose()
-    return world
+    yield world
+    # The next test gets the same database.
+    world.sql(f'alter database "{database}" reset enable_seqscan')
+    world.runtime.store.engine.dispose()
 
 
 @pytest.mark.parametrize("act", ACTS)

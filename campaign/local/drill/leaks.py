@@ -41,7 +41,7 @@ class LeakMarkers:
         self._address = re.compile(rb"[a-z]{3,12}\.\d{1,9}(?:@|%40|=40)(?:" + domains + rb")", re.IGNORECASE)
 
     def count_in(self, haystack: bytes) -> int:
-        """How many different canaries are in it."""
+        """How many different markers are in it."""
         low = haystack.lower()
         patterns = sum(pattern in haystack or pattern in low for pattern in self._patterns)
         return patterns + len(set(self._address.findall(haystack)))
@@ -51,14 +51,14 @@ class LeakScanner:
     """Searches places and keeps what it found, by place."""
 
     def __init__(self, markers: LeakMarkers) -> None:
-        self._canaries = markers
+        self._markers = markers
         self.places: dict[str, int] = {}
         self.found: dict[str, int] = {}
 
     def search(self, place: str, haystack: bytes) -> None:
         """Search some bytes of a place."""
         self.places[place] = self.places.get(place, 0) + len(haystack)
-        if number := self._canaries.count_in(haystack):
+        if number := self._markers.count_in(haystack):
             self.found[place] = max(number, self.found.get(place, 0))
 
     def search_redis(self, url: str) -> None:

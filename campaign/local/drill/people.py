@@ -1,6 +1,7 @@
 """The people of a drill: they sign, read their mail, confirm, and change their minds, all through the web server.
 
-Their names and addresses are canaries: they occur only here, so that wherever one turns up it came from here.
+Their names and addresses are markers for the leak scan: they occur only here, so wherever one
+turns up, it came from here.
 """
 
 import email.policy
