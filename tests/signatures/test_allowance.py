@@ -239,3 +239,24 @@ def test_a_network_is_found_in_any_spelling_of_an_address(address):
         parsed = str(ipaddress.ip_network(f"{parsed}/{length}", strict=False))
 
     assert network_prefix(address) == parsed
+
+
+def test_one_mailbox_in_any_spelling_gets_three_emails_a_day_over_many_petitions(world):
+    slugs = [world.petition(f"petition-{number}") for number in range(4)]
+    spellings = ["zahra.m", "z.ahra.m", "za.hra.m+{n}", "ZAHRAM+{n}", "zahram+a+{n}"]
+    for number in range(40):
+        local = spellings[number % len(spellings)].format(n=number)
+        domain = ("gmail.com", "googlemail.com")[number % 2]
+        world.ask(slugs[number % len(slugs)], f"{local}@{domain}", name=f"Zahra {chr(97 + number % 26)}{number}")
+    world.admit()
+
+    assert world.sql("select count(*) from message where state = 'planned'") == [(3,)]
+
+
+def test_tags_are_one_mailbox_at_every_domain(world):
+    slug = world.petition()
+    for number in range(20):
+        world.ask(slug, f"zahra+{number}@example.org", name=f"Zahra {chr(97 + number)}")
+    world.admit()
+
+    assert world.sql("select count(*) from message where state = 'planned'") == [(3,)]
