@@ -106,7 +106,7 @@ def declined(token: str) -> Response:
         render(
             "message.html",
             sign="tick",
-            heading=_("Your address is erased"),
+            heading=_("Your email address is erased"),
             sentences=[
                 _("No signature in your name counts, and you won’t get any more email about it."),
                 _("Thank you for telling us. You can close this page."),
@@ -182,8 +182,11 @@ def resent() -> Response:
             sign="mail",
             heading=_("Check your inbox"),
             sentences=[
-                _("If a signature with this address waits for its confirmation, a mail with a new link is on its way."),
-                _("Nothing after five minutes? Look into the folder for spam, or sign the petition again."),
+                _(
+                    "If a signature with this email address is waiting to be confirmed, you’ll receive an email with a "
+                    "new link within a minute."
+                ),
+                _("Nothing after five minutes? Check your spam or promotions folder, or sign the petition again."),
             ],
             back="",
             back_label="",

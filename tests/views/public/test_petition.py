@@ -188,7 +188,7 @@ def test_without_the_database_pages_say_so_plainly(site: Site):
     for answer in answers:
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "30"
-        assert "Nothing was stored." in words(answer)
+        assert "you’ll still be counted only once." in words(answer)
     assert client.get("/healthz").status_code == 503
 
 
