@@ -24,6 +24,7 @@ from campaign.petitions.markdown import to_html
 from campaign.petitions.petitions import Opened, by_id
 from campaign.petitions.rules import next_goal
 from campaign.runtime import Runtime
+from campaign.security.tokens import Purpose
 from campaign.states import MessageKind
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~&])")
@@ -249,5 +250,32 @@ CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, Any]]] = 
     MessageKind.ADMIN_ALERT: _admin_alert,
 }
 """What each kind's templates are given, besides the slots."""
+
+
+def _news(letter: MessageContext) -> dict[str, Any]:
+    blast = letter.materials.blast_of(letter.message).blast
+    token = letter.runtime.tokens.issue(Purpose.NEWS, max(blast.id, 0))
+    return {"link_news": f"{letter.runtime.settings.base_url}/n/{token}?lang={letter.locale}"}
+
+
+def _discreet_asking(letter: MessageContext) -> dict[str, Any]:
+    return {"expiry_days": letter.runtime.settings.confirm_days}
+
+
+def _nothing(_letter: MessageContext) -> dict[str, Any]:
+    return {}
+
+
+DISCREET_CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, Any]]] = {
+    MessageKind.CONFIRMATION: _discreet_asking,
+    MessageKind.REMINDER: _discreet_asking,
+    MessageKind.ALREADY_SIGNED: _nothing,
+    MessageKind.MAILBOX_FULL: _nothing,
+    MessageKind.THANK_YOU: lambda letter: {"wants_updates": bool(letter.message.wants_updates)},
+    MessageKind.MILESTONE: _news,
+    MessageKind.UPDATE: _news,
+    MessageKind.TEST: _news,
+}
+"""The same for a petition in discreet mode: nothing in them tells the petition."""
 
 NOT_ABOUT_A_PETITION = frozenset({MessageKind.SIGN_IN, MessageKind.ADMIN_ALERT})

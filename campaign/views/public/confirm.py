@@ -15,7 +15,7 @@ from campaign.views.headers import keep_private, without_referrer
 from campaign.views.language import gettext as _
 from campaign.views.language import language, speak
 from campaign.views.public.check_inbox import gone, inbox
-from campaign.views.public.petition import title_of
+from campaign.views.public.petition import shelter_for, title_of
 from campaign.views.rendering import link, switch_to
 from campaign.views.rendering import page as render
 
@@ -28,6 +28,7 @@ def page(token: str) -> Response:
     """The petition's title and one button. Mail scanners open this address: it changes nothing."""
     waiting = confirming.look_up_confirmation(runtime(), token)
     speak(waiting.locale)
+    shelter_for(waiting.slug)
     template = "already.html" if waiting.state is SignatureState.CONFIRMED else "confirm.html"
     return without_referrer(render(template, waiting=waiting, token=token))
 
@@ -57,6 +58,7 @@ def _correct_form(
 ) -> Response:
     waiting = confirming.look_up_confirmation(runtime(), token)
     speak(waiting.locale)
+    shelter_for(waiting.slug)
     if waiting.state is SignatureState.CONFIRMED:
         return without_referrer(render("already.html", waiting=waiting, token=token))
     return without_referrer(
@@ -92,6 +94,7 @@ def decline(token: str) -> Response:
     """Ask whether to erase the address of a recipient who did not sign; changes nothing."""
     waiting = confirming.look_up_confirmation(runtime(), token)
     speak(waiting.locale)
+    shelter_for(waiting.slug)
     is_confirmed = waiting.state is SignatureState.CONFIRMED
     return without_referrer(render("decline.html", waiting=waiting, token=token, is_confirmed=is_confirmed))
 

@@ -1,5 +1,7 @@
 """Pages that everybody sees: the list, a petition, its form, count, thanks, QR code, privacy."""
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 
 from campaign.accounts import countries
@@ -16,7 +18,7 @@ from campaign.views.current import runtime
 from campaign.views.language import gettext as _
 from campaign.views.language import language
 from campaign.views.page_cache import for_everybody
-from campaign.views.rendering import link, page, qr_code, switch_to
+from campaign.views.rendering import link, page, qr_code, shelter, switch_to
 
 pages = Blueprint("public", __name__)
 
@@ -56,6 +58,7 @@ def petition_page(
 ) -> Response:
     """The page of a petition, with its form as it was typed."""
     shown = signature_petition_page.show(runtime(), slug, language())
+    shelter(discreet=shown.discreet)
     return page(
         "petition.html",
         status=status,
@@ -88,7 +91,7 @@ def sign(slug: str) -> Response:
     switch_to(request.path.removesuffix("/sign"))
     if forms.from_elsewhere(current_app.config["OWN_ORIGINS"]):
         return petition_page(slug, notice=_("This form was sent from another site. Please sign here."), status=403)
-    form = forms.sign_form(request.form, language())
+    form = _without_public_name(slug, forms.sign_form(request.form, language()))
     try:
         ref = _ask(slug, form)
     except ConflictError:
@@ -97,6 +100,11 @@ def sign(slug: str) -> Response:
         problems = forms.worded(error.problems)
         return petition_page(slug, form, notice=problems.pop("stamp", ""), problems=problems, status=422)
     return current_app.response_class(status=303, headers={"Location": _inbox_address(slug, ref)}, mimetype="text/html")
+
+
+def _without_public_name(slug: str, form: signing.SignForm) -> signing.SignForm:
+    # A form loaded before discreet mode was turned on still has the tick.
+    return replace(form, show_name=False) if petitions.by_slug(runtime(), slug).petition.discreet else form
 
 
 def _inbox_address(slug: str, ref: str) -> str:
@@ -117,6 +125,11 @@ def _ask(slug: str, form: signing.SignForm) -> str:
     )
 
 
+def shelter_for(slug: str) -> None:
+    """Make this answer discreet if its petition is."""
+    shelter(discreet=petitions.by_slug(runtime(), slug).petition.discreet)
+
+
 def title_of(slug: str) -> str:
     """The title of a public petition in the language of this answer.
 
@@ -124,6 +137,7 @@ def title_of(slug: str) -> str:
         NotFoundError: no such petition, or it is still a draft.
     """
     petitions.count(runtime(), slug)
+    shelter_for(slug)
     return petitions.by_slug(runtime(), slug).text_for(language()).title
 
 
@@ -142,6 +156,7 @@ def count(slug: str) -> Response:
 def thanks(slug: str) -> Response:
     """The page to share from; its address holds no token."""
     shown = signature_petition_page.show(runtime(), slug, language())
+    shelter(discreet=shown.discreet)
     address = petition_address(slug)
     response = page(
         "thanks.html",

@@ -17,6 +17,7 @@ from campaign.views.current import runtime
 from campaign.views.headers import without_referrer
 from campaign.views.language import gettext as _
 from campaign.views.language import language, lazy, speak
+from campaign.views.public.petition import shelter_for
 from campaign.views.rendering import link, page, switch_to
 
 pages = Blueprint("preferences", __name__)
@@ -31,6 +32,7 @@ def unsubscribe_page(token: str) -> Response:
     """Ask which mail to stop; changes nothing, because mail scanners open this address."""
     view = preferences.unsubscribe_page(runtime(), token)
     speak(view.locale)
+    shelter_for(view.slug)
     return without_referrer(page("unsubscribe.html", view=view, token=token))
 
 
@@ -43,6 +45,7 @@ def unsubscribe(token: str) -> Response:
         return without_referrer(current_app.response_class("Unsubscribed.\n", mimetype="text/plain"))
     view = preferences.unsubscribe_page(runtime(), token)
     speak(view.locale)
+    shelter_for(view.slug)
     everything = forms.typed("scope") == "everything"
     preferences.unsubscribe(runtime(), token, everything=everything)
     sentence = (
@@ -88,6 +91,7 @@ def _own_page(
 ) -> Response:
     kept = preferences.own_page(runtime(), token)
     speak(kept.locale)
+    shelter_for(kept.slug)
     done = DONE.get(request.args.get("done", ""), "")
     return without_referrer(
         page(
@@ -219,6 +223,7 @@ def erase(token: str) -> Response:
 def _sure(token: str, *, action: str, heading: str, button: str, sentences: tuple[str, ...]) -> Response:
     kept = preferences.own_page(runtime(), token)
     speak(kept.locale)
+    shelter_for(kept.slug)
     return without_referrer(
         page(
             "sure.html",
@@ -236,6 +241,7 @@ def _sure(token: str, *, action: str, heading: str, button: str, sentences: tupl
 def _erase(token: str) -> Response:
     kept = preferences.own_page(runtime(), token)
     speak(kept.locale)
+    shelter_for(kept.slug)
     preferences.erase(runtime(), token)
     switch_to(url_for("public.home"))
     return without_referrer(
