@@ -28,6 +28,8 @@ class PublishedUpdate:
     slug: str
     petition_title: str
     author: str
+    byline: str = ""
+    """Who asks, in the reader's language; empty: the author."""
 
 
 def published(runtime: Runtime, slug: str, locale: str, *, limit: int = 20) -> list[PublishedUpdate]:
@@ -105,4 +107,5 @@ def _read(
         slug=opened.petition.slug,
         petition_title=opened.text_for(locale).title,
         author=opened.petition.author,
+        byline=opened.text_for(locale).byline,
     )

@@ -229,7 +229,7 @@ def test_every_mail_compiles_in_every_language(kind, locale):
 @pytest.mark.parametrize("locale", [language for language in LANGUAGES if language != "en"])
 def test_every_consent_is_worded_in_every_language(locale):
     gettext = translations(locale).gettext
-    english = "Send me news about this petition by email. I can stop this at any time with one click."
+    english = "Email me updates about this petition. I can unsubscribe at any time."
 
     assert gettext(english) != english
 

@@ -95,7 +95,9 @@ def sign(slug: str) -> Response:
     try:
         ref = _ask(slug, form)
     except ConflictError:
-        return petition_page(slug, notice=_("It closed before your signature arrived."), status=409)
+        return petition_page(
+            slug, notice=_("This petition closed before your signature arrived, so it was not counted."), status=409
+        )
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
         return petition_page(slug, form, notice=problems.pop("stamp", ""), problems=problems, status=422)

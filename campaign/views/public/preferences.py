@@ -49,9 +49,9 @@ def unsubscribe(token: str) -> Response:
     everything = forms.typed("scope") == "everything"
     preferences.unsubscribe(runtime(), token, everything=everything)
     sentence = (
-        _("You get no more mail from us at this address.")
+        _("You won’t get any more updates from us at this email address.")
         if everything
-        else _("You get no more updates on this petition.")
+        else _("You won’t get any more updates about this petition.")
     )
     return without_referrer(
         page(
@@ -60,7 +60,10 @@ def unsubscribe(token: str) -> Response:
             heading=_("You are unsubscribed"),
             sentences=[
                 sentence,
-                _("This holds at once, also for mail that was already waiting. Your signature stays."),
+                _(
+                    "This takes effect immediately, also for emails already waiting to be sent. "
+                    "Your signature still counts."
+                ),
             ],
             back=link("public.petition", slug=view.slug),
             back_label=_("To the petition"),
@@ -71,8 +74,8 @@ def unsubscribe(token: str) -> Response:
 DONE: Mapping[str, str] = {
     "hide_name": lazy("Your name is hidden now."),
     "show_name": lazy("Your name is shown now."),
-    "updates": lazy("You get updates from now on."),
-    "no_updates": lazy("You get no more updates."),
+    "updates": lazy("You’ll get updates from now on."),
+    "no_updates": lazy("You won’t get any more updates."),
     "correct": lazy("Your correction is saved."),
     "withdraw": lazy("Your signature is withdrawn and no longer counts."),
 }
@@ -113,11 +116,11 @@ def _own_page(
 
 
 STATES: Mapping[SignatureState, str] = {
-    SignatureState.PENDING: lazy("Not confirmed yet: it does not count"),
-    SignatureState.CONFIRMED: lazy("Confirmed: it counts"),
-    SignatureState.WITHDRAWN: lazy("Withdrawn: it no longer counts"),
-    SignatureState.EXPIRED: lazy("Expired: it was not confirmed in time"),
-    SignatureState.REMOVED: lazy("Removed by the administrators: it does not count"),
+    SignatureState.PENDING: lazy("Not confirmed yet, so it doesn’t count"),
+    SignatureState.CONFIRMED: lazy("Confirmed and counted"),
+    SignatureState.WITHDRAWN: lazy("Withdrawn, no longer counted"),
+    SignatureState.EXPIRED: lazy("Expired, not confirmed in time"),
+    SignatureState.REMOVED: lazy("Removed by the administrators, not counted"),
 }
 """The state of a signature in words."""
 
@@ -138,7 +141,7 @@ def _consents(kept: preferences.OwnPage) -> list[Agreed]:
     agreed = [Agreed(_("Signing"), sign.text, sign.locale, sign.hash, kept.requested_at)]
     if updates is not None:
         given_at = kept.updates_changed_at or kept.requested_at
-        agreed.append(Agreed(_("Updates by mail"), updates.text, updates.locale, updates.hash, given_at))
+        agreed.append(Agreed(_("Email updates"), updates.text, updates.locale, updates.hash, given_at))
     return agreed
 
 
@@ -196,9 +199,9 @@ def withdraw(token: str) -> Response:
         heading=lazy("Withdraw your signature?"),
         button=lazy("Withdraw my signature"),
         sentences=(
-            lazy("It no longer counts, within seconds."),
-            lazy("Your name disappears from the page, and you get no more mail about this petition."),
-            lazy("You may sign again later, as long as the petition is open."),
+            lazy("Your signature stops counting within seconds."),
+            lazy("Your name disappears from the page, and you won’t get any more email about this petition."),
+            lazy("You can sign again later, as long as the petition is open."),
         ),
     )
 

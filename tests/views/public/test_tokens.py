@@ -166,9 +166,9 @@ def test_the_own_page_shows_everything_that_is_kept(site: Site):
 
     shown = words(site.get(f"{site.own(site.last)}?lang=en"))
 
-    for piece in ("Zahra Ahmadi", "zahra@example.org", "Germany", "I swim there.", "Confirmed: it counts"):
+    for piece in ("Zahra Ahmadi", "zahra@example.org", "Germany", "I swim there.", "Confirmed and counted"):
         assert piece in shown
-    assert "I sign this petition." in shown
+    assert "By signing, I agree" in shown
     assert "I can stop this at any time with one click." in shown
     assert "Rivers matter." in shown
 
