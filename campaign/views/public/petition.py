@@ -55,8 +55,9 @@ def petition_page(
     problems: forms.Problems = forms.NO_PROBLEMS,
     notice: str = "",
     status: int = 200,
+    has_trap: bool = True,
 ) -> Response:
-    """The page of a petition, with its form as it was typed."""
+    """The page of a petition, with its form as it was typed; without the trap for a signer who was caught in it."""
     shown = signature_petition_page.show(runtime(), slug, language())
     shelter(discreet=shown.discreet)
     return page(
@@ -66,6 +67,7 @@ def petition_page(
         form=form,
         problems=problems,
         notice=notice,
+        has_trap=has_trap,
         stamp=signing.form_stamp(runtime(), slug, shown.text_version_id),
         countries=countries.names(language()),
         open=shown.state is PetitionState.LIVE,
@@ -92,6 +94,10 @@ def sign(slug: str) -> Response:
     if forms.from_elsewhere(current_app.config["OWN_ORIGINS"]):
         return petition_page(slug, notice=_("This form was sent from another site. Please sign here."), status=403)
     form = _without_public_name(slug, forms.sign_form(request.form, language()))
+    if forms.typed("website"):
+        # A program, or the password manager of a signer: the form shown now has no trap, and is taken.
+        notice = _("Nothing was sent yet. Please check the form and press the button once more.")
+        return petition_page(slug, form, notice=notice, status=422, has_trap=False)
     try:
         ref = _ask(slug, form)
     except ConflictError:
@@ -100,7 +106,9 @@ def sign(slug: str) -> Response:
         )
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
-        return petition_page(slug, form, notice=problems.pop("stamp", ""), problems=problems, status=422)
+        notice = problems.pop("stamp", "")
+        has_trap = "website" in request.form
+        return petition_page(slug, form, notice=notice, problems=problems, status=422, has_trap=has_trap)
     return current_app.response_class(status=303, headers={"Location": _inbox_address(slug, ref)}, mimetype="text/html")
 
 
@@ -116,15 +124,7 @@ def _inbox_address(slug: str, ref: str) -> str:
 
 def _ask(slug: str, form: signing.SignForm) -> str:
     shown = signing.read_stamp(runtime(), slug, forms.typed("stamp"))
-    return requests.request_signature(
-        runtime(),
-        slug,
-        form,
-        network=request.remote_addr,
-        text_version_id=shown,
-        # A field that no visitor sees: a program that fills it in gets the same answer, and no mail is sent.
-        trapped=bool(forms.typed("website")),
-    )
+    return requests.request_signature(runtime(), slug, form, network=request.remote_addr, text_version_id=shown)
 
 
 def shelter_for(slug: str) -> None:
