@@ -51,9 +51,15 @@ def erase_old(runtime: Runtime) -> int:
         ids = erasure_queries.due(tx, closed_before=before, limit=SLICE)
         return erasure.erase(runtime, tx, ids, reason="retention")
 
+    def destroy(tx: Transaction) -> None:
+        erasure.destroy_keys(tx, erasure_queries.closed_with_key(tx, closed_before=before), now=runtime.clock())
+
     while erasure.finish_older(runtime, limit=SLICE) == SLICE:
         pass
-    return _in_slices(runtime, work)
+    erased = _in_slices(runtime, work)
+    # Of petitions that nobody signed, or whose signers an older release erased.
+    runtime.store.transact(destroy)
+    return erased
 
 
 def _in_slices(runtime: Runtime, work: Callable[[Transaction], int]) -> int:

@@ -6,7 +6,9 @@ mailbox and person, which stop a second count. What was agreed to is counted apa
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from campaign.accounts import audit
 from campaign.database.connection import Transaction
 from campaign.outbox import plan as outbox_plan
 from campaign.petitions import petitions
@@ -38,7 +40,19 @@ def erase(runtime: Runtime, tx: Transaction, signature_ids: Sequence[int], *, re
     changed = erasure_queries.erase(tx, ids, marks, now=now)
     outbox_plan.cancel_for(tx, ids, reason=reason, now=now)
     outbox_plan.round_times(tx, ids)
+    destroy_keys(tx, erasure_queries.petitions_of(tx, ids), now=now)
     return changed
+
+
+def destroy_keys(tx: Transaction, petition_ids: Sequence[int], *, now: datetime) -> int:
+    """Destroy the data key of each closed petition whose last signer is erased; returns how many.
+
+    Such a petition stays closed, and its marks meet nothing any longer.
+    """
+    destroyed = erasure_queries.destroy_keys(tx, petition_ids, now=now)
+    for petition_id in destroyed:
+        audit.add(tx, action="petition.destroy_key", subject="petition", subject_id=petition_id)
+    return len(destroyed)
 
 
 def _marks(runtime: Runtime, tx: Transaction, signature_ids: Sequence[int]) -> list[Mark]:

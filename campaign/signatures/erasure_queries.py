@@ -167,3 +167,32 @@ def half_erased(tx: Transaction, *, limit: int) -> list[int]:
 def finish(tx: Transaction, signature_ids: Sequence[int], *, now: datetime) -> None:
     """Remove what that release left."""
     tx.execute(text(f"update signature s set {_NOTHING} where s.id = any(:ids)"), ids=list(signature_ids), now=now)
+
+
+def destroy_keys(tx: Transaction, petition_ids: Collection[int], *, now: datetime) -> list[int]:
+    """Destroy the data keys of those of some petitions that are closed and have no signer left; returns which."""
+    found = tx.execute(
+        text("""
+        update petition p set data_key = null, data_key_id = null, erased_at = :now
+        where p.id = any(:ids) and p.state = 'closed' and p.data_key is not null
+            and not exists (select from signature s where s.petition_id = p.id and s.erased_at is null)
+        returning p.id"""),
+        ids=sorted(petition_ids),
+        now=now,
+    )
+    return list(found.scalars())
+
+
+def petitions_of(tx: Transaction, signature_ids: Sequence[int]) -> list[int]:
+    """The petitions that some signatures belong to."""
+    found = tx.execute(text("select distinct petition_id from signature where id = any(:ids)"), ids=list(signature_ids))
+    return list(found.scalars())
+
+
+def closed_with_key(tx: Transaction, *, closed_before: datetime) -> list[int]:
+    """Petitions closed before a moment that still have a data key."""
+    found = tx.execute(
+        text("select id from petition where state = 'closed' and closed_at < :before and data_key is not null"),
+        before=closed_before,
+    )
+    return list(found.scalars())

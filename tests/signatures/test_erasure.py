@@ -287,3 +287,40 @@ def test_the_statistics_of_a_day_hold_the_erased_and_those_of_an_hour_do_not(wor
     assert (by_day.buckets[-1].asked, by_day.buckets[-1].confirmed, by_day.funnel.confirmed) == (2, 2, 2)
     assert [bucket.begin for bucket in by_hour.buckets if bucket.confirmed] == [datetime(2026, 11, 22, 10, tzinfo=UTC)]
     assert sum(bucket.confirmed for bucket in by_hour.buckets) == 1
+
+
+def keys(world):
+    return world.sql("select data_key is not null from petition order by id")
+
+
+def test_the_key_of_a_closed_petition_is_destroyed_with_its_last_signer(world):
+    slug = world.petition()
+    first, last = (world.signature(slug, f"{who}@example.org", confirmed=True) for who in ("one", "two"))
+    world.count(slug)
+    erase(world, first)
+    petitions.close(world.runtime, slug)
+    assert keys(world) == [(True,)]
+
+    erase(world, last)
+
+    assert keys(world) == [(False,)]
+    assert world.sql("select count(*) from audit_entry where action = 'petition.destroy_key'") == [(1,)]
+    assert world.count(slug) == 2
+    with pytest.raises(ConflictError):
+        petitions.publish(world.runtime, slug)
+
+
+def test_the_key_of_a_live_petition_stays_when_all_its_signers_are_erased(world):
+    erase(world, world.signature(world.petition(), confirmed=True))
+
+    assert keys(world) == [(True,)]
+
+
+def test_retention_destroys_the_key_of_a_closed_petition_that_nobody_signed(world):
+    petitions.close(world.runtime, world.petition("empty"))
+    world.clock.forward(days=91)
+    world.petition("later")
+
+    cleanup.erase_old(world.runtime)
+
+    assert keys(world) == [(False,), (True,)]

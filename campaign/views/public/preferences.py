@@ -200,6 +200,9 @@ def withdraw(token: str) -> Response:
     )
 
 
+REMOVED = lazy("Name, email address, country, language and reason are removed at once. Of times, only the day stays.")
+
+
 @pages.get("/me/<token>/erase")
 @allow(Access.TOKEN)
 def erase(token: str) -> Response:
@@ -211,7 +214,7 @@ def erase(token: str) -> Response:
         button=lazy("Erase my data for good"),
         sentences=(
             lazy(
-                "Your name, email address, country, language and reason are removed at once. Of times, only the day stays."
+                "Name, email address, country, language and reason are removed at once. Of times, only the day stays."
             ),
             lazy("Your signature still counts, anonymously. If you don’t want that, withdraw it first."),
             lazy("A scrambled mark stays. It can’t be turned back, and stops a second count if you sign again."),
