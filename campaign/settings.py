@@ -130,6 +130,13 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         90, ge=1, le=3650, description="Days after closing until addresses and names are erased."
     )
+    backup_days: int = Field(
+        30,
+        ge=0,
+        le=3650,
+        description="Days that backups of the database are kept: pages say how long they hold what was erased. "
+        "0: none are made.",
+    )
     confirm_days: int = Field(7, ge=1, le=30, description="Days a signature may wait for its confirmation.")
     count_interval: int = Field(2, ge=1, le=60, description="Seconds between two runs of the counter.")
     max_lateness: int = Field(

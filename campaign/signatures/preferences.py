@@ -15,8 +15,8 @@ from campaign.petitions.petitions import Opened, by_id
 from campaign.petitions.rules import TextVersion
 from campaign.runtime import Runtime
 from campaign.security.tokens import REFUSED, Purpose
+from campaign.signatures import confirming_queries, erasure, queries
 from campaign.signatures import consents as signature_consents
-from campaign.signatures import queries
 from campaign.signatures.confirming import find
 from campaign.signatures.consents import consent_id
 from campaign.signatures.queries import Signature
@@ -78,7 +78,7 @@ def own_page(runtime: Runtime, token: str) -> OwnPage:
 def _own_page(runtime: Runtime, tx: Transaction, row: Signature) -> OwnPage:
     opened = by_id(runtime, tx, row.petition_id)
     key = opened.open_key
-    signed = petition_queries.text_by_id(tx, row.text_version_id) or opened.text_for(row.locale)
+    signed = petition_queries.text_by_id(tx, row.text_version_id or 0) or opened.text_for(row.locale)
     consents = signature_consents.by_ids(tx, [row.consent_id, row.updates_consent_id])
     updates = consents.get(row.updates_consent_id or 0)
 
@@ -101,7 +101,7 @@ def _own_page(runtime: Runtime, tx: Transaction, row: Signature) -> OwnPage:
         ended_at=row.ended_at,
         updates_changed_at=row.updates_changed_at,
         text=signed,
-        consent=Consent(*consents[row.consent_id]),
+        consent=Consent(*consents[row.consent_id or 0]),
         updates_consent=Consent(*updates) if updates else None,
     )
 
@@ -254,21 +254,23 @@ def _withdraw(tx: Transaction, row: Signature, *, now: datetime) -> None:
 
 
 def erase(runtime: Runtime, token: str) -> None:
-    """Erase name, address and reason for good. A confirmed signature still counts, anonymously.
+    """Erase what tells who signed. A confirmed signature still counts, anonymously: ADR 22.
 
-    A pending one is ended. Every link to the signature stops working; no more mail is sent.
+    A pending one is ended, and with a confirmed one those that wait for its signer. Every link to the signature stops
+    working; no more mail is sent.
 
     Raises:
         TokenRefusedError: the token does not work (as after an earlier erasure).
     """
 
     def work(tx: Transaction) -> None:
+        found = find(runtime, tx, Purpose.MANAGE, token)
+        confirming_queries.lock_mailbox(tx, found.petition_id, found.address_index or b"")
         _, row = _opened_row(runtime, tx, token)
-        now = runtime.clock()
-        if row.state is SignatureState.PENDING:
-            queries.expire(tx, [row.id], reason="erased", now=now)
-        queries.erase(tx, [row.id], now=now)
-        outbox_plan.cancel_for(tx, [row.id], reason="erased", now=now)
+        beside = confirming_queries.at_mailbox(tx, row.petition_id, row.address_index or b"")
+        ids = [row.id, *(one.id for one in beside if one.person_index == row.person_index and one.id != row.id)]
+        queries.expire(tx, ids, reason="erased", now=runtime.clock())
+        erasure.erase(runtime, tx, ids, reason="erased")
 
     runtime.store.transact(work)
 
@@ -294,7 +296,9 @@ def unsubscribe_page(runtime: Runtime, token: str) -> UnsubscribePage:
         row = _by_unsubscribe_token(runtime, tx, token)
         opened = by_id(runtime, tx, row.petition_id)
         title = opened.text_for(row.locale).title
-        return UnsubscribePage(opened.petition.slug, title, row.locale, row.wants_updates)
+        # Its link works for ever; the language was erased with the rest.
+        locale = row.locale or opened.petition.default_locale
+        return UnsubscribePage(opened.petition.slug, title, locale, row.wants_updates)
 
     return runtime.store.transact(work)
 

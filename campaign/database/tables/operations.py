@@ -13,6 +13,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -30,6 +31,8 @@ instance = Table(
     # The data key of accounts.
     Column("account_key_id", String(16), nullable=False),
     Column("account_key", LargeBinary, nullable=False),
+    # When this database came to know retention keys; a release before it, which may still run then, does not.
+    Column("retention_keys_since", MOMENT, nullable=False, server_default=func.now()),
     created_at(),
     CheckConstraint("id = 1", name="single_row"),
 )

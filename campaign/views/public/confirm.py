@@ -14,6 +14,7 @@ from campaign.views.current import runtime
 from campaign.views.headers import keep_private, without_referrer
 from campaign.views.language import gettext as _
 from campaign.views.language import language, speak
+from campaign.views.public.backups import copies_of_today
 from campaign.views.public.check_inbox import gone, inbox
 from campaign.views.public.petition import shelter_for, title_of
 from campaign.views.rendering import link, switch_to
@@ -112,6 +113,7 @@ def declined(token: str) -> Response:
             heading=_("Your address is erased"),
             sentences=[
                 _("No signature in your name counts, and you won’t get any more email about it."),
+                *filter(None, [copies_of_today()]),
                 _("Thank you for telling us. You can close this page."),
             ],
             back="",

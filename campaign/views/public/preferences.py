@@ -17,6 +17,7 @@ from campaign.views.current import runtime
 from campaign.views.headers import without_referrer
 from campaign.views.language import gettext as _
 from campaign.views.language import language, lazy, speak
+from campaign.views.public.backups import copies_of_today
 from campaign.views.public.petition import shelter_for
 from campaign.views.rendering import link, page, switch_to
 
@@ -206,6 +207,9 @@ def withdraw(token: str) -> Response:
     )
 
 
+REMOVED = lazy("Name, email address, country, language and reason are removed at once. Of times, only the day stays.")
+
+
 @pages.get("/me/<token>/erase")
 @allow(Access.TOKEN)
 def erase(token: str) -> Response:
@@ -216,24 +220,31 @@ def erase(token: str) -> Response:
         heading=lazy("Erase everything about you?"),
         button=lazy("Erase my data for good"),
         sentences=(
-            lazy("Your name, address, country and reason are destroyed, and nobody can bring them back."),
-            lazy("Your signature goes on counting, without a name. If you do not want that, withdraw it first."),
-            lazy("This page and all links in our mails to you stop working."),
+            lazy(
+                "Name, email address, country, language and reason are removed at once. Of times, only the day stays."
+            ),
+            lazy("Your signature still counts, anonymously. If you don’t want that, withdraw it first."),
+            lazy("A scrambled mark stays. It can’t be turned back, and stops a second count if you sign again."),
+            lazy("This page and the private links in our emails to you stop working."),
         ),
+        with_backups=True,
     )
 
 
-def _sure(token: str, *, action: str, heading: str, button: str, sentences: tuple[str, ...]) -> Response:
+def _sure(
+    token: str, *, action: str, heading: str, button: str, sentences: tuple[str, ...], with_backups: bool = False
+) -> Response:
     kept = preferences.own_page(runtime(), token)
     speak(kept.locale)
     shelter_for(kept.slug)
+    copies = copies_of_today() if with_backups else ""
     return without_referrer(
         page(
             "sure.html",
             title=kept.title,
             heading=_(heading),
             button=_(button),
-            sentences=[_(sentence) for sentence in sentences],
+            sentences=[*(_(sentence) for sentence in sentences), *filter(None, [copies])],
             action=action,
             here=link("preferences.own", token=token),
             back=link("preferences.own", token=token),
@@ -251,10 +262,11 @@ def _erase(token: str) -> Response:
         page(
             "message.html",
             sign="tick",
-            heading=_("Everything about you is erased"),
+            heading=_("Your data are erased"),
             sentences=[
-                _("Your name, address and reason are destroyed. What remains is a number in the count."),
-                _("You get no more mail about this petition. Thank you for having signed."),
+                _("What stays is one in the count, the day, and a scrambled mark that stops a second count."),
+                *filter(None, [copies_of_today()]),
+                _("You’ll get no more email about this petition. Thank you for having signed."),
             ],
             back=link("public.petition", slug=kept.slug),
             back_label=_("To the petition"),

@@ -229,7 +229,7 @@ def test_erasing_asks_first_and_then_forgets_for_good(site: Site):
     done = site.post(f"{path}?lang=en", {"action": "erase"})
 
     assert "Erase everything about you?" in words(asked)
-    assert "Everything about you is erased" in words(done)
+    assert "Your data are erased" in words(done)
     assert site.world.row(site.last).name is None
     assert site.states() == ["confirmed"]
     assert site.get(path).status_code == 410
