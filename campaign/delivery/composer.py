@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
-from campaign.delivery.contexts import CONTEXTS, NOT_ABOUT_A_PETITION, Materials, MessageContext
+from campaign.delivery.contexts import CONTEXTS, NOT_ABOUT_A_PETITION, ONE_READER, Materials, MessageContext
 from campaign.errors import CountersignError, MailTemplateError, MailValueError
 from campaign.mail.addresses import WireAddress, wire_address
 from campaign.mail.compiled import CompiledMail, LinkMaker, OwnLink
@@ -191,6 +191,8 @@ class Composer:
         Raises:
             CountersignError: the templates or the organiser's text can't be compiled.
         """
+        if message.kind in ONE_READER:
+            return self.compile(message, materials)
         locale = self._locale(message, materials)
         opened = None if message.kind in NOT_ABOUT_A_PETITION else materials.petition_of(message)
         key = (

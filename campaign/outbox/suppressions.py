@@ -86,6 +86,19 @@ def lift(tx: Transaction, suppression_id: int, *, now: datetime) -> bytes | None
     return None if key is None else bytes(key)
 
 
+def lift_unsubscribe(tx: Transaction, address_key: bytes, *, petition_id: int, now: datetime) -> None:
+    """Lift what an address's owner asked for by unsubscribing, here or everywhere; bounces and complaints stay."""
+    tx.execute(
+        text("""
+        update suppression set lifted_at = :now
+        where address_key = :key and (petition_id is null or petition_id = :petition_id)
+            and reason = 'unsubscribe' and lifted_at is null"""),
+        key=address_key,
+        petition_id=petition_id,
+        now=now,
+    )
+
+
 WINDOW = timedelta(days=30)
 """Soft bounces older than this do not count."""
 

@@ -19,10 +19,10 @@ from campaign.outbox import plan as outbox_plan
 from campaign.outbox.allowance import HOUR
 from campaign.runtime import Runtime
 from campaign.security.tokens import NONCE as ROW_NONCE
-from campaign.signatures import admission_queries, code_tries, queries, request_queries
+from campaign.signatures import admission_queries, code_tries, mine_queries, queries, request_queries
 from campaign.signatures.admission_queries import Person, Place, Present
 from campaign.signatures.request_queries import BatchFailedError, Decision, Request
-from campaign.signatures.request_reading import Again, Readable, Reader, SignIn, SignUp
+from campaign.signatures.request_reading import Again, AllMine, Readable, Reader, SignIn, SignUp
 from campaign.signatures.signing import MAILBOX_SEATS
 from campaign.states import Lane, MessageKind, SignatureState
 
@@ -154,6 +154,8 @@ class _Batch:
                     outcome = self._again(one)
                 case SignIn():
                     outcome = self._sign_in(one)
+                case AllMine():
+                    outcome = self._all_mine(one)
             self.counts[outcome] += 1
             self._decisions.append(Decision(one.request.id))
 
@@ -171,7 +173,13 @@ class _Batch:
             self._note(row)
         for row in admission_queries.pending(self.tx, places) if places else ():
             self._waiting.setdefault((row.petition_id, row.address_index), []).append(row.id)
-        known = {row.id for row in self._people.values()}.union(*self._confirmed.values(), *self._waiting.values())
+        of_mine = {place for one in readable if isinstance(one, AllMine) for place in one.places}
+        self._mine: dict[Place, list[int]] = {}
+        for mine in mine_queries.at(self.tx, of_mine) if of_mine else ():
+            self._mine.setdefault((mine.petition_id, mine.address_index), []).append(mine.id)
+        known = {row.id for row in self._people.values()}.union(
+            *self._mine.values(), *self._confirmed.values(), *self._waiting.values()
+        )
         self._told = outbox_plan.already_told(self.tx, sorted(known), since=self.now - ONCE_A_MONTH) if known else set()
         self._accounts = (
             account_queries.open_for_sign_in(self.tx, [one.address_index for one in sign_ins]) if sign_ins else {}
@@ -235,6 +243,13 @@ class _Batch:
         plan = outbox_plan.Plan(kind=MessageKind.SIGN_IN, lane=Lane.URGENT, due_at=self.now, account_id=account_id)
         self._messages.append(outbox_plan.Decided(plan))
         return "sign_in"
+
+    def _all_mine(self, asked: AllMine) -> str:
+        # The newest signature carries the mail, which lists all of them.
+        found = [(id_, place[0]) for place in asked.places for id_ in self._mine.get(place, ())]
+        if found and not any((id_, MessageKind.MY_SIGNATURES) in self._told for id_, _ in found):
+            self._plan(asked.request, MessageKind.MY_SIGNATURES, *max(found))
+        return "mine"
 
     def _confirm(self, request: Request, row: Present) -> None:
         if self._plan(request, MessageKind.CONFIRMATION, row.id, row.petition_id):

@@ -15,7 +15,8 @@ from campaign.petitions.petitions import Opened, by_id, by_slug
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import REFUSED, Purpose
-from campaign.signatures import code_tries, queries
+from campaign.signatures import code_tries, mine, queries
+from campaign.signatures.mine_queries import Mine
 from campaign.signatures.queries import Signature
 from campaign.signatures.requests import address_index_of
 from campaign.signatures.signing import MAILBOX_SEATS
@@ -94,6 +95,15 @@ def _check_open(runtime: Runtime, opened: Opened, row: Signature) -> None:
         raise TokenRefusedError(REFUSED)
 
 
+def link_if_open(runtime: Runtime, opened: Opened, one: Mine) -> str:
+    """The link that confirms a signature; empty if it can't be confirmed now."""
+    now = runtime.clock()
+    expired = one.requested_at + timedelta(days=runtime.settings.confirm_days) < now
+    if one.state is not SignatureState.PENDING or expired or not opened.petition.accepts_confirmations(now):
+        return ""
+    return f"{runtime.settings.base_url}/c/{runtime.tokens.issue(Purpose.CONFIRM, one.id, one.nonce)}"
+
+
 def confirm(runtime: Runtime, token: str) -> Confirmed:
     """Confirm by the button; a second press changes nothing and is thanked the same.
 
@@ -127,6 +137,8 @@ def _confirm(runtime: Runtime, tx: Transaction, row: Signature, *, method: str) 
         now = runtime.clock()
         queries.confirm(tx, row.id, slot=_free_seat(tx, row), method=method, now=now)
         outbox_plan.add(tx, _thank_you(row, now))
+        if row.wants_updates:
+            mine.allow_updates(runtime, tx, opened, row)
     return Confirmed(opened.petition.slug, row.locale)
 
 

@@ -16,6 +16,7 @@ from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey, DecryptionError
 from campaign.signatures.admission_queries import Person, Place
+from campaign.signatures.mine import places
 from campaign.signatures.request_queries import Request
 from campaign.signatures.requests import AddressPayload, PayloadError, SignaturePayload, open_address, open_signature
 from campaign.states import RequestKind
@@ -64,7 +65,15 @@ class SignIn:
     address_index: bytes = field(repr=False)
 
 
-Readable = SignUp | Again | SignIn
+@dataclass(frozen=True)
+class AllMine:
+    """A readable request for links to all signatures of a mailbox."""
+
+    request: Request
+    places: tuple[Place, ...]
+
+
+Readable = SignUp | Again | SignIn | AllMine
 
 
 class Reader:
@@ -86,6 +95,10 @@ class Reader:
     def _live(self) -> list[Opened]:
         return petitions.live(self.runtime, self.tx)
 
+    @cached_property
+    def _published(self) -> list[Opened]:
+        return petitions.published(self.runtime, self.tx)
+
     def read(self, request: Request) -> Readable | str:
         """What a request says, or the reason why it is refused."""
         try:
@@ -97,6 +110,9 @@ class Reader:
                 case RequestKind.SIGN_IN:
                     email = self._open_address(request).email
                     return SignIn(request, self.runtime.accounts.index(email))
+                case RequestKind.MINE:
+                    email = self._open_address(request).email
+                    return AllMine(request, tuple(places(self._published, email)))
         except (DecryptionError, PayloadError):
             log.error("request %d can't be read", request.id)  # noqa: TRY400 - the reason is in the name of the error
             return UNREADABLE
@@ -121,7 +137,4 @@ class Reader:
             if opened is None or not opened.petition.accepts_confirmations(self.now):
                 return CLOSED
             return Again(request, (request.petition_id, request.address_index or b"", request.person_index or b""), ())
-        places = [
-            (opened.petition.id, opened.key.index(payload.email)) for opened in self._live if opened.key is not None
-        ]
-        return Again(request, None, tuple(places))
+        return Again(request, None, tuple(places(self._live, payload.email)))

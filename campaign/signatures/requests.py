@@ -174,6 +174,19 @@ def request_resend(runtime: Runtime, email: str, *, network: str | None) -> str:
     )
 
 
+def request_mine(runtime: Runtime, email: str, *, network: str | None) -> str:
+    """Write down that links to all signatures of a mailbox are wanted, whether or not there are any.
+
+    Returns:
+        The masked address.
+
+    Raises:
+        InvalidInputError: the address can't be one.
+        StoreUnavailableError: nothing was stored.
+    """
+    return _request_mail(runtime, RequestKind.MINE, _address(email, gmail_rules=runtime.settings.gmail_rules), network)
+
+
 def request_sign_in_link(runtime: Runtime, email: str, *, network: str | None) -> str:
     """Write down that a sign-in link is wanted for an address, whether or not it has an account.
 

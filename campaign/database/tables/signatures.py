@@ -102,6 +102,13 @@ signature = Table(
     ),
     # Audiences and signature lists walk a petition by id.
     Index("ix_signature_petition", "petition_id", "id"),
+    # All signatures of a mailbox; the other states are in unique indexes.
+    Index(
+        "ix_signature_withdrawn",
+        "petition_id",
+        "address_index",
+        postgresql_where=text("state = 'withdrawn' and address_index is not null"),
+    ),
     Index("ix_signature_pending", "requested_at", postgresql_where=text("state = 'pending'")),
     Index("ix_signature_confirmed", "petition_id", "confirmed_at", postgresql_where=text("confirmed_at is not null")),
 )

@@ -234,7 +234,7 @@ class _Drill:
         if change.change is Change.UNSUBSCRIBE:
             path = f"/u/{preferences.unsubscribe_token(self._runtime, who.id)}"
         else:
-            path = f"/me/{preferences.manage_token(self._runtime, who.id, who.nonce)}"
+            path = f"/me/{own_links.manage_token(self._runtime, who.id, who.nonce)}"
         self._crowd.change_mind(who.id, change.change, path)
 
     def _progress(self) -> str:

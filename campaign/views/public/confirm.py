@@ -1,9 +1,9 @@
 """Confirming by mail: a page whose GET changes nothing, one button, a code for other devices, and "I did not sign"."""
 
-from flask import Blueprint, Response, current_app, redirect, request, url_for
+from flask import Blueprint, Response, current_app, redirect, url_for
 
 from campaign.errors import InvalidInputError, RequestGoneError
-from campaign.signatures import confirming, requests
+from campaign.signatures import confirming
 from campaign.states import SignatureState
 from campaign.views import forms
 from campaign.views.access import Access, allow
@@ -111,35 +111,3 @@ def code(slug: str) -> Response:
     except RequestGoneError:
         return gone(slug)
     return _to_thanks(confirmed.slug)
-
-
-@pages.post("/resend")
-@allow(Access.PUBLIC)
-def resend() -> Response:
-    """Ask for fresh links for an address; the same work and the same answer whether or not we know it."""
-    switch_to(url_for("public.home"))
-    try:
-        requests.request_resend(runtime(), forms.typed("email"), network=request.remote_addr)
-    except InvalidInputError as error:
-        problems = forms.worded(error.problems)
-        return keep_private(render("refused.html", status=422, problems=problems, email=forms.typed("email")))
-    return current_app.make_response(redirect(link("confirm.resent"), 303))
-
-
-@pages.get("/resend")
-@allow(Access.PUBLIC)
-def resent() -> Response:
-    """What happens after a request for fresh links."""
-    return keep_private(
-        render(
-            "message.html",
-            sign="mail",
-            heading=_("Check your inbox"),
-            sentences=[
-                _("If a signature with this address waits for its confirmation, a mail with a new link is on its way."),
-                _("Nothing after five minutes? Look into the folder for spam, or sign the petition again."),
-            ],
-            back="",
-            back_label="",
-        )
-    )

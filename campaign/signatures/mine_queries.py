@@ -1,0 +1,74 @@
+"""The signatures of one mailbox on many petitions."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import text
+
+from campaign.database.connection import Transaction
+from campaign.signatures.admission_queries import Place
+from campaign.states import SignatureState
+
+LISTED: Final = 50
+"""Signatures that one mail lists, the newest."""
+
+_OF_PLACE: Final = """
+    select s.id, s.petition_id, s.address_index, s.state, s.nonce, s.requested_at, s.address from signature s
+    where s.petition_id = o.petition_id and s.address_index = o.address_index and s.address_index is not null
+        and s.state = '{}' order by s.id desc limit :limit"""
+
+_AT: Final = f"""
+    from unnest(cast(:petitions as int[]), cast(:addresses as bytea[])) as o(petition_id, address_index)
+    cross join lateral (
+        ({_OF_PLACE.format("pending")}) union all ({_OF_PLACE.format("confirmed")})
+        union all ({_OF_PLACE.format("withdrawn")})) s
+    where s.address is not null"""
+
+
+@dataclass(frozen=True)
+class Mine:
+    """A signature that is not erased, as its mailbox's owner is told of it."""
+
+    id: int
+    petition_id: int
+    address_index: bytes = field(repr=False)
+    state: SignatureState
+    nonce: bytes = field(repr=False)
+    requested_at: datetime
+
+
+def at(tx: Transaction, places: Collection[Place]) -> list[Mine]:
+    """Pending, confirmed and withdrawn signatures of some mailboxes, the newest first; a bounded number of each."""
+    rows = tx.execute(
+        text(f"select s.id, s.petition_id, s.address_index, s.state, s.nonce, s.requested_at {_AT} order by s.id desc"),
+        petitions=[petition_id for petition_id, _ in places],
+        addresses=[address_index for _, address_index in places],
+        limit=LISTED,
+    )
+    return [
+        Mine(
+            row.id,
+            row.petition_id,
+            bytes(row.address_index),
+            SignatureState(row.state),
+            bytes(row.nonce),
+            row.requested_at,
+        )
+        for row in rows
+    ]
+
+
+def stop_updates(tx: Transaction, places: Collection[Place], *, now: datetime) -> None:
+    """Take back the wish for updates of every signature of some mailboxes."""
+    tx.execute(
+        text("""
+        update signature s set wants_updates = false, updates_changed_at = :now
+        from unnest(cast(:petitions as int[]), cast(:addresses as bytea[])) as o(petition_id, address_index)
+        where s.petition_id = o.petition_id and s.address_index = o.address_index and s.address_index is not null
+            and s.state in ('pending', 'confirmed') and s.wants_updates"""),
+        now=now,
+        petitions=[petition_id for petition_id, _ in places],
+        addresses=[address_index for _, address_index in places],
+    )
