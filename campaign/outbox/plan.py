@@ -102,8 +102,8 @@ def add_many(tx: Transaction, decided: Sequence[Decided], *, now: datetime) -> l
 def already_told(tx: Transaction, signature_ids: Sequence[int], *, since: datetime) -> set[tuple[int, MessageKind]]:
     """Signatures that need no other mail of a kind.
 
-    For a confirmation, or the list of signatures: one is still on its way. For what the owner of a mailbox is told about repeated sign-ups: one
-    was planned since a moment, and not held back.
+    For a confirmation, or the list of signatures: one is still on its way. For what the owner of a mailbox is told
+    about repeated sign-ups: one was planned since a moment, and not held back.
     """
     rows = tx.execute(
         text("""

@@ -14,18 +14,6 @@ from campaign.states import SignatureState
 LISTED: Final = 50
 """Signatures that one mail lists, the newest."""
 
-_OF_PLACE: Final = """
-    select s.id, s.petition_id, s.address_index, s.state, s.nonce, s.requested_at, s.address from signature s
-    where s.petition_id = o.petition_id and s.address_index = o.address_index and s.address_index is not null
-        and s.state = '{}' order by s.id desc limit :limit"""
-
-_AT: Final = f"""
-    from unnest(cast(:petitions as int[]), cast(:addresses as bytea[])) as o(petition_id, address_index)
-    cross join lateral (
-        ({_OF_PLACE.format("pending")}) union all ({_OF_PLACE.format("confirmed")})
-        union all ({_OF_PLACE.format("withdrawn")})) s
-    where s.address is not null"""
-
 
 @dataclass(frozen=True)
 class Mine:
@@ -40,9 +28,17 @@ class Mine:
 
 
 def at(tx: Transaction, places: Collection[Place]) -> list[Mine]:
-    """Pending, confirmed and withdrawn signatures of some mailboxes, the newest first; a bounded number of each."""
+    """The signatures of some mailboxes that are not erased, the newest first; a bounded number of each."""
     rows = tx.execute(
-        text(f"select s.id, s.petition_id, s.address_index, s.state, s.nonce, s.requested_at {_AT} order by s.id desc"),
+        text("""
+        select s.id, s.petition_id, s.address_index, s.state, s.nonce, s.requested_at
+        from unnest(cast(:petitions as int[]), cast(:addresses as bytea[])) as o(petition_id, address_index)
+        cross join lateral (
+            select s.* from signature s
+            where s.petition_id = o.petition_id and s.address_index = o.address_index
+                and s.address_index is not null and s.address is not null and s.state <> 'expired'
+            order by s.id desc limit :limit) s
+        order by s.id desc"""),
         petitions=[petition_id for petition_id, _ in places],
         addresses=[address_index for _, address_index in places],
         limit=LISTED,

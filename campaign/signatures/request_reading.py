@@ -18,7 +18,14 @@ from campaign.security.encryption import DataKey, DecryptionError
 from campaign.signatures.admission_queries import Person, Place
 from campaign.signatures.mine import places
 from campaign.signatures.request_queries import Request
-from campaign.signatures.requests import AddressPayload, PayloadError, SignaturePayload, open_address, open_signature
+from campaign.signatures.requests import (
+    AddressPayload,
+    PayloadError,
+    SignaturePayload,
+    as_bytes,
+    open_address,
+    open_signature,
+)
 from campaign.states import RequestKind
 
 log = logging.getLogger(__name__)
@@ -50,11 +57,10 @@ class SignUp:
 
 @dataclass(frozen=True)
 class Again:
-    """A readable request for another confirmation: of one person, or of whatever waits at some mailboxes."""
+    """A readable request for another confirmation of one sign-up."""
 
     request: Request
-    person: Person | None
-    places: tuple[Place, ...]
+    ref: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -92,10 +98,6 @@ class Reader:
         return {opened.petition.id: opened for opened in found}
 
     @cached_property
-    def _live(self) -> list[Opened]:
-        return petitions.live(self.runtime, self.tx)
-
-    @cached_property
     def _published(self) -> list[Opened]:
         return petitions.published(self.runtime, self.tx)
 
@@ -131,10 +133,12 @@ class Reader:
             return CLOSED
         return SignUp(request, opened, opened.key, payload)
 
-    def _read_again(self, request: Request, payload: AddressPayload) -> Again | str:
+    def _read_again(self, request: Request, payload: AddressPayload) -> Again | AllMine | str:
         if request.petition_id is not None:
             opened = self._petitions.get(request.petition_id)
             if opened is None or not opened.petition.accepts_confirmations(self.now):
                 return CLOSED
-            return Again(request, (request.petition_id, request.address_index or b"", request.person_index or b""), ())
-        return Again(request, None, tuple(places(self._live, payload.email)))
+            # A release before this one named no sign-up.
+            return Again(request, as_bytes(payload.ref) if payload.ref else b"")
+        # A release before this one mailed only what waits for its confirmation.
+        return AllMine(request, tuple(places(self._published, payload.email)))

@@ -91,8 +91,8 @@ class World:
         return ref
 
     def resend(self, email: str = "zahra@example.org") -> None:
-        """Ask for fresh links, and let a worker decide."""
-        requests.request_resend(self.runtime, email, network=None)
+        """Ask for links to all signatures of a mailbox, and let a worker decide."""
+        requests.request_mine(self.runtime, email, network=None)
         self.admit()
 
     def admit(self) -> Counter[str]:

@@ -28,7 +28,7 @@ from campaign.local.seed import seed as seeding
 from campaign.petitions import editing, petitions
 from campaign.petitions.rules import Draft
 from campaign.runtime import Runtime, build
-from campaign.signatures import preferences
+from campaign.signatures import own_links, preferences
 from campaign.signatures.queries import open_field
 
 BLAST, STREAM = "the-blast", "the-stream"

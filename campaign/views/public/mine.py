@@ -1,4 +1,4 @@
-"""My signatures: type the address, and a mail with links to every signature of it goes there. The same answer always."""
+"""My signatures: type the address, and links to every signature of it are mailed there. Always the same answer."""
 
 from flask import Blueprint, Response, current_app, redirect, request, url_for
 

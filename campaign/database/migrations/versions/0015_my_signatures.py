@@ -1,4 +1,4 @@
-"""The page "My signatures": a kind of request, a kind of mail, and an index of withdrawn signatures by mailbox.
+"""The page "My signatures": a kind of request and a kind of mail.
 
 A value that was added to an enum stays after a downgrade; the older release never writes it.
 """
@@ -6,7 +6,7 @@ A value that was added to an enum stays after a downgrade; the older release nev
 from alembic import op
 
 revision = "0015"
-down_revision = "0011"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
@@ -14,11 +14,7 @@ depends_on = None
 def upgrade() -> None:
     op.execute("alter type request_kind add value if not exists 'mine'")
     op.execute("alter type message_kind add value if not exists 'my_signatures'")
-    op.execute(
-        "create index ix_signature_withdrawn on signature (petition_id, address_index)"
-        " where state = 'withdrawn' and address_index is not null"
-    )
 
 
 def downgrade() -> None:
-    op.drop_index("ix_signature_withdrawn", table_name="signature")
+    """Nothing: the values stay."""
