@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from campaign.database.connection import Transaction
 from campaign.outbox import allowance
-from campaign.outbox.allowance import DAY, HOUR, MONTH, mailbox_slot, network_slot
+from campaign.outbox.allowance import DAY, HOUR, MONTH, mailbox_key, mailbox_slot, network_slot
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.states import Lane, MessageKind
@@ -173,7 +173,7 @@ def origin(runtime: Runtime, canonical: str, network: str | None) -> Origin:
     """
     prefix = network_prefix(network)
     hashed = None if prefix is None else keyed_hash(_salt(runtime), prefix)
-    return Origin(runtime.secrets.address_key(canonical), hashed)
+    return Origin(runtime.secrets.address_key(mailbox_key(canonical)), hashed)
 
 
 def _salt(runtime: Runtime) -> bytes:

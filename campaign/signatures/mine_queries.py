@@ -37,7 +37,7 @@ def at(tx: Transaction, places: Collection[Place]) -> list[Mine]:
             select s.* from signature s
             where s.petition_id = o.petition_id and s.address_index = o.address_index
                 and s.address_index is not null and s.address is not null and s.state <> 'expired'
-            order by s.id desc limit :limit) s
+            order by s.petition_id desc, s.address_index desc, s.id desc limit :limit) s
         order by s.id desc"""),
         petitions=[petition_id for petition_id, _ in places],
         addresses=[address_index for _, address_index in places],
