@@ -188,8 +188,9 @@ def _confirm(runtime: Runtime, tx: Transaction, found: Signature, *, method: str
             _take_seat(runtime, tx, row, method=method)
             same = row
         same_signer.settle_others(runtime, tx, opened.open_key, same, form_id=row.id, beside=beside)
-        if row.wants_updates:
-            mine.allow_updates(runtime, tx, opened, row)
+        kept = queries.by_id(tx, same.id) if row.wants_updates else None
+        if kept is not None and kept.wants_updates:
+            mine.allow_updates(runtime, tx, opened, kept)
     return Confirmed(opened.petition.slug, row.locale)
 
 

@@ -25,28 +25,41 @@ def list_at(runtime: Runtime, tx: Transaction, canonical: str) -> list[tuple[Ope
     return [(by_id[one.petition_id], one) for one in found]
 
 
+def _typed(opened: Opened, row: Signature) -> str | None:
+    return queries.open_field(opened.key, row.id, "address", row.address) if opened.key is not None else None
+
+
 def canonical_of(runtime: Runtime, opened: Opened, row: Signature) -> str | None:
     """The canonical address of a signature; None once it is erased.
 
     Raises:
         RuleError: the rules have changed since it was typed.
     """
-    typed = queries.open_field(opened.key, row.id, "address", row.address) if opened.key is not None else None
+    typed = _typed(opened, row)
     return None if typed is None else addresses.canonical(typed, gmail_rules=runtime.settings.gmail_rules)
 
 
 def stop_everything(runtime: Runtime, tx: Transaction, canonical: str) -> None:
     """Stop all mail to a mailbox that is not asked for: no signature of it wants updates, and none is sent later."""
-    mine_queries.stop_updates(tx, places(petitions.published(runtime, tx), canonical), now=runtime.clock())
+    mine_queries.stop_updates(tx, places(petitions.published(runtime, tx), canonical), now=runtime.clock(), keep=0)
     suppressions.add(
         tx, runtime.secrets.address_key(canonical), reason="unsubscribe", petition_id=None, message_id=None
     )
 
 
 def allow_updates(runtime: Runtime, tx: Transaction, opened: Opened, row: Signature) -> None:
-    """An explicit yes to updates ends an earlier "no more mail"; never what followed a complaint or a bounce."""
-    canonical = canonical_of(runtime, opened, row)
-    if canonical is not None:
-        suppressions.lift_unsubscribe(
-            tx, runtime.secrets.address_key(canonical), petition_id=row.petition_id, now=runtime.clock()
-        )
+    """An explicit yes to updates ends an earlier "no more mail"; never what followed a complaint or a bounce.
+
+    A yes to one petition is none to the others: "no more mail" of a release before this one left their wishes as they
+    were, so they end here.
+    """
+    typed = _typed(opened, row)
+    if typed is None:
+        return
+    # At Gmail the suppression may be from a time when the setting was another.
+    spellings = {addresses.canonical(typed, gmail_rules=rules) for rules in (True, False)}
+    keys = [runtime.secrets.address_key(spelling) for spelling in sorted(spellings)]
+    now = runtime.clock()
+    if suppressions.lift_unsubscribe(tx, keys, petition_id=row.petition_id, now=now):
+        canonical = addresses.canonical(typed, gmail_rules=runtime.settings.gmail_rules)
+        mine_queries.stop_updates(tx, places(petitions.published(runtime, tx), canonical), now=now, keep=row.id)

@@ -56,15 +56,16 @@ def at(tx: Transaction, places: Collection[Place]) -> list[Mine]:
     ]
 
 
-def stop_updates(tx: Transaction, places: Collection[Place], *, now: datetime) -> None:
-    """Take back the wish for updates of every signature of some mailboxes."""
+def stop_updates(tx: Transaction, places: Collection[Place], *, now: datetime, keep: int) -> None:
+    """Take back the wish for updates of every signature of some mailboxes but one."""
     tx.execute(
         text("""
         update signature s set wants_updates = false, updates_changed_at = :now
         from unnest(cast(:petitions as int[]), cast(:addresses as bytea[])) as o(petition_id, address_index)
         where s.petition_id = o.petition_id and s.address_index = o.address_index and s.address_index is not null
-            and s.state in ('pending', 'confirmed') and s.wants_updates"""),
+            and s.state in ('pending', 'confirmed') and s.wants_updates and s.id <> :keep"""),
         now=now,
+        keep=keep,
         petitions=[petition_id for petition_id, _ in places],
         addresses=[address_index for _, address_index in places],
     )
