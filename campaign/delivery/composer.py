@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from campaign import i18n
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
-from campaign.delivery.contexts import CONTEXTS, DISCREET_CONTEXTS, NOT_ABOUT_A_PETITION, Materials, MessageContext
+from campaign.delivery.contexts import (
+    CONTEXTS,
+    DISCREET_CONTEXTS,
+    NOT_ABOUT_A_PETITION,
+    ONE_READER,
+    Materials,
+    MessageContext,
+)
 from campaign.errors import CountersignError, MailTemplateError, MailValueError
 from campaign.mail.addresses import WireAddress, wire_address
 from campaign.mail.compiled import CompiledMail, LinkMaker, OwnLink
@@ -203,6 +210,8 @@ class Composer:
         Raises:
             CountersignError: the templates or the organiser's text can't be compiled.
         """
+        if message.kind in ONE_READER:
+            return self.compile(message, materials)
         locale = self._locale(message, materials)
         opened = None if message.kind in NOT_ABOUT_A_PETITION else materials.petition_of(message)
         key = (
@@ -225,14 +234,14 @@ class Composer:
         opened = None if message.kind in NOT_ABOUT_A_PETITION else materials.petition_of(message)
         if message.kind not in CONTEXTS:
             raise MailTemplateError(f"No mail of the kind {message.kind} is written yet.")
-        discreet = opened is not None and opened.petition.discreet
+        discreet = MessageContext(self.runtime, message, materials, locale, Slots.create(())).is_discreet
         kind = (DISCREET if discreet else KINDS)[str(message.kind)]
         slots = Slots.create(kind.slots)
         letter = MessageContext(self.runtime, message, materials, locale, slots)
         return self.compiler.compile(
             kind.name,
             locale=locale,
-            sender=self._sender(opened, locale),
+            sender=self._sender(opened, locale, discreet=discreet),
             context=(DISCREET_CONTEXTS if discreet else CONTEXTS)[message.kind](letter),
             slots=slots,
             list_identity=self._identity(letter) if kind.is_list else None,
@@ -245,9 +254,9 @@ class Composer:
             return account.locale
         return message.locale or materials.petition_of(message).petition.default_locale
 
-    def _sender(self, opened: Opened | None, locale: str) -> Sender:
+    def _sender(self, opened: Opened | None, locale: str, *, discreet: bool) -> Sender:
         settings = self.runtime.settings
-        if opened is not None and opened.petition.discreet:
+        if discreet:
             neutral = discreet_name(settings, locale)
             return Sender(
                 address=settings.discreet_from or settings.mail_from,

@@ -26,8 +26,11 @@ COMMON = frozenset(
 """Names that every template may use; filled in by the composer from the sender and the kind."""
 
 OWN_PAGE = frozenset({"name", "link_manage"})
+BULK_SLOTS = frozenset({"name", "link_unsubscribe"})
+"""Mail to many is forwarded: it holds no link that opens a person's data."""
 UPDATE = frozenset(
-    {"subject", "body_html", "body_text", "petition_title", "author_name", "count", "link_petition", "link_update"}
+    {"subject", "body_html", "body_text", "petition_title", "author_name", "count"}
+    | {"link_petition", "link_update", "link_mine"}
 )
 
 
@@ -76,7 +79,7 @@ def _bulk(name: str, *, auto_submitted: bool, context: frozenset[str]) -> MailKi
         is_list=True,
         auto_submitted=auto_submitted,
         context=context,
-        slots=OWN_PAGE | {"link_unsubscribe"},
+        slots=BULK_SLOTS,
     )
 
 
@@ -115,6 +118,7 @@ KINDS: Mapping[str, MailKind] = {
                     "body_html",
                     "body_text",
                     "link_petition",
+                    "link_mine",
                 }
             ),
         ),
@@ -128,9 +132,10 @@ KINDS: Mapping[str, MailKind] = {
             is_list=False,
             auto_submitted=True,
             context=UPDATE,
-            slots=OWN_PAGE | {"link_unsubscribe"},
+            slots=BULK_SLOTS,
             is_test=True,
         ),
+        _urgent("my_signatures", context=frozenset({"signatures", "valid_minutes"}), slots=frozenset()),
         _urgent("sign_in", context=frozenset({"valid_minutes"}), slots=frozenset({"link_sign_in"})),
         _urgent(
             "admin_alert", context=frozenset({"sentences", "link_monitor", "is_blast", "is_admin"}), slots=frozenset()
@@ -156,6 +161,9 @@ DISCREET: Mapping[str, MailKind] = {
         _discreet("mailbox_full", "mailbox_full", context=frozenset(), slots=frozenset()),
         _discreet(
             "thank_you", "thank_you", context=frozenset({"wants_updates"}), slots=frozenset({"link_manage"}) | _STOP
+        ),
+        _discreet(
+            "my_signatures", "my_signatures", context=frozenset({"signatures", "valid_minutes"}), slots=frozenset()
         ),
         _discreet("milestone", "news", context=_NEWS, slots=_STOP),
         _discreet("update", "news", context=_NEWS, slots=_STOP),

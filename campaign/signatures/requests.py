@@ -172,8 +172,8 @@ def request_signature(
     return as_text(ref)
 
 
-def request_resend(runtime: Runtime, email: str, *, network: str | None) -> str:
-    """Write down that the confirmations that wait at a mailbox are wanted once more, whichever petitions they are for.
+def request_mine(runtime: Runtime, email: str, *, network: str | None) -> str:
+    """Write down that links to all signatures of a mailbox are wanted, whether or not there are any.
 
     Returns:
         The masked address.
@@ -182,9 +182,7 @@ def request_resend(runtime: Runtime, email: str, *, network: str | None) -> str:
         InvalidInputError: the address can't be one.
         StoreUnavailableError: nothing was stored.
     """
-    return _request_mail(
-        runtime, RequestKind.RESEND, _address(email, gmail_rules=runtime.settings.gmail_rules), network
-    )
+    return _request_mail(runtime, RequestKind.MINE, _address(email, gmail_rules=runtime.settings.gmail_rules), network)
 
 
 def request_sign_in_link(runtime: Runtime, email: str, *, network: str | None) -> str:

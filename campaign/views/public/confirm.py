@@ -5,7 +5,7 @@ from flask import Blueprint, Response, current_app, redirect, request, url_for
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import InvalidInputError, RequestGoneError
-from campaign.signatures import confirming, consents, requests
+from campaign.signatures import confirming, consents
 from campaign.signatures.signing import SignForm
 from campaign.states import SignatureState
 from campaign.views import forms
@@ -162,35 +162,3 @@ def code(slug: str) -> Response:
     except RequestGoneError:
         return gone(slug)
     return _to_thanks(confirmed.slug)
-
-
-@pages.post("/resend")
-@allow(Access.PUBLIC)
-def resend() -> Response:
-    """Ask for fresh links for an address; the same work and the same answer whether or not we know it."""
-    switch_to(url_for("public.home"))
-    try:
-        requests.request_resend(runtime(), forms.typed("email"), network=request.remote_addr)
-    except InvalidInputError as error:
-        problems = forms.worded(error.problems)
-        return keep_private(render("refused.html", status=422, problems=problems, email=forms.typed("email")))
-    return current_app.make_response(redirect(link("confirm.resent"), 303))
-
-
-@pages.get("/resend")
-@allow(Access.PUBLIC)
-def resent() -> Response:
-    """What happens after a request for fresh links."""
-    return keep_private(
-        render(
-            "message.html",
-            sign="mail",
-            heading=_("Check your inbox"),
-            sentences=[
-                _("If a signature with this address waits for its confirmation, a mail with a new link is on its way."),
-                _("Nothing after five minutes? Look into the folder for spam, or sign the petition again."),
-            ],
-            back="",
-            back_label="",
-        )
-    )

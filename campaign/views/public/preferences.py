@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, jsonify, redirect, request, 
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import InvalidInputError
-from campaign.signatures import preferences
+from campaign.signatures import own_links, preferences
 from campaign.states import SignatureState
 from campaign.views import forms
 from campaign.views.access import Access, allow
@@ -106,6 +106,7 @@ def _own_page(
             state=_(STATES[kept.state]),
             consents=_consents(kept),
             token=token,
+            until=own_links.works_until(runtime(), token),
             here=link("preferences.own", token=token),
             form=form or kept,
             problems=problems,
@@ -151,6 +152,9 @@ def _consents(kept: preferences.OwnPage) -> list[Agreed]:
 def change(token: str) -> Response:
     """Do one of the actions of the own page; the token is the authority, so there is no session and no CSRF token."""
     action = forms.typed("action")
+    if action in SECOND_PAGE and not own_links.is_assent(runtime(), token, action, forms.typed("assent")):
+        # Not from the page before it, or too long ago: ask first.
+        return without_referrer(current_app.make_response(redirect(link(SECOND_PAGE[action], token=token), 303)))
     if action == "erase":
         return _erase(token)
     if action not in ACTIONS:
@@ -169,6 +173,9 @@ def _correct(token: str) -> None:
         runtime(), token, name=forms.typed("name"), country=forms.typed("country"), reason=forms.typed("reason")
     )
 
+
+SECOND_PAGE: Mapping[str, str] = {"withdraw": "preferences.withdraw", "erase": "preferences.erase"}
+"""The page before each action that can't be undone; its button alone does the action."""
 
 ACTIONS: Mapping[str, Callable[[str], object]] = {
     "hide_name": lambda token: preferences.set_name_shown(runtime(), token, show_name=False),
@@ -246,6 +253,7 @@ def _sure(
             button=_(button),
             sentences=[*(_(sentence) for sentence in sentences), *filter(None, [copies])],
             action=action,
+            assent=own_links.assent(runtime(), token, action),
             here=link("preferences.own", token=token),
             back=link("preferences.own", token=token),
         )
