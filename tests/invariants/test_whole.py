@@ -196,7 +196,9 @@ def test_every_kind_that_is_planned_can_be_written():
 
 SAMPLES = {
     "expiry_days": 7, "count": 1234, "goal": 2000, "threshold": 1000, "valid_minutes": 15, "wants_updates": True,
-    "sentences": ["A sentence."], "body_html": "<p>A text.</p>",
+    "sentences": ["A sentence."],
+    "signatures": [{"title": "A title", "state": "confirmed", "link_own": "https://example.org/x", "link_confirm": ""}],
+    "body_html": "<p>A text.</p>",
 }  # fmt: skip
 
 

@@ -169,7 +169,7 @@ def test_the_own_page_shows_everything_that_is_kept(site: Site):
     for piece in ("Zahra Ahmadi", "zahra@example.org", "Germany", "I swim there.", "Confirmed and counted"):
         assert piece in shown
     assert "By signing, I agree" in shown
-    assert "I can stop this at any time with one click." in shown
+    assert "I can unsubscribe at any time." in shown
     assert "Rivers matter." in shown
 
 
