@@ -5,13 +5,14 @@ from datetime import datetime
 
 from campaign.blasts import queries
 from campaign.blasts.merge_tags import merged_html, merged_line, shared_values
-from campaign.blasts.rules import Blast
+from campaign.blasts.rules import Blast, BlastKind
 from campaign.database.connection import Transaction
 from campaign.errors import NotFoundError
 from campaign.i18n import translations
 from campaign.petitions import petitions
 from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
+from campaign.security.tokens import Purpose
 from campaign.states import PetitionState
 
 
@@ -59,6 +60,25 @@ def read(runtime: Runtime, slug: str, update_id: int, locale: str) -> PublishedU
         if blast is None or blast.petition_id != opened.petition.id or not blast.is_published:
             raise NotFoundError("there is no such update")
         return _read(runtime, opened, blast, queries.texts(tx, blast.id), locale)
+
+    return runtime.store.transact(work)
+
+
+def behind(runtime: Runtime, token: str) -> tuple[str, int | None]:
+    """The slug, and the id of the update if it has a page, that a token in a discreet email leads to.
+
+    Raises:
+        TokenRefusedError: the token is none of ours.
+        NotFoundError: the update is gone.
+    """
+    claim = runtime.tokens.read(Purpose.NEWS, token)
+
+    def work(tx: Transaction) -> tuple[str, int | None]:
+        blast = queries.by_id(tx, claim.row_id)
+        if blast is None:
+            raise NotFoundError("there is no such update")
+        slug = petitions.by_id(runtime, tx, blast.petition_id).petition.slug
+        return slug, blast.id if blast.is_published and blast.kind is BlastKind.UPDATE else None
 
     return runtime.store.transact(work)
 

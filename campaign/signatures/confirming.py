@@ -13,11 +13,12 @@ from campaign.errors import AlreadySignedError, InvalidInputError, TokenRefusedE
 from campaign.outbox import plan as outbox_plan
 from campaign.petitions.petitions import Opened, by_id, by_slug
 from campaign.runtime import Runtime
-from campaign.security.encryption import keyed_hash
+from campaign.security.encryption import DataKey, keyed_hash
 from campaign.security.tokens import REFUSED, Purpose
-from campaign.signatures import code_tries, confirming_queries, queries, same_signer
+from campaign.signatures import code_tries, confirming_queries, erasure, erasure_queries, mine, queries, same_signer
 from campaign.signatures.confirming_queries import MailedCode
 from campaign.signatures.consents import consent_id
+from campaign.signatures.mine_queries import Mine
 from campaign.signatures.queries import Signature
 from campaign.signatures.requests import stored
 from campaign.signatures.same_signer import clear
@@ -130,6 +131,15 @@ def _check_open(runtime: Runtime, opened: Opened, row: Signature) -> None:
         raise TokenRefusedError(REFUSED)
 
 
+def link_if_open(runtime: Runtime, opened: Opened, one: Mine) -> str:
+    """The link that confirms a signature; empty if it can't be confirmed now."""
+    now = runtime.clock()
+    expired = one.requested_at + timedelta(days=runtime.settings.confirm_days) < now
+    if one.state is not SignatureState.PENDING or expired or not opened.petition.accepts_confirmations(now):
+        return ""
+    return f"{runtime.settings.base_url}/c/{runtime.tokens.issue(Purpose.CONFIRM, one.id, one.nonce)}"
+
+
 def confirm(runtime: Runtime, token: str, *, is_other: bool = False) -> Confirmed:
     """Confirm by the button; a second press changes nothing and is thanked the same.
 
@@ -175,24 +185,30 @@ def _confirm(runtime: Runtime, tx: Transaction, found: Signature, *, method: str
         if same is not None and not (is_other and same.person_index != row.person_index):
             same_signer.merge(runtime, tx, opened.open_key, row, same)
         else:
-            _take_seat(runtime, tx, row, method=method)
+            _take_seat(runtime, tx, row, opened.open_key, method=method)
             same = row
         same_signer.settle_others(runtime, tx, opened.open_key, same, form_id=row.id, beside=beside)
+        kept = queries.by_id(tx, same.id) if row.wants_updates else None
+        if kept is not None and kept.wants_updates:
+            mine.allow_updates(runtime, tx, opened, kept)
     return Confirmed(opened.petition.slug, row.locale)
 
 
-def _take_seat(runtime: Runtime, tx: Transaction, row: Signature, *, method: str) -> None:
-    now = runtime.clock()
-    confirming_queries.confirm(tx, row.id, slot=_free_seat(tx, row), method=method, now=now)
+def _take_seat(runtime: Runtime, tx: Transaction, row: Signature, key: DataKey, *, method: str) -> None:
+    """Confirm a sign-up; one of the same signer that was erased gives its place in the count, or else one in excess."""
+    now, counted = runtime.clock(), False
+    mailbox, person = row.address_index or b"", row.person_index or b""
+    erased = erasure.places(tx, key, row.petition_id, mailbox, person)
+    used = confirming_queries.used_slots(tx, row.petition_id, mailbox)
+    free = [seat for seat in range(1, MAILBOX_SEATS + 1) if seat not in used]
+    if not free:
+        raise AlreadySignedError("two people have signed with this mailbox")
+    place = erased.counting or (erased.others[0] if len(erased.others) >= len(free) else None)
+    if place is not None:
+        counted = erasure_queries.give_place(tx, place.id, now=now)
+    erasure_queries.drop_marks(tx, [one.id for one in erased.mine if one.state is SignatureState.REMOVED])
+    confirming_queries.confirm(tx, row.id, slot=free[0], method=method, counted=counted, now=now)
     outbox_plan.add(tx, _thank_you(row, now))
-
-
-def _free_seat(tx: Transaction, row: Signature) -> int:
-    used = confirming_queries.used_slots(tx, row.petition_id, row.address_index or b"")
-    for seat in range(1, MAILBOX_SEATS + 1):
-        if seat not in used:
-            return seat
-    raise AlreadySignedError("two people have signed with this mailbox")
 
 
 def correct(runtime: Runtime, token: str, form: SignForm) -> None:
@@ -345,6 +361,7 @@ def decline(runtime: Runtime, token: str) -> str:
 
     def work(tx: Transaction) -> str:
         row = _resolve(tx, find(runtime, tx, Purpose.CONFIRM, token))
+        confirming_queries.lock_mailbox(tx, row.petition_id, row.address_index or b"")
         row = queries.by_id(tx, row.id, lock=True) or row
         now = runtime.clock()
         if row.state is SignatureState.PENDING:
@@ -353,8 +370,7 @@ def decline(runtime: Runtime, token: str) -> str:
             queries.end(tx, row.id, state=SignatureState.WITHDRAWN, reason="declined", now=now)
         else:
             raise TokenRefusedError(REFUSED)
-        queries.erase(tx, [row.id], now=now)
-        outbox_plan.cancel_for(tx, [row.id], reason="declined", now=now)
+        erasure.erase(runtime, tx, [row.id], reason="declined")
         return row.locale
 
     return runtime.store.transact(work)

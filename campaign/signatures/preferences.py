@@ -9,16 +9,15 @@ from campaign.accounts.countries import CODES
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.outbox import plan as outbox_plan
-from campaign.outbox import suppressions
 from campaign.petitions import queries as petition_queries
 from campaign.petitions.petitions import Opened, by_id
 from campaign.petitions.rules import TextVersion
 from campaign.runtime import Runtime
 from campaign.security.tokens import REFUSED, Purpose
+from campaign.signatures import confirming_queries, erasure, mine, queries
 from campaign.signatures import consents as signature_consents
-from campaign.signatures import queries
-from campaign.signatures.confirming import find
 from campaign.signatures.consents import consent_id
+from campaign.signatures.own_links import open_own
 from campaign.signatures.queries import Signature
 from campaign.signatures.signing import person_index
 from campaign.states import SIGNATURE_MOVES, SignatureState
@@ -56,11 +55,6 @@ class OwnPage:
     updates_consent: Consent | None
 
 
-def manage_token(runtime: Runtime, signature_id: int, nonce: bytes) -> str:
-    """The token of the link to a signer's own page."""
-    return runtime.tokens.issue(Purpose.MANAGE, signature_id, nonce)
-
-
 def unsubscribe_token(runtime: Runtime, signature_id: int) -> str:
     """The token of an unsubscribe link; it holds no nonce, for it must work for ever."""
     return runtime.tokens.issue(Purpose.UNSUBSCRIBE, signature_id)
@@ -72,13 +66,13 @@ def own_page(runtime: Runtime, token: str) -> OwnPage:
     Raises:
         TokenRefusedError: the token does not work, or the signature was erased.
     """
-    return runtime.store.transact(lambda tx: _own_page(runtime, tx, find(runtime, tx, Purpose.MANAGE, token)))
+    return runtime.store.transact(lambda tx: _own_page(runtime, tx, open_own(runtime, tx, token)))
 
 
 def _own_page(runtime: Runtime, tx: Transaction, row: Signature) -> OwnPage:
     opened = by_id(runtime, tx, row.petition_id)
     key = opened.open_key
-    signed = petition_queries.text_by_id(tx, row.text_version_id) or opened.text_for(row.locale)
+    signed = petition_queries.text_by_id(tx, row.text_version_id or 0) or opened.text_for(row.locale)
     consents = signature_consents.by_ids(tx, [row.consent_id, row.updates_consent_id])
     updates = consents.get(row.updates_consent_id or 0)
 
@@ -101,7 +95,7 @@ def _own_page(runtime: Runtime, tx: Transaction, row: Signature) -> OwnPage:
         ended_at=row.ended_at,
         updates_changed_at=row.updates_changed_at,
         text=signed,
-        consent=Consent(*consents[row.consent_id]),
+        consent=Consent(*consents[row.consent_id or 0]),
         updates_consent=Consent(*updates) if updates else None,
     )
 
@@ -149,7 +143,7 @@ def export(runtime: Runtime, token: str) -> dict[str, object]:
 
 
 def _opened_row(runtime: Runtime, tx: Transaction, token: str) -> tuple[Opened, Signature]:
-    row = find(runtime, tx, Purpose.MANAGE, token, lock=True)
+    row = open_own(runtime, tx, token, lock=True)
     return by_id(runtime, tx, row.petition_id), row
 
 
@@ -174,14 +168,16 @@ def set_updates(runtime: Runtime, token: str, *, wants_updates: bool) -> None:
         TokenRefusedError: the token does not work.
         ConflictError: the signature is not confirmed.
     """
-    locale = runtime.store.transact(lambda tx: find(runtime, tx, Purpose.MANAGE, token)).locale
+    locale = runtime.store.transact(lambda tx: open_own(runtime, tx, token)).locale
     agreed = consent_id(runtime, "updates", locale) if wants_updates else None
 
     def work(tx: Transaction) -> None:
-        _, row = _opened_row(runtime, tx, token)
+        opened, row = _opened_row(runtime, tx, token)
         if row.state is not SignatureState.CONFIRMED:
             raise ConflictError("only a confirmed signature gets updates")
         queries.set_updates(tx, row.id, wants_updates=wants_updates, consent_id=agreed, now=runtime.clock())
+        if wants_updates:
+            mine.allow_updates(runtime, tx, opened, row)
 
     runtime.store.transact(work)
 
@@ -254,21 +250,23 @@ def _withdraw(tx: Transaction, row: Signature, *, now: datetime) -> None:
 
 
 def erase(runtime: Runtime, token: str) -> None:
-    """Erase name, address and reason for good. A confirmed signature still counts, anonymously.
+    """Erase what tells who signed. A confirmed signature still counts, anonymously: ADR 22.
 
-    A pending one is ended. Every link to the signature stops working; no more mail is sent.
+    A pending one is ended, and with a confirmed one those that wait for its signer. Every link to the signature stops
+    working; no more mail is sent.
 
     Raises:
         TokenRefusedError: the token does not work (as after an earlier erasure).
     """
 
     def work(tx: Transaction) -> None:
+        found = open_own(runtime, tx, token)
+        confirming_queries.lock_mailbox(tx, found.petition_id, found.address_index or b"")
         _, row = _opened_row(runtime, tx, token)
-        now = runtime.clock()
-        if row.state is SignatureState.PENDING:
-            queries.expire(tx, [row.id], reason="erased", now=now)
-        queries.erase(tx, [row.id], now=now)
-        outbox_plan.cancel_for(tx, [row.id], reason="erased", now=now)
+        beside = confirming_queries.at_mailbox(tx, row.petition_id, row.address_index or b"")
+        ids = [row.id, *(one.id for one in beside if one.person_index == row.person_index and one.id != row.id)]
+        queries.expire(tx, ids, reason="erased", now=runtime.clock())
+        erasure.erase(runtime, tx, ids, reason="erased")
 
     runtime.store.transact(work)
 
@@ -294,7 +292,9 @@ def unsubscribe_page(runtime: Runtime, token: str) -> UnsubscribePage:
         row = _by_unsubscribe_token(runtime, tx, token)
         opened = by_id(runtime, tx, row.petition_id)
         title = opened.text_for(row.locale).title
-        return UnsubscribePage(opened.petition.slug, title, row.locale, row.wants_updates)
+        # Its link works for ever; the language was erased with the rest.
+        locale = row.locale or opened.petition.default_locale
+        return UnsubscribePage(opened.petition.slug, title, locale, row.wants_updates)
 
     return runtime.store.transact(work)
 
@@ -324,11 +324,7 @@ def unsubscribe(runtime: Runtime, token: str, *, everything: bool = False) -> No
         queries.set_updates(tx, row.id, wants_updates=False, consent_id=None, now=runtime.clock())
         opened = by_id(runtime, tx, row.petition_id)
         if everything and opened.key is not None and row.address is not None:
-            typed = queries.open_field(opened.key, row.id, "address", row.address) or ""
-            canonical = addresses.parse(typed, gmail_rules=runtime.settings.gmail_rules).canonical
-            suppressions.add(
-                tx, runtime.secrets.address_key(canonical), reason="unsubscribe", petition_id=None, message_id=None
-            )
+            mine.stop_everything(runtime, tx, mine.canonical_of(runtime, opened, row) or "")
 
     runtime.store.transact(work)
 

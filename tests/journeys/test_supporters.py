@@ -155,7 +155,7 @@ def withdraw(person: Supporter, site: Installation) -> None:
 def erase(person: Supporter, site: Installation) -> None:
     person.open_own_page(person.thanks)
     person.leave("erase")
-    person.expect("Everything about you is erased")
+    person.expect("Your data are erased")
     for mail, path in ((person.thanks, "/me/"), (person.confirmation, "/c/")):
         person.visitor.open(mail.link(path))
         assert person.page.locator("h1").inner_text() == "This link does not work any more"

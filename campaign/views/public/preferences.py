@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, jsonify, redirect, request, 
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import InvalidInputError
-from campaign.signatures import preferences
+from campaign.signatures import own_links, preferences
 from campaign.states import SignatureState
 from campaign.views import forms
 from campaign.views.access import Access, allow
@@ -17,6 +17,8 @@ from campaign.views.current import runtime
 from campaign.views.headers import without_referrer
 from campaign.views.language import gettext as _
 from campaign.views.language import language, lazy, speak
+from campaign.views.public.backups import copies_of_today
+from campaign.views.public.petition import shelter_for
 from campaign.views.rendering import link, page, switch_to
 
 pages = Blueprint("preferences", __name__)
@@ -31,6 +33,7 @@ def unsubscribe_page(token: str) -> Response:
     """Ask which mail to stop; changes nothing, because mail scanners open this address."""
     view = preferences.unsubscribe_page(runtime(), token)
     speak(view.locale)
+    shelter_for(view.slug)
     return without_referrer(page("unsubscribe.html", view=view, token=token))
 
 
@@ -43,6 +46,7 @@ def unsubscribe(token: str) -> Response:
         return without_referrer(current_app.response_class("Unsubscribed.\n", mimetype="text/plain"))
     view = preferences.unsubscribe_page(runtime(), token)
     speak(view.locale)
+    shelter_for(view.slug)
     everything = forms.typed("scope") == "everything"
     preferences.unsubscribe(runtime(), token, everything=everything)
     sentence = (
@@ -91,6 +95,7 @@ def _own_page(
 ) -> Response:
     kept = preferences.own_page(runtime(), token)
     speak(kept.locale)
+    shelter_for(kept.slug)
     done = DONE.get(request.args.get("done", ""), "")
     return without_referrer(
         page(
@@ -101,6 +106,7 @@ def _own_page(
             state=_(STATES[kept.state]),
             consents=_consents(kept),
             token=token,
+            until=own_links.works_until(runtime(), token),
             here=link("preferences.own", token=token),
             form=form or kept,
             problems=problems,
@@ -146,6 +152,9 @@ def _consents(kept: preferences.OwnPage) -> list[Agreed]:
 def change(token: str) -> Response:
     """Do one of the actions of the own page; the token is the authority, so there is no session and no CSRF token."""
     action = forms.typed("action")
+    if action in SECOND_PAGE and not own_links.is_assent(runtime(), token, action, forms.typed("assent")):
+        # Not from the page before it, or too long ago: ask first.
+        return without_referrer(current_app.make_response(redirect(link(SECOND_PAGE[action], token=token), 303)))
     if action == "erase":
         return _erase(token)
     if action not in ACTIONS:
@@ -164,6 +173,9 @@ def _correct(token: str) -> None:
         runtime(), token, name=forms.typed("name"), country=forms.typed("country"), reason=forms.typed("reason")
     )
 
+
+SECOND_PAGE: Mapping[str, str] = {"withdraw": "preferences.withdraw", "erase": "preferences.erase"}
+"""The page before each action that can't be undone; its button alone does the action."""
 
 ACTIONS: Mapping[str, Callable[[str], object]] = {
     "hide_name": lambda token: preferences.set_name_shown(runtime(), token, show_name=False),
@@ -202,6 +214,9 @@ def withdraw(token: str) -> Response:
     )
 
 
+REMOVED = lazy("Name, email address, country, language and reason are removed at once. Of times, only the day stays.")
+
+
 @pages.get("/me/<token>/erase")
 @allow(Access.TOKEN)
 def erase(token: str) -> Response:
@@ -212,24 +227,33 @@ def erase(token: str) -> Response:
         heading=lazy("Erase everything about you?"),
         button=lazy("Erase my data for good"),
         sentences=(
-            lazy("Your name, address, country and reason are destroyed, and nobody can bring them back."),
-            lazy("Your signature goes on counting, without a name. If you do not want that, withdraw it first."),
-            lazy("This page and all links in our mails to you stop working."),
+            lazy(
+                "Name, email address, country, language and reason are removed at once. Of times, only the day stays."
+            ),
+            lazy("Your signature still counts, anonymously. If you don’t want that, withdraw it first."),
+            lazy("A scrambled mark stays. It can’t be turned back, and stops a second count if you sign again."),
+            lazy("This page and the private links in our emails to you stop working."),
         ),
+        with_backups=True,
     )
 
 
-def _sure(token: str, *, action: str, heading: str, button: str, sentences: tuple[str, ...]) -> Response:
+def _sure(
+    token: str, *, action: str, heading: str, button: str, sentences: tuple[str, ...], with_backups: bool = False
+) -> Response:
     kept = preferences.own_page(runtime(), token)
     speak(kept.locale)
+    shelter_for(kept.slug)
+    copies = copies_of_today() if with_backups else ""
     return without_referrer(
         page(
             "sure.html",
             title=kept.title,
             heading=_(heading),
             button=_(button),
-            sentences=[_(sentence) for sentence in sentences],
+            sentences=[*(_(sentence) for sentence in sentences), *filter(None, [copies])],
             action=action,
+            assent=own_links.assent(runtime(), token, action),
             here=link("preferences.own", token=token),
             back=link("preferences.own", token=token),
         )
@@ -239,16 +263,18 @@ def _sure(token: str, *, action: str, heading: str, button: str, sentences: tupl
 def _erase(token: str) -> Response:
     kept = preferences.own_page(runtime(), token)
     speak(kept.locale)
+    shelter_for(kept.slug)
     preferences.erase(runtime(), token)
     switch_to(url_for("public.home"))
     return without_referrer(
         page(
             "message.html",
             sign="tick",
-            heading=_("Everything about you is erased"),
+            heading=_("Your data are erased"),
             sentences=[
-                _("Your name, address and reason are destroyed. What remains is a number in the count."),
-                _("You get no more mail about this petition. Thank you for having signed."),
+                _("What stays is one in the count, the day, and a scrambled mark that stops a second count."),
+                *filter(None, [copies_of_today()]),
+                _("You’ll get no more email about this petition. Thank you for having signed."),
             ],
             back=link("public.petition", slug=kept.slug),
             back_label=_("To the petition"),
