@@ -61,6 +61,8 @@ class SignaturePayload:
     updates_consent_id: int | None
     trapped: bool = False
     """True if the form's hidden field was filled in, which only programs do."""
+    forget: bool = False
+    """True if name, address and reason are to be removed once the signature is counted."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ class AddressPayload:
 
 def seal(key: DataKey, ref: bytes, payload: SignaturePayload | AddressPayload) -> bytes:
     """Encrypt what a request holds, for its row alone."""
-    written = _JSON.encode({"v": VERSION} | vars(payload))
+    # What a release before does not know is left out unless it is needed.
+    values = {name: value for name, value in vars(payload).items() if name != "forget" or value}
+    written = _JSON.encode({"v": VERSION} | values)
     size = len(written.encode())
     return key.seal(written + " " * (-size % STEP), place=_place(ref))
 
@@ -157,6 +161,7 @@ def request_signature(
         consent_id=consent_id(runtime, "sign", checked.locale),
         updates_consent_id=consent_id(runtime, "updates", checked.locale) if checked.wants_updates else None,
         trapped=trapped,
+        forget=checked.forget,
     )
     new = request_queries.NewRequest(
         ref=ref,
@@ -320,6 +325,7 @@ def form_of(runtime: Runtime, slug: str, ref: str) -> SignForm:
         show_name=payload.show_name,
         wants_updates=payload.wants_updates,
         locale=payload.locale,
+        forget=payload.forget,
     )
 
 
