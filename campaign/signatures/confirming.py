@@ -49,6 +49,7 @@ class Confirmation:
     country: str
     wants_updates: bool
     show_name: bool
+    forget: bool
     near_name: str = field(default="", repr=False)
     """The name of a confirmed signature of this mailbox that may be the same signer's, if there is one."""
     may_be_other: bool = False
@@ -107,9 +108,10 @@ def look_up_confirmation(runtime: Runtime, token: str) -> Confirmation:
             country=row.country,
             wants_updates=row.wants_updates,
             show_name=row.show_name,
+            forget=row.forget,
             near_name=clear(key, same, "name", same.name) if same else "",
             may_be_other=same is not None and same.person_index != row.person_index,
-            is_older=same is not None and row.id < (same.form_id or same.id),
+            is_older=same is not None and same.forgotten_at is None and row.id < (same.form_id or same.id),
         )
 
     return runtime.store.transact(work)
@@ -182,7 +184,10 @@ def _confirm(runtime: Runtime, tx: Transaction, found: Signature, *, method: str
     if row.state is SignatureState.PENDING:
         beside = same_signer.others(tx, row)
         same = same_signer.find(opened.open_key, row, beside)
-        if same is not None and not (is_other and same.person_index != row.person_index):
+        if same is not None and same.forgotten_at is not None:
+            _take_seat(runtime, tx, row, opened.open_key, method=method, instead_of=same.id)
+            same = row
+        elif same is not None and not (is_other and same.person_index != row.person_index):
             same_signer.merge(runtime, tx, opened.open_key, row, same)
         else:
             _take_seat(runtime, tx, row, opened.open_key, method=method)
@@ -194,17 +199,25 @@ def _confirm(runtime: Runtime, tx: Transaction, found: Signature, *, method: str
     return Confirmed(opened.petition.slug, row.locale)
 
 
-def _take_seat(runtime: Runtime, tx: Transaction, row: Signature, key: DataKey, *, method: str) -> None:
-    """Confirm a sign-up; one of the same signer that was erased gives its place in the count, or else one in excess."""
+def _take_seat(
+    runtime: Runtime, tx: Transaction, row: Signature, key: DataKey, *, method: str, instead_of: int | None = None
+) -> None:
+    """Confirm a sign-up; one of the same signer that was erased gives its place in the count, or else one in excess.
+
+    ``instead_of`` is a forgotten signature of the same signer, which ends.
+    """
     now, counted = runtime.clock(), False
     mailbox, person = row.address_index or b"", row.person_index or b""
+    if instead_of is not None:
+        counted = erasure_queries.give_place(tx, instead_of, now=now)
+        erasure.erase(runtime, tx, [instead_of], reason="replaced")
     erased = erasure.places(tx, key, row.petition_id, mailbox, person)
     used = confirming_queries.used_slots(tx, row.petition_id, mailbox)
     free = [seat for seat in range(1, MAILBOX_SEATS + 1) if seat not in used]
     if not free:
         raise AlreadySignedError("two people have signed with this mailbox")
     place = erased.counting or (erased.others[0] if len(erased.others) >= len(free) else None)
-    if place is not None:
+    if place is not None and instead_of is None:
         counted = erasure_queries.give_place(tx, place.id, now=now)
     erasure_queries.drop_marks(tx, [one.id for one in erased.mine if one.state is SignatureState.REMOVED])
     confirming_queries.confirm(tx, row.id, slot=free[0], method=method, counted=counted, now=now)
@@ -248,6 +261,7 @@ def correct(runtime: Runtime, token: str, form: SignForm) -> None:
             show_name=checked.show_name,
             wants_updates=checked.wants_updates,
             updates_consent_id=updates if checked.wants_updates else None,
+            forget=checked.forget,
         )
         confirming_queries.set_form(tx, row.id, corrected)
 

@@ -146,6 +146,7 @@ class Form:
     show_name: bool
     wants_updates: bool
     updates_consent_id: int | None
+    forget: bool
 
 
 def set_form(tx: Transaction, signature_id: int, form: Form, *, form_id: int | None = None) -> None:
@@ -164,6 +165,7 @@ def set_form(tx: Transaction, signature_id: int, form: Form, *, form_id: int | N
         text("""
         update signature set name = :name, person_index = :person_index, reason = :reason, country = :country,
             locale = :locale, show_name = :show_name, wants_updates = :wants_updates,
+            forget = :forget,
             updates_consent_id = coalesce(:updates_consent_id, updates_consent_id),
             form_id = coalesce(cast(:form_id as bigint), form_id)
         where id = :id"""),

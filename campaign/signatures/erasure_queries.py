@@ -183,6 +183,56 @@ def destroy_keys(tx: Transaction, petition_ids: Collection[int], *, now: datetim
     return list(found.scalars())
 
 
+def to_forget(tx: Transaction, *, uncertain_before: datetime, limit: int) -> list[tuple[int, int, bytes]]:
+    """Signers who want to be forgotten and whose thank-you is settled: id, petition and mailbox.
+
+    Args:
+        tx: the open transaction.
+        uncertain_before: a thank-you of unknown outcome counts as settled if it was sent before this moment.
+        limit: how many at most.
+    """
+    rows = tx.execute(
+        text("""
+        select s.id, s.petition_id, s.address_index from signature s
+        where s.forget and s.state <> 'pending' and s.address is not null and s.address_index is not null
+            and not exists (
+                select from message m
+                where m.signature_id = s.id and m.blast_id is null and m.kind = 'thank_you'
+                    and (m.state in ('planned', 'claimed', 'submitting')
+                        or (m.state = 'uncertain' and m.settled_at > :before)))
+        order by s.id limit :limit"""),
+        before=uncertain_before,
+        limit=limit,
+    )
+    return [(row.id, row.petition_id, bytes(row.address_index)) for row in rows]
+
+
+def forget(tx: Transaction, signature_id: int, *, nonce: bytes, now: datetime) -> bool:
+    """Remove name, address and reason, and revoke every link; the blind indexes stay. False if it is not wanted now."""
+    changed = tx.execute(
+        text("""
+        update signature set address = null, name = null, reason = null, show_name = false, wants_updates = false,
+            form_id = null, nonce = :nonce, forgotten_at = :now
+        where id = :id and forget and state <> 'pending' and address is not null"""),
+        id=signature_id,
+        nonce=nonce,
+        now=now,
+    )
+    return changed.rowcount == 1
+
+
+def want_forgetting(tx: Transaction, signature_id: int, *, now: datetime) -> None:
+    """Note that a signer wants to be forgotten: the name is hidden, and updates end, at once."""
+    tx.execute(
+        text("""
+        update signature set forget = true, show_name = false, wants_updates = false,
+            updates_changed_at = case when wants_updates then :now else updates_changed_at end
+        where id = :id and address is not null"""),
+        id=signature_id,
+        now=now,
+    )
+
+
 def petitions_of(tx: Transaction, signature_ids: Sequence[int]) -> list[int]:
     """The petitions that some signatures belong to."""
     found = tx.execute(text("select distinct petition_id from signature where id = any(:ids)"), ids=list(signature_ids))

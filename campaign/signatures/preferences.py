@@ -14,7 +14,7 @@ from campaign.petitions.petitions import Opened, by_id
 from campaign.petitions.rules import TextVersion
 from campaign.runtime import Runtime
 from campaign.security.tokens import REFUSED, Purpose
-from campaign.signatures import confirming_queries, erasure, mine, queries
+from campaign.signatures import confirming_queries, erasure, erasure_queries, mine, queries
 from campaign.signatures import consents as signature_consents
 from campaign.signatures.consents import consent_id
 from campaign.signatures.own_links import open_own
@@ -53,6 +53,10 @@ class OwnPage:
     text: TextVersion
     consent: Consent
     updates_consent: Consent | None
+    forget: bool = False
+    """True if name, address and reason are about to be removed."""
+    is_forgotten: bool = False
+    """True if they were."""
 
 
 def unsubscribe_token(runtime: Runtime, signature_id: int) -> str:
@@ -97,6 +101,8 @@ def _own_page(runtime: Runtime, tx: Transaction, row: Signature) -> OwnPage:
         text=signed,
         consent=Consent(*consents[row.consent_id or 0]),
         updates_consent=Consent(*updates) if updates else None,
+        forget=row.forget,
+        is_forgotten=row.forgotten_at is not None,
     )
 
 
@@ -124,6 +130,7 @@ def export(runtime: Runtime, token: str) -> dict[str, object]:
             "reason": page.reason,
             "show_name": page.show_name,
             "wants_updates": page.wants_updates,
+            "forget_once_counted": page.forget,
             "language": page.locale,
             "requested_at": moment(page.requested_at),
             "confirmed_at": moment(page.confirmed_at),
@@ -147,15 +154,41 @@ def _opened_row(runtime: Runtime, tx: Transaction, token: str) -> tuple[Opened, 
     return by_id(runtime, tx, row.petition_id), row
 
 
+def _check_remembered(row: Signature) -> None:
+    if row.forget:
+        raise ConflictError("this signer is forgotten, or about to be")
+
+
+def forget(runtime: Runtime, token: str) -> None:
+    """Have name, address and reason removed once the thank-you is settled; the signature still counts.
+
+    Updates end and the name is hidden at once. Repeating it is harmless.
+
+    Raises:
+        TokenRefusedError: the token does not work.
+        ConflictError: the signature is not confirmed.
+    """
+
+    def work(tx: Transaction) -> None:
+        _, row = _opened_row(runtime, tx, token)
+        if row.state is not SignatureState.CONFIRMED:
+            raise ConflictError("only a confirmed signature can be forgotten")
+        erasure_queries.want_forgetting(tx, row.id, now=runtime.clock())
+
+    runtime.store.transact(work)
+
+
 def set_name_shown(runtime: Runtime, token: str, *, show_name: bool) -> None:
     """Show or hide the signer's name on the petition page.
 
     Raises:
         TokenRefusedError: the token does not work.
+        ConflictError: the signer is forgotten, or about to be.
     """
 
     def work(tx: Transaction) -> None:
         _, row = _opened_row(runtime, tx, token)
+        _check_remembered(row)
         queries.set_shown(tx, row.id, show_name=show_name)
 
     runtime.store.transact(work)
@@ -166,13 +199,14 @@ def set_updates(runtime: Runtime, token: str, *, wants_updates: bool) -> None:
 
     Raises:
         TokenRefusedError: the token does not work.
-        ConflictError: the signature is not confirmed.
+        ConflictError: the signature is not confirmed, or its signer is forgotten.
     """
     locale = runtime.store.transact(lambda tx: open_own(runtime, tx, token)).locale
     agreed = consent_id(runtime, "updates", locale) if wants_updates else None
 
     def work(tx: Transaction) -> None:
         opened, row = _opened_row(runtime, tx, token)
+        _check_remembered(row)
         if row.state is not SignatureState.CONFIRMED:
             raise ConflictError("only a confirmed signature gets updates")
         queries.set_updates(tx, row.id, wants_updates=wants_updates, consent_id=agreed, now=runtime.clock())
@@ -203,6 +237,7 @@ def correct(runtime: Runtime, token: str, *, name: str, country: str, reason: st
 
     def work(tx: Transaction) -> None:
         opened, row = _opened_row(runtime, tx, token)
+        _check_remembered(row)
         key = opened.open_key
         typed = queries.open_field(key, row.id, "address", row.address) or ""
         canonical = addresses.parse(typed, gmail_rules=runtime.settings.gmail_rules).canonical

@@ -62,6 +62,8 @@ class SignaturePayload:
     text_version_id: int
     consent_id: int
     updates_consent_id: int | None
+    forget: bool = False
+    """True if name, address and reason are to be removed once the signature is counted."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ class AddressPayload:
 
 def seal(key: DataKey, ref: bytes, payload: SignaturePayload | AddressPayload) -> bytes:
     """Encrypt what a request holds, for its row alone."""
-    written = _JSON.encode({"v": VERSION} | vars(payload))
+    # What a release before does not know is left out unless it is needed.
+    values = {name: value for name, value in vars(payload).items() if name != "forget" or value}
+    written = _JSON.encode({"v": VERSION} | values)
     size = len(written.encode())
     return key.seal(written + " " * (-size % STEP), place=_place(ref))
 
@@ -156,6 +160,7 @@ def request_signature(
         text_version_id=text_version_id or opened.text_for(checked.locale).id,
         consent_id=consent_id(runtime, "sign", checked.locale),
         updates_consent_id=consent_id(runtime, "updates", checked.locale) if checked.wants_updates else None,
+        forget=checked.forget,
     )
     new = request_queries.NewRequest(
         ref=ref,
@@ -317,6 +322,7 @@ def form_of(runtime: Runtime, slug: str, ref: str) -> SignForm:
         show_name=payload.show_name,
         wants_updates=payload.wants_updates,
         locale=payload.locale,
+        forget=payload.forget,
     )
 
 

@@ -79,6 +79,7 @@ DONE: Mapping[str, str] = {
     "no_updates": lazy("You won’t get any more updates."),
     "correct": lazy("Your correction is saved."),
     "withdraw": lazy("Your signature is withdrawn and no longer counts."),
+    "forget": lazy("You’ll be forgotten within a minute."),
 }
 """What the own page says after an action, by the name of the action."""
 
@@ -184,6 +185,7 @@ ACTIONS: Mapping[str, Callable[[str], object]] = {
     "no_updates": lambda token: preferences.set_updates(runtime(), token, wants_updates=False),
     "correct": _correct,
     "withdraw": lambda token: preferences.withdraw(runtime(), token),
+    "forget": lambda token: preferences.forget(runtime(), token),
 }
 """What each button of the own page does."""
 
@@ -211,6 +213,24 @@ def withdraw(token: str) -> Response:
             lazy("Your name disappears from the page, and you won’t get any more email about this petition."),
             lazy("You can sign again later, as long as the petition is open."),
         ),
+    )
+
+
+@pages.get("/me/<token>/forget")
+@allow(Access.TOKEN)
+def forget(token: str) -> Response:
+    """The step before being forgotten."""
+    return _sure(
+        token,
+        action="forget",
+        heading=lazy("Be forgotten?"),
+        button=lazy("Forget me"),
+        sentences=(
+            lazy("Your name, email address and reason are removed within a minute. Your signature still counts."),
+            lazy("You’ll get no updates, your name isn’t shown, and this page and its links stop working."),
+            lazy("A scrambled mark of your mailbox is left, so that you’re counted once and can still withdraw."),
+        ),
+        with_backups=True,
     )
 
 

@@ -32,7 +32,7 @@ def test_pages_opened_from_mail_have_a_neutral_title_and_a_way_out(discreet):
 
 
 def test_the_way_out_comes_first_and_is_a_plain_link(discreet):
-    body = discreet.get(f"/p/{SLUG}?lang=en").text.partition("<body>")[2]
+    body = discreet.get(f"/p/{SLUG}?lang=en").text.partition("<body")[2]
     first = re.search(r"<a [^>]*>", body)[0]
     assert WAY_OUT in first
     assert 'rel="noreferrer"' in first

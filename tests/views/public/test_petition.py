@@ -29,10 +29,10 @@ def test_the_page_says_how_many_signed_and_where_to_go(site: Site, count: int, s
     assert sentence in words(page)
 
 
-def test_both_boxes_are_unticked(site: Site):
+def test_all_boxes_are_unticked(site: Site):
     page = site.get(f"/p/{SLUG}").text
 
-    assert page.count('type="checkbox"') == 2
+    assert page.count('type="checkbox"') == 3
     assert " checked" not in page
 
 
