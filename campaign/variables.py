@@ -37,6 +37,9 @@ class WarmUp:
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: where templates/, static/ and translations/ are."""
 
+RELAY_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+"""Schemes of SMTP_URL, each with its standard port."""
+
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _BASE_URL = "must be like https://petitions.example.org, without a path"

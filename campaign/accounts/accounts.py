@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from campaign.accounts import addresses, audit, queries
 from campaign.accounts.addresses import RuleError, clean_name
+from campaign.accounts.reachable import check_reachable
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import ConflictError, ForbiddenError, InvalidInputError
 from campaign.i18n import zone_names
@@ -70,7 +71,10 @@ def create(runtime: Runtime, *, email: str, name: str, role: Role, locale: str =
     Raises:
         InvalidInputError: a field is wrong, or the address has an account (``{"email": "taken"}``).
     """
-    address = _address(email)
+    try:
+        address = check_reachable(runtime, _address(email))
+    except RuleError as broken:
+        raise InvalidInputError({"email": broken.code}) from None
     try:
         clean = clean_name(name)
     except RuleError as broken:

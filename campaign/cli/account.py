@@ -17,6 +17,7 @@ SENTENCES: Final = {
     ("email", "missing"): "the address is empty",
     ("email", "invalid"): "this is no mail address; it must be like name@example.org",
     ("email", "role"): "the address belongs to an office, not to a person",
+    ("email", "not_ascii"): "the mail server takes only ASCII letters before the @ (it does not offer SMTPUTF8)",
     ("email", "taken"): "this address has an account already",
     ("name", "missing"): "--name: say what to call the person",
     ("name", "not_a_name"): "--name: use letters",

@@ -75,6 +75,7 @@ def _lines(snapshot: Snapshot) -> Iterator[str]:
     yield from _lanes(snapshot)
     for title, lines in (
         ("Workers", _workers(snapshot)),
+        ("Mail servers", _relays(snapshot)),
         ("Troubles", _troubles(snapshot)),
         ("Petitions", _petitions(snapshot)),
     ):
@@ -133,6 +134,12 @@ def _workers(snapshot: Snapshot) -> list[str]:
         for worker in snapshot.workers
     ]
     return tables.render(("WORKER", "HOST", "PROCESS", "LANE", "STARTED", "SEEN"), rows) if rows else []
+
+
+def _relays(snapshot: Snapshot) -> list[str]:
+    words = {True: "taken", False: "not taken", None: "not known yet"}
+    rows = [(relay.name, words[relay.smtputf8], _ago(snapshot, relay.seen_at)) for relay in snapshot.relays]
+    return tables.render(("MAIL SERVER", "ADDRESSES BEYOND ASCII (SMTPUTF8)", "LAST SESSION"), rows) if rows else []
 
 
 def _troubles(snapshot: Snapshot) -> list[str]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from campaign.blasts.progress import BlastStatus
 from campaign.database.jobs import TICK_LATE, JobStatus
+from campaign.outbox.relays import RelayOffer
 from campaign.states import Lane, MessageKind, MessageState
 
 WORKER_SEEN = timedelta(seconds=15)
@@ -197,6 +198,8 @@ class Snapshot:
     troubles: tuple[FailureGroup, ...] = ()
     blasts: tuple[BlastStatus, ...] = ()
     jobs: tuple[JobStatus, ...] = ()
+    relays: tuple[RelayOffer, ...] = ()
+    """The mail servers of SMTP_URL, with what each offered at its last session."""
 
     def lanes_without_worker(self) -> list[Lane]:
         """Lanes without a worker."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
 from campaign.accounts.lookalikes import domain_in_letters
+from campaign.accounts.reachable import check_reachable
 from campaign.accounts.typos import suggest
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError, RequestGoneError
 from campaign.outbox import plan as outbox_plan
@@ -187,7 +188,8 @@ def request_mine(runtime: Runtime, email: str, *, network: str | None) -> str:
         InvalidInputError: the address can't be one.
         StoreUnavailableError: nothing was stored.
     """
-    return _request_mail(runtime, RequestKind.MINE, _address(email, gmail_rules=runtime.settings.gmail_rules), network)
+    address = _address(runtime, email, gmail_rules=runtime.settings.gmail_rules)
+    return _request_mail(runtime, RequestKind.MINE, address, network)
 
 
 def request_sign_in_link(runtime: Runtime, email: str, *, network: str | None) -> str:
@@ -200,12 +202,12 @@ def request_sign_in_link(runtime: Runtime, email: str, *, network: str | None) -
         InvalidInputError: the address can't be one.
         StoreUnavailableError: nothing was stored.
     """
-    return _request_mail(runtime, RequestKind.SIGN_IN, _address(email), network)
+    return _request_mail(runtime, RequestKind.SIGN_IN, _address(runtime, email), network)
 
 
-def _address(email: str, *, gmail_rules: bool = False) -> addresses.Address:
+def _address(runtime: Runtime, email: str, *, gmail_rules: bool = False) -> addresses.Address:
     try:
-        return addresses.parse(email, gmail_rules=gmail_rules)
+        return check_reachable(runtime, addresses.parse(email, gmail_rules=gmail_rules))
     except RuleError as broken:
         raise InvalidInputError({"email": broken.code}) from None
 
