@@ -135,6 +135,11 @@ KINDS: Mapping[str, MailKind] = {
             slots=BULK_SLOTS,
             is_test=True,
         ),
+        # To an address that is not proved yet, and to the one before.
+        _urgent("address_check", context=frozenset({"petition_title", "valid_hours"}), slots=frozenset({"link_move"})),
+        _urgent(
+            "address_changed", context=frozenset({"petition_title", "undo_days"}), slots=frozenset({"link_move_back"})
+        ),
         _urgent("my_signatures", context=frozenset({"signatures", "valid_minutes"}), slots=frozenset()),
         _urgent("sign_in", context=frozenset({"valid_minutes"}), slots=frozenset({"link_sign_in"})),
         _urgent(

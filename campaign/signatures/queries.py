@@ -9,7 +9,7 @@ from sqlalchemy import Row, text
 from campaign.database.connection import Transaction
 from campaign.database.schema import SIGNATURE_BLOCK
 from campaign.security.encryption import DataKey
-from campaign.signatures import request_queries
+from campaign.signatures import moving_queries, request_queries
 from campaign.states import SignatureState
 
 
@@ -121,9 +121,11 @@ def end(tx: Transaction, signature_id: int, *, state: SignatureState, reason: st
 def erase(tx: Transaction, signature_ids: list[int], *, now: datetime) -> int:
     """Erase what tells who signed; state, times, country, text version and consents stay. Returns the rows changed.
 
-    The decided requests of their mailboxes, which hold what was typed, are deleted with it.
+    The decided requests of their mailboxes, which hold what was typed, and the changes of their addresses are deleted
+    with it.
     """
     request_queries.delete_of(tx, signature_ids)
+    moving_queries.delete_of(tx, signature_ids)
     return tx.execute(
         text("""
         update signature set address = null, name = null, reason = null, address_index = null, person_index = null,
