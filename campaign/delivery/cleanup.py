@@ -13,7 +13,7 @@ from campaign.outbox import plan as outbox_plan
 from campaign.outbox.suppressions import WINDOW
 from campaign.petitions.petitions import by_id
 from campaign.runtime import Runtime
-from campaign.signatures import code_tries, erasure, erasure_queries, request_queries
+from campaign.signatures import code_tries, erasure, erasure_queries, moving, request_queries
 from campaign.signatures import queries as signature_queries
 from campaign.states import Lane, MessageKind
 
@@ -116,6 +116,7 @@ def forget(runtime: Runtime) -> None:
         account_queries.purge(tx, now=now)
         allowance.purge_allowances(tx, now=now)
         code_tries.purge(tx, now=now)
+        moving.purge(runtime, tx)
         pacing.forget(tx, now=now)
         request_queries.purge(tx, now=now)
         suppressions.purge_soft_bounces(tx, before=(now - WINDOW).date())

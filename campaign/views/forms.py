@@ -26,6 +26,12 @@ WORDS: Mapping[str, Mapping[str, str]] = {
             "Enter another email address: we can’t send to addresses with such letters before the @ yet."
         ),
     },
+    "new_email": {
+        "missing": lazy("Enter the new email address."),
+        "invalid": lazy("Enter an email address like name@example.org."),
+        "role": lazy("Enter your own address; this one belongs to an office, not to a person."),
+        "not_ascii": lazy("Enter another address: our mail server can’t yet write to letters like these before the @."),
+    },
     "country": {
         "missing": lazy("Choose your country."),
         "unknown": lazy("Choose a country from the list."),
