@@ -25,6 +25,7 @@ from campaign.petitions.markdown import to_html
 from campaign.petitions.petitions import Opened, by_id
 from campaign.petitions.rules import next_goal
 from campaign.runtime import Runtime
+from campaign.security.tokens import Purpose
 from campaign.signatures import confirming, mine, moving, own_links
 from campaign.signatures import queries as signature_queries
 from campaign.signatures.mine_queries import Mine
@@ -178,6 +179,13 @@ class MessageContext:
         """The page that mails private links to what somebody signed: the same for everybody."""
         return f"{self.runtime.settings.base_url}/mine?lang={self.locale}"
 
+    @property
+    def is_discreet(self) -> bool:
+        """True if the message is about a petition in discreet mode, or lists one."""
+        listed = (opened for opened, _ in self.materials.mine.get(self.message.id, ()))
+        about = self.materials.petitions.get(self.message.petition_id or 0)
+        return any(opened is not None and opened.petition.discreet for opened in (about, *listed))
+
 
 def _title(letter: MessageContext) -> dict[str, Any]:
     return {"petition_title": letter.opened.text_for(letter.locale).title}
@@ -269,11 +277,11 @@ def _sign_in(_letter: MessageContext) -> dict[str, Any]:
 
 
 def _address_check(letter: MessageContext) -> dict[str, Any]:
-    return _title(letter) | {"valid_hours": int(moving.LIFE.total_seconds() // 3600)}
+    return _title(letter) | _discreet_check(letter)
 
 
 def _address_changed(letter: MessageContext) -> dict[str, Any]:
-    return _title(letter) | {"undo_days": moving.UNDO.days}
+    return _title(letter) | _discreet_changed(letter)
 
 
 def _my_signatures(letter: MessageContext) -> dict[str, Any]:
@@ -329,6 +337,44 @@ CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, Any]]] = 
     MessageKind.ADDRESS_CHANGED: _address_changed,
 }
 """What each kind's templates are given, besides the slots."""
+
+
+def _news(letter: MessageContext) -> dict[str, Any]:
+    blast = letter.materials.blast_of(letter.message).blast
+    token = letter.runtime.tokens.issue(Purpose.NEWS, max(blast.id, 0))
+    return {"link_news": f"{letter.runtime.settings.base_url}/n/{token}?lang={letter.locale}"}
+
+
+def _discreet_asking(letter: MessageContext) -> dict[str, Any]:
+    return {"expiry_days": letter.runtime.settings.confirm_days}
+
+
+def _discreet_check(_letter: MessageContext) -> dict[str, Any]:
+    return {"valid_hours": int(moving.LIFE.total_seconds() // 3600)}
+
+
+def _discreet_changed(_letter: MessageContext) -> dict[str, Any]:
+    return {"undo_days": moving.UNDO.days}
+
+
+def _nothing(_letter: MessageContext) -> dict[str, Any]:
+    return {}
+
+
+DISCREET_CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, Any]]] = {
+    MessageKind.CONFIRMATION: _discreet_asking,
+    MessageKind.REMINDER: _discreet_asking,
+    MessageKind.ALREADY_SIGNED: _nothing,
+    MessageKind.MAILBOX_FULL: _nothing,
+    MessageKind.THANK_YOU: lambda letter: {"wants_updates": bool(letter.message.wants_updates)},
+    MessageKind.MY_SIGNATURES: _my_signatures,
+    MessageKind.ADDRESS_CHECK: _discreet_check,
+    MessageKind.ADDRESS_CHANGED: _discreet_changed,
+    MessageKind.MILESTONE: _news,
+    MessageKind.UPDATE: _news,
+    MessageKind.TEST: _news,
+}
+"""The same for a petition in discreet mode: nothing in them tells the petition."""
 
 ONE_READER = frozenset({MessageKind.MY_SIGNATURES})
 """The kinds whose compiled form is for one reader alone, and is remembered nowhere."""

@@ -5,7 +5,7 @@ The table follows RFC 8058 (one-click unsubscribe), RFC 2919 (List-Id), RFC 3834
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from campaign.states import Lane
@@ -147,3 +147,36 @@ KINDS: Mapping[str, MailKind] = {
         ),
     )
 }
+
+
+def _discreet(name: str, folder: str, *, context: frozenset[str], slots: frozenset[str]) -> MailKind:
+    return replace(KINDS[name], folder=f"discreet/{folder}", context=context, slots=slots)
+
+
+_ASKING = frozenset({"link_confirm", "code", "link_deny"})
+_NEWS = frozenset({"link_news"})
+_STOP = frozenset({"link_unsubscribe"})
+
+DISCREET: Mapping[str, MailKind] = {
+    kind.name: kind
+    for kind in (
+        _discreet("confirmation", "asking", context=frozenset({"expiry_days"}), slots=_ASKING),
+        _discreet("reminder", "asking", context=frozenset({"expiry_days"}), slots=_ASKING),
+        _discreet("already_signed", "already_signed", context=frozenset(), slots=frozenset({"link_manage"})),
+        _discreet("mailbox_full", "mailbox_full", context=frozenset(), slots=frozenset()),
+        _discreet(
+            "thank_you", "thank_you", context=frozenset({"wants_updates"}), slots=frozenset({"link_manage"}) | _STOP
+        ),
+        _discreet(
+            "my_signatures", "my_signatures", context=frozenset({"signatures", "valid_minutes"}), slots=frozenset()
+        ),
+        _discreet("address_check", "address_check", context=frozenset({"valid_hours"}), slots=frozenset({"link_move"})),
+        _discreet(
+            "address_changed", "address_changed", context=frozenset({"undo_days"}), slots=frozenset({"link_move_back"})
+        ),
+        _discreet("milestone", "news", context=_NEWS, slots=_STOP),
+        _discreet("update", "news", context=_NEWS, slots=_STOP),
+        _discreet("test", "news", context=_NEWS, slots=_STOP),
+    )
+}
+"""The kinds as a petition in discreet mode sends them: no name in their templates tells the petition."""

@@ -137,6 +137,20 @@ def cancel_for(tx: Transaction, signature_ids: list[int], *, reason: str, now: d
     ).rowcount
 
 
+def round_times(tx: Transaction, signature_ids: list[int]) -> None:
+    """Keep only the day (UTC) of the settled mail that some signers caused: its times would tell when they signed."""
+    tx.execute(
+        text("""
+        with rounded as (
+            update message set planned_at = date_trunc('day', planned_at, 'UTC'),
+                due_at = date_trunc('day', due_at, 'UTC'), settled_at = date_trunc('day', settled_at, 'UTC')
+            where signature_id = any(:ids) and blast_id is null and settled_at is not null
+            returning id)
+        update attempt set at = date_trunc('day', at, 'UTC') where message_id in (select id from rounded)"""),
+        ids=signature_ids,
+    )
+
+
 @dataclass(frozen=True)
 class Origin:
     """Whose allowance a sign-up uses: two keyed hashes."""

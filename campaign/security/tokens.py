@@ -40,6 +40,7 @@ class Purpose(StrEnum):
     UNSUBSCRIBE = "unsubscribe"
     SIGN_IN = "sign-in"
     STAMP = "stamp"
+    NEWS = "news"
 
 
 @dataclass(frozen=True)

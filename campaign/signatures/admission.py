@@ -222,6 +222,10 @@ class _Batch:
     def _sign(self, asked: SignUp) -> tuple[str, int | None]:
         """Decide on a sign-up; returns the outcome, and the signature whose confirmation was mailed for it."""
         same, confirmed = self._people.get(asked.person), self._confirmed.get(asked.place, [])
+        reachable = [row.id for row in self._confirmed_rows.get(asked.place, ()) if row.form["address"] is not None]
+        if same is not None and same.id in confirmed and same.id not in reachable:
+            # Forgotten, so no email can say that they have signed: the new sign-up takes its place when confirmed.
+            return self._add(asked)
         if same is not None and same.id in confirmed:
             return self._tell_owner(asked, MessageKind.ALREADY_SIGNED, same.id, confirmed), None
         if same is not None and self._is_equal(same, asked):
@@ -229,8 +233,8 @@ class _Batch:
             if (same.id, MessageKind.CONFIRMATION) not in self._told:
                 self._plan(asked.request, MessageKind.CONFIRMATION, same.id, same.petition_id)
             return "repeated", same.id
-        if len(confirmed) >= MAILBOX_SEATS and not self._is_correction(asked):
-            return self._tell_owner(asked, MessageKind.MAILBOX_FULL, confirmed[0], confirmed), None
+        if len(confirmed) >= MAILBOX_SEATS and reachable and not self._is_correction(asked):
+            return self._tell_owner(asked, MessageKind.MAILBOX_FULL, reachable[0], confirmed), None
         return self._add(asked)
 
     def _is_equal(self, row: Present, asked: SignUp) -> bool:
@@ -382,4 +386,5 @@ def _row(asked: SignUp, signature_id: int) -> queries.NewSignature:
         name=seal("name", payload.name),
         reason=seal("reason", payload.reason) if payload.reason else None,
         requested_at=request.requested_at,
+        forget=payload.forget,
     )

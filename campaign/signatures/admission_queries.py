@@ -38,6 +38,7 @@ FORM: Final = (
     "country",
     "show_name",
     "wants_updates",
+    "forget",
     "address",
     "name",
     "reason",
@@ -114,6 +115,7 @@ _COLUMN_TYPES: Final = {
     "name": "bytea",
     "reason": "bytea",
     "requested_at": "timestamptz",
+    "forget": "boolean",
 }
 _NAMES: Final = ", ".join(_COLUMN_TYPES)
 _ROWS: Final = "unnest({}) as n({})".format(

@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 
 UNREADABLE: Final = "unreadable"
 CLOSED: Final = "petition_closed"
-TRAP: Final = "trap"
 
 
 @dataclass(frozen=True)
@@ -127,8 +126,6 @@ class Reader:
         if opened is None or opened.key is None:
             return UNREADABLE
         payload = open_signature(opened.key, request)
-        if payload.trapped:
-            return TRAP
         if not opened.petition.accepts_confirmations(self.now):
             return CLOSED
         return SignUp(request, opened, opened.key, payload)

@@ -28,6 +28,9 @@ from campaign.states import PetitionState, RequestKind
 VERSION: Final = 1
 """Version of the sealed text; a worker refuses one that it does not know."""
 
+DROPPED: Final = frozenset({"trapped"})
+"""Fields that a release before wrote and that nothing reads now."""
+
 STEP: Final = 1024
 """Sealed texts are padded to a multiple of so many bytes: nearly all have the same length, whatever was typed."""
 
@@ -59,8 +62,8 @@ class SignaturePayload:
     text_version_id: int
     consent_id: int
     updates_consent_id: int | None
-    trapped: bool = False
-    """True if the form's hidden field was filled in, which only programs do."""
+    forget: bool = False
+    """True if name, address and reason are to be removed once the signature is counted."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,9 @@ class AddressPayload:
 
 def seal(key: DataKey, ref: bytes, payload: SignaturePayload | AddressPayload) -> bytes:
     """Encrypt what a request holds, for its row alone."""
-    written = _JSON.encode({"v": VERSION} | vars(payload))
+    # What a release before does not know is left out unless it is needed.
+    values = {name: value for name, value in vars(payload).items() if name != "forget" or value}
+    written = _JSON.encode({"v": VERSION} | values)
     size = len(written.encode())
     return key.seal(written + " " * (-size % STEP), place=_place(ref))
 
@@ -104,7 +109,8 @@ def open_address(key: DataKey, row: request_queries.NewRequest) -> AddressPayloa
 
 
 def _open(key: DataKey, row: request_queries.NewRequest, kind: type) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(key.open(row.sealed, place=_place(row.ref)))
+    opened: dict[str, Any] = json.loads(key.open(row.sealed, place=_place(row.ref)))
+    values = {name: value for name, value in opened.items() if name not in DROPPED}
     known = fields(kind)
     # A release may add fields that have defaults: requests of the release before stay readable.
     needed = {one.name for one in known if one.default is MISSING}
@@ -120,7 +126,6 @@ def request_signature(
     *,
     network: str | None = None,
     text_version_id: int | None = None,
-    trapped: bool = False,
 ) -> str:
     """Check a sign form and write down that it was sent; returns the reference of the page that follows.
 
@@ -130,7 +135,6 @@ def request_signature(
         form: as typed.
         network: the IP address it came from; hashed, never stored.
         text_version_id: the text that was on the page, from its stamp; the newest one if not given.
-        trapped: the form's hidden field was filled in; the request will be refused, without the sender noticing.
 
     Raises:
         NotFoundError: no such petition.
@@ -156,7 +160,7 @@ def request_signature(
         text_version_id=text_version_id or opened.text_for(checked.locale).id,
         consent_id=consent_id(runtime, "sign", checked.locale),
         updates_consent_id=consent_id(runtime, "updates", checked.locale) if checked.wants_updates else None,
-        trapped=trapped,
+        forget=checked.forget,
     )
     new = request_queries.NewRequest(
         ref=ref,
@@ -318,6 +322,7 @@ def form_of(runtime: Runtime, slug: str, ref: str) -> SignForm:
         show_name=payload.show_name,
         wants_updates=payload.wants_updates,
         locale=payload.locale,
+        forget=payload.forget,
     )
 
 

@@ -162,7 +162,6 @@ class FakePeople:
             "email": signer.address,
             "country": "DE",
             "reason": "",
-            "website": "",
             "wants_updates": "1",
             "stamp": self._stamp,
         }

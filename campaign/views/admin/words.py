@@ -93,6 +93,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "throughput.record": lazy("Note the rates"),
         "queues.count": lazy("Count long queues"),
         "signatures.expire": lazy("Expire unconfirmed signatures"),
+        "signatures.forget": lazy("Forget counted signers who chose it"),
         "signatures.remind": lazy("Remind"),
         "personal_data.erase_expired": lazy("Erase what is old"),
         "signatures.recount": lazy("Recount"),

@@ -14,8 +14,9 @@ from campaign.views.current import runtime
 from campaign.views.headers import keep_private, without_referrer
 from campaign.views.language import gettext as _
 from campaign.views.language import language, speak
+from campaign.views.public.backups import copies_of_today
 from campaign.views.public.check_inbox import gone, inbox
-from campaign.views.public.petition import title_of
+from campaign.views.public.petition import shelter_for, title_of
 from campaign.views.rendering import link, switch_to
 from campaign.views.rendering import page as render
 
@@ -28,6 +29,7 @@ def page(token: str) -> Response:
     """The petition's title and one button. Mail scanners open this address: it changes nothing."""
     waiting = confirming.look_up_confirmation(runtime(), token)
     speak(waiting.locale)
+    shelter_for(waiting.slug)
     template = "already.html" if waiting.state is SignatureState.CONFIRMED else "confirm.html"
     return without_referrer(render(template, waiting=waiting, token=token))
 
@@ -57,6 +59,7 @@ def _correct_form(
 ) -> Response:
     waiting = confirming.look_up_confirmation(runtime(), token)
     speak(waiting.locale)
+    shelter_for(waiting.slug)
     if waiting.state is SignatureState.CONFIRMED:
         return without_referrer(render("already.html", waiting=waiting, token=token))
     return without_referrer(
@@ -92,6 +95,7 @@ def decline(token: str) -> Response:
     """Ask whether to erase the address of a recipient who did not sign; changes nothing."""
     waiting = confirming.look_up_confirmation(runtime(), token)
     speak(waiting.locale)
+    shelter_for(waiting.slug)
     is_confirmed = waiting.state is SignatureState.CONFIRMED
     return without_referrer(render("decline.html", waiting=waiting, token=token, is_confirmed=is_confirmed))
 
@@ -109,6 +113,7 @@ def declined(token: str) -> Response:
             heading=_("Your address is erased"),
             sentences=[
                 _("No signature in your name counts, and you won’t get any more email about it."),
+                *filter(None, [copies_of_today()]),
                 _("Thank you for telling us. You can close this page."),
             ],
             back="",

@@ -166,10 +166,10 @@ def test_the_own_page_shows_everything_that_is_kept(site: Site):
 
     shown = words(site.get(f"{site.own(site.last)}?lang=en"))
 
-    for piece in ("Zahra Ahmadi", "zahra@example.org", "Germany", "I swim there.", "Confirmed: it counts"):
+    for piece in ("Zahra Ahmadi", "zahra@example.org", "Germany", "I swim there.", "Confirmed and counted"):
         assert piece in shown
-    assert "I sign this petition." in shown
-    assert "I can stop this at any time with one click." in shown
+    assert "By signing, I agree" in shown
+    assert "I can unsubscribe at any time." in shown
     assert "Rivers matter." in shown
 
 
@@ -228,7 +228,7 @@ def test_erasing_asks_first_and_then_forgets_for_good(site: Site):
     done = site.second_page(site.last, "erase")
 
     assert "Erase everything about you?" in words(asked)
-    assert "Everything about you is erased" in words(done)
+    assert "Your data are erased" in words(done)
     assert site.world.row(site.last).name is None
     assert site.states() == ["confirmed"]
     assert site.get(path).status_code == 410
