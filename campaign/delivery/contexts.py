@@ -277,11 +277,11 @@ def _sign_in(_letter: MessageContext) -> dict[str, Any]:
 
 
 def _address_check(letter: MessageContext) -> dict[str, Any]:
-    return _title(letter) | {"valid_hours": int(moving.LIFE.total_seconds() // 3600)}
+    return _title(letter) | _discreet_check(letter)
 
 
 def _address_changed(letter: MessageContext) -> dict[str, Any]:
-    return _title(letter) | {"undo_days": moving.UNDO.days}
+    return _title(letter) | _discreet_changed(letter)
 
 
 def _my_signatures(letter: MessageContext) -> dict[str, Any]:
@@ -349,12 +349,16 @@ def _discreet_asking(letter: MessageContext) -> dict[str, Any]:
     return {"expiry_days": letter.runtime.settings.confirm_days}
 
 
+def _discreet_check(_letter: MessageContext) -> dict[str, Any]:
+    return {"valid_hours": int(moving.LIFE.total_seconds() // 3600)}
+
+
+def _discreet_changed(_letter: MessageContext) -> dict[str, Any]:
+    return {"undo_days": moving.UNDO.days}
+
+
 def _nothing(_letter: MessageContext) -> dict[str, Any]:
     return {}
-
-
-def _without_title(context: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in context.items() if name != "petition_title"}
 
 
 DISCREET_CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, Any]]] = {
@@ -364,8 +368,8 @@ DISCREET_CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, 
     MessageKind.MAILBOX_FULL: _nothing,
     MessageKind.THANK_YOU: lambda letter: {"wants_updates": bool(letter.message.wants_updates)},
     MessageKind.MY_SIGNATURES: _my_signatures,
-    MessageKind.ADDRESS_CHECK: lambda letter: _without_title(_address_check(letter)),
-    MessageKind.ADDRESS_CHANGED: lambda letter: _without_title(_address_changed(letter)),
+    MessageKind.ADDRESS_CHECK: _discreet_check,
+    MessageKind.ADDRESS_CHANGED: _discreet_changed,
     MessageKind.MILESTONE: _news,
     MessageKind.UPDATE: _news,
     MessageKind.TEST: _news,

@@ -174,6 +174,10 @@ DISCREET: Mapping[str, MailKind] = {
         _discreet(
             "my_signatures", "my_signatures", context=frozenset({"signatures", "valid_minutes"}), slots=frozenset()
         ),
+        _discreet("address_check", "address_check", context=frozenset({"valid_hours"}), slots=frozenset({"link_move"})),
+        _discreet(
+            "address_changed", "address_changed", context=frozenset({"undo_days"}), slots=frozenset({"link_move_back"})
+        ),
         _discreet("milestone", "news", context=_NEWS, slots=_STOP),
         _discreet("update", "news", context=_NEWS, slots=_STOP),
         _discreet("test", "news", context=_NEWS, slots=_STOP),

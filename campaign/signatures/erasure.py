@@ -20,7 +20,7 @@ from campaign.states import SignatureState
 
 
 def erase(runtime: Runtime, tx: Transaction, signature_ids: Sequence[int], *, reason: str) -> int:
-    """Erase signatures, what waits for them in the outbox, and the decided requests of their mailboxes.
+    """Erase signatures, what waits for them in the outbox, and the requests and address changes of their mailboxes.
 
     Args:
         runtime: the runtime.

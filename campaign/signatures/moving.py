@@ -20,7 +20,7 @@ from campaign.petitions.petitions import Opened, by_id
 from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey
 from campaign.security.tokens import NONCE, REFUSED, Purpose
-from campaign.signatures import confirming_queries, moving_queries, queries
+from campaign.signatures import confirming_queries, erasure, moving_queries, queries
 from campaign.signatures.moving_queries import Change
 from campaign.signatures.own_links import open_own
 from campaign.signatures.queries import Signature
@@ -72,7 +72,7 @@ def ask(runtime: Runtime, token: str, email: str, *, network: str | None) -> Non
         # First: who decides on requests waits for signatures, never the other way round.
         outbox_plan.take_turn(tx)
         row = open_own(runtime, tx, token, lock=True)
-        if row.state is not SignatureState.CONFIRMED:
+        if row.state is not SignatureState.CONFIRMED or row.forget:
             raise ConflictError("only a confirmed signature changes its address")
         key = by_id(runtime, tx, row.petition_id).open_key
         sealed = key.seal(address.typed, place=_place("address", nonce))
@@ -111,7 +111,7 @@ def _find(runtime: Runtime, tx: Transaction, purpose: Purpose, token: str) -> tu
     row = queries.by_id(tx, change.signature_id, lock=True)
     if row is None or row.address is None or not _is_in_time(runtime, purpose, change):
         raise TokenRefusedError(REFUSED)
-    if purpose is Purpose.MOVE and row.state is not SignatureState.CONFIRMED:
+    if purpose is Purpose.MOVE and (row.state is not SignatureState.CONFIRMED or row.forget):
         raise TokenRefusedError(REFUSED)
     return change, row, by_id(runtime, tx, row.petition_id)
 
@@ -203,13 +203,13 @@ def _unless_taken(runtime: Runtime, work: Callable[[Transaction], Moving]) -> Mo
 
 def _move(runtime: Runtime, tx: Transaction, key: DataKey, row: Signature, typed: str) -> None:
     canonical = addresses.canonical(typed, gmail_rules=runtime.settings.gmail_rules)
-    index = key.index(canonical)
+    index, person = key.index(canonical), person_index(key, canonical, clear(key, row, "name", row.name))
     confirming_queries.lock_mailbox(tx, row.petition_id, index)
     place = moving_queries.Place(
         address=key.seal(typed, place=queries.place("address", row.id)),
         address_index=index,
-        person_index=person_index(key, canonical, clear(key, row, "name", row.name)),
-        slot=_seat(tx, row, index),
+        person_index=person,
+        slot=_seat(tx, key, row, index, person),
         nonce=secrets.token_bytes(NONCE),
     )
     before = addresses.canonical(clear(key, row, "address", row.address), gmail_rules=runtime.settings.gmail_rules)
@@ -217,15 +217,16 @@ def _move(runtime: Runtime, tx: Transaction, key: DataKey, row: Signature, typed
     moving_queries.detach_suppressions(tx, row.id, [runtime.secrets.address_key(before)])
 
 
-def _seat(tx: Transaction, row: Signature, index: bytes) -> int | None:
-    """The seat of a signature at a mailbox: only confirmed ones have one."""
+def _seat(tx: Transaction, key: DataKey, row: Signature, index: bytes, person: bytes) -> int | None:
+    """The seat of a signature at a mailbox: only confirmed ones have one. Erased ones that count hold theirs."""
     if row.state is not SignatureState.CONFIRMED:
         return None
     beside = confirming_queries.seats(tx, row.petition_id, index)
     if row.id in beside:
         return beside[row.id]
     free = [seat for seat in range(1, MAILBOX_SEATS + 1) if seat not in beside.values()]
-    if not free:
+    erased = erasure.places(tx, key, row.petition_id, index, person)
+    if erased.counting is not None or len(free) <= len(erased.others):
         raise AlreadySignedError("two others have signed with this mailbox")
     return free[0]
 
