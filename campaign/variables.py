@@ -114,6 +114,10 @@ def _path(raw: str | Path) -> Path:
         raise InvalidError("begins with ~ and a user that has no home folder: write the whole path") from None
 
 
+def _own_file(raw: str) -> Path | None:
+    return _path(raw) if raw.strip() else None
+
+
 def _pem_file(raw: str) -> Path | None:
     if not raw.strip():
         return None
@@ -225,6 +229,7 @@ def parse_keys(text: str) -> tuple[Key, ...]:
 LOWER = BeforeValidator(lambda raw: raw.strip().lower())
 Flag = Annotated[bool, BeforeValidator(lambda raw: raw.strip() or "no")]
 Folder = Annotated[Path, BeforeValidator(_path)]
+OwnFile = Annotated[Path | None, BeforeValidator(_own_file)]
 PemFile = Annotated[Path | None, BeforeValidator(_pem_file)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 Host = Annotated[str, BeforeValidator(_host)]

@@ -11,6 +11,7 @@ from campaign.delivery import pacing
 from campaign.outbox import allowance, relays, suppressions, workers
 from campaign.outbox import plan as outbox_plan
 from campaign.outbox.suppressions import WINDOW
+from campaign.petitions import retention
 from campaign.petitions.petitions import by_id
 from campaign.runtime import Runtime
 from campaign.signatures import code_tries, erasure, erasure_queries, moving, request_queries
@@ -43,7 +44,8 @@ def expire_signatures(runtime: Runtime) -> int:
 def erase_old(runtime: Runtime) -> int:
     """Erase the signers of petitions closed long enough ago; count and consent proof stay. Returns how many.
 
-    What a release before this one left of those it erased is removed as well, of any petition.
+    What a release before this one left of those it erased is removed as well, of any petition, and keys of petitions
+    are put under the retention key of their quarter.
     """
     before = runtime.clock() - timedelta(days=runtime.settings.retention_days)
 
@@ -57,6 +59,7 @@ def erase_old(runtime: Runtime) -> int:
     while erasure.finish_older(runtime, limit=SLICE) == SLICE:
         pass
     erased = _in_slices(runtime, work)
+    retention.keep_wrapped(runtime)
     # Of petitions that nobody signed, or whose signers an older release erased.
     runtime.store.transact(destroy)
     return erased
