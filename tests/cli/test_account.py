@@ -83,3 +83,19 @@ def test_an_address_that_the_mail_server_can_not_take_is_refused_and_nothing_is_
     assert ran.status == 2
     assert "SMTPUTF8" in ran.err
     assert shell("account", "list").out == ""
+
+
+def test_a_domain_that_imitates_another_is_told_when_the_account_is_made_listed_and_monitored(shell):
+    made = shell("account", "create", "--email", "ada@раураl.com", "--name", "Ada", "--role", "admin")
+    shell("account", "create", *ADA)
+
+    listed, documents = shell("account", "list").out, json.loads(shell("account", "list", "--json").out)
+    watched = shell("monitor").out
+
+    told = "ada@xn--l-7sba6dbr.com (reads раураl.com, with letters that look like others)"
+    assert made.status == 0
+    assert told in made.err
+    assert told in listed
+    assert [one["lookalike"] for one in documents] == ["раураl.com", None]
+    assert f"Accounts whose domain looks like another: {documents[0]['id']};" in watched
+    assert "xn--" not in watched
