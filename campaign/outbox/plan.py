@@ -1,8 +1,5 @@
 """The message table: to send a mail, add a row. Planning and ending of messages; claiming is in ledger.py."""
 
-import ipaddress
-import secrets
-import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -11,10 +8,10 @@ from typing import Self
 from sqlalchemy import text
 
 from campaign.database.connection import Transaction
+from campaign.networks.labels import label_of
 from campaign.outbox import allowance
 from campaign.outbox.allowance import DAY, HOUR, MONTH, mailbox_slot, network_slot
 from campaign.runtime import Runtime
-from campaign.security.encryption import keyed_hash
 from campaign.states import Lane, MessageKind
 
 
@@ -145,43 +142,14 @@ class Origin:
     network: bytes | None
 
 
-def network_prefix(address: str | None) -> str | None:
-    """The /24 (IPv4) or /56 (IPv6) an address is in; None if it is no address."""
-    try:
-        # Nearly every address: the quick way says the same as the long one.
-        first, second, third, _fourth = socket.inet_pton(socket.AF_INET, address or "")
-    except (OSError, ValueError):
-        return _long_prefix(address)
-    return f"{first}.{second}.{third}.0/24"
-
-
-def _long_prefix(address: str | None) -> str | None:
-    try:
-        parsed = ipaddress.ip_address(address or "")
-    except ValueError:
-        return None
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    length = 24 if parsed.version == 4 else 56
-    return str(ipaddress.ip_network(f"{parsed}/{length}", strict=False))
-
-
 def origin(runtime: Runtime, canonical: str, network: str | None) -> Origin:
     """The allowance keys of a canonical mail address and an IP address.
 
-    The address of the network is hashed with a salt that is thrown away after a day, and never stored.
+    The network is named by a label under a key of the day, which comes from an instance key and is never stored; all
+    that can't be read is one network. None is for what comes from no network, as the command line.
     """
-    prefix = network_prefix(network)
-    hashed = None if prefix is None else keyed_hash(_salt(runtime), prefix)
+    hashed = None if network is None else label_of(network, runtime.settings.keys, runtime.clock())
     return Origin(runtime.secrets.address_key(canonical), hashed)
-
-
-def _salt(runtime: Runtime) -> bytes:
-    day = runtime.clock().date().isoformat()
-    return runtime.cache.get(
-        ("allowance salt", day),
-        lambda: runtime.store.transact(lambda tx: allowance.salt_of(tx, day, secrets.token_bytes(32))),
-    )
 
 
 def take_turn(tx: Transaction) -> None:
@@ -228,7 +196,8 @@ class Book:
         due = max(by_mailbox, by_network)
         self.grant(origin.mailbox, due, keep=MONTH)
         if origin.network is not None:
-            self.grant(origin.network, by_network, keep=DAY + HOUR)
+            # To the minute, so that no time equals that of a signature.
+            self.grant(origin.network, by_network.replace(second=0, microsecond=0), keep=DAY + HOUR)
         return Decided(replace(plan, due_at=due))
 
     def close(self, tx: Transaction) -> None:

@@ -16,7 +16,7 @@ from campaign.errors import ConflictError, InvalidInputError, NotFoundError, Req
 from campaign.outbox import plan as outbox_plan
 from campaign.petitions.petitions import Opened, by_slug
 from campaign.runtime import Runtime
-from campaign.security.encryption import DataKey, DecryptionError
+from campaign.security.encryption import DataKey, DecryptionError, keyed_hash
 from campaign.signatures import request_queries
 from campaign.signatures.consents import consent_id
 from campaign.signatures.signing import SignForm, check, person_index
@@ -198,6 +198,9 @@ def _request_mail(runtime: Runtime, kind: RequestKind, address: addresses.Addres
     # Sign-in mail has an allowance of its own in each mailbox.
     subject = f"sign-in {address.canonical}" if kind is RequestKind.SIGN_IN else address.canonical
     origin = outbox_plan.origin(runtime, subject, network)
+    if kind is RequestKind.SIGN_IN and origin.network is not None:
+        # Sign-ups of a network never use up what its organisers and admins need.
+        origin = outbox_plan.Origin(origin.mailbox, keyed_hash(origin.network, "sign-in"))
     ref = secrets.token_bytes(request_queries.REF)
     new = request_queries.NewRequest(
         ref=ref,

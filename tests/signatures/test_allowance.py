@@ -7,9 +7,11 @@ from datetime import timedelta
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from campaign.accounts import accounts
+from campaign.accounts.accounts import Role
 from campaign.delivery.cleanup import forget, remind
 from campaign.errors import InvalidInputError
-from campaign.outbox.plan import network_prefix
+from campaign.networks.labels import UNKNOWN, prefix_of
 from campaign.signatures import confirming, preferences, requests
 from campaign.states import SignatureState
 from tests.kit.memory_transport import MemoryTransport
@@ -227,4 +229,43 @@ def test_a_network_is_found_in_any_spelling_of_an_address(address):
         length = 24 if parsed.version == 4 else 56
         parsed = str(ipaddress.ip_network(f"{parsed}/{length}", strict=False))
 
-    assert network_prefix(address) == parsed
+    if parsed is not None:
+        assert prefix_of(address) == parsed
+
+
+def test_ports_are_understood_and_whatever_cannot_be_read_is_one_network():
+    assert prefix_of("203.0.113.9:4711") == prefix_of("203.0.113.200") == "203.0.113.0/24"
+    assert prefix_of("[2001:db8::1]:443") == prefix_of('"[2001:db8::2]"') == prefix_of("2001:db8::3%eth0")
+    assert {prefix_of(entry) for entry in ("unknown", "", "_hidden", "203.0.113.9:x", "1.2.3", "\x00")} == {UNKNOWN}
+
+
+def test_a_flood_whose_network_cannot_be_read_is_dripped(world):
+    slug = world.petition()
+    for number in range(40):
+        world.sign(slug, f"p{number}@example.org", network=("unknown", "", "junk:1")[number % 3])
+
+    assert len(send_for(world)) == 10
+
+
+def test_sign_ups_of_a_network_do_not_use_up_its_sign_in_mail(world):
+    accounts.create(world.runtime, email="olga@example.org", name="Olga", role=Role.ORGANISER)
+    slug = world.petition()
+    for number in range(80):
+        world.sign(slug, f"p{number}@example.org", network="203.0.113.7")
+
+    requests.request_sign_in_link(world.runtime, "olga@example.org", network="203.0.113.7")
+
+    assert world.admit() == {"sign_in": 1}
+
+
+def test_no_key_or_exact_time_of_a_network_lies_in_the_database(world):
+    slug = world.petition()
+    world.clock.forward(seconds=7)
+    world.sign(slug, network="203.0.113.7")
+
+    assert world.sql("select count(*) from daily_salt") == [(0,)]
+    networks = "expires_at < slot_at + interval '26 hours'"
+    assert world.sql(f"select count(*), max(extract(second from slot_at)) from mail_allowance where {networks}") == [
+        (1, 0)
+    ]
+    assert world.sql("select network from sign_up_request") == [(None,)]

@@ -64,7 +64,7 @@ def gone(slug: str) -> Response:
 def again(slug: str, ref: str) -> Response:
     """Ask for the confirmation once more, within the allowance of its mailbox; the answer is always the same."""
     try:
-        requests.request_again(runtime(), slug, ref, network=request.remote_addr)
+        requests.request_again(runtime(), slug, ref, network=request.remote_addr or "")
     except RequestGoneError:
         return gone(slug)
     return current_app.make_response(redirect(link("check_inbox.show", slug=slug, ref=ref, again=1), 303))

@@ -119,7 +119,7 @@ def resend() -> Response:
     """Ask for fresh links for an address; the same work and the same answer whether or not we know it."""
     switch_to(url_for("public.home"))
     try:
-        requests.request_resend(runtime(), forms.typed("email"), network=request.remote_addr)
+        requests.request_resend(runtime(), forms.typed("email"), network=request.remote_addr or "")
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
         return keep_private(render("refused.html", status=422, problems=problems, email=forms.typed("email")))

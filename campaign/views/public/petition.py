@@ -110,7 +110,7 @@ def _ask(slug: str, form: signing.SignForm) -> str:
         runtime(),
         slug,
         form,
-        network=request.remote_addr,
+        network=request.remote_addr or "",
         text_version_id=shown,
         # A field that no visitor sees: a program that fills it in gets the same answer, and no mail is sent.
         trapped=bool(forms.typed("website")),
