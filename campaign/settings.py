@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     urgent_processes: int = Field(1, ge=1, le=64, description="Processes of the worker for the urgent lane.")
     bulk_processes: int = Field(2, ge=1, le=64, description="Processes of the worker for bulk mail and upkeep.")
     proxies: int = Field(0, ge=0, le=5, description="Reverse proxies in front whose X-Forwarded-For is believed.")
-    gmail_rules: Flag = Field(False, description="Treat dots and +tags of Gmail addresses as the same person.")
+    gmail_rules: Flag = Field(True, description="Take Gmail addresses that differ in dots and +tags for one mailbox.")
     retention_days: int = Field(
         90, ge=1, le=3650, description="Days after closing until addresses and names are erased."
     )

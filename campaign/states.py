@@ -91,7 +91,8 @@ PETITION_MOVES: Mapping[PetitionState, frozenset[PetitionState]] = {
 REQUEST_MOVES: Mapping[RequestState, frozenset[RequestState]] = {
     RequestState.ASKED: frozenset({RequestState.ADMITTED, RequestState.REFUSED}),
     RequestState.ADMITTED: frozenset(),
-    RequestState.REFUSED: frozenset(),
+    # What the allowance of a mailbox did not permit may be asked for again on the page that followed it.
+    RequestState.REFUSED: frozenset({RequestState.ADMITTED}),
 }
 
 SIGNATURE_MOVES: Mapping[SignatureState, frozenset[SignatureState]] = {

@@ -4,32 +4,57 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Final, Self
 
 from email_validator import EmailNotValidError, validate_email
 from email_validator.rfc_constants import CASE_INSENSITIVE_MAILBOX_NAMES
 
-MAX_NAME = 60
+from campaign.accounts.links import find_link, find_mail_address
+from campaign.accounts.spelling import limit_marks, person_key
+
+__all__ = [
+    "MAX_NAME",
+    "MAX_REASON",
+    "ROLE_ACCOUNTS",
+    "Address",
+    "Problem",
+    "RuleError",
+    "canonical",
+    "clean_name",
+    "clean_reason",
+    "has_controls",
+    "parse",
+    "pasted",
+    "person_key",
+]
+
+MAX_NAME = 200
 MAX_REASON = 500
 
-_LINK = re.compile(
-    r"(?:https?:|ftp:|www\.|//|@|\w\.[^\W\d_]{2,}/|\b[\w-]+\.(?:com|net|org|info|biz|ru|cn|top|xyz|io|me|link|click|shop|site|online|de|pk|ir)\b)",
-    re.IGNORECASE,
-)
 _CONTROL = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Zero-width (non-)joiners are part of correct Persian and Urdu spelling and of many emoji.
 _JOINERS = frozenset({"\u200c", "\u200d"})
 
 
+class Problem(str):
+    """A problem code that may carry the word of the text that is meant; equal to the bare code."""
+
+    __slots__ = ("word",)
+    word: str
+
+    def __new__(cls, code: str, word: str = "") -> Self:
+        """Make a code."""
+        problem = super().__new__(cls, code)
+        problem.word = word
+        return problem
+
+
 class RuleError(ValueError):
     """Raised when a text breaks a rule; ``code`` names the rule, and the page words it."""
 
-    def __init__(self, code: str) -> None:
-        self.code = code
+    def __init__(self, code: str, word: str = "") -> None:
+        self.code = Problem(code, word)
         super().__init__(code)
-
-
-# Arabic and Persian/Urdu keyboards write yeh, kaf and heh with different code points.
-_SAME_LETTERS = str.maketrans({"ي": "ی", "ى": "ی", "ك": "ک", "ہ": "ه", "ة": "ه"})
 
 
 def _clean(text: str, *, keep_lines: bool) -> str:
@@ -46,34 +71,42 @@ def _clean(text: str, *, keep_lines: bool) -> str:
         or character in "\t\n"
     ]
     # Once more: a character that was taken out may have kept a letter and its mark apart.
-    joined = unicodedata.normalize("NFC", "".join(kept))
+    joined = limit_marks("".join(kept))
     if keep_lines:
         return "\n".join(" ".join(line.split()) for line in joined.split("\n")).strip()
     return " ".join(joined.split()).strip("\u200c\u200d ")
 
 
-def _looks_like_link(text: str) -> bool:
-    if text.isascii():
-        return _LINK.search(text) is not None
-    # Full-width and ideographic forms are folded: mail programs make links of them too.
-    return _LINK.search(unicodedata.normalize("NFKC", text).replace("。", ".")) is not None
+def _refuse_links(text: str) -> None:
+    mail = find_mail_address(text)
+    if mail is not None:
+        raise RuleError("looks_like_email", _shortened(mail))
+    link = find_link(text)
+    if link is not None:
+        raise RuleError("looks_like_link", _shortened(link))
+
+
+def _shortened(word: str) -> str:
+    return word if len(word) <= 60 else f"{word[:59]}…"
 
 
 def clean_name(typed: str) -> str:
     """A name fit for pages and mails: composed, one line, no control or direction-override characters.
 
     Raises:
-        RuleError: ``missing``, ``too_long`` or ``looks_like_link`` (the name-field spam relay is a live attack).
+        RuleError: ``missing``, ``not_a_name``, ``too_long``, or, naming the word, ``looks_like_link`` and
+            ``looks_like_email`` (the name-field spam relay is a live attack).
     """
     if len(typed) > 10 * MAX_NAME:
         raise RuleError("too_long")
     name = _clean(typed, keep_lines=False)
-    if not any(unicodedata.category(character)[0] == "L" for character in unicodedata.normalize("NFKD", name)):
+    if not any(
+        unicodedata.category(character)[0] == "L" for character in unicodedata.normalize("NFKD", person_key(name))
+    ):
         raise RuleError("missing" if not name else "not_a_name")
     if len(name) > MAX_NAME:
         raise RuleError("too_long")
-    if _looks_like_link(name):
-        raise RuleError("looks_like_link")
+    _refuse_links(name)
     return name
 
 
@@ -81,24 +114,15 @@ def clean_reason(typed: str) -> str:
     """The optional reason, cleaned like a name but with its line breaks; empty if none was given.
 
     Raises:
-        RuleError: ``too_long`` or ``looks_like_link``.
+        RuleError: ``too_long``, or, naming the word, ``looks_like_link`` and ``looks_like_email``.
     """
     if len(typed) > 20 * MAX_REASON:
         raise RuleError("too_long")
     reason = _clean(typed, keep_lines=True)
     if len(reason) > MAX_REASON:
         raise RuleError("too_long")
-    if _looks_like_link(reason):
-        raise RuleError("looks_like_link")
+    _refuse_links(reason)
     return reason
-
-
-def person_key(name: str) -> str:
-    """The form in which two spellings of one name are the same: compatible, caseless, without marks and spaces."""
-    if name.isascii():
-        return "".join(filter(str.isalnum, name.lower()))
-    folded = unicodedata.normalize("NFKD", name).casefold().translate(_SAME_LETTERS)
-    return "".join(character for character in folded if unicodedata.category(character)[0] in "LN")
 
 
 ROLE_ACCOUNTS = frozenset({"abuse", "postmaster", "mailer-daemon", "noc", "security", "hostmaster", "webmaster"})
@@ -106,6 +130,8 @@ ROLE_ACCOUNTS = frozenset({"abuse", "postmaster", "mailer-daemon", "noc", "secur
 
 _PLAIN = re.compile(r"([A-Za-z0-9_+-]{1,64}|(?=.{1,64}@)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)+)@([A-Za-z0-9.-]+)")
 """Nearly every address: the library's rules for what may stand before the @ are met by sight."""
+
+_QUOTED = re.compile(r'"[^"]*"@[^"]+')
 
 _KNOWN_DOMAINS = 4096
 
@@ -131,8 +157,46 @@ class Address:
         return f"{local[:1]}•••@{domain}"
 
 
+_BRACKETED = re.compile(r"(?:\"[^\"]*\"\s*|[^<>@\"]*|[^<>\"]*)<\s*([^<>\s]+@[^<>\s]+)\s*>")
+_AROUND: Final = " \t\r\n<>()[]{}\"'“”„‟‘’‚‛«»‹›`´,;:،؛"
+_INVISIBLE: Final = dict.fromkeys(map(ord, "\u034f\u115f\u1160\u3164\u180e\ufe0e\ufe0f\uffa0"))
+
+
+def pasted(typed: str) -> str:
+    """An address without what people paste with it.
+
+    Invisible marks anywhere (direction, zero width, soft hyphen, byte order), blanks at the ends and around the @,
+    ``mailto:`` with its question, ``Name <address>``, quotes and brackets around it, and what ends a sentence;
+    full-width signs become plain ones.
+    """
+    if _PLAIN.fullmatch(typed):
+        return typed.rstrip(".")
+    text = typed.translate(_INVISIBLE)
+    if not text.isascii():
+        text = "".join(_width_folded(one) for one in text if unicodedata.category(one) != "Cf")
+    text = text.strip()
+    bracketed = _BRACKETED.fullmatch(text.rstrip(".,; "))
+    if bracketed is not None:
+        text = bracketed[1]
+    text = text if _QUOTED.fullmatch(text) else text.strip(_AROUND).rstrip(".!?。۔…" + _AROUND)
+    if text[:7].lower() == "mailto:":
+        text = text[7:].partition("?")[0].replace("%40", "@").strip(_AROUND)
+    return re.sub(r"[ \t]*@[ \t]*", "@", text)
+
+
+def _width_folded(character: str) -> str:
+    if character in "。｡":
+        return "."
+    if unicodedata.category(character) == "Zs":
+        return " "
+    full = "\uff01" <= character <= "\uff5e" or character in "﹫﹒"
+    return unicodedata.normalize("NFKC", character) if full else character
+
+
 def parse(typed: str, *, gmail_rules: bool = False) -> Address:
     """Check an address by syntax only; no DNS query is made during a request.
+
+    What comes with an address that is pasted is dropped first: see :func:`pasted`.
 
     Args:
         typed: the address as the person wrote it.
@@ -141,7 +205,9 @@ def parse(typed: str, *, gmail_rules: bool = False) -> Address:
     Raises:
         RuleError: ``missing``, ``invalid`` or ``role``.
     """
-    text = typed.strip()
+    if len(typed) > 20 * 254:
+        raise RuleError("invalid")
+    text = pasted(typed)
     if not text:
         raise RuleError("missing")
     if len(text) > 254:

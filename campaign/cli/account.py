@@ -20,8 +20,9 @@ SENTENCES: Final = {
     ("email", "taken"): "this address has an account already",
     ("name", "missing"): "--name: say what to call the person",
     ("name", "not_a_name"): "--name: use letters",
-    ("name", "too_long"): "--name: use at most 60 characters",
+    ("name", "too_long"): "--name: use at most 200 characters",
     ("name", "looks_like_link"): "--name: leave out web addresses",
+    ("name", "looks_like_email"): "--name: leave out the mail address",
 }
 """What to do about each problem that the use case names."""
 

@@ -65,7 +65,7 @@ def prepare(runtime: Runtime, composer: Composer, claimed: Sequence[Claimed]) ->
         else:
             made.ended[message.id] = found
             made.handed[message.id] = Sent(message, b"")
-    keys = sorted({recipient.address_key for recipient in recipients.values()})
+    keys = sorted({key for one in recipients.values() for key in (one.address_key, one.other_key) if key is not None})
 
     def look(tx: Transaction) -> tuple[dict[bytes, list[tuple[int | None, str]]], set[bytes]]:
         return suppressions.active(tx, keys), suppressions.with_soft_bounces(tx, keys)
@@ -76,8 +76,8 @@ def prepare(runtime: Runtime, composer: Composer, claimed: Sequence[Claimed]) ->
         recipient = recipients.get(message.id)
         if recipient is None:
             continue
-        known = barred.get(recipient.address_key)
-        reason = None if known is None else _bar(message, known)
+        known = [*barred.get(recipient.address_key, ()), *barred.get(recipient.other_key or b"", ())]
+        reason = _bar(message, known) if known else None
         if reason is None:
             made.letters[message.id] = (message, recipient)
         else:

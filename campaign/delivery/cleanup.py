@@ -82,7 +82,7 @@ def remind(runtime: Runtime) -> int:
 
 
 def _remind(runtime: Runtime, tx: Transaction, row: signature_queries.Signature, now: datetime) -> bool:
-    signature_queries.mark_reminded(tx, row.id, now=now)
+    signature_queries.mark_reminded(tx, [row.id], now=now)
     opened = by_id(runtime, tx, row.petition_id)
     if opened.key is None or not opened.petition.accepts_confirmations(now):
         return False
@@ -97,10 +97,7 @@ def _remind(runtime: Runtime, tx: Transaction, row: signature_queries.Signature,
     wanted = outbox_plan.Plan(
         kind=MessageKind.REMINDER, lane=Lane.URGENT, due_at=now, signature_id=row.id, petition_id=row.petition_id
     )
-    will_go = outbox_plan.plan(tx, outbox_plan.origin(runtime, canonical, None), wanted, now=now)
-    if will_go and row.address_index is not None:
-        code_tries.grant(tx, [(row.petition_id, row.address_index)])
-    return will_go
+    return outbox_plan.plan(tx, outbox_plan.origin(runtime, canonical, None), wanted, now=now)
 
 
 def forget(runtime: Runtime) -> None:

@@ -43,6 +43,8 @@ class Recipient:
     name: str = field(repr=False)
     wire: WireAddress = field(repr=False)
     address_key: bytes = field(repr=False)
+    other_key: bytes | None = field(default=None, repr=False)
+    """At Gmail, the key that suppressions have from a time when ``gmail_rules`` was set otherwise."""
 
 
 _Maker = Callable[[Claimed, Materials, Recipient], str | OwnLink]
@@ -117,12 +119,16 @@ class Composer:
         )
 
     def _recipient(self, name: str, typed: str) -> Recipient:
+        rules, key = self.runtime.settings.gmail_rules, self.runtime.secrets.address_key
         try:
-            canonical = addresses.canonical(typed, gmail_rules=self.runtime.settings.gmail_rules)
+            canonical = addresses.canonical(typed, gmail_rules=rules)
+            if canonical.endswith(("@gmail.com", "@googlemail.com")):
+                other = addresses.canonical(typed, gmail_rules=not rules)
+                return Recipient(name, wire_address(typed), key(canonical), key(other))
         except RuleError as broken:
             # It passed the rules of the day when it was typed.
             raise MailValueError({"address": broken.code}) from None
-        return Recipient(name, wire_address(typed), self.runtime.secrets.address_key(canonical))
+        return Recipient(name, wire_address(typed), key(canonical))
 
     def compose(
         self, message: Claimed, materials: Materials, recipient: Recipient, *, compiled: CompiledMail | None = None

@@ -19,6 +19,21 @@ NETWORK_PER_HOUR = 10
 NETWORK_HORIZON = timedelta(hours=24)
 
 
+_GMAIL = frozenset({"gmail.com", "googlemail.com"})
+
+
+def mailbox_key(canonical: str) -> str:
+    """The mailbox whose allowance an address uses: without +tags at every domain, without dots at Gmail.
+
+    Whether two spellings are one *person* is another question, which the setting ``gmail_rules`` answers.
+    """
+    local, _, domain = canonical.rpartition("@")
+    kept = local.partition("+")[0] or local
+    if domain in _GMAIL:
+        return f"{kept.replace('.', '')}@gmail.com"
+    return f"{kept}@{domain}"
+
+
 def mailbox_slot(earlier: Sequence[datetime], now: datetime) -> datetime | None:
     """When the next mail caused by the sign form may go to a mailbox: now, later, or (None) not at all.
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from campaign.database.connection import Transaction
 from campaign.networks.labels import label_of
 from campaign.outbox import allowance
-from campaign.outbox.allowance import DAY, HOUR, MONTH, mailbox_slot, network_slot
+from campaign.outbox.allowance import DAY, HOUR, MONTH, mailbox_key, mailbox_slot, network_slot
 from campaign.runtime import Runtime
 from campaign.states import Lane, MessageKind
 
@@ -149,7 +149,7 @@ def origin(runtime: Runtime, canonical: str, network: str | None) -> Origin:
     that can't be read is one network. None is for what comes from no network, as the command line.
     """
     hashed = None if network is None else label_of(network, runtime.settings.keys, runtime.clock())
-    return Origin(runtime.secrets.address_key(canonical), hashed)
+    return Origin(runtime.secrets.address_key(mailbox_key(canonical)), hashed)
 
 
 def take_turn(tx: Transaction) -> None:

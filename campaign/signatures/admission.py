@@ -8,7 +8,7 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,9 +18,11 @@ from campaign.database.connection import Transaction
 from campaign.outbox import plan as outbox_plan
 from campaign.outbox.allowance import HOUR
 from campaign.runtime import Runtime
+from campaign.security.encryption import DataKey
 from campaign.security.tokens import NONCE as ROW_NONCE
-from campaign.signatures import admission_queries, code_tries, queries, request_queries
-from campaign.signatures.admission_queries import Person, Place, Present
+from campaign.signatures import admission_queries, queries, request_queries
+from campaign.signatures.admission_queries import FORM, Person, Place, Present
+from campaign.signatures.near_names import is_near
 from campaign.signatures.request_queries import BatchFailedError, Decision, Request
 from campaign.signatures.request_reading import Again, Readable, Reader, SignIn, SignUp
 from campaign.signatures.signing import MAILBOX_SEATS
@@ -38,6 +40,12 @@ MANY: Final = 20
 """Messages that one worker sends alone; if a batch plans more, the other workers of the lane are woken as well."""
 
 FAILED: Final = "failed"
+
+HELD: Final = frozenset({"mailbox_allowance", "network_allowance"})
+"""Outcomes of a sign-up that the allowance did not permit an email for. Its page may ask for it again."""
+
+SEALED: Final = frozenset({"address", "name", "reason"})
+"""The encrypted columns of a form."""
 
 
 @dataclass(frozen=True)
@@ -126,14 +134,12 @@ class _Batch:
         self._decisions: list[Decision] = []
         self._messages: list[outbox_plan.Decided] = []
         self._new: dict[int, queries.NewSignature] = {}
-        self._renewed: dict[int, queries.NewSignature] = {}
-        self._granted: set[Place] = set()
+        self._reader = Reader(runtime, tx, requests, now=self.now)
 
     def _readable(self) -> list[Readable]:
-        reader = Reader(self.runtime, self.tx, self.requests, now=self.now)
         found = []
         for request in self.requests:
-            readable = reader.read(request)
+            readable = self._reader.read(request)
             if isinstance(readable, str):
                 self._refuse(request, readable)
             else:
@@ -149,29 +155,43 @@ class _Batch:
         for one in readable:
             match one:
                 case SignUp():
-                    outcome = self._sign(one)
+                    self._decide(one.request, *self._sign(one))
                 case Again():
-                    outcome = self._again(one)
+                    self._decide(one.request, self._again(one))
                 case SignIn():
-                    outcome = self._sign_in(one)
-            self.counts[outcome] += 1
-            self._decisions.append(Decision(one.request.id))
+                    self._decide(one.request, self._sign_in(one))
+
+    def _decide(self, request: Request, outcome: str, signature_id: int | None = None) -> None:
+        self.counts[outcome] += 1
+        self._signatures[request.ref] = signature_id
+        reason = outcome if outcome in HELD else None
+        self._decisions.append(Decision(request.id, reason, signature_id))
 
     def _look_up(self, readable: Sequence[Readable]) -> None:
         sign_ups = [one for one in readable if isinstance(one, SignUp)]
         again = [one for one in readable if isinstance(one, Again)]
         sign_ins = [one for one in readable if isinstance(one, SignIn)]
-        people = {one.person for one in sign_ups} | {one.person for one in again if one.person is not None}
+        self._originals = self._read_originals(again)
+        sign_ups += [one for one in self._originals.values() if isinstance(one, SignUp)]
+        people = {one.person for one in sign_ups}
         places = {place for one in again for place in one.places}
         self._ids = iter(queries.reserve_ids(self.tx, len(sign_ups)) if sign_ups else ())
         self._people: dict[Person, Present] = {}
         self._confirmed: dict[Place, list[int]] = {}
+        self._confirmed_rows: dict[Place, list[Present]] = {}
         self._waiting: dict[Place, list[int]] = {}
+        self._pending: dict[int, Present] = {}
+        # The signature that each sign-up of this batch led to, by its reference.
+        self._signatures: dict[bytes, int | None] = {}
         for row in admission_queries.present(self.tx, people) if people else ():
             self._note(row)
         for row in admission_queries.pending(self.tx, places) if places else ():
             self._waiting.setdefault((row.petition_id, row.address_index), []).append(row.id)
-        known = {row.id for row in self._people.values()}.union(*self._confirmed.values(), *self._waiting.values())
+        wanted = {one for one in self._originals.values() if isinstance(one, int)}
+        for row in admission_queries.pending_by_id(self.tx, wanted) if wanted else ():
+            self._pending[row.id] = row
+        known = {row.id for row in self._people.values()} | self._pending.keys()
+        known.update(*self._confirmed.values(), *self._waiting.values())
         self._told = outbox_plan.already_told(self.tx, sorted(known), since=self.now - ONCE_A_MONTH) if known else set()
         self._accounts = (
             account_queries.open_for_sign_in(self.tx, [one.address_index for one in sign_ins]) if sign_ins else {}
@@ -179,26 +199,53 @@ class _Batch:
         origins = [_origin(one.request) for one in readable]
         self._book = outbox_plan.Book.open(self.tx, origins, now=self.now)
 
+    def _read_originals(self, again: Sequence[Again]) -> dict[bytes, SignUp | int]:
+        """The sign-ups whose confirmation is wanted once more: the signature, or the form if none came of it."""
+        refs = [one.ref for one in again if one.ref]
+        found: dict[bytes, SignUp | int] = {}
+        for ref, row in request_queries.by_refs(self.tx, refs).items() if refs else ():
+            if row.signature_id is not None:
+                found[ref] = row.signature_id
+            elif row.reason in HELD:
+                readable = self._reader.read(row)
+                if isinstance(readable, SignUp):
+                    found[ref] = readable
+        return found
+
     def _note(self, row: Present) -> None:
         place = row.petition_id, row.address_index
-        self._people[*place, row.person_index] = row
         if row.state is SignatureState.CONFIRMED:
             self._confirmed.setdefault(place, []).append(row.id)
+            self._confirmed_rows.setdefault(place, []).append(row)
+        self._people[*place, row.person_index] = row
 
-    def _sign(self, asked: SignUp) -> str:
+    def _sign(self, asked: SignUp) -> tuple[str, int | None]:
+        """Decide on a sign-up; returns the outcome, and the signature whose confirmation was mailed for it."""
         same, confirmed = self._people.get(asked.person), self._confirmed.get(asked.place, [])
-        if same is not None and same.state is SignatureState.CONFIRMED:
-            return self._tell_owner(asked, MessageKind.ALREADY_SIGNED, same.id, confirmed)
-        if same is not None:
-            self._renew(asked, same.id)
+        if same is not None and same.id in confirmed:
+            return self._tell_owner(asked, MessageKind.ALREADY_SIGNED, same.id, confirmed), None
+        if same is not None and self._is_equal(same, asked):
+            # Sent twice: one link is enough.
             if (same.id, MessageKind.CONFIRMATION) not in self._told:
-                self._confirm(asked.request, same)
-            return "renewed"
-        if len(confirmed) >= MAILBOX_SEATS:
-            return self._tell_owner(asked, MessageKind.MAILBOX_FULL, confirmed[0], confirmed)
-        new = self._add(asked)
-        self._confirm(asked.request, new)
-        return "new"
+                self._plan(asked.request, MessageKind.CONFIRMATION, same.id, same.petition_id)
+            return "repeated", same.id
+        if len(confirmed) >= MAILBOX_SEATS and not self._is_correction(asked):
+            return self._tell_owner(asked, MessageKind.MAILBOX_FULL, confirmed[0], confirmed), None
+        return self._add(asked)
+
+    def _is_equal(self, row: Present, asked: SignUp) -> bool:
+        """True if a pending signature holds just what was typed: nothing would change by a second one."""
+        payload = asked.payload
+        typed = {name: getattr(payload, name) for name in FORM if name not in SEALED}
+        if any(row.form[name] != value for name, value in typed.items()):
+            return False
+        texts = {"address": payload.email, "name": payload.name, "reason": payload.reason}
+        return all((_clear(asked.key, row, name) or "") == text for name, text in texts.items())
+
+    def _is_correction(self, asked: SignUp) -> bool:
+        """True if one who has signed with this mailbox may have typed the name once more, in another spelling."""
+        names = (_clear(asked.key, row, "name") for row in self._confirmed_rows.get(asked.place, ()))
+        return any(is_near(name, asked.payload.name) for name in names if name)
 
     def _tell_owner(self, asked: SignUp, kind: MessageKind, recipient: int, confirmed: Sequence[int]) -> str:
         # The owner of a mailbox hears of a repeated sign-up once a month at most.
@@ -207,19 +254,27 @@ class _Batch:
         return str(kind)
 
     def _again(self, asked: Again) -> str:
-        if asked.person is not None:
-            same = self._people.get(asked.person)
-            found = [] if same is None or same.state is not SignatureState.PENDING else [same]
-        else:
-            found = [
-                Present(id_, *place, b"", SignatureState.PENDING)
-                for place in asked.places
-                for id_ in self._waiting.get(place, ())
-            ]
-        for row in found[: admission_queries.RESENT]:
-            if (row.id, MessageKind.CONFIRMATION) not in self._told:
-                self._confirm(asked.request, row)
+        if asked.ref is None:
+            waiting = [(id_, place[0]) for place in asked.places for id_ in self._waiting.get(place, ())]
+            for signature_id, petition_id in waiting[: admission_queries.RESENT]:
+                self._remail(asked.request, signature_id, petition_id)
+            return "resend"
+        original = self._originals.get(asked.ref)
+        if isinstance(original, SignUp):
+            # The allowance did not permit its email then.
+            outcome, admitted = self._sign(original)
+            if admitted is not None:
+                self._decisions.append(Decision(original.request.id, None, admitted))
+                self._originals[asked.ref] = admitted
+            return outcome
+        signature_id = original or self._signatures.get(asked.ref) or 0
+        if signature_id in self._pending or signature_id in self._new:
+            self._remail(asked.request, signature_id, asked.request.petition_id or 0)
         return "resend"
+
+    def _remail(self, request: Request, signature_id: int, petition_id: int) -> None:
+        if (signature_id, MessageKind.CONFIRMATION) not in self._told:
+            self._plan(request, MessageKind.CONFIRMATION, signature_id, petition_id)
 
     def _sign_in(self, asked: SignIn) -> str:
         keys = ((asked.request.mailbox, SIGN_INS_PER_HOUR), (asked.request.network, SIGN_INS_PER_NETWORK))
@@ -236,22 +291,19 @@ class _Batch:
         self._messages.append(outbox_plan.Decided(plan))
         return "sign_in"
 
-    def _confirm(self, request: Request, row: Present) -> None:
-        if self._plan(request, MessageKind.CONFIRMATION, row.id, row.petition_id):
-            # Tries come with mails, which the allowance limits, and never with mere requests: a code can't be guessed.
-            self._granted.add((row.petition_id, row.address_index))
-
-    def _plan(self, request: Request, kind: MessageKind, signature_id: int, petition_id: int) -> bool:
-        plan = outbox_plan.Plan(
-            kind=kind, lane=Lane.URGENT, due_at=self.now, signature_id=signature_id, petition_id=petition_id
-        )
-        decided = self._book.allow(_origin(request), plan, now=self.now)
+    def _plan(self, request: Request, kind: MessageKind, signature_id: int, petition_id: int) -> None:
+        decided = self._allow(request, kind, signature_id, petition_id)
         self._messages.append(decided)
         if decided.held is not None:
             self.counts[decided.held] += 1
-            return False
-        self._told.add((signature_id, kind))
-        return True
+        else:
+            self._told.add((signature_id, kind))
+
+    def _allow(self, request: Request, kind: MessageKind, signature_id: int, petition_id: int) -> outbox_plan.Decided:
+        plan = outbox_plan.Plan(
+            kind=kind, lane=Lane.URGENT, due_at=self.now, signature_id=signature_id, petition_id=petition_id
+        )
+        return self._book.allow(_origin(request), plan, now=self.now)
 
     def _refuse(self, request: Request, reason: str) -> None:
         self._decisions.append(Decision(request.id, reason))
@@ -259,34 +311,29 @@ class _Batch:
 
     # --- Rows ---
 
-    def _add(self, asked: SignUp) -> Present:
+    def _add(self, asked: SignUp) -> tuple[str, int | None]:
+        """Add a pending signature and its confirmation, unless the allowance forbids the email that it needs."""
         signature_id = next(self._ids)
-        self._new[signature_id] = _row(asked, signature_id)
-        new = Present(signature_id, *asked.person, SignatureState.PENDING)
-        self._people[asked.person] = new
+        decided = self._allow(asked.request, MessageKind.CONFIRMATION, signature_id, asked.opened.petition.id)
+        if decided.held is not None:
+            return decided.held, None
+        row = _row(asked, signature_id)
+        self._new[signature_id] = row
+        self._messages.append(decided)
+        self._told.add((signature_id, MessageKind.CONFIRMATION))
+        form = {name: getattr(row, name) for name in FORM}
+        self._people[asked.person] = Present(signature_id, *asked.person, SignatureState.PENDING, form)
         # A later request of this batch may want its mail once more.
         self._waiting.setdefault(asked.place, []).append(signature_id)
-        return new
-
-    def _renew(self, asked: SignUp, signature_id: int) -> None:
-        row = _row(asked, signature_id)
-        if signature_id in self._new:
-            self._new[signature_id] = replace(row, nonce=self._new[signature_id].nonce)
-        else:
-            self._renewed[signature_id] = row
+        return "new", signature_id
 
     # --- Write: a fixed number of statements ---
 
     def store(self) -> None:
         """Write everything that was decided."""
         tx = self.tx
-        if self._granted:
-            # Before the signatures: checking a code locks its tries first as well.
-            code_tries.grant(tx, self._granted)
         if self._new:
             admission_queries.add(tx, list(self._new.values()))
-        if self._renewed:
-            admission_queries.renew(tx, list(self._renewed.values()))
         if self._messages:
             self._store_messages()
         self._book.close(tx)
@@ -302,6 +349,11 @@ class _Batch:
             account_queries.add_links(self.tx, links, expires_at=self.now + LINK_LIFE)
         if len(self._messages) > MANY:
             self.tx.nudge(Lane.URGENT)
+
+
+def _clear(key: DataKey, row: Present, column: str) -> str | None:
+    blob = row.form[column]
+    return queries.open_field(key, row.id, column, blob if isinstance(blob, bytes) else None)
 
 
 def _origin(request: Request) -> outbox_plan.Origin:

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -10,35 +10,51 @@ from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import AlreadySignedError, InvalidInputError, TokenRefusedError
+from campaign.networks.labels import prefix_of
 from campaign.outbox import plan as outbox_plan
 from campaign.petitions.petitions import Opened, by_id, by_slug
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import REFUSED, Purpose
-from campaign.signatures import code_tries, queries
+from campaign.signatures import code_tries, confirming_queries, queries, same_signer
+from campaign.signatures.confirming_queries import MailedCode
+from campaign.signatures.consents import consent_id
 from campaign.signatures.queries import Signature
-from campaign.signatures.requests import address_index_of
-from campaign.signatures.signing import MAILBOX_SEATS
+from campaign.signatures.requests import stored
+from campaign.signatures.same_signer import clear
+from campaign.signatures.signing import MAILBOX_SEATS, SignForm, check, person_index
 from campaign.states import Lane, MessageKind, SignatureState
 
 T = TypeVar("T")
 
 CODE_TRIES = 5
-"""Wrong codes for a mailbox of a petition until the next mail with a code."""
+"""Wrong codes for one page, or for one mailbox from one network, until the next email with a code."""
+
+MAILBOX_TRIES = 50
+"""Wrong codes for one mailbox from all networks until the next email with a code."""
 
 CODE_DIGITS = 6
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What the confirm page shows before the button is pressed."""
+    """What the confirm page shows before the button is pressed: the form that the link belongs to."""
 
     slug: str
     title: str
     locale: str
     state: SignatureState
+    name: str = field(repr=False)
+    reason: str = field(repr=False)
+    country: str
     wants_updates: bool
     show_name: bool
+    near_name: str = field(default="", repr=False)
+    """The name of a confirmed signature of this mailbox that may be the same signer's, if there is one."""
+    may_be_other: bool = False
+    """True if that name differs, so that both may count."""
+    is_older: bool = False
+    """True if a form that was sent later is confirmed already: pressing the button changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +92,34 @@ def look_up_confirmation(runtime: Runtime, token: str) -> Confirmation:
     """
 
     def work(tx: Transaction) -> Confirmation:
-        row = find(runtime, tx, Purpose.CONFIRM, token)
+        row = _resolve(tx, find(runtime, tx, Purpose.CONFIRM, token))
         opened = by_id(runtime, tx, row.petition_id)
         _check_open(runtime, opened, row)
-        shown = opened.text_for(row.locale)
-        return Confirmation(opened.petition.slug, shown.title, row.locale, row.state, row.wants_updates, row.show_name)
+        key = opened.open_key
+        same = same_signer.find(key, row, same_signer.others(tx, row)) if row.state is SignatureState.PENDING else None
+        return Confirmation(
+            opened.petition.slug,
+            opened.text_for(row.locale).title,
+            row.locale,
+            row.state,
+            name=clear(key, row, "name", row.name),
+            reason=clear(key, row, "reason", row.reason),
+            country=row.country,
+            wants_updates=row.wants_updates,
+            show_name=row.show_name,
+            near_name=clear(key, same, "name", same.name) if same else "",
+            may_be_other=same is not None and same.person_index != row.person_index,
+            is_older=same is not None and row.id < (same.form_id or same.id),
+        )
 
     return runtime.store.transact(work)
+
+
+def _resolve(tx: Transaction, row: Signature) -> Signature:
+    """The signature that a link is about now: a sign-up may have become part of another."""
+    if row.replaced_by is None:
+        return row
+    return queries.by_id(tx, row.replaced_by) or row
 
 
 def _check_open(runtime: Runtime, opened: Opened, row: Signature) -> None:
@@ -94,8 +131,15 @@ def _check_open(runtime: Runtime, opened: Opened, row: Signature) -> None:
         raise TokenRefusedError(REFUSED)
 
 
-def confirm(runtime: Runtime, token: str) -> Confirmed:
+def confirm(runtime: Runtime, token: str, *, is_other: bool = False) -> Confirmed:
     """Confirm by the button; a second press changes nothing and is thanked the same.
+
+    If the same signer has confirmed another form meanwhile, the count stays, and the newer form is kept.
+
+    Args:
+        runtime: the runtime.
+        token: of the link.
+        is_other: the reader says that a near name at this mailbox is another signer's.
 
     Raises:
         TokenRefusedError: the token does not work.
@@ -103,8 +147,8 @@ def confirm(runtime: Runtime, token: str) -> Confirmed:
     """
 
     def work(tx: Transaction) -> Confirmed:
-        row = find(runtime, tx, Purpose.CONFIRM, token, lock=True)
-        return _confirm(runtime, tx, row, method="button")
+        row = find(runtime, tx, Purpose.CONFIRM, token)
+        return _confirm(runtime, tx, row, method="button", is_other=is_other)
 
     return _with_second_try(runtime, work)
 
@@ -113,29 +157,86 @@ def _with_second_try(runtime: Runtime, work: Callable[[Transaction], T]) -> T:
     try:
         return runtime.store.transact(work)
     except DuplicateError:
-        # Another person of the mailbox confirmed in the same moment: the other seat may be free.
+        # A release before this one, which takes no lock, confirmed another of the mailbox in the same moment.
         try:
             return runtime.store.transact(work)
         except DuplicateError:
             raise AlreadySignedError("two people have signed with this mailbox") from None
 
 
-def _confirm(runtime: Runtime, tx: Transaction, row: Signature, *, method: str) -> Confirmed:
+def _confirm(runtime: Runtime, tx: Transaction, found: Signature, *, method: str, is_other: bool = False) -> Confirmed:
+    # First: each of two transactions at one mailbox would else hold a row that the other needs.
+    confirming_queries.lock_mailbox(tx, found.petition_id, found.address_index or b"")
+    row = _resolve(tx, queries.by_id(tx, found.id, lock=True) or found)
     opened = by_id(runtime, tx, row.petition_id)
     _check_open(runtime, opened, row)
     if row.state is SignatureState.PENDING:
-        now = runtime.clock()
-        queries.confirm(tx, row.id, slot=_free_seat(tx, row), method=method, now=now)
-        outbox_plan.add(tx, _thank_you(row, now))
+        beside = same_signer.others(tx, row)
+        same = same_signer.find(opened.open_key, row, beside)
+        if same is not None and not (is_other and same.person_index != row.person_index):
+            same_signer.merge(runtime, tx, opened.open_key, row, same)
+        else:
+            _take_seat(runtime, tx, row, method=method)
+            same = row
+        same_signer.settle_others(runtime, tx, opened.open_key, same, form_id=row.id, beside=beside)
     return Confirmed(opened.petition.slug, row.locale)
 
 
+def _take_seat(runtime: Runtime, tx: Transaction, row: Signature, *, method: str) -> None:
+    now = runtime.clock()
+    confirming_queries.confirm(tx, row.id, slot=_free_seat(tx, row), method=method, now=now)
+    outbox_plan.add(tx, _thank_you(row, now))
+
+
 def _free_seat(tx: Transaction, row: Signature) -> int:
-    used = queries.used_slots(tx, row.petition_id, row.address_index or b"")
+    used = confirming_queries.used_slots(tx, row.petition_id, row.address_index or b"")
     for seat in range(1, MAILBOX_SEATS + 1):
         if seat not in used:
             return seat
     raise AlreadySignedError("two people have signed with this mailbox")
+
+
+def correct(runtime: Runtime, token: str, form: SignForm) -> None:
+    """Change what a pending sign-up holds, before it is confirmed; the mailbox stays.
+
+    Args:
+        runtime: the runtime.
+        token: of the confirm link.
+        form: as typed; its address is not looked at.
+
+    Raises:
+        TokenRefusedError: the token does not work, or nothing waits for a confirmation.
+        InvalidInputError: with a code per field.
+    """
+    locale = runtime.store.transact(lambda tx: find(runtime, tx, Purpose.CONFIRM, token)).locale
+    updates = consent_id(runtime, "updates", locale) if form.wants_updates else None
+
+    def work(tx: Transaction) -> None:
+        row = find(runtime, tx, Purpose.CONFIRM, token, lock=True)
+        opened = by_id(runtime, tx, row.petition_id)
+        _check_open(runtime, opened, row)
+        if row.state is not SignatureState.PENDING:
+            raise TokenRefusedError(REFUSED)
+        key = opened.open_key
+        email = clear(key, row, "address", row.address)
+        checked = check(runtime, replace(form, email=email, locale=row.locale))
+        name, reason = (
+            key.seal(text, place=queries.place(column, row.id)) if text else None
+            for column, text in (("name", checked.name), ("reason", checked.reason))
+        )
+        corrected = confirming_queries.Form(
+            name=name or b"",
+            person_index=person_index(key, checked.address.canonical, checked.name),
+            reason=reason,
+            country=checked.country,
+            locale=row.locale,
+            show_name=checked.show_name,
+            wants_updates=checked.wants_updates,
+            updates_consent_id=updates if checked.wants_updates else None,
+        )
+        confirming_queries.set_form(tx, row.id, corrected)
+
+    runtime.store.transact(work)
 
 
 def _thank_you(row: Signature, now: datetime) -> outbox_plan.Plan:
@@ -144,18 +245,22 @@ def _thank_you(row: Signature, now: datetime) -> outbox_plan.Plan:
     )
 
 
-def confirm_with_code(runtime: Runtime, slug: str, *, code: str, ref: str = "", email: str = "") -> Confirmed:
+def confirm_with_code(
+    runtime: Runtime, slug: str, *, code: str, ref: str = "", email: str = "", network: str | None = None
+) -> Confirmed:
     """Confirm by the six digits of the mail, from any device.
 
     The work is the same for every mailbox, known or not: the same statements, one of which counts the try, and the same
-    number of comparisons. So neither the words nor the time of an answer tell who has signed.
+    number of comparisons. So neither the words nor the time of an answer tell who has signed. With a reference only the
+    code of that sign-up is right.
 
     Args:
         runtime: the runtime.
         slug: the petition.
-        code: as typed; blanks and dashes, and Persian or Arabic digits, are fine.
+        code: as typed or pasted; the digits are taken out of it, in any script.
         ref: the reference of a sign-up, from the page that follows it; or
         email: the address as typed.
+        network: the IP address that the code came from; hashed, never stored.
 
     Raises:
         InvalidInputError: ``{"code": "wrong"}``, the same for an unknown address and for a code with no try left;
@@ -164,7 +269,12 @@ def confirm_with_code(runtime: Runtime, slug: str, *, code: str, ref: str = "", 
         AlreadySignedError: two others have confirmed with this mailbox meanwhile.
     """
     opened = by_slug(runtime, slug)
-    address_index = address_index_of(runtime, slug, ref) if ref else _address_index(runtime, opened, email)
+    if ref:
+        request = stored(runtime, slug, ref)
+        address_index, only, source = request.address_index or b"", request.signature_id or 0, ref
+    else:
+        address_index, only = _address_index(runtime, opened, email), None
+        source = prefix_of(network or "")
     typed = "".join(str(int(character)) for character in code if character.isdecimal())
     if len(typed) != CODE_DIGITS:
         # Nothing that can be right: no try.
@@ -173,15 +283,17 @@ def confirm_with_code(runtime: Runtime, slug: str, *, code: str, ref: str = "", 
 
     def work(tx: Transaction) -> Confirmed | None:
         now = runtime.clock()
+        codes = confirming_queries.codes(tx, *place, only=only)
+        limits = _limits(runtime, place, codes, source)
         ends = now + timedelta(days=runtime.settings.confirm_days)
-        tries = code_tries.count(tx, place, now=now, expires_at=ends)
-        match = _match(runtime, queries.codes(tx, *place), typed)
-        if not match or tries > CODE_TRIES:
+        has_tries = code_tries.count(tx, limits, now=now, expires_at=ends)
+        match = _match(runtime, codes, typed)
+        row = queries.by_id(tx, match) if match and has_tries else None
+        if row is None:
             return None
         # The right code is no guess: it uses up no try, however often it is sent.
-        code_tries.grant(tx, [place])
-        row = queries.by_id(tx, match, lock=True)
-        return None if row is None else _confirm(runtime, tx, row, method="code")
+        code_tries.reset(tx, limits)
+        return _confirm(runtime, tx, row, method="code")
 
     try:
         confirmed: Confirmed | None = _with_second_try(runtime, work)
@@ -192,12 +304,28 @@ def confirm_with_code(runtime: Runtime, slug: str, *, code: str, ref: str = "", 
     return confirmed
 
 
-def _match(runtime: Runtime, codes: Sequence[tuple[int, bytes]], typed: str) -> int:
+def _limits(
+    runtime: Runtime, place: tuple[int, bytes], codes: Sequence[MailedCode], source: str
+) -> list[code_tries.Limit]:
+    """The tries that one attempt uses up.
+
+    They begin anew with each email that brings a code: what was tried before it is no try of it.
+    """
+    mailed = max(code.message_id for code in codes)
+    mailbox = f"{place[0]}.{place[1].hex()}.{mailed}"
+    day = runtime.clock().date()
+    return [
+        code_tries.Limit(keyed_hash(runtime.secrets.code, f"tries {mailbox} {source} {day}"), CODE_TRIES),
+        code_tries.Limit(keyed_hash(runtime.secrets.code, f"tries {mailbox}"), MAILBOX_TRIES),
+    ]
+
+
+def _match(runtime: Runtime, codes: Sequence[MailedCode], typed: str) -> int:
     """The id of the signature that a code belongs to, or 0; compares with all."""
     match = 0
-    for signature_id, nonce in codes:
-        if hmac.compare_digest(code_for(runtime, signature_id, nonce), typed):
-            match = match or signature_id
+    for code in codes:
+        if hmac.compare_digest(code_for(runtime, code.id, code.nonce), typed):
+            match = match or code.id
     return match
 
 
@@ -210,18 +338,22 @@ def _address_index(runtime: Runtime, opened: Opened, email: str) -> bytes:
 
 
 def decline(runtime: Runtime, token: str) -> str:
-    """Erase a pending signature at once ("I did not sign"); returns its language. Repeating it is harmless.
+    """Erase a signature at once ("I did not sign"); one that is confirmed is withdrawn. Returns its language.
 
     Raises:
-        TokenRefusedError: the token does not work, or the signature is confirmed (the own page withdraws that).
+        TokenRefusedError: the token does not work, or the signature has ended.
     """
 
     def work(tx: Transaction) -> str:
-        row = find(runtime, tx, Purpose.CONFIRM, token, lock=True)
-        if row.state is not SignatureState.PENDING:
-            raise TokenRefusedError(REFUSED)
+        row = _resolve(tx, find(runtime, tx, Purpose.CONFIRM, token))
+        row = queries.by_id(tx, row.id, lock=True) or row
         now = runtime.clock()
-        queries.expire(tx, [row.id], reason="declined", now=now)
+        if row.state is SignatureState.PENDING:
+            queries.expire(tx, [row.id], reason="declined", now=now)
+        elif row.state is SignatureState.CONFIRMED:
+            queries.end(tx, row.id, state=SignatureState.WITHDRAWN, reason="declined", now=now)
+        else:
+            raise TokenRefusedError(REFUSED)
         queries.erase(tx, [row.id], now=now)
         outbox_plan.cancel_for(tx, [row.id], reason="declined", now=now)
         return row.locale

@@ -12,9 +12,6 @@ from campaign.security.encryption import DataKey
 from campaign.signatures import request_queries
 from campaign.states import SignatureState
 
-CODES = 8
-"""Signatures of a mailbox that one code is compared with; the allowance lets fewer have a code at a time."""
-
 
 def reserve_ids(tx: Transaction, number: int) -> list[int]:
     """Ids that no other process will use; as many as asked for."""
@@ -82,14 +79,20 @@ class Signature:
     updates_changed_at: datetime | None
     ended_at: datetime | None
     erased_at: datetime | None
+    replaced_by: int | None = None
+    """The confirmed signature that this sign-up became part of."""
+    form_id: int | None = None
+    """The sign-up whose form is stored here, if not its own."""
 
 
-_COLUMNS = """s.id, s.petition_id, s.text_version_id, s.consent_id, s.updates_consent_id, s.state, s.locale, s.country,
+COLUMNS = """s.id, s.petition_id, s.text_version_id, s.consent_id, s.updates_consent_id, s.state, s.locale, s.country,
     s.show_name, s.wants_updates, s.nonce, s.address_index, s.person_index, s.address, s.name, s.reason,
-    s.requested_at, s.confirmed_at, s.updates_changed_at, s.ended_at, s.erased_at"""
+    s.requested_at, s.confirmed_at, s.updates_changed_at, s.ended_at, s.erased_at, s.replaced_by, s.form_id"""
+"""The columns of :class:`Signature`, of a table named s."""
 
 
-def _signature(row: Row[Any]) -> Signature:
+def as_signature(row: Row[Any]) -> Signature:
+    """A row of :data:`COLUMNS` as a signature."""
     values = row._asdict()
     return Signature(**(values | {"state": SignatureState(row.state), "nonce": bytes(row.nonce)}))
 
@@ -97,68 +100,9 @@ def _signature(row: Row[Any]) -> Signature:
 def by_id(tx: Transaction, signature_id: int, *, lock: bool = False) -> Signature | None:
     """One signature; ``lock`` holds the row until the transaction ends."""
     row = tx.execute(
-        text(f"select {_COLUMNS} from signature s where s.id = :id {'for update' if lock else ''}"), id=signature_id
+        text(f"select {COLUMNS} from signature s where s.id = :id {'for update' if lock else ''}"), id=signature_id
     ).one_or_none()
-    return None if row is None else _signature(row)
-
-
-def codes(tx: Transaction, petition_id: int, address_index: bytes) -> list[tuple[int, bytes]]:
-    """Id and nonce of the signatures of a mailbox whose code was mailed, or is about to be, the newest first.
-
-    Always :data:`CODES` pairs, filled up with ``(0, b"")``, so that reading them takes the same time for every mailbox.
-    What the allowance held back has no code: no code was sent, so any code is a guess.
-    """
-    found = tx.execute(
-        text("""
-        select id, nonce from (
-            (select s.id, s.nonce from signature s
-            where s.petition_id = :petition_id and s.address_index = :address_index
-                and s.state in ('pending', 'confirmed')
-                -- Not "exists": that may become a join which reads the mail of all others.
-                and (
-                    select true from message m
-                    where m.signature_id = s.id and m.blast_id is null and m.kind in ('confirmation', 'reminder')
-                        and m.state in ('planned', 'claimed', 'submitting', 'accepted', 'uncertain')
-                    limit 1)
-            order by s.id desc limit :limit)
-            union all
-            select 0, cast('' as bytea) from generate_series(1, :limit)) c
-        order by id desc limit :limit"""),
-        petition_id=petition_id,
-        address_index=address_index,
-        limit=CODES,
-    )
-    return [(row.id, bytes(row.nonce)) for row in found]
-
-
-def confirm(tx: Transaction, signature_id: int, *, slot: int, method: str, now: datetime) -> bool:
-    """Confirm a pending signature; False if it is no longer pending.
-
-    Raises:
-        DuplicateError: ``uq_signature_mailbox_slot``: another person of this mailbox took the slot just now.
-    """
-    changed = tx.execute(
-        text("""
-        update signature set state = 'confirmed', confirmed_at = :now, confirmed_by = :method, mailbox_slot = :slot
-        where id = :id and state = 'pending'"""),
-        id=signature_id,
-        slot=slot,
-        method=method,
-        now=now,
-    )
-    return changed.rowcount == 1
-
-
-def used_slots(tx: Transaction, petition_id: int, address_index: bytes) -> set[int]:
-    """The places at a mailbox that confirmed people hold."""
-    found = tx.execute(
-        text("""
-        select mailbox_slot from signature
-        where petition_id = :petition_id and address_index = :address_index and state = 'confirmed'"""),
-        petition_id=petition_id,
-        address_index=address_index,
-    )
-    return set(found.scalars())
+    return None if row is None else as_signature(row)
 
 
 def end(tx: Transaction, signature_id: int, *, state: SignatureState, reason: str, now: datetime) -> None:
@@ -217,7 +161,7 @@ def correct(
     """Store corrected fields.
 
     Raises:
-        DuplicateError: ``uq_signature_person``: the corrected name is the other person of this mailbox.
+        DuplicateError: ``uq_signature_confirmed_person``: the corrected name is the other person of this mailbox.
     """
     tx.execute(
         text("""
@@ -235,13 +179,13 @@ def recent_public(tx: Transaction, petition_id: int, *, limit: int) -> list[Sign
     """Confirmed signers who agreed to be shown, newest first."""
     found = tx.execute(
         text(f"""
-        select {_COLUMNS} from signature s
+        select {COLUMNS} from signature s
         where s.petition_id = :petition_id and s.state = 'confirmed' and s.show_name and s.erased_at is null
         order by s.confirmed_at desc limit :limit"""),
         petition_id=petition_id,
         limit=limit,
     )
-    return [_signature(row) for row in found]
+    return [as_signature(row) for row in found]
 
 
 def overdue(tx: Transaction, *, before: datetime, limit: int) -> list[int]:
@@ -272,19 +216,19 @@ def to_remind(tx: Transaction, *, before: datetime, after: datetime, limit: int)
     """Pending signatures old enough for the one reminder and young enough to act on it; locked."""
     found = tx.execute(
         text(f"""
-        select {_COLUMNS} from signature s
+        select {COLUMNS} from signature s
         where s.state = 'pending' and s.requested_at < :before and s.requested_at > :after and s.reminded_at is null
         order by s.requested_at limit :limit for update skip locked"""),
         before=before,
         after=after,
         limit=limit,
     )
-    return [_signature(row) for row in found]
+    return [as_signature(row) for row in found]
 
 
-def mark_reminded(tx: Transaction, signature_id: int, *, now: datetime) -> None:
-    """Note that the one reminder was planned, or that the mailbox's allowance did not permit it."""
-    tx.execute(text("update signature set reminded_at = :now where id = :id"), id=signature_id, now=now)
+def mark_reminded(tx: Transaction, signature_ids: list[int], *, now: datetime) -> None:
+    """Note that the one reminder was planned, is not wanted, or was not permitted by the mailbox's allowance."""
+    tx.execute(text("update signature set reminded_at = :now where id = any(:ids)"), ids=signature_ids, now=now)
 
 
 def to_erase(tx: Transaction, *, closed_before: datetime, limit: int) -> list[int]:

@@ -6,7 +6,7 @@ from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.outbox import plan as outbox_plan
 from campaign.runtime import Runtime
-from campaign.signatures import lists, queries
+from campaign.signatures import confirming_queries, lists, queries
 from campaign.signatures.queries import Signature
 from campaign.signatures.signing import MAILBOX_SEATS
 from campaign.states import SIGNATURE_MOVES, SignatureState
@@ -102,7 +102,7 @@ def _free_seat(tx: Transaction, row: Signature) -> int | None:
     if row.address_index is None:
         # Erased: people can't be told apart, so there is no seat to take.
         return None
-    used = queries.used_slots(tx, row.petition_id, row.address_index)
+    used = confirming_queries.used_slots(tx, row.petition_id, row.address_index)
     free = [seat for seat in range(1, MAILBOX_SEATS + 1) if seat not in used]
     if not free:
         raise ConflictError("two others have signed with this mailbox meanwhile")

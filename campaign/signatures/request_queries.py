@@ -58,10 +58,13 @@ class Request(NewRequest):
 
     id: int
     state: RequestState
+    reason: str | None
+    signature_id: int | None
+    """The pending signature that the request led to."""
 
 
 _COLUMNS = """r.id, r.ref, r.kind, r.state, r.petition_id, r.sealed, r.address_index, r.person_index, r.mailbox,
-    r.network, r.requested_at"""
+    r.network, r.requested_at, r.reason, r.signature_id"""
 
 
 def _request(row: Row[Any]) -> Request:
@@ -111,6 +114,15 @@ def by_ref(tx: Transaction, ref: bytes) -> Request | None:
     return None if row is None else _request(row)
 
 
+def by_refs(tx: Transaction, refs: Sequence[bytes]) -> dict[bytes, Request]:
+    """Requests by reference, those that are still there."""
+    rows = tx.execute(
+        text(f"select {_COLUMNS} from sign_up_request r where r.ref = any(cast(:refs as bytea[]))"),
+        refs=array_of(refs),
+    )
+    return {bytes(row.ref): _request(row) for row in rows}
+
+
 def is_waiting(tx: Transaction) -> bool:
     """True if a request is not decided yet."""
     return bool(
@@ -149,23 +161,27 @@ def take(tx: Transaction, *, limit: int, only: int | None = None) -> list[Reques
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of a request; a refused one has a reason."""
+    """What became of a request; a refused one has a reason, an admitted sign-up a signature."""
 
     id: int
     reason: str | None = None
+    signature_id: int | None = None
 
 
 def decide(tx: Transaction, decisions: Sequence[Decision], *, now: datetime) -> None:
     """Record decisions. The keyed hash of the network has served its purpose and is removed."""
     tx.execute(
         text("""
-        update sign_up_request r set decided_at = :now, reason = d.reason, network = null,
+        update sign_up_request r set decided_at = coalesce(r.decided_at, :now), reason = d.reason, network = null,
+            signature_id = d.signature_id,
             state = cast(case when d.reason is null then 'admitted' else 'refused' end as request_state)
-        from unnest(cast(:ids as bigint[]), cast(:reasons as text[])) as d(id, reason)
-        where r.id = d.id and r.state = 'asked'"""),
+        from unnest(cast(:ids as bigint[]), cast(:reasons as text[]), cast(:signatures as bigint[]))
+            as d(id, reason, signature_id)
+        where r.id = d.id and (r.state = 'asked' or r.signature_id is null)"""),
         now=now,
         ids=[decision.id for decision in decisions],
         reasons=[decision.reason for decision in decisions],
+        signatures=[decision.signature_id for decision in decisions],
     )
 
 

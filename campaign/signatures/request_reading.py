@@ -17,7 +17,14 @@ from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey, DecryptionError
 from campaign.signatures.admission_queries import Person, Place
 from campaign.signatures.request_queries import Request
-from campaign.signatures.requests import AddressPayload, PayloadError, SignaturePayload, open_address, open_signature
+from campaign.signatures.requests import (
+    AddressPayload,
+    PayloadError,
+    SignaturePayload,
+    as_bytes,
+    open_address,
+    open_signature,
+)
 from campaign.states import RequestKind
 
 log = logging.getLogger(__name__)
@@ -49,10 +56,10 @@ class SignUp:
 
 @dataclass(frozen=True)
 class Again:
-    """A readable request for another confirmation: of one person, or of whatever waits at some mailboxes."""
+    """A readable request for another confirmation: of one sign-up, or of whatever waits at some mailboxes."""
 
     request: Request
-    person: Person | None
+    ref: bytes | None = field(repr=False)
     places: tuple[Place, ...]
 
 
@@ -120,7 +127,8 @@ class Reader:
             opened = self._petitions.get(request.petition_id)
             if opened is None or not opened.petition.accepts_confirmations(self.now):
                 return CLOSED
-            return Again(request, (request.petition_id, request.address_index or b"", request.person_index or b""), ())
+            # A release before this one named no sign-up.
+            return Again(request, as_bytes(payload.ref) if payload.ref else b"", ())
         places = [
             (opened.petition.id, opened.key.index(payload.email)) for opened in self._live if opened.key is not None
         ]

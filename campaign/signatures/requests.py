@@ -7,7 +7,8 @@ import base64
 import json
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
+from datetime import timedelta
 from typing import Any, Final
 
 from campaign.accounts import addresses
@@ -27,6 +28,12 @@ VERSION: Final = 1
 
 STEP: Final = 1024
 """Sealed texts are padded to a multiple of so many bytes: nearly all have the same length, whatever was typed."""
+
+SHOWN: Final = timedelta(minutes=30)
+"""How long the page after signing shows the whole address."""
+
+RESEND_AFTER: Final = timedelta(minutes=1)
+"""How long that page asks for patience before it offers to send the email again."""
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _REF = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -60,6 +67,8 @@ class AddressPayload:
 
     email: str = field(repr=False)
     """The canonical address."""
+    ref: str = field(default="", repr=False)
+    """The sign-up whose confirmation is wanted once more; empty for whatever waits at the address."""
 
 
 def seal(key: DataKey, ref: bytes, payload: SignaturePayload | AddressPayload) -> bytes:
@@ -94,7 +103,10 @@ def open_address(key: DataKey, row: request_queries.NewRequest) -> AddressPayloa
 
 def _open(key: DataKey, row: request_queries.NewRequest, kind: type) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(key.open(row.sealed, place=_place(row.ref)))
-    if values.pop("v", None) != VERSION or values.keys() != kind.__dataclass_fields__.keys():  # type: ignore[attr-defined]
+    known = fields(kind)
+    # A release may add fields that have defaults: requests of the release before stay readable.
+    needed = {one.name for one in known if one.default is MISSING}
+    if values.pop("v", None) != VERSION or not needed <= values.keys() <= {one.name for one in known}:
         raise PayloadError("a request of another version")
     return values
 
@@ -233,7 +245,7 @@ def request_again(runtime: Runtime, slug: str, ref: str, *, network: str | None)
         ref=new_ref,
         kind=RequestKind.RESEND,
         petition_id=opened.petition.id,
-        sealed=seal(runtime.secrets.requests, new_ref, AddressPayload(canonical)),
+        sealed=seal(runtime.secrets.requests, new_ref, AddressPayload(canonical, ref)),
         address_index=row.address_index,
         person_index=row.person_index,
         mailbox=origin.mailbox,
@@ -249,12 +261,27 @@ class Sent:
 
     slug: str
     ref: str = field(repr=False)
-    masked_address: str
+    address: str = field(repr=False)
+    """As typed; masked once :data:`SHOWN` has passed, for the screen may be shared."""
+    is_masked: bool
+    may_resend: bool
+    """False until :data:`RESEND_AFTER` has passed."""
 
 
 def as_text(ref: bytes) -> str:
     """A reference as in the address of a page: 22 characters."""
     return base64.urlsafe_b64encode(ref).rstrip(b"=").decode()
+
+
+def as_bytes(ref: str) -> bytes:
+    """What :func:`as_text` wrote as text.
+
+    Raises:
+        RequestGoneError: it is no reference.
+    """
+    if not _REF.fullmatch(ref):
+        raise RequestGoneError("no such request")
+    return base64.urlsafe_b64decode(f"{ref}==")
 
 
 def look_up(runtime: Runtime, slug: str, ref: str) -> Sent:
@@ -264,9 +291,11 @@ def look_up(runtime: Runtime, slug: str, ref: str) -> Sent:
         NotFoundError: no such petition.
         RequestGoneError: no sign-up of this petition has this reference, or it is deleted.
     """
-    _opened, _row, payload = _find(runtime, slug, ref)
+    _opened, row, payload = _find(runtime, slug, ref)
     address = addresses.Address(typed=payload.email, canonical=payload.email)
-    return Sent(slug, ref, address.masked)
+    age = runtime.clock() - row.requested_at
+    is_masked = age >= SHOWN
+    return Sent(slug, ref, address.masked if is_masked else address.typed, is_masked, age >= RESEND_AFTER)
 
 
 def form_of(runtime: Runtime, slug: str, ref: str) -> SignForm:
@@ -287,14 +316,14 @@ def form_of(runtime: Runtime, slug: str, ref: str) -> SignForm:
     )
 
 
-def address_index_of(runtime: Runtime, slug: str, ref: str) -> bytes:
-    """The blind index of the mailbox of a sign-up.
+def stored(runtime: Runtime, slug: str, ref: str) -> request_queries.Request:
+    """The row of a sign-up.
 
     Raises:
         NotFoundError, RequestGoneError: as :func:`look_up`.
     """
     _opened, row, _payload = _find(runtime, slug, ref)
-    return row.address_index or b""
+    return row
 
 
 def _canonical(runtime: Runtime, payload: SignaturePayload) -> str:
@@ -309,9 +338,7 @@ def _find(runtime: Runtime, slug: str, ref: str) -> tuple[Opened, request_querie
     opened = by_slug(runtime, slug)
     if opened.petition.state is PetitionState.DRAFT:
         raise NotFoundError("there is no such petition")
-    if not _REF.fullmatch(ref):
-        raise RequestGoneError("no such request")
-    raw = base64.urlsafe_b64decode(f"{ref}==")
+    raw = as_bytes(ref)
     row = runtime.store.transact(lambda tx: request_queries.by_ref(tx, raw))
     if row is None or row.petition_id != opened.petition.id or row.kind is not RequestKind.SIGNATURE:
         raise RequestGoneError("no such request")

@@ -10,8 +10,11 @@ from campaign.views.language import gettext, lazy
 WORDS: Mapping[str, Mapping[str, str]] = {
     "name": {
         "missing": lazy("Enter your name."),
-        "too_long": lazy("Enter a name of 60 characters or fewer."),
-        "looks_like_link": lazy("Enter your name without a web address in it."),
+        "too_long": lazy("Enter a name of 200 characters or fewer."),
+        "looks_like_link": lazy(
+            "Leave out “%(word)s”: it looks like a web address. If it is not one, put a space after the full stop."
+        ),
+        "looks_like_email": lazy("Leave out “%(word)s”: a name can’t contain an email address."),
         "not_a_name": lazy("Enter your name in letters."),
         "taken": lazy("Somebody else with this mailbox has signed under this name."),
     },
@@ -27,7 +30,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "reason": {
         "too_long": lazy("Shorten your reason to 500 characters."),
-        "looks_like_link": lazy("Give your reason without web addresses."),
+        "looks_like_link": lazy(
+            "Leave out “%(word)s”: it looks like a web address. If it is not one, put a space after the full stop."
+        ),
+        "looks_like_email": lazy("Leave out “%(word)s”: everyone can read your reason."),
     },
     "stamp": {
         "expired": lazy(
@@ -94,7 +100,12 @@ def worded(problems: Mapping[str, str]) -> Problems:
     """A sentence for each field with a problem, in the order of the page."""
     order = [*WORDS, *problems]
     found = sorted(problems.items(), key=lambda item: order.index(item[0]))
-    return Problems({name: gettext(WORDS.get(name, {}).get(code, OTHERWISE)) for name, code in found})
+    return Problems(
+        {
+            name: gettext(WORDS.get(name, {}).get(code, OTHERWISE), word=getattr(code, "word", ""))
+            for name, code in found
+        }
+    )
 
 
 def from_elsewhere(own_origins: frozenset[str]) -> bool:

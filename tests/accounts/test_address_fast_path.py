@@ -43,10 +43,10 @@ def by_us(text):
 @given(LOCALS, DOMAINS)
 @example("a" * 64, ".".join(["b" * 61] * 3) + ".org")
 def test_the_short_way_equals_the_library(local, domain):
-    text = f"{local}@{domain}"
-    if not text.strip() or len(text.strip()) > 254:
+    text = addresses.pasted(f"{local}@{domain}")
+    if not text or len(text) > 254:
         return
-    expected = by_the_library(text.strip())
+    expected = by_the_library(text)
 
     found = by_us(text)
 

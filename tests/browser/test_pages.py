@@ -228,3 +228,38 @@ def test_a_mail_is_read_in_its_frame_and_its_script_does_not_run(live: Live, vis
     expect(page.frame_locator("iframe").locator("p")).to_have_text("Press")
     assert person.violations() == []
     assert page.frame_locator("iframe").locator("base").get_attribute("target") == "_blank"
+
+
+TYPED = {
+    "wide": ("W" * 200, "W" * 400),
+    "marks": ("Z" + "\u0335\u0489\u0301" * 40 + "ahra", "o" + "\u0e47" * 60),
+    "urdu": ("محترمہ" + "زہرا" * 40, "انصاف" * 60),
+}
+
+
+@pytest.mark.parametrize("lang", ["en", "de", "fa", "ur"])
+def test_whatever_people_type_no_page_gets_wider_than_the_screen(
+    live: Live, visitor: Callable[..., Visitor], lang: str
+):
+    world, wide = live.world, {}
+    manage = ""
+    for kind, (name, reason) in TYPED.items():
+        signed = world.signature(
+            SLUG, f"{kind}@example.org", name=name, reason=reason, show_name=True, confirmed=True, locale="en"
+        )
+        manage = manage or world.manage_token(signed)
+    world.count(SLUG)
+    world.read(lambda tx: tx.connection.exec_driver_sql("update text_version set title = %(t)s", {"t": "W" * 110}))
+
+    for width in (320, 390):
+        person = visitor(width=width)
+        for path in ("/", f"/p/{SLUG}", f"/me/{manage}"):
+            page = person.open(f"{live.url}{path}?lang={lang}")
+            if person.overflow() > 0:
+                wide[width, path] = person.overflow()
+            if path == f"/p/{SLUG}":
+                shown = page.locator("main").inner_text()
+                assert "W" * 200 in shown.replace("\n", "")
+        person.pictures(f"typed-{width}-{lang}")
+
+    assert wide == {}

@@ -29,3 +29,16 @@ def test_a_stopped_deliverer_leaves_no_journal_and_no_worker(world):
 
     assert world.sql("select count(*) from worker where stopped_at is null") == [(0,)]
     assert not list((world.runtime.settings.data / "journal").iterdir())
+
+
+def test_a_gmail_address_that_was_suppressed_before_its_dots_were_ignored_stays_suppressed(world):
+    slug = world.petition()
+    earlier = world.runtime.secrets.address_key("z.ahra@gmail.com")
+    world.sql("insert into suppression (address_key, reason) values (%(key)s, 'bounce') returning id", key=earlier)
+    world.ask(slug, "z.ahra@gmail.com")
+    world.admit()
+    transport = MemoryTransport()
+
+    world.deliverer(transport=transport).drain()
+
+    assert world.sql("select state, reason from message") == [("suppressed", "suppressed: bounce")]

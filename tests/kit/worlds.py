@@ -107,6 +107,12 @@ class World:
             confirming.confirm(self.runtime, self.confirm_token(row.id))
         return row.id
 
+    def deliver(self, *, transport=None) -> None:
+        """Send what is due in the urgent lane; codes work once their email was handed over."""
+        deliverer = self.deliverer(transport=transport)
+        deliverer.drain()
+        deliverer.close()
+
     def opened(self, slug: str) -> petitions.Opened:
         """A petition with its key, as stored now."""
         return petitions.by_slug(self.runtime, slug, fresh=True)

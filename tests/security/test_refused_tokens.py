@@ -131,7 +131,7 @@ def test_a_reference_of_another_petition_or_altered_opens_nothing(world):
         (one, ref), (other, ""), (other, "A"), (other, ref[:-4]), (other, ("B" if ref[0] == "A" else "A") + ref[1:]),
         (other, "é"), (other, "\ud800"), (other, f"{ref}=="),
     ):  # fmt: skip
-        for act in (requests.look_up, requests.form_of, requests.address_index_of):
+        for act in (requests.look_up, requests.form_of, requests.stored):
             with pytest.raises(RequestGoneError):
                 act(world.runtime, slug, bad)
 

@@ -11,7 +11,7 @@ from campaign.errors import CountersignError
 from campaign.signatures import confirming, petition_page, preferences, requests
 from campaign.states import Lane
 
-LARGE = ["message", "signature", "sign_up_request", "attempt", "code_try", "suppression", "mail_allowance", "session"]
+LARGE = ["message", "signature", "sign_up_request", "attempt", "code_guess", "suppression", "mail_allowance", "session"]
 
 
 def wrong_code(world, email):
@@ -85,6 +85,7 @@ def difference(world, before):
 def prepared(world):
     world.petition()
     pending = world.signature("a-petition", "pending@example.org")
+    world.deliver()
     confirmed = world.signature("a-petition", "confirmed@example.org", confirmed=True)
     world.signature("a-petition", "confirmed@example.org", confirmed=True, name="Second")
     world.tokens = {"pending": world.confirm_token(pending), "own": world.manage_token(confirmed)}

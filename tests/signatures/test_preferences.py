@@ -142,11 +142,20 @@ def test_a_pending_signature_can_be_declined_or_erased_but_not_withdrawn(world):
         preferences.withdraw(world.runtime, world.manage_token(signed))
 
 
-def test_a_confirmed_signature_can_not_be_declined(world):
-    signed = world.signature(world.petition(), confirmed=True)
+def test_declining_a_confirmed_signature_withdraws_and_erases_it(world):
+    slug = world.petition()
+    signed = world.signature(slug, confirmed=True)
+    token = world.confirm_token(signed)
+    before = world.count(slug)
 
+    confirming.decline(world.runtime, token)
+
+    assert (before, world.count(slug)) == (1, 0)
+    assert world.state(signed) is SignatureState.WITHDRAWN
+    assert (world.row(signed).address, world.row(signed).name) == (None, None)
+    assert messages(world)[-1] == ("thank_you", "cancelled", "declined")
     with pytest.raises(TokenRefusedError):
-        confirming.decline(world.runtime, world.confirm_token(signed))
+        confirming.decline(world.runtime, token)
 
 
 def test_ten_one_clicks_make_one_change(world):

@@ -68,14 +68,25 @@ signature = Table(
     Column("ended_at", MOMENT),
     Column("ended_reason", Text),
     Column("erased_at", MOMENT),
+    # The confirmed signature that a sign-up became part of instead of counting itself.
+    Column("replaced_by", BigInteger),
+    # The sign-up whose form a confirmed signature shows, if it is not its own.
+    Column("form_id", BigInteger),
     CheckConstraint("mailbox_slot in (1, 2)", name="two_per_mailbox"),
     CheckConstraint("(state = 'confirmed') <= (confirmed_at is not null)", name="confirmed_has_time"),
-    # The same person once on a petition, whether pending or confirmed.
+    # The same person once on a petition; each sign-up is a pending row of its own until one is confirmed.
     Index(
-        "uq_signature_person",
+        "uq_signature_confirmed_person",
         "petition_id",
         "person_index",
         unique=True,
+        postgresql_where=text("state = 'confirmed' and person_index is not null"),
+    ),
+    Index(
+        "ix_signature_person",
+        "petition_id",
+        "person_index",
+        "id",
         postgresql_where=text("state in ('pending', 'confirmed') and person_index is not null"),
     ),
     Index(
@@ -128,6 +139,8 @@ sign_up_request = Table(
     Column("requested_at", MOMENT, nullable=False),
     Column("decided_at", MOMENT),
     Column("reason", Text),
+    # The pending signature that an admitted sign-up led to.
+    Column("signature_id", BigInteger),
     CheckConstraint("(state = 'asked') = (decided_at is null)", name="decided_has_time"),
     # The admitting worker's list: empty but for the last moments.
     Index("ix_sign_up_request_asked", "id", postgresql_where=text("state = 'asked'")),
@@ -142,10 +155,20 @@ sign_up_request = Table(
 )
 
 
+code_guess = Table(
+    "code_guess",
+    metadata,
+    # Wrong codes under a keyed hash: of the page of a sign-up, or of a mailbox, whether or not it has signed.
+    Column("key", LargeBinary, primary_key=True),
+    Column("tries", SmallInteger, nullable=False),
+    Column("expires_at", MOMENT, nullable=False, index=True),
+)
+
+
 code_try = Table(
     "code_try",
     metadata,
-    # Wrong codes for a mailbox of a petition, whether or not it has signed. Blind index as in signature.
+    # Used by releases before the table code_guess; a later migration drops it.
     Column("petition_id", Integer, primary_key=True, autoincrement=False),
     Column("address_index", LargeBinary, primary_key=True),
     Column("tries", SmallInteger, nullable=False),

@@ -4,6 +4,7 @@ from flask import Blueprint, Response, request
 
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Account, Role
+from campaign.accounts.lookalikes import lookalike
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.settings import LANGUAGES
@@ -45,6 +46,7 @@ def _list(*, notice: Notice | None = None, problems: forms.Problems = forms.NO_P
         languages_offered=list(LANGUAGE_NAMES.items()),
         typed={name: forms.typed(name) for name in ("name", "email", "role", "locale")},
         me=visitor.account(),
+        lookalike=lookalike,
     )
 
 

@@ -22,7 +22,7 @@ def show(slug: str, ref: str) -> Response:
 
 
 def inbox(slug: str, ref: str, *, problems: forms.Problems = forms.NO_PROBLEMS, again: bool = False) -> Response:
-    """The page with the masked address, the mail's subject and the code field; or the page that says it is gone."""
+    """The page with the address, the email's subject and the code field; or the page that says it is gone."""
     title = title_of(slug)
     try:
         sent = requests.look_up(runtime(), slug, ref)
@@ -35,7 +35,7 @@ def inbox(slug: str, ref: str, *, problems: forms.Problems = forms.NO_PROBLEMS, 
             slug=slug,
             title=title,
             ref=sent.ref,
-            masked=sent.masked_address,
+            sent=sent,
             code=forms.typed("code"),
             problems=problems,
             again=again,
@@ -64,6 +64,8 @@ def gone(slug: str) -> Response:
 def again(slug: str, ref: str) -> Response:
     """Ask for the confirmation once more, within the allowance of its mailbox; the answer is always the same."""
     try:
+        if not requests.look_up(runtime(), slug, ref).may_resend:
+            return current_app.make_response(redirect(link("check_inbox.show", slug=slug, ref=ref), 303))
         requests.request_again(runtime(), slug, ref, network=request.remote_addr or "")
     except RequestGoneError:
         return gone(slug)

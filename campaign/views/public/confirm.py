@@ -2,15 +2,18 @@
 
 from flask import Blueprint, Response, current_app, redirect, request, url_for
 
+from campaign.accounts import countries
+from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import InvalidInputError, RequestGoneError
-from campaign.signatures import confirming, requests
+from campaign.signatures import confirming, consents, requests
+from campaign.signatures.signing import SignForm
 from campaign.states import SignatureState
 from campaign.views import forms
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.headers import keep_private, without_referrer
 from campaign.views.language import gettext as _
-from campaign.views.language import speak
+from campaign.views.language import language, speak
 from campaign.views.public.check_inbox import gone, inbox
 from campaign.views.public.petition import title_of
 from campaign.views.rendering import link, switch_to
@@ -33,7 +36,7 @@ def page(token: str) -> Response:
 @allow(Access.TOKEN)
 def press(token: str) -> Response:
     """Confirm, once; pressing again leads to the same thanks."""
-    confirmed = confirming.confirm(runtime(), token)
+    confirmed = confirming.confirm(runtime(), token, is_other=forms.typed("signer") == "other")
     speak(confirmed.locale)
     return _to_thanks(confirmed.slug)
 
@@ -42,14 +45,55 @@ def _to_thanks(slug: str) -> Response:
     return without_referrer(current_app.make_response(redirect(link("public.thanks", slug=slug), 303)))
 
 
+@pages.get("/c/<token>/correct")
+@allow(Access.TOKEN)
+def correct(token: str) -> Response:
+    """The form of a sign-up that waits for its confirmation, to be corrected; its link stays the same."""
+    return _correct_form(token)
+
+
+def _correct_form(
+    token: str, form: SignForm | None = None, *, problems: forms.Problems = forms.NO_PROBLEMS
+) -> Response:
+    waiting = confirming.look_up_confirmation(runtime(), token)
+    speak(waiting.locale)
+    if waiting.state is SignatureState.CONFIRMED:
+        return without_referrer(render("already.html", waiting=waiting, token=token))
+    return without_referrer(
+        render(
+            "correct.html",
+            status=422 if problems else 200,
+            waiting=waiting,
+            form=form or waiting,
+            problems=problems,
+            token=token,
+            countries=countries.names(language()),
+            updates_wording=consents.wording("updates", language()),
+            reason_limit=MAX_REASON,
+        )
+    )
+
+
+@pages.post("/c/<token>/correct")
+@allow(Access.TOKEN)
+def corrected(token: str) -> Response:
+    """Store the corrected form and lead back to the button."""
+    form = forms.sign_form(request.form, language())
+    try:
+        confirming.correct(runtime(), token, form)
+    except InvalidInputError as error:
+        return _correct_form(token, form, problems=forms.worded(error.problems))
+    return without_referrer(current_app.make_response(redirect(link("confirm.page", token=token), 303)))
+
+
 @pages.get("/c/<token>/decline")
 @allow(Access.TOKEN)
 def decline(token: str) -> Response:
     """Ask whether to erase the address of a recipient who did not sign; changes nothing."""
     waiting = confirming.look_up_confirmation(runtime(), token)
     speak(waiting.locale)
-    template = "already.html" if waiting.state is SignatureState.CONFIRMED else "decline.html"
-    return without_referrer(render(template, waiting=waiting, token=token))
+    is_confirmed = waiting.state is SignatureState.CONFIRMED
+    return without_referrer(render("decline.html", waiting=waiting, token=token, is_confirmed=is_confirmed))
 
 
 @pages.post("/c/<token>/decline")
@@ -64,7 +108,7 @@ def declined(token: str) -> Response:
             sign="tick",
             heading=_("Your address is erased"),
             sentences=[
-                _("Nothing was signed in your name, and you get no more mail about this."),
+                _("No signature in your name counts, and you won’t get any more email about it."),
                 _("Thank you for telling us. You can close this page."),
             ],
             back="",
@@ -104,7 +148,9 @@ def code(slug: str) -> Response:
     ref, email, digits = forms.typed("ref"), forms.typed("email"), forms.typed("code")
     switch_to(url_for("check_inbox.show", slug=slug, ref=ref) if ref else url_for("confirm.code_page", slug=slug))
     try:
-        confirmed = confirming.confirm_with_code(runtime(), slug, code=digits, ref=ref, email=email)
+        confirmed = confirming.confirm_with_code(
+            runtime(), slug, code=digits, ref=ref, email=email, network=request.remote_addr
+        )
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
         return inbox(slug, ref, problems=problems) if ref else _code_form(slug, problems=problems)

@@ -183,3 +183,14 @@ def test_every_page_speaks_every_language(night: Night, lang: str):
 
         assert page.status_code == 200
         assert f'<html lang="{lang}"' in page.text
+
+
+def test_an_account_whose_domain_imitates_another_is_marked_beside_its_wire_form(night: Night):
+    night.press("/admin/accounts", name="Eve", email="eve@раураl.com", role="organiser", locale="en")
+    night.press("/admin/accounts", name="Jo", email="jo@münchen.de", role="organiser", locale="en")
+
+    shown = words(night.get("/admin/accounts"))
+
+    assert "eve@xn--" in shown
+    assert shown.count("Check this address: its domain reads") == 1
+    assert "reads “раураl.com”" in shown

@@ -21,7 +21,7 @@ def test_signing_and_pressing_the_button_leads_to_thanks(site: Site):
     pressed = [site.post(path), site.post(path)]
 
     assert "Check your inbox" in words(asked)
-    assert "z•••@example.org" in words(asked)
+    assert "zahra@example.org" in words(asked)
     assert "Please confirm your signature: Clean rivers" in words(asked)
     assert [answer.status_code for answer in pressed] == [303, 303]
     assert {answer.location for answer in pressed} == {f"/p/{SLUG}/thanks?lang=en"}
@@ -31,6 +31,7 @@ def test_signing_and_pressing_the_button_leads_to_thanks(site: Site):
 
 def test_the_code_works_on_the_page_after_signing(site: Site):
     asked = site.sign()
+    site.world.deliver()
 
     answer = site.post(f"/p/{SLUG}/code", {"ref": ref_of(asked), "code": site.world.code(site.last)})
 
@@ -40,6 +41,7 @@ def test_the_code_works_on_the_page_after_signing(site: Site):
 
 def test_the_code_works_on_another_device(site: Site):
     site.signature()
+    site.world.deliver()
 
     answer = site.post(f"/p/{SLUG}/code", {"email": "ZAHRA@example.org", "code": site.world.code(site.last)})
 
@@ -57,7 +59,7 @@ def test_a_wrong_code_is_asked_for_again(site: Site):
         assert answer.status_code == 422
         assert "This code is not right." in words(answer)
         assert 'name="code" type="text" value="12"' in answer.text
-    assert "z•••@example.org" in words(here)
+    assert "zahra@example.org" in words(here)
     assert 'value="zahra@example.org"' in there.text
     assert site.states() == ["pending"]
 
@@ -132,7 +134,7 @@ def test_a_program_that_fills_the_trap_is_told_the_same_and_nothing_happens(site
     program = site.sign(website="https://spam.example", email="pixel@example.org")
 
     assert program.status_code == 200
-    assert body(program).replace("p•••@", "") == body(person).replace("p•••@", "")
+    assert body(program).replace("pixel@", "") == body(person).replace("person@", "")
     assert site.states() == ["pending"]
     assert site.world.sql("select state, reason from sign_up_request order by id") == [
         ("admitted", None), ("refused", "trap"),

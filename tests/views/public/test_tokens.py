@@ -87,21 +87,25 @@ def test_who_did_not_sign_is_erased_by_a_button_only(site: Site):
     asked = site.get(path)
     done = site.post(path)
 
-    assert "You did not sign this?" in words(asked)
+    assert "Didn’t sign this?" in words(asked)
     assert "Your address is erased" in words(done)
     assert site.states() == ["expired"]
     assert site.get(path).status_code == 410
 
 
-def test_a_confirmed_signature_cannot_be_declined(site: Site):
+def test_who_sees_that_others_confirmed_for_them_can_withdraw_from_there(site: Site):
     site.signature(confirmed=True)
+    path = site.confirm(site.last)
 
-    page = site.get(f"{site.confirm(site.last)}/decline?lang=en")
-    answer = site.post(f"{site.confirm(site.last)}/decline?lang=en")
+    confirmed, asked = site.get(f"{path}?lang=en"), site.get(f"{path}/decline?lang=en")
+    states = site.states()
+    done = site.post(f"{path}/decline?lang=en")
 
-    assert "Your signature is confirmed" in words(page)
-    assert answer.status_code == 410
-    assert site.states() == ["confirmed"]
+    assert f'href="{path}/decline' in confirmed.text
+    assert "A signature with your address was confirmed" in words(asked)
+    assert states == ["confirmed"]
+    assert "Your address is erased" in words(done)
+    assert site.states() == ["withdrawn"]
 
 
 def test_a_confirmed_link_says_so(site: Site):
