@@ -135,7 +135,8 @@ def _title(letter: MessageContext) -> dict[str, Any]:
 
 
 def _asking(letter: MessageContext) -> dict[str, Any]:
-    return _title(letter) | {"expiry_days": letter.runtime.settings.confirm_days}
+    link = f"{letter.runtime.settings.base_url}/p/{letter.opened.petition.slug}/code?lang={letter.locale}"
+    return _title(letter) | {"expiry_days": letter.runtime.settings.confirm_days, "link_code": link}
 
 
 def _full(letter: MessageContext) -> dict[str, Any]:

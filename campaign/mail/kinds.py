@@ -86,12 +86,12 @@ KINDS: Mapping[str, MailKind] = {
         # Before the address is proved nothing that a signer typed is mailed: no name in these (name-field spam relay).
         _urgent(
             "confirmation",
-            context=frozenset({"petition_title", "expiry_days"}),
+            context=frozenset({"petition_title", "expiry_days", "link_code"}),
             slots=frozenset({"link_confirm", "code", "link_deny"}),
         ),
         _urgent(
             "reminder",
-            context=frozenset({"petition_title", "expiry_days"}),
+            context=frozenset({"petition_title", "expiry_days", "link_code"}),
             slots=frozenset({"link_confirm", "code", "link_deny"}),
         ),
         _urgent("already_signed", context=frozenset({"petition_title"}), slots=frozenset({"link_manage"})),

@@ -98,7 +98,7 @@ def pending(tx: Transaction, places: Collection[Place]) -> list[Present]:
         cross join lateral (
             select s.id, s.petition_id, s.address_index, s.person_index, s.state from signature s
             where s.petition_id = o.petition_id and s.address_index = o.address_index and s.state = 'pending'
-            order by s.id desc limit :limit) s
+            order by s.petition_id desc, s.address_index desc, s.id desc limit :limit) s
         order by 1"""),
         petitions=[petition_id for petition_id, _ in places],
         addresses=[address_index for _, address_index in places],

@@ -11,6 +11,9 @@ from campaign.signatures.queries import COLUMNS, Signature, as_signature
 CODES = 8
 """Signatures of a mailbox that one code is compared with; the allowance lets fewer have a code at a time."""
 
+LOOKED_AT = 50
+"""Signatures of a mailbox that are looked at for a code, the newest."""
+
 
 @dataclass(frozen=True)
 class MailedCode:
@@ -36,14 +39,16 @@ def codes(tx: Transaction, petition_id: int, address_index: bytes, *, only: int 
     found = tx.execute(
         text("""
         select id, nonce, message_id from (
-            (select s.id, s.nonce, m.id as message_id from signature s
+            (select s.id, s.nonce, m.id as message_id from (
+                select s.id, s.nonce from signature s
+                where s.petition_id = :petition_id and s.address_index = :address_index
+                    and s.state in ('pending', 'confirmed') and (cast(:only as bigint) is null or s.id = :only)
+                order by s.petition_id desc, s.address_index desc, s.id desc limit :looked_at) s
             cross join lateral (
                 select m.id from message m
                 where m.signature_id = s.id and m.blast_id is null and m.kind in ('confirmation', 'reminder')
                     and m.state in ('submitting', 'accepted', 'uncertain')
                 order by m.id desc limit 1) m
-            where s.petition_id = :petition_id and s.address_index = :address_index
-                and s.state in ('pending', 'confirmed') and (cast(:only as bigint) is null or s.id = :only)
             order by s.id desc limit :limit)
             union all
             select 0, cast('' as bytea), 0 from generate_series(1, :limit)) c
@@ -52,6 +57,7 @@ def codes(tx: Transaction, petition_id: int, address_index: bytes, *, only: int 
         address_index=address_index,
         only=only,
         limit=CODES,
+        looked_at=LOOKED_AT,
     )
     return [MailedCode(row.id, bytes(row.nonce), row.message_id) for row in found]
 
@@ -84,16 +90,19 @@ def lock_mailbox(tx: Transaction, petition_id: int, address_index: bytes) -> Non
 
 
 AT_MAILBOX = 20
-"""Signatures of a mailbox that are compared when one is confirmed; the allowance lets fewer be mailed in a month."""
+"""Pending signatures of a mailbox that are compared when one is confirmed; the allowance lets fewer be mailed."""
 
 
 def at_mailbox(tx: Transaction, petition_id: int, address_index: bytes) -> list[Signature]:
     """The confirmed signatures of a mailbox on a petition, and the newest pending ones."""
     found = tx.execute(
         text(f"""
-        select {COLUMNS} from signature s
-        where s.petition_id = :petition_id and s.address_index = :address_index and s.state in ('pending', 'confirmed')
-        order by s.state = 'confirmed' desc, s.id desc limit :limit"""),
+        (select {COLUMNS} from signature s
+        where s.petition_id = :petition_id and s.address_index = :address_index and s.state = 'confirmed')
+        union all
+        (select {COLUMNS} from signature s
+        where s.petition_id = :petition_id and s.address_index = :address_index and s.state = 'pending'
+        order by s.petition_id desc, s.address_index desc, s.id desc limit :limit)"""),
         petition_id=petition_id,
         address_index=address_index,
         limit=AT_MAILBOX,

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
+from campaign.accounts.lookalikes import domain_in_letters
+from campaign.accounts.typos import suggest
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError, RequestGoneError
 from campaign.outbox import plan as outbox_plan
 from campaign.petitions.petitions import Opened, by_slug
@@ -266,6 +268,8 @@ class Sent:
     is_masked: bool
     may_resend: bool
     """False until :data:`RESEND_AFTER` has passed."""
+    suggestion: str = field(default="", repr=False)
+    """The address that was probably meant, if its domain is a near miss of a large one; not once it is masked."""
 
 
 def as_text(ref: bytes) -> str:
@@ -292,24 +296,30 @@ def look_up(runtime: Runtime, slug: str, ref: str) -> Sent:
         RequestGoneError: no sign-up of this petition has this reference, or it is deleted.
     """
     _opened, row, payload = _find(runtime, slug, ref)
-    address = addresses.Address(typed=payload.email, canonical=payload.email)
+    shown = domain_in_letters(payload.email)
     age = runtime.clock() - row.requested_at
-    is_masked = age >= SHOWN
-    return Sent(slug, ref, address.masked if is_masked else address.typed, is_masked, age >= RESEND_AFTER)
+    may_resend = age >= RESEND_AFTER
+    if age >= SHOWN:
+        masked = addresses.Address(typed=shown, canonical=shown).masked
+        return Sent(slug, ref, masked, is_masked=True, may_resend=may_resend)
+    return Sent(slug, ref, shown, is_masked=False, may_resend=may_resend, suggestion=suggest(payload.email) or "")
 
 
 def form_of(runtime: Runtime, slug: str, ref: str) -> SignForm:
     """The form of a sign-up with everything that was typed, to be changed and sent again as a request of its own.
 
+    Once :data:`SHOWN` has passed, what could tell others who signed is left empty: name, address and reason.
+
     Raises:
         NotFoundError, RequestGoneError: as :func:`look_up`.
     """
-    _opened, _row, payload = _find(runtime, slug, ref)
+    _opened, row, payload = _find(runtime, slug, ref)
+    is_hidden = runtime.clock() - row.requested_at >= SHOWN
     return SignForm(
-        name=payload.name,
-        email=payload.email,
+        name="" if is_hidden else payload.name,
+        email="" if is_hidden else domain_in_letters(payload.email),
         country=payload.country,
-        reason=payload.reason,
+        reason="" if is_hidden else payload.reason,
         show_name=payload.show_name,
         wants_updates=payload.wants_updates,
         locale=payload.locale,

@@ -55,6 +55,7 @@ CONTEXT: dict[str, Any] = {
     "body_html": "<p>Good news: <b>we were heard</b>.</p><table><tr><td>1</td></tr></table>",
     "body_text": "Good news: we were heard.\n.\nFrom now on  two blanks\tand a tab.",
     "subject": "Neuigkeiten über den Fluss – und mehr, als in eine einzige Zeile von achtundsiebzig Zeichen passt",
+    "link_code": f"{BASE}/p/river/code?lang=en",
     "link_update": f"{BASE}/p/river/updates/1",
     "valid_minutes": 15,
     "sentences": ("The bulk lane is paused.", "550 5.7.1 was said 12 times."),

@@ -1,14 +1,15 @@
 """No act of a supporter, and no mail caused by one, reads a large table whole: with millions of rows it would take
 seconds, and the time of an answer would tell which addresses are known."""
 
+import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import pytest
 from sqlalchemy import make_url
 
 from campaign.errors import CountersignError
-from campaign.signatures import confirming, petition_page, preferences, requests
+from campaign.signatures import admission_queries, confirming, petition_page, preferences, queries, requests, signing
 from campaign.states import Lane
 
 LARGE = ["message", "signature", "sign_up_request", "attempt", "code_guess", "suppression", "mail_allowance", "session"]
@@ -44,6 +45,18 @@ ACTS = {
     "unsubscribing": lambda world: preferences.unsubscribe(world.runtime, world.tokens["unsubscribe"], everything=True),
     "the petition page": lambda world: petition_page.show(world.runtime, "a-petition", "en"),
     "sending": lambda world: world.deliverer(Lane.URGENT).drain(),
+}
+
+AT_THE_CROWDED_MAILBOX = {
+    "signing, and admission": lambda world: world.sign("a-petition", "crowded@example.org", name="Another"),
+    "signing as one of them, and admission": lambda world: world.sign("a-petition", "crowded@example.org"),
+    "asking for fresh links, and admission": lambda world: world.resend("crowded@example.org"),
+    "a wrong code": lambda world: wrong_code(world, "crowded@example.org"),
+    "the confirm page": lambda world: confirming.look_up_confirmation(world.runtime, world.tokens["crowded"]),
+    "correcting": lambda world: confirming.correct(
+        world.runtime, world.tokens["crowded"], signing.SignForm(name="Zahrah", email="", country="PK")
+    ),
+    "the button": lambda world: confirming.confirm(world.runtime, world.tokens["crowded"]),
 }
 
 
@@ -115,6 +128,50 @@ def test_no_large_table_is_read_whole_by(act, prepared):
     ACTS[act](prepared)
 
     found = difference(prepared, before)
+    assert {name: read for name, read in found.items() if read.whole or read.by_index > OTHERS // 2} == {}
+
+
+@pytest.fixture
+def crowded(prepared):
+    """A mailbox at which 2,000 sign-ups of a release without limits wait, all by one name."""
+    world = prepared
+    signed = world.signature("a-petition", "crowded@example.org")
+    row, key = world.row(signed), world.opened("a-petition").open_key
+    names = {name for name in vars(row) if name in {field.name for field in fields(queries.NewSignature)}}
+    common = {name: getattr(row, name) for name in names} | {
+        "text_version_id": 1, "consent_id": 1, "address_index": row.address_index, "reason": None,
+    }  # fmt: skip
+
+    def copy(signature_id):
+        sealed = {
+            column: key.seal(text, place=f"signature.{column}.{signature_id}")
+            for column, text in (("name", "Zahra"), ("address", "crowded@example.org"))
+        }
+        return queries.NewSignature(**(common | sealed | {"id": signature_id, "nonce": os.urandom(8)}))
+
+    def add(tx):
+        admission_queries.add(tx, [copy(signature_id) for signature_id in queries.reserve_ids(tx, 2_000)])
+
+    world.read(add)
+    world.sql(
+        """
+        insert into message (kind, lane, state, due_at, settled_at, signature_id, petition_id)
+        select 'confirmation', 'urgent', 'rejected', now(), now() - interval '1 day', id, 1
+        from signature where id > %(id)s""",
+        id=signed,
+    )
+    world.sql("analyze")
+    world.tokens["crowded"] = world.confirm_token(signed)
+    return world
+
+
+@pytest.mark.parametrize("act", AT_THE_CROWDED_MAILBOX)
+def test_two_thousand_waiting_at_one_mailbox_make_no_act_there_or_elsewhere_dearer(act, crowded):
+    before = reads(crowded)
+
+    AT_THE_CROWDED_MAILBOX[act](crowded)
+
+    found = difference(crowded, before)
     assert {name: read for name, read in found.items() if read.whole or read.by_index > OTHERS // 2} == {}
 
 

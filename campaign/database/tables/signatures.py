@@ -97,7 +97,13 @@ signature = Table(
         unique=True,
         postgresql_where=text("state = 'confirmed' and address_index is not null"),
     ),
-    Index("ix_signature_address", "petition_id", "address_index", postgresql_where=text("address_index is not null")),
+    Index(
+        "ix_signature_mailbox",
+        "petition_id",
+        "address_index",
+        "id",
+        postgresql_where=text("address_index is not null"),
+    ),
     # The counter's work list: empty but for the last seconds.
     Index(
         "ix_signature_uncounted",

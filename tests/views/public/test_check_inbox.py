@@ -117,3 +117,65 @@ def test_a_wrong_code_on_the_page_is_said_at_its_field(site: Site):
     assert "This code is not right." in words(answers["123456"])
     assert ref_of(answers["123456"]) == ref_of(page)
     assert site.world.sql("select tries from code_guess") == [(1,), (1,)]
+
+
+def test_the_address_is_shown_whole_for_half_an_hour_and_masked_afterwards(site: Site):
+    path = page_of(site, email="Zahra@Example.org", name="Zahra Qoqnus", reason="A qoqnus sings.")
+
+    site.world.clock.forward(minutes=29)
+    soon, form = site.get(f"{path}?lang=en"), site.get(f"{path}/change?lang=en")
+    site.world.clock.forward(minutes=1)
+    late, empty = site.get(f"{path}?lang=en"), site.get(f"{path}/change?lang=en")
+
+    assert "Zahra@example.org" in words(soon)
+    assert "Zahra@example.org" in form.text
+    assert "Z•••@example.org" in words(late)
+    assert "in case others use this screen" in words(late)
+    assert "qoqnus" in form.text
+    for answer in (late, empty):
+        assert "Zahra" not in answer.text
+        assert "qoqnus" not in answer.text.lower()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("zahra@gmial.com", "zahra@gmail.com"),
+        ("zahra@yaho.com", "zahra@yahoo.com"),
+        ("zahra@hotmail.con", "hotmail.com"),
+    ],
+)
+def test_a_near_miss_of_a_large_mail_domain_is_hinted_at_and_never_blocks(site: Site, typed: str, meant: str):
+    answer = site.sign(email=typed)
+
+    assert answer.status_code == 200
+    assert "Did you mean" in words(answer)
+    assert meant in words(answer)
+    assert site.states() == ["pending"]
+
+
+@pytest.mark.parametrize("typed", ["zahra@gmail.com", "zahra@gmx.at", "zahra@mail.com", "zahra@example.org"])
+def test_a_domain_that_is_right_gets_no_hint(site: Site, typed: str):
+    assert "Did you mean" not in words(site.sign(email=typed))
+
+
+def test_an_address_is_shown_in_the_letters_that_were_typed(site: Site):
+    page = site.sign(email="zahra@bücher.example")
+
+    assert "zahra@bücher.example" in words(page)
+    assert "xn--" not in page.text
+
+
+def test_sending_again_is_offered_after_a_minute_and_asks_for_nothing_before(site: Site):
+    path = page_of(site)
+    site.world.admit()
+
+    early = site.get(f"{path}?lang=en")
+    pressed = site.post(f"{path}/again?lang=en")
+    site.world.clock.forward(minutes=1)
+    later = site.get(f"{path}?lang=en")
+
+    assert f"{path}/again" not in early.text
+    assert pressed.location == f"{path}?lang=en"
+    assert f"{path}/again" in later.text
+    assert site.world.sql("select count(*) from sign_up_request") == [(1,)]

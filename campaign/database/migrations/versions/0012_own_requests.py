@@ -25,6 +25,11 @@ def upgrade() -> None:
         " where state in ('pending', 'confirmed') and person_index is not null"
     )
     op.drop_index("uq_signature_person", table_name="signature")
+    op.execute(
+        "create index ix_signature_mailbox on signature (petition_id, address_index, id)"
+        " where address_index is not null"
+    )
+    op.drop_index("ix_signature_address", table_name="signature")
     op.create_table(
         "code_guess",
         sa.Column("key", sa.LargeBinary(), nullable=False),
@@ -48,6 +53,10 @@ def downgrade() -> None:
         "create unique index uq_signature_person on signature (petition_id, person_index)"
         " where state in ('pending', 'confirmed') and person_index is not null"
     )
+    op.execute(
+        "create index ix_signature_address on signature (petition_id, address_index) where address_index is not null"
+    )
+    op.execute("drop index ix_signature_mailbox")
     op.execute("drop index ix_signature_person")
     op.execute("drop index uq_signature_confirmed_person")
     op.drop_column("sign_up_request", "signature_id")
