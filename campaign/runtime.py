@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from campaign.database import instance
 from campaign.database.connection import Nudge, Store, no_nudge
 from campaign.errors import CountersignError
+from campaign.networks.rules import Limits
+from campaign.networks.shared import Networks
 from campaign.security.encryption import DataKey, Keyring, derive, keyed_hash
 from campaign.security.tokens import Tokens
 from campaign.settings import Settings
@@ -62,6 +64,7 @@ class Runtime:
     secrets: Secrets
     accounts: DataKey
     epoch: uuid.UUID
+    networks: Networks
     clock: Callable[[], datetime] = now
     chance: Callable[[], float] = random.random
     cache: TTLCache = field(default_factory=lambda: TTLCache(FRESH, max_entries=MAX_CACHED), repr=False)
@@ -70,6 +73,7 @@ class Runtime:
     def close(self) -> None:
         """Give back what the runtime holds open."""
         self.store.close()
+        self.networks.close()
 
 
 STABLE_PLACE = "instance.stable_key"
@@ -107,6 +111,11 @@ def build(
             secrets=Secrets.of(keyring.unwrap(found.stable, STABLE_PLACE)),
             accounts=keyring.unwrap(found.accounts, ACCOUNT_PLACE),
             epoch=found.epoch,
+            networks=Networks(
+                settings.redis_url,
+                prefix=settings.redis_prefix,
+                limits=Limits(settings.network_places, max(settings.network_places, settings.network_cap)),
+            ),
             clock=clock or store.clock,
         )
     except CountersignError:

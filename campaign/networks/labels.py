@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from campaign.security.encryption import derive, keyed_hash
-from campaign.variables import Key
+from campaign.variables import IPNetwork, Key
 
 UNKNOWN: Final = "unknown"
 """The one network of all that can't be read."""
@@ -61,6 +61,13 @@ def _label_key(secret: bytes, day: str) -> bytes:
 def label_of(entry: str, keys: Sequence[Key], at: datetime) -> bytes:
     """The keyed label of the network of an address on a day."""
     return keyed_hash(_label_key(keys[0].secret, _day(at)), prefix_of(entry))
+
+
+def is_in(entry: str, networks: Sequence[IPNetwork]) -> bool:
+    """True if an address is in one of some networks."""
+    if not networks or (parsed := _parsed(entry)) is None:
+        return False
+    return any(parsed in network for network in networks)
 
 
 def _day(at: datetime) -> str:

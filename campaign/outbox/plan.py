@@ -8,9 +8,8 @@ from typing import Self
 from sqlalchemy import text
 
 from campaign.database.connection import Transaction
-from campaign.networks.labels import label_of
 from campaign.outbox import allowance
-from campaign.outbox.allowance import DAY, HOUR, MONTH, mailbox_key, mailbox_slot, network_slot
+from campaign.outbox.allowance import HOUR, MONTH, mailbox_key, mailbox_slot
 from campaign.runtime import Runtime
 from campaign.states import Lane, MessageKind
 
@@ -134,22 +133,9 @@ def cancel_for(tx: Transaction, signature_ids: list[int], *, reason: str, now: d
     ).rowcount
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Whose allowance a sign-up uses: two keyed hashes."""
-
-    mailbox: bytes
-    network: bytes | None
-
-
-def origin(runtime: Runtime, canonical: str, network: str | None) -> Origin:
-    """The allowance keys of a canonical mail address and an IP address.
-
-    The network is named by a label under a key of the day, which comes from an instance key and is never stored; all
-    that can't be read is one network. None is for what comes from no network, as the command line.
-    """
-    hashed = None if network is None else label_of(network, runtime.settings.keys, runtime.clock())
-    return Origin(runtime.secrets.address_key(mailbox_key(canonical)), hashed)
+def mailbox_of(runtime: Runtime, canonical: str) -> bytes:
+    """The keyed hash of the mailbox whose allowance a canonical address uses."""
+    return runtime.secrets.address_key(mailbox_key(canonical))
 
 
 def take_turn(tx: Transaction) -> None:
@@ -165,13 +151,11 @@ class Book:
     grants: list[allowance.Grant] = field(default_factory=list)
 
     @classmethod
-    def open(cls, tx: Transaction, origins: Iterable[Origin], *, now: datetime) -> Self:
-        """Read the slots of some origins, for this transaction alone to decide on."""
-        since: dict[bytes, datetime] = {}
-        for origin in origins:
-            since[origin.mailbox] = now - MONTH
-            if origin.network is not None:
-                since[origin.network] = now - HOUR
+    def open(
+        cls, tx: Transaction, mailboxes: Iterable[bytes], *, networks: Iterable[bytes] = (), now: datetime
+    ) -> Self:
+        """Read the slots of some keys, for this transaction alone to decide on."""
+        since = dict.fromkeys(mailboxes, now - MONTH) | dict.fromkeys(networks, now - HOUR)
         allowance.lock_keys(tx)
         return cls(allowance.slots(tx, since))
 
@@ -180,24 +164,15 @@ class Book:
         self.given[key].append(slot_at)
         self.grants.append(allowance.Grant(key, slot_at, keep))
 
-    def allow(self, origin: Origin, plan: Plan, *, now: datetime) -> Decided:
+    def allow(self, mailbox: bytes, plan: Plan, *, now: datetime) -> Decided:
         """Decide when a mail that a stranger's form caused may go.
 
         Over the limit the message is to be recorded as held back, with the reason; no page shows it.
         """
-        by_mailbox = mailbox_slot(self.given[origin.mailbox], now)
-        if by_mailbox is None:
+        due = mailbox_slot(self.given[mailbox], now)
+        if due is None:
             return Decided(plan, held="mailbox_allowance")
-        by_network: datetime | None = now
-        if origin.network is not None:
-            by_network = network_slot(self.given[origin.network], now)
-        if by_network is None:
-            return Decided(plan, held="network_allowance")
-        due = max(by_mailbox, by_network)
-        self.grant(origin.mailbox, due, keep=MONTH)
-        if origin.network is not None:
-            # To the minute, so that no time equals that of a signature.
-            self.grant(origin.network, by_network.replace(second=0, microsecond=0), keep=DAY + HOUR)
+        self.grant(mailbox, due, keep=MONTH)
         return Decided(replace(plan, due_at=due))
 
     def close(self, tx: Transaction) -> None:
@@ -206,14 +181,14 @@ class Book:
             allowance.add_grants(tx, self.grants)
 
 
-def plan(tx: Transaction, origin: Origin, wanted: Plan, *, now: datetime) -> bool:
+def plan(tx: Transaction, mailbox: bytes, wanted: Plan, *, now: datetime) -> bool:
     """Plan one mail to a mailbox at the time that the allowance permits, or record it as held back.
 
     Returns:
         True if the mail will go.
     """
-    book = Book.open(tx, [origin], now=now)
-    decided = book.allow(origin, wanted, now=now)
+    book = Book.open(tx, [mailbox], now=now)
+    decided = book.allow(mailbox, wanted, now=now)
     add_many(tx, [decided], now=now)
     book.close(tx)
     if decided.held is None:

@@ -16,7 +16,7 @@ from campaign.petitions.petitions import Opened, by_id, by_slug
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import REFUSED, Purpose
-from campaign.signatures import code_tries, confirming_queries, queries, same_signer
+from campaign.signatures import code_tries, confirming_queries, places, queries, request_queries, same_signer
 from campaign.signatures.confirming_queries import MailedCode
 from campaign.signatures.consents import consent_id
 from campaign.signatures.queries import Signature
@@ -63,6 +63,8 @@ class Confirmed:
 
     slug: str
     locale: str
+    answered: tuple[bytes, ...] = field(default=(), repr=False)
+    """The references of the sign-ups that were answered by this."""
 
 
 def code_for(runtime: Runtime, signature_id: int, nonce: bytes) -> str:
@@ -150,7 +152,14 @@ def confirm(runtime: Runtime, token: str, *, is_other: bool = False) -> Confirme
         row = find(runtime, tx, Purpose.CONFIRM, token)
         return _confirm(runtime, tx, row, method="button", is_other=is_other)
 
-    return _with_second_try(runtime, work)
+    confirmed: Confirmed = _with_second_try(runtime, work)
+    _free_place(runtime, confirmed)
+    return confirmed
+
+
+def _free_place(runtime: Runtime, confirmed: Confirmed) -> None:
+    if confirmed.answered:
+        places.answered(runtime, confirmed.answered)
 
 
 def _with_second_try(runtime: Runtime, work: Callable[[Transaction], T]) -> T:
@@ -171,6 +180,7 @@ def _confirm(runtime: Runtime, tx: Transaction, found: Signature, *, method: str
     opened = by_id(runtime, tx, row.petition_id)
     _check_open(runtime, opened, row)
     if row.state is SignatureState.PENDING:
+        refs = request_queries.refs_of(tx, row.id)
         beside = same_signer.others(tx, row)
         same = same_signer.find(opened.open_key, row, beside)
         if same is not None and not (is_other and same.person_index != row.person_index):
@@ -179,6 +189,7 @@ def _confirm(runtime: Runtime, tx: Transaction, found: Signature, *, method: str
             _take_seat(runtime, tx, row, method=method)
             same = row
         same_signer.settle_others(runtime, tx, opened.open_key, same, form_id=row.id, beside=beside)
+        return Confirmed(opened.petition.slug, row.locale, refs)
     return Confirmed(opened.petition.slug, row.locale)
 
 
@@ -301,6 +312,7 @@ def confirm_with_code(
         confirmed = None
     if confirmed is None:
         raise InvalidInputError({"code": "wrong"})
+    _free_place(runtime, confirmed)
     return confirmed
 
 

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, current_app, redirect, request, url_for
 
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
-from campaign.errors import InvalidInputError, RequestGoneError
+from campaign.errors import InvalidInputError, NetworkBusyError, RequestGoneError
 from campaign.signatures import confirming, consents, requests
 from campaign.signatures.signing import SignForm
 from campaign.states import SignatureState
@@ -169,6 +169,13 @@ def resend() -> Response:
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
         return keep_private(render("refused.html", status=422, problems=problems, email=forms.typed("email")))
+    except NetworkBusyError:
+        heading, sentences = _("Please try again tomorrow"), [_(forms.NETWORK_BUSY)]
+        return keep_private(
+            render(
+                "message.html", status=429, sign="info", heading=heading, sentences=sentences, back="", back_label=""
+            )
+        )
     return current_app.make_response(redirect(link("confirm.resent"), 303))
 
 

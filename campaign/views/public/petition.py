@@ -5,7 +5,7 @@ from flask import Blueprint, Response, current_app, jsonify, redirect, request, 
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.blasts import pages as blast_pages
-from campaign.errors import ConflictError, InvalidInputError
+from campaign.errors import ConflictError, InvalidInputError, NetworkBusyError
 from campaign.petitions import petitions
 from campaign.signatures import consents, requests, signing
 from campaign.signatures import petition_page as signature_petition_page
@@ -96,6 +96,8 @@ def sign(slug: str) -> Response:
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
         return petition_page(slug, form, notice=problems.pop("stamp", ""), problems=problems, status=422)
+    except NetworkBusyError:
+        return petition_page(slug, form, notice=_(forms.NETWORK_BUSY), status=429)
     return current_app.response_class(status=303, headers={"Location": _inbox_address(slug, ref)}, mimetype="text/html")
 
 
