@@ -35,6 +35,7 @@ KEEP: Final = 26 * 60 * 60
 """Seconds for which a state is kept after its last change: a label is used for a day."""
 
 DAY: Final = 24 * 60 * 60
+HOUR: Final = 60 * 60
 
 LISTED: Final = 200
 """Networks that are listed at most."""
@@ -182,6 +183,26 @@ class Networks:
             if isinstance(state, bytes)
         ]
         return [one for one in found if one.network.is_shielded or one.network.waiting]
+
+    def note_proxy(self) -> None:
+        """Tell the monitor for an hour that requests come through a proxy that is not set.
+
+        Raises:
+            NetworksAwayError: Redis does not answer.
+        """
+        client = self._client
+        if client is not None:
+            self._ask(lambda: client.set(f"{self._prefix}proxy", "1", ex=HOUR))
+
+    def is_proxy_noted(self) -> bool:
+        """True for an hour after :meth:`note_proxy`; False if Redis is away."""
+        client = self._client
+        if client is None:
+            return False
+        try:
+            return bool(self._ask(lambda: client.exists(f"{self._prefix}proxy")))
+        except NetworksAwayError:
+            return False
 
     def _ask(self, question: Callable[[], T]) -> T:
         if time.monotonic() < self._quiet_until:
