@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from campaign.database import instance
 from campaign.database.connection import Nudge, Store, no_nudge
 from campaign.errors import CountersignError
+from campaign.networks.rules import Limits
+from campaign.networks.shared import Networks
 from campaign.security.encryption import DataKey, Keyring, derive, keyed_hash
 from campaign.security.retention_keys import RetentionKeys
 from campaign.security.tokens import Tokens
@@ -63,6 +65,7 @@ class Runtime:
     secrets: Secrets
     accounts: DataKey
     epoch: uuid.UUID
+    networks: Networks
     retention: RetentionKeys | None = None
     """The keys that wrap those of petitions; None if no file is named for them."""
     clock: Callable[[], datetime] = now
@@ -73,6 +76,7 @@ class Runtime:
     def close(self) -> None:
         """Give back what the runtime holds open."""
         self.store.close()
+        self.networks.close()
 
 
 STABLE_PLACE = "instance.stable_key"
@@ -112,6 +116,11 @@ def build(
             secrets=Secrets.of(keyring.unwrap(found.stable, STABLE_PLACE)),
             accounts=keyring.unwrap(found.accounts, ACCOUNT_PLACE),
             epoch=found.epoch,
+            networks=Networks(
+                settings.redis_url,
+                prefix=settings.redis_prefix,
+                limits=Limits(settings.network_places, max(settings.network_places, settings.network_cap)),
+            ),
             clock=clock or store.clock,
         )
     except CountersignError:

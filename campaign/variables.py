@@ -78,6 +78,19 @@ class Variable:
     about: str
 
 
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _networks(raw: str) -> tuple[IPNetwork, ...]:
+    try:
+        return tuple(ipaddress.ip_network(one, strict=False) for one in raw.replace(",", " ").split())
+    except ValueError:
+        raise InvalidError("must be networks like 192.0.2.0/24 2001:db8::/48, with blanks between them") from None
+
+
+Networks = Annotated[tuple[IPNetwork, ...], BeforeValidator(_networks)]
+
+
 def urls(*schemes: str, several: bool = False) -> BeforeValidator:
     """A URL with one of these schemes, or none; or ``several`` with blanks between them."""
 
@@ -252,8 +265,10 @@ def as_text(value: object) -> str:
             return ""
         case bool():
             return "yes" if value else "no"
-        case tuple():
+        case tuple() if all(isinstance(one, Key) for one in value):
             return format_keys(value)
+        case tuple():
+            return " ".join(map(str, value))
     return str(value)
 
 

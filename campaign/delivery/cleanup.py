@@ -108,7 +108,7 @@ def _remind(runtime: Runtime, tx: Transaction, row: signature_queries.Signature,
     wanted = outbox_plan.Plan(
         kind=MessageKind.REMINDER, lane=Lane.URGENT, due_at=now, signature_id=row.id, petition_id=row.petition_id
     )
-    return outbox_plan.plan(tx, outbox_plan.origin(runtime, canonical, None), wanted, now=now)
+    return outbox_plan.plan(tx, outbox_plan.mailbox_of(runtime, canonical), wanted, now=now)
 
 
 def forget(runtime: Runtime) -> None:

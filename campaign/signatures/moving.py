@@ -45,7 +45,7 @@ class Moving:
     """The address that the signature will have."""
 
 
-def ask(runtime: Runtime, token: str, email: str, *, network: str | None) -> None:
+def ask(runtime: Runtime, token: str, email: str) -> None:
     """Mail a link to another address; the signature has it once its button is pressed there.
 
     The answer is the same whether or not the new mailbox has signed, or may be mailed now.
@@ -54,7 +54,6 @@ def ask(runtime: Runtime, token: str, email: str, *, network: str | None) -> Non
         runtime: the runtime.
         token: of the own page.
         email: the new address as typed.
-        network: the IP address that it came from; hashed, never stored.
 
     Raises:
         TokenRefusedError: the link to the own page does not work.
@@ -65,7 +64,7 @@ def ask(runtime: Runtime, token: str, email: str, *, network: str | None) -> Non
         address = addresses.parse(email, gmail_rules=runtime.settings.gmail_rules)
     except RuleError as broken:
         raise InvalidInputError({"email": broken.code}) from None
-    origin = outbox_plan.origin(runtime, address.canonical, network)
+    mailbox = outbox_plan.mailbox_of(runtime, address.canonical)
     nonce, now = secrets.token_bytes(NONCE), runtime.clock()
 
     def work(tx: Transaction) -> None:
@@ -78,7 +77,7 @@ def ask(runtime: Runtime, token: str, email: str, *, network: str | None) -> Non
         sealed = key.seal(address.typed, place=_place("address", nonce))
         moving_queries.ask(tx, row.id, nonce=nonce, address=sealed, now=now)
         wanted = _plan(MessageKind.ADDRESS_CHECK, row, runtime)
-        outbox_plan.plan(tx, origin, wanted, now=now)
+        outbox_plan.plan(tx, mailbox, wanted, now=now)
 
     runtime.store.transact(work)
 

@@ -64,6 +64,12 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 }
 """What the page says for a problem code of a field."""
 
+NETWORK_BUSY = lazy(
+    "Many people near you are signing right now, and we can send no more emails to your network today. Nothing you "
+    "typed is lost. Please try again tomorrow, or from another network."
+)
+"""All that a network may be sent in the next hours is promised; the same words whether or not an address is known."""
+
 OTHERWISE = lazy("Please check this field.")
 """For a code that has no words of its own."""
 

@@ -186,7 +186,7 @@ def _done(token: str, action: str) -> Response:
 def _move(token: str) -> Response:
     typed = forms.typed("new_email")
     try:
-        moving.ask(runtime(), token, typed, network=request.remote_addr)
+        moving.ask(runtime(), token, typed)
     except InvalidInputError as error:
         return _own_page(token, new_email=typed, problems=forms.worded({"new_email": error.problems["email"]}))
     return _done(token, "move")
