@@ -102,6 +102,20 @@ class Settings(BaseSettings):
     dkim_ed25519_key_file: PemFile = Field(None, description="PEM file of an optional second, Ed25519, DKIM key.")
     dkim_selector: Host = Field("countersign", description="DKIM selector of the RSA key.")
     dkim_ed25519_selector: Host = Field("countersign-ed", description="DKIM selector of the Ed25519 key.")
+    discreet_name: str = Field(
+        "",
+        description='Sender name of petitions in discreet mode, shown on locked phones. Default: "Notification" in '
+        "the reader's language.",
+    )
+    discreet_from: Mailbox = Field(
+        "",
+        description="From address of petitions in discreet mode, in the domain of COUNTERSIGN_FROM; it should not tell "
+        "what it is about. Default: the same address.",
+    )
+    leave_url: Annotated[str, urls("https")] = Field(
+        "https://www.wikipedia.org/",
+        description='Where "Leave this page" of petitions in discreet mode leads: a site that tells nothing.',
+    )
     site_name: str = Field("Countersign", description="Name of the site, on pages and in mail.")
     postal_address: str = Field("", description="Postal address for the foot of bulk mail, on one line.")
     contact: Mailbox = Field("", description="Address for questions on privacy. Default: COUNTERSIGN_MAIL_FROM.")
@@ -127,6 +141,13 @@ class Settings(BaseSettings):
     gmail_rules: Flag = Field(True, description="Take Gmail addresses that differ in dots and +tags for one mailbox.")
     retention_days: int = Field(
         90, ge=1, le=3650, description="Days after closing until addresses and names are erased."
+    )
+    backup_days: int = Field(
+        30,
+        ge=0,
+        le=3650,
+        description="Days that backups of the database are kept: pages say how long they hold what was erased. "
+        "0: none are made.",
     )
     confirm_days: int = Field(7, ge=1, le=30, description="Days a signature may wait for its confirmation.")
     count_interval: int = Field(2, ge=1, le=60, description="Seconds between two runs of the counter.")

@@ -18,6 +18,7 @@ from campaign.delivery import cleanup, journal
 from campaign.delivery.jobs import Job
 from campaign.operations import alerts, throughput
 from campaign.settings import Settings
+from campaign.signatures import forgetting
 
 URGENT = "urgent"
 """Promise: mail that one reader waits for; served by workers of its own."""
@@ -43,6 +44,7 @@ def schedule(settings: Settings) -> Mapping[str, Job]:
         "signatures.recount": Job(timedelta(hours=24), milestones.recount),
         "signatures.remind": Job(timedelta(minutes=10), cleanup.remind),
         "signatures.expire": Job(timedelta(minutes=10), cleanup.expire_signatures),
+        "signatures.forget": Job(timedelta(seconds=10), forgetting.forget_counted),
         "blasts.start_due": Job(timedelta(seconds=1), blast_running.look),
         "blasts.watch_health": Job(timedelta(seconds=10), blast_health.watch),
         "mail.recover_leases": Job(timedelta(seconds=3), journal.recover, vital=True),

@@ -33,3 +33,9 @@ def remind() -> None:
 def expire() -> None:
     """End signatures not confirmed in time and erase their personal data. A second run finds none pending."""
     current().run_job("signatures.expire")
+
+
+@shared_task(name="signatures.forget")
+def forget() -> None:
+    """Remove name, address and reason of counted signers who chose it. A second run finds none left to do."""
+    current().run_job("signatures.forget")

@@ -13,7 +13,7 @@ from campaign.outbox import plan as outbox_plan
 from campaign.outbox.suppressions import WINDOW
 from campaign.petitions.petitions import by_id
 from campaign.runtime import Runtime
-from campaign.signatures import code_tries, request_queries
+from campaign.signatures import code_tries, erasure, erasure_queries, request_queries
 from campaign.signatures import queries as signature_queries
 from campaign.states import Lane, MessageKind
 
@@ -34,24 +34,32 @@ def expire_signatures(runtime: Runtime) -> int:
     def work(tx: Transaction) -> int:
         ids = signature_queries.overdue(tx, before=before, limit=SLICE)
         signature_queries.expire(tx, ids, reason="not_confirmed", now=now)
-        signature_queries.erase(tx, ids, now=now)
-        outbox_plan.cancel_for(tx, ids, reason="not_confirmed", now=now)
+        erasure.erase(runtime, tx, ids, reason="not_confirmed")
         return len(ids)
 
     return _in_slices(runtime, work)
 
 
 def erase_old(runtime: Runtime) -> int:
-    """Erase addresses, names and reasons of petitions closed long enough ago; count and consent proof stay."""
-    now = runtime.clock()
-    before = now - timedelta(days=runtime.settings.retention_days)
+    """Erase the signers of petitions closed long enough ago; count and consent proof stay. Returns how many.
+
+    What a release before this one left of those it erased is removed as well, of any petition.
+    """
+    before = runtime.clock() - timedelta(days=runtime.settings.retention_days)
 
     def work(tx: Transaction) -> int:
-        ids = signature_queries.to_erase(tx, closed_before=before, limit=SLICE)
-        outbox_plan.cancel_for(tx, ids, reason="retention", now=now)
-        return signature_queries.erase(tx, ids, now=now)
+        ids = erasure_queries.due(tx, closed_before=before, limit=SLICE)
+        return erasure.erase(runtime, tx, ids, reason="retention")
 
-    return _in_slices(runtime, work)
+    def destroy(tx: Transaction) -> None:
+        erasure.destroy_keys(tx, erasure_queries.closed_with_key(tx, closed_before=before), now=runtime.clock())
+
+    while erasure.finish_older(runtime, limit=SLICE) == SLICE:
+        pass
+    erased = _in_slices(runtime, work)
+    # Of petitions that nobody signed, or whose signers an older release erased.
+    runtime.store.transact(destroy)
+    return erased
 
 
 def _in_slices(runtime: Runtime, work: Callable[[Transaction], int]) -> int:

@@ -27,6 +27,7 @@ JOBS = (
     "records.purge_expired",
     "signatures.count",
     "signatures.expire",
+    "signatures.forget",
     "signatures.recount",
     "signatures.remind",
     "throughput.record",

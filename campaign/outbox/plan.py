@@ -98,14 +98,14 @@ def add_many(tx: Transaction, decided: Sequence[Decided], *, now: datetime) -> l
 def already_told(tx: Transaction, signature_ids: Sequence[int], *, since: datetime) -> set[tuple[int, MessageKind]]:
     """Signatures that need no other mail of a kind.
 
-    For a confirmation: one is still on its way. For what the owner of a mailbox is told about repeated sign-ups: one
-    was planned since a moment, and not held back.
+    For a confirmation, or the list of signatures: one is still on its way. For what the owner of a mailbox is told
+    about repeated sign-ups: one was planned since a moment, and not held back.
     """
     rows = tx.execute(
         text("""
         select distinct m.signature_id, m.kind from message m
         where m.signature_id = any(:ids) and m.blast_id is null
-            and ((m.kind = 'confirmation' and m.state in ('planned', 'claimed', 'submitting'))
+            and ((m.kind in ('confirmation', 'my_signatures') and m.state in ('planned', 'claimed', 'submitting'))
                 or (m.kind in ('already_signed', 'mailbox_full') and m.planned_at > :since
                     and m.state <> 'suppressed'))"""),
         ids=list(signature_ids),
@@ -136,6 +136,20 @@ def cancel_for(tx: Transaction, signature_ids: list[int], *, reason: str, now: d
 def mailbox_of(runtime: Runtime, canonical: str) -> bytes:
     """The keyed hash of the mailbox whose allowance a canonical address uses."""
     return runtime.secrets.address_key(mailbox_key(canonical))
+
+
+def round_times(tx: Transaction, signature_ids: list[int]) -> None:
+    """Keep only the day (UTC) of the settled mail that some signers caused: its times would tell when they signed."""
+    tx.execute(
+        text("""
+        with rounded as (
+            update message set planned_at = date_trunc('day', planned_at, 'UTC'),
+                due_at = date_trunc('day', due_at, 'UTC'), settled_at = date_trunc('day', settled_at, 'UTC')
+            where signature_id = any(:ids) and blast_id is null and settled_at is not null
+            returning id)
+        update attempt set at = date_trunc('day', at, 'UTC') where message_id in (select id from rounded)"""),
+        ids=signature_ids,
+    )
 
 
 def take_turn(tx: Transaction) -> None:

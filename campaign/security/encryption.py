@@ -97,6 +97,10 @@ class DataKey:
         """The blind index of a text: equal texts meet, nothing can be read back without the key."""
         return keyed_hash(self.index_key, text)
 
+    def mark(self, *indexes: bytes) -> bytes:
+        """What stays of blind indexes that are erased: under a key of its own, so that it meets no index."""
+        return keyed_hash(derive(self.secret, "mark"), ".".join(index.hex() for index in indexes))
+
 
 class Keyring:
     """Wraps and unwraps data keys with the instance keys; the newest wraps, all listed ones unwrap."""

@@ -14,11 +14,22 @@ from campaign.networks.labels import prefix_of
 from campaign.outbox import plan as outbox_plan
 from campaign.petitions.petitions import Opened, by_id, by_slug
 from campaign.runtime import Runtime
-from campaign.security.encryption import keyed_hash
+from campaign.security.encryption import DataKey, keyed_hash
 from campaign.security.tokens import REFUSED, Purpose
-from campaign.signatures import code_tries, confirming_queries, places, queries, request_queries, same_signer
+from campaign.signatures import (
+    code_tries,
+    confirming_queries,
+    erasure,
+    erasure_queries,
+    mine,
+    places,
+    queries,
+    request_queries,
+    same_signer,
+)
 from campaign.signatures.confirming_queries import MailedCode
 from campaign.signatures.consents import consent_id
+from campaign.signatures.mine_queries import Mine
 from campaign.signatures.queries import Signature
 from campaign.signatures.requests import stored
 from campaign.signatures.same_signer import clear
@@ -49,6 +60,7 @@ class Confirmation:
     country: str
     wants_updates: bool
     show_name: bool
+    forget: bool
     near_name: str = field(default="", repr=False)
     """The name of a confirmed signature of this mailbox that may be the same signer's, if there is one."""
     may_be_other: bool = False
@@ -109,9 +121,10 @@ def look_up_confirmation(runtime: Runtime, token: str) -> Confirmation:
             country=row.country,
             wants_updates=row.wants_updates,
             show_name=row.show_name,
+            forget=row.forget,
             near_name=clear(key, same, "name", same.name) if same else "",
             may_be_other=same is not None and same.person_index != row.person_index,
-            is_older=same is not None and row.id < (same.form_id or same.id),
+            is_older=same is not None and same.forgotten_at is None and row.id < (same.form_id or same.id),
         )
 
     return runtime.store.transact(work)
@@ -131,6 +144,15 @@ def _check_open(runtime: Runtime, opened: Opened, row: Signature) -> None:
     expired = row.requested_at + timedelta(days=runtime.settings.confirm_days) < now
     if row.state is not SignatureState.PENDING or expired or not opened.petition.accepts_confirmations(now):
         raise TokenRefusedError(REFUSED)
+
+
+def link_if_open(runtime: Runtime, opened: Opened, one: Mine) -> str:
+    """The link that confirms a signature; empty if it can't be confirmed now."""
+    now = runtime.clock()
+    expired = one.requested_at + timedelta(days=runtime.settings.confirm_days) < now
+    if one.state is not SignatureState.PENDING or expired or not opened.petition.accepts_confirmations(now):
+        return ""
+    return f"{runtime.settings.base_url}/c/{runtime.tokens.issue(Purpose.CONFIRM, one.id, one.nonce)}"
 
 
 def confirm(runtime: Runtime, token: str, *, is_other: bool = False) -> Confirmed:
@@ -183,28 +205,45 @@ def _confirm(runtime: Runtime, tx: Transaction, found: Signature, *, method: str
         refs = request_queries.refs_of(tx, row.id)
         beside = same_signer.others(tx, row)
         same = same_signer.find(opened.open_key, row, beside)
-        if same is not None and not (is_other and same.person_index != row.person_index):
+        if same is not None and same.forgotten_at is not None:
+            _take_seat(runtime, tx, row, opened.open_key, method=method, instead_of=same.id)
+            same = row
+        elif same is not None and not (is_other and same.person_index != row.person_index):
             same_signer.merge(runtime, tx, opened.open_key, row, same)
         else:
-            _take_seat(runtime, tx, row, method=method)
+            _take_seat(runtime, tx, row, opened.open_key, method=method)
             same = row
         same_signer.settle_others(runtime, tx, opened.open_key, same, form_id=row.id, beside=beside)
+        kept = queries.by_id(tx, same.id) if row.wants_updates else None
+        if kept is not None and kept.wants_updates:
+            mine.allow_updates(runtime, tx, opened, kept)
         return Confirmed(opened.petition.slug, row.locale, refs)
     return Confirmed(opened.petition.slug, row.locale)
 
 
-def _take_seat(runtime: Runtime, tx: Transaction, row: Signature, *, method: str) -> None:
-    now = runtime.clock()
-    confirming_queries.confirm(tx, row.id, slot=_free_seat(tx, row), method=method, now=now)
+def _take_seat(
+    runtime: Runtime, tx: Transaction, row: Signature, key: DataKey, *, method: str, instead_of: int | None = None
+) -> None:
+    """Confirm a sign-up; one of the same signer that was erased gives its place in the count, or else one in excess.
+
+    ``instead_of`` is a forgotten signature of the same signer, which ends.
+    """
+    now, counted = runtime.clock(), False
+    mailbox, person = row.address_index or b"", row.person_index or b""
+    if instead_of is not None:
+        counted = erasure_queries.give_place(tx, instead_of, now=now)
+        erasure.erase(runtime, tx, [instead_of], reason="replaced")
+    erased = erasure.places(tx, key, row.petition_id, mailbox, person)
+    used = confirming_queries.used_slots(tx, row.petition_id, mailbox)
+    free = [seat for seat in range(1, MAILBOX_SEATS + 1) if seat not in used]
+    if not free:
+        raise AlreadySignedError("two people have signed with this mailbox")
+    place = erased.counting or (erased.others[0] if len(erased.others) >= len(free) else None)
+    if place is not None and instead_of is None:
+        counted = erasure_queries.give_place(tx, place.id, now=now)
+    erasure_queries.drop_marks(tx, [one.id for one in erased.mine if one.state is SignatureState.REMOVED])
+    confirming_queries.confirm(tx, row.id, slot=free[0], method=method, counted=counted, now=now)
     outbox_plan.add(tx, _thank_you(row, now))
-
-
-def _free_seat(tx: Transaction, row: Signature) -> int:
-    used = confirming_queries.used_slots(tx, row.petition_id, row.address_index or b"")
-    for seat in range(1, MAILBOX_SEATS + 1):
-        if seat not in used:
-            return seat
-    raise AlreadySignedError("two people have signed with this mailbox")
 
 
 def correct(runtime: Runtime, token: str, form: SignForm) -> None:
@@ -244,6 +283,7 @@ def correct(runtime: Runtime, token: str, form: SignForm) -> None:
             show_name=checked.show_name,
             wants_updates=checked.wants_updates,
             updates_consent_id=updates if checked.wants_updates else None,
+            forget=checked.forget,
         )
         confirming_queries.set_form(tx, row.id, corrected)
 
@@ -358,6 +398,7 @@ def decline(runtime: Runtime, token: str) -> str:
 
     def work(tx: Transaction) -> str:
         row = _resolve(tx, find(runtime, tx, Purpose.CONFIRM, token))
+        confirming_queries.lock_mailbox(tx, row.petition_id, row.address_index or b"")
         row = queries.by_id(tx, row.id, lock=True) or row
         now = runtime.clock()
         if row.state is SignatureState.PENDING:
@@ -366,8 +407,7 @@ def decline(runtime: Runtime, token: str) -> str:
             queries.end(tx, row.id, state=SignatureState.WITHDRAWN, reason="declined", now=now)
         else:
             raise TokenRefusedError(REFUSED)
-        queries.erase(tx, [row.id], now=now)
-        outbox_plan.cancel_for(tx, [row.id], reason="declined", now=now)
+        erasure.erase(runtime, tx, [row.id], reason="declined")
         return row.locale
 
     return runtime.store.transact(work)

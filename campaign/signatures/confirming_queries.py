@@ -62,19 +62,29 @@ def codes(tx: Transaction, petition_id: int, address_index: bytes, *, only: int 
     return [MailedCode(row.id, bytes(row.nonce), row.message_id) for row in found]
 
 
-def confirm(tx: Transaction, signature_id: int, *, slot: int, method: str, now: datetime) -> bool:
+def confirm(tx: Transaction, signature_id: int, *, slot: int, method: str, counted: bool, now: datetime) -> bool:
     """Confirm a pending signature; False if it is no longer pending.
+
+    Args:
+        tx: the open transaction.
+        signature_id: the signature.
+        slot: its place at the mailbox.
+        method: ``button`` or ``code``.
+        counted: the count holds it already, for another of the same signer that ended in this transaction.
+        now: the moment of confirming.
 
     Raises:
         DuplicateError: ``uq_signature_mailbox_slot``: another person of this mailbox took the slot just now.
     """
     changed = tx.execute(
         text("""
-        update signature set state = 'confirmed', confirmed_at = :now, confirmed_by = :method, mailbox_slot = :slot
+        update signature set state = 'confirmed', confirmed_at = :now, confirmed_by = :method, mailbox_slot = :slot,
+            counted = :counted
         where id = :id and state = 'pending'"""),
         id=signature_id,
         slot=slot,
         method=method,
+        counted=counted,
         now=now,
     )
     return changed.rowcount == 1
@@ -136,6 +146,7 @@ class Form:
     show_name: bool
     wants_updates: bool
     updates_consent_id: int | None
+    forget: bool
 
 
 def set_form(tx: Transaction, signature_id: int, form: Form, *, form_id: int | None = None) -> None:
@@ -154,6 +165,7 @@ def set_form(tx: Transaction, signature_id: int, form: Form, *, form_id: int | N
         text("""
         update signature set name = :name, person_index = :person_index, reason = :reason, country = :country,
             locale = :locale, show_name = :show_name, wants_updates = :wants_updates,
+            forget = :forget,
             updates_consent_id = coalesce(:updates_consent_id, updates_consent_id),
             form_id = coalesce(cast(:form_id as bigint), form_id)
         where id = :id"""),

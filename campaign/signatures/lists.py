@@ -32,13 +32,14 @@ class Listed:
     confirmed_at: datetime | None
     ended_at: datetime | None
     ended_reason: str | None
+    erased_at: datetime | None
     address: bytes | None
     name: bytes | None
     reason: bytes | None
 
 
 _COLUMNS = """s.id, s.state, s.locale, s.country, s.show_name, s.wants_updates, s.requested_at, s.confirmed_at,
-    s.ended_at, s.ended_reason, s.address, s.name, s.reason"""
+    s.ended_at, s.ended_reason, s.erased_at, s.address, s.name, s.reason"""
 
 _MATCHES = """s.petition_id = :petition_id
     and (cast(:state as signature_state) is null or s.state = cast(:state as signature_state))
@@ -110,7 +111,8 @@ def load(tx: Transaction, petition_id: int, signature_id: int) -> Listed | None:
 def load_countries(tx: Transaction, petition_id: int) -> list[str]:
     """The countries that signatures of a petition come from."""
     found = tx.execute(
-        text("select distinct country from signature where petition_id = :id order by country"), id=petition_id
+        text("select distinct country from signature where petition_id = :id and country <> '' order by country"),
+        id=petition_id,
     )
     return list(found.scalars())
 
@@ -202,6 +204,8 @@ class Line:
     confirmed_at: datetime | None
     ended_at: datetime | None
     ended_reason: str | None
+    is_erased: bool
+    """True if only the days of its moments are known."""
 
 
 @dataclass(frozen=True)
@@ -267,6 +271,7 @@ def _line(key: DataKey | None, row: Listed) -> Line:
         confirmed_at=row.confirmed_at,
         ended_at=row.ended_at,
         ended_reason=row.ended_reason,
+        is_erased=row.erased_at is not None,
     )
 
 

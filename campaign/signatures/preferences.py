@@ -9,16 +9,15 @@ from campaign.accounts.countries import CODES
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.outbox import plan as outbox_plan
-from campaign.outbox import suppressions
 from campaign.petitions import queries as petition_queries
 from campaign.petitions.petitions import Opened, by_id
 from campaign.petitions.rules import TextVersion
 from campaign.runtime import Runtime
 from campaign.security.tokens import REFUSED, Purpose
+from campaign.signatures import confirming_queries, erasure, erasure_queries, mine, queries
 from campaign.signatures import consents as signature_consents
-from campaign.signatures import queries
-from campaign.signatures.confirming import find
 from campaign.signatures.consents import consent_id
+from campaign.signatures.own_links import open_own
 from campaign.signatures.queries import Signature
 from campaign.signatures.signing import person_index
 from campaign.states import SIGNATURE_MOVES, SignatureState
@@ -54,11 +53,10 @@ class OwnPage:
     text: TextVersion
     consent: Consent
     updates_consent: Consent | None
-
-
-def manage_token(runtime: Runtime, signature_id: int, nonce: bytes) -> str:
-    """The token of the link to a signer's own page."""
-    return runtime.tokens.issue(Purpose.MANAGE, signature_id, nonce)
+    forget: bool = False
+    """True if name, address and reason are about to be removed."""
+    is_forgotten: bool = False
+    """True if they were."""
 
 
 def unsubscribe_token(runtime: Runtime, signature_id: int) -> str:
@@ -72,13 +70,13 @@ def own_page(runtime: Runtime, token: str) -> OwnPage:
     Raises:
         TokenRefusedError: the token does not work, or the signature was erased.
     """
-    return runtime.store.transact(lambda tx: _own_page(runtime, tx, find(runtime, tx, Purpose.MANAGE, token)))
+    return runtime.store.transact(lambda tx: _own_page(runtime, tx, open_own(runtime, tx, token)))
 
 
 def _own_page(runtime: Runtime, tx: Transaction, row: Signature) -> OwnPage:
     opened = by_id(runtime, tx, row.petition_id)
     key = opened.open_key
-    signed = petition_queries.text_by_id(tx, row.text_version_id) or opened.text_for(row.locale)
+    signed = petition_queries.text_by_id(tx, row.text_version_id or 0) or opened.text_for(row.locale)
     consents = signature_consents.by_ids(tx, [row.consent_id, row.updates_consent_id])
     updates = consents.get(row.updates_consent_id or 0)
 
@@ -101,8 +99,10 @@ def _own_page(runtime: Runtime, tx: Transaction, row: Signature) -> OwnPage:
         ended_at=row.ended_at,
         updates_changed_at=row.updates_changed_at,
         text=signed,
-        consent=Consent(*consents[row.consent_id]),
+        consent=Consent(*consents[row.consent_id or 0]),
         updates_consent=Consent(*updates) if updates else None,
+        forget=row.forget,
+        is_forgotten=row.forgotten_at is not None,
     )
 
 
@@ -130,6 +130,7 @@ def export(runtime: Runtime, token: str) -> dict[str, object]:
             "reason": page.reason,
             "show_name": page.show_name,
             "wants_updates": page.wants_updates,
+            "forget_once_counted": page.forget,
             "language": page.locale,
             "requested_at": moment(page.requested_at),
             "confirmed_at": moment(page.confirmed_at),
@@ -149,8 +150,32 @@ def export(runtime: Runtime, token: str) -> dict[str, object]:
 
 
 def _opened_row(runtime: Runtime, tx: Transaction, token: str) -> tuple[Opened, Signature]:
-    row = find(runtime, tx, Purpose.MANAGE, token, lock=True)
+    row = open_own(runtime, tx, token, lock=True)
     return by_id(runtime, tx, row.petition_id), row
+
+
+def _check_remembered(row: Signature) -> None:
+    if row.forget:
+        raise ConflictError("this signer is forgotten, or about to be")
+
+
+def forget(runtime: Runtime, token: str) -> None:
+    """Have name, address and reason removed once the thank-you is settled; the signature still counts.
+
+    Updates end and the name is hidden at once. Repeating it is harmless.
+
+    Raises:
+        TokenRefusedError: the token does not work.
+        ConflictError: the signature is not confirmed.
+    """
+
+    def work(tx: Transaction) -> None:
+        _, row = _opened_row(runtime, tx, token)
+        if row.state is not SignatureState.CONFIRMED:
+            raise ConflictError("only a confirmed signature can be forgotten")
+        erasure_queries.want_forgetting(tx, row.id, now=runtime.clock())
+
+    runtime.store.transact(work)
 
 
 def set_name_shown(runtime: Runtime, token: str, *, show_name: bool) -> None:
@@ -158,10 +183,12 @@ def set_name_shown(runtime: Runtime, token: str, *, show_name: bool) -> None:
 
     Raises:
         TokenRefusedError: the token does not work.
+        ConflictError: the signer is forgotten, or about to be.
     """
 
     def work(tx: Transaction) -> None:
         _, row = _opened_row(runtime, tx, token)
+        _check_remembered(row)
         queries.set_shown(tx, row.id, show_name=show_name)
 
     runtime.store.transact(work)
@@ -172,16 +199,19 @@ def set_updates(runtime: Runtime, token: str, *, wants_updates: bool) -> None:
 
     Raises:
         TokenRefusedError: the token does not work.
-        ConflictError: the signature is not confirmed.
+        ConflictError: the signature is not confirmed, or its signer is forgotten.
     """
-    locale = runtime.store.transact(lambda tx: find(runtime, tx, Purpose.MANAGE, token)).locale
+    locale = runtime.store.transact(lambda tx: open_own(runtime, tx, token)).locale
     agreed = consent_id(runtime, "updates", locale) if wants_updates else None
 
     def work(tx: Transaction) -> None:
-        _, row = _opened_row(runtime, tx, token)
+        opened, row = _opened_row(runtime, tx, token)
+        _check_remembered(row)
         if row.state is not SignatureState.CONFIRMED:
             raise ConflictError("only a confirmed signature gets updates")
         queries.set_updates(tx, row.id, wants_updates=wants_updates, consent_id=agreed, now=runtime.clock())
+        if wants_updates:
+            mine.allow_updates(runtime, tx, opened, row)
 
     runtime.store.transact(work)
 
@@ -207,6 +237,7 @@ def correct(runtime: Runtime, token: str, *, name: str, country: str, reason: st
 
     def work(tx: Transaction) -> None:
         opened, row = _opened_row(runtime, tx, token)
+        _check_remembered(row)
         key = opened.open_key
         typed = queries.open_field(key, row.id, "address", row.address) or ""
         canonical = addresses.parse(typed, gmail_rules=runtime.settings.gmail_rules).canonical
@@ -254,21 +285,23 @@ def _withdraw(tx: Transaction, row: Signature, *, now: datetime) -> None:
 
 
 def erase(runtime: Runtime, token: str) -> None:
-    """Erase name, address and reason for good. A confirmed signature still counts, anonymously.
+    """Erase what tells who signed. A confirmed signature still counts, anonymously: ADR 22.
 
-    A pending one is ended. Every link to the signature stops working; no more mail is sent.
+    A pending one is ended, and with a confirmed one those that wait for its signer. Every link to the signature stops
+    working; no more mail is sent.
 
     Raises:
         TokenRefusedError: the token does not work (as after an earlier erasure).
     """
 
     def work(tx: Transaction) -> None:
+        found = open_own(runtime, tx, token)
+        confirming_queries.lock_mailbox(tx, found.petition_id, found.address_index or b"")
         _, row = _opened_row(runtime, tx, token)
-        now = runtime.clock()
-        if row.state is SignatureState.PENDING:
-            queries.expire(tx, [row.id], reason="erased", now=now)
-        queries.erase(tx, [row.id], now=now)
-        outbox_plan.cancel_for(tx, [row.id], reason="erased", now=now)
+        beside = confirming_queries.at_mailbox(tx, row.petition_id, row.address_index or b"")
+        ids = [row.id, *(one.id for one in beside if one.person_index == row.person_index and one.id != row.id)]
+        queries.expire(tx, ids, reason="erased", now=runtime.clock())
+        erasure.erase(runtime, tx, ids, reason="erased")
 
     runtime.store.transact(work)
 
@@ -294,7 +327,9 @@ def unsubscribe_page(runtime: Runtime, token: str) -> UnsubscribePage:
         row = _by_unsubscribe_token(runtime, tx, token)
         opened = by_id(runtime, tx, row.petition_id)
         title = opened.text_for(row.locale).title
-        return UnsubscribePage(opened.petition.slug, title, row.locale, row.wants_updates)
+        # Its link works for ever; the language was erased with the rest.
+        locale = row.locale or opened.petition.default_locale
+        return UnsubscribePage(opened.petition.slug, title, locale, row.wants_updates)
 
     return runtime.store.transact(work)
 
@@ -324,11 +359,7 @@ def unsubscribe(runtime: Runtime, token: str, *, everything: bool = False) -> No
         queries.set_updates(tx, row.id, wants_updates=False, consent_id=None, now=runtime.clock())
         opened = by_id(runtime, tx, row.petition_id)
         if everything and opened.key is not None and row.address is not None:
-            typed = queries.open_field(opened.key, row.id, "address", row.address) or ""
-            canonical = addresses.parse(typed, gmail_rules=runtime.settings.gmail_rules).canonical
-            suppressions.add(
-                tx, runtime.secrets.address_key(canonical), reason="unsubscribe", petition_id=None, message_id=None
-            )
+            mine.stop_everything(runtime, tx, mine.canonical_of(runtime, opened, row) or "")
 
     runtime.store.transact(work)
 

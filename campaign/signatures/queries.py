@@ -1,4 +1,4 @@
-"""Signatures: insert, confirm, end, erase, and the lists the pages show."""
+"""Signatures: insert, confirm, end, and the lists the pages show."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +9,6 @@ from sqlalchemy import Row, text
 from campaign.database.connection import Transaction
 from campaign.database.schema import SIGNATURE_BLOCK
 from campaign.security.encryption import DataKey
-from campaign.signatures import request_queries
 from campaign.states import SignatureState
 
 
@@ -52,16 +51,17 @@ class NewSignature:
     name: bytes = field(repr=False)
     reason: bytes | None = field(repr=False)
     requested_at: datetime
+    forget: bool = False
 
 
 @dataclass(frozen=True)
 class Signature:
-    """A signature as stored; encrypted fields are None once erased."""
+    """A signature as stored. Once erased, encrypted fields and consents are None, and locale and country are empty."""
 
     id: int
     petition_id: int
-    text_version_id: int
-    consent_id: int
+    text_version_id: int | None
+    consent_id: int | None
     updates_consent_id: int | None
     state: SignatureState
     locale: str
@@ -83,11 +83,18 @@ class Signature:
     """The confirmed signature that this sign-up became part of."""
     form_id: int | None = None
     """The sign-up whose form is stored here, if not its own."""
+    person_mark: bytes | None = field(default=None, repr=False)
+    """What stops a second count of an erased signer."""
+    forget: bool = False
+    """The signer wants name, address and reason removed once the thank-you is settled."""
+    forgotten_at: datetime | None = None
+    """When they were; the blind indexes stay."""
 
 
 COLUMNS = """s.id, s.petition_id, s.text_version_id, s.consent_id, s.updates_consent_id, s.state, s.locale, s.country,
     s.show_name, s.wants_updates, s.nonce, s.address_index, s.person_index, s.address, s.name, s.reason,
-    s.requested_at, s.confirmed_at, s.updates_changed_at, s.ended_at, s.erased_at, s.replaced_by, s.form_id"""
+    s.requested_at, s.confirmed_at, s.updates_changed_at, s.ended_at, s.erased_at, s.replaced_by, s.form_id,
+    s.person_mark, s.forget, s.forgotten_at"""
 """The columns of :class:`Signature`, of a table named s."""
 
 
@@ -116,22 +123,6 @@ def end(tx: Transaction, signature_id: int, *, state: SignatureState, reason: st
         reason=reason,
         now=now,
     )
-
-
-def erase(tx: Transaction, signature_ids: list[int], *, now: datetime) -> int:
-    """Erase what tells who signed; state, times, country, text version and consents stay. Returns the rows changed.
-
-    The decided requests of their mailboxes, which hold what was typed, are deleted with it.
-    """
-    request_queries.delete_of(tx, signature_ids)
-    return tx.execute(
-        text("""
-        update signature set address = null, name = null, reason = null, address_index = null, person_index = null,
-            show_name = false, wants_updates = false, erased_at = :now, nonce = '\\x'
-        where id = any(:ids) and erased_at is null"""),
-        ids=signature_ids,
-        now=now,
-    ).rowcount
 
 
 def set_shown(tx: Transaction, signature_id: int, *, show_name: bool) -> None:
@@ -229,16 +220,3 @@ def to_remind(tx: Transaction, *, before: datetime, after: datetime, limit: int)
 def mark_reminded(tx: Transaction, signature_ids: list[int], *, now: datetime) -> None:
     """Note that the one reminder was planned, is not wanted, or was not permitted by the mailbox's allowance."""
     tx.execute(text("update signature set reminded_at = :now where id = any(:ids)"), ids=signature_ids, now=now)
-
-
-def to_erase(tx: Transaction, *, closed_before: datetime, limit: int) -> list[int]:
-    """Signatures of petitions closed before a moment that still carry personal data; locked."""
-    found = tx.execute(
-        text("""
-        select s.id from signature s join petition p on p.id = s.petition_id
-        where p.state = 'closed' and p.closed_at < :closed_before and p.data_key is not null and s.erased_at is null
-        order by s.petition_id, s.id limit :limit for update of s skip locked"""),
-        closed_before=closed_before,
-        limit=limit,
-    )
-    return list(found.scalars())

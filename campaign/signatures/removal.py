@@ -100,7 +100,9 @@ def restore(runtime: Runtime, petition_id: int, signature_id: int, *, by: Accoun
 
 def _free_seat(tx: Transaction, row: Signature) -> int | None:
     if row.address_index is None:
-        # Erased: people can't be told apart, so there is no seat to take.
+        if row.person_mark is None:
+            raise ConflictError("the data of this signer were erased, and the same person may have signed again")
+        # Erased: its mark keeps its place.
         return None
     used = confirming_queries.used_slots(tx, row.petition_id, row.address_index)
     free = [seat for seat in range(1, MAILBOX_SEATS + 1) if seat not in used]

@@ -62,6 +62,7 @@ def form_for(key: DataKey, row: Signature, signature_id: int) -> confirming_quer
         show_name=row.show_name,
         wants_updates=row.wants_updates,
         updates_consent_id=row.updates_consent_id,
+        forget=row.forget,
     )
 
 

@@ -29,6 +29,8 @@ class SignForm:
     show_name: bool = False
     wants_updates: bool = False
     locale: str = "en"
+    forget: bool = False
+    """Remove name, address and reason once the signature is counted and thanked for."""
 
 
 def form_stamp(runtime: Runtime, slug: str, text_version_id: int) -> str:
@@ -68,6 +70,7 @@ class Checked:
     show_name: bool
     wants_updates: bool
     locale: str
+    forget: bool
 
 
 def check(runtime: Runtime, form: SignForm) -> Checked:
@@ -75,7 +78,8 @@ def check(runtime: Runtime, form: SignForm) -> Checked:
 
     Raises:
         InvalidInputError: a code per field: name (missing, too_long, looks_like_link, not_a_name), email (missing,
-            invalid, role, not_ascii), country (missing, unknown), reason (too_long, looks_like_link).
+            invalid, role, not_ascii), country (missing, unknown), reason (too_long, looks_like_link),
+            forget (not_with_others).
     """
     problems: dict[str, str] = {}
 
@@ -93,6 +97,9 @@ def check(runtime: Runtime, form: SignForm) -> Checked:
         problems["country"] = "missing"
     elif form.country not in CODES:
         problems["country"] = "unknown"
+    if form.forget and (form.show_name or form.wants_updates):
+        # Neither is possible without what is removed.
+        problems["forget"] = "not_with_others"
     if problems or not isinstance(address, addresses.Address):
         raise InvalidInputError(problems)
     return Checked(
@@ -103,6 +110,7 @@ def check(runtime: Runtime, form: SignForm) -> Checked:
         show_name=form.show_name,
         wants_updates=form.wants_updates,
         locale=form.locale if form.locale in LANGUAGES else LANGUAGES[0],
+        forget=form.forget,
     )
 
 

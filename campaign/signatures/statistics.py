@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
 from campaign.database.connection import Transaction
 from campaign.runtime import Runtime
+
+KNOWS_ITS_HOUR: Final = "(erased_at is null or replaced_by is not null)"
+"""An erased signature keeps its day (UTC) alone: it is left out of hours and of medians, and counted in all else."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,9 @@ def funnel(tx: Transaction, petition_id: int, *, since: datetime) -> Funnel:
     A signature that was confirmed although no acceptance is on record (its outcome was uncertain) proves the mail.
     """
     row = tx.execute(
-        text("""
+        text(f"""
         with asked as (
-            select s.requested_at, s.confirmed_at,
+            select s.requested_at, s.confirmed_at, {KNOWS_ITS_HOUR} as is_exact,
                 (select min(m.settled_at) from message m
                  where m.signature_id = s.id and m.blast_id is null
                     and m.kind in ('confirmation', 'reminder') and m.state = 'accepted')
@@ -41,10 +45,10 @@ def funnel(tx: Transaction, petition_id: int, *, since: datetime) -> Funnel:
             count(confirmed_at) as confirmed,
             percentile_cont(0.5) within group (
                 order by greatest(extract(epoch from accepted_at - requested_at), 0) / 60)
-                filter (where accepted_at is not null) as minutes_to_accepted,
+                filter (where accepted_at is not null and is_exact) as minutes_to_accepted,
             percentile_cont(0.5) within group (
                 order by greatest(extract(epoch from confirmed_at - requested_at), 0) / 60)
-                filter (where confirmed_at is not null) as minutes_to_confirmed
+                filter (where confirmed_at is not null and is_exact) as minutes_to_confirmed
         from asked"""),
         id=petition_id,
         since=since,
@@ -63,13 +67,15 @@ def per_bucket(
         unit: ``hour`` or ``day``.
         zone: an IANA name.
         since: the begin of the first bucket.
+
+    Erased signatures stand at the begin of their day in UTC; by the hour they are left out.
     """
     found: list[dict[datetime, int]] = []
     for column in ("requested_at", "confirmed_at"):
         rows = tx.execute(
             text(f"""
             select date_trunc(:unit, {column}, :zone) as begin, count(*) as n from signature
-            where petition_id = :id and {column} >= :since group by 1"""),
+            where petition_id = :id and {column} >= :since and (:unit <> 'hour' or {KNOWS_ITS_HOUR}) group by 1"""),
             unit=unit,
             zone=zone,
             id=petition_id,

@@ -35,6 +35,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         ),
         "looks_like_email": lazy("Leave out “%(word)s”: everyone can read your reason."),
     },
+    "forget": {
+        "not_with_others": lazy(
+            "We can’t show your name or send updates once we’ve forgotten you. Untick this, or untick the others."
+        ),
+    },
     "stamp": {
         "expired": lazy(
             "This page was open for a long time. Everything is still filled in: please press the button again."
@@ -89,6 +94,7 @@ def sign_form(sent: Mapping[str, str], locale: str) -> SignForm:
         show_name="show_name" in sent,
         wants_updates="wants_updates" in sent,
         locale=locale,
+        forget="forget" in sent,
     )
 
 

@@ -9,8 +9,8 @@ from tests.views.public.test_mailbox import receive
 
 pytestmark = pytest.mark.browser
 
-NOBODY = ["0", "have", "signed.", "Let's", "get", "to", "1,000!"]
-ONE = ["1", "has", "signed.", "Let's", "get", "to", "1,000!"]
+NOBODY = ["0", "have", "signed.", "Let’s", "get", "to", "1,000!"]
+ONE = ["1", "has", "signed.", "Let’s", "get", "to", "1,000!"]
 
 PUBLIC = {
     "home": "/",
@@ -169,7 +169,7 @@ def test_a_goal_that_is_reached_meanwhile_is_said_to_be_reached(live: Live, visi
     set_count(live, 5)
 
     expect(page.locator(".tally-sentence")).to_have_text("5 have signed. The goal of 5 is reached.")
-    assert before == "4 have signed. Let's get to 5!"
+    assert before == "4 have signed. Let’s get to 5!"
 
 
 def test_the_link_can_be_copied(live: Live, visitor: Callable[..., Visitor]):

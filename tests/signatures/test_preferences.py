@@ -333,8 +333,9 @@ def test_retention_erases_in_batches_ninety_days_after_the_close_and_keeps_count
     assert world.count(slug) == 451
     assert world.sql("""
         select count(*) from signature where address is null and name is null and address_index is null
-            and person_index is null and consent_id is not null and text_version_id is not null
+            and person_index is null and consent_id is null and text_version_id is null and country = ''
         """) == [(451,)]
+    assert world.sql("select sum(number) from consent_proof") == [(451,)]
     assert (
         world.sql("select state, reason from message where state <> 'suppressed'") == [("cancelled", "retention")] * 2
     )

@@ -1,6 +1,7 @@
 """The installation, its periodic jobs and what the monitor reads."""
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -30,6 +32,8 @@ instance = Table(
     # The data key of accounts.
     Column("account_key_id", String(16), nullable=False),
     Column("account_key", LargeBinary, nullable=False),
+    # When this database came to know retention keys; a release before it, which may still run then, does not.
+    Column("retention_keys_since", MOMENT, nullable=False, server_default=func.now()),
     created_at(),
     CheckConstraint("id = 1", name="single_row"),
 )
@@ -44,6 +48,18 @@ periodic_job = Table(
     Column("started_at", MOMENT),
     Column("finished_at", MOMENT),
     Column("outcome", Text),
+    # Since when it was sent to the workers and none has begun it; null once one has.
+    Column("waiting_since", MOMENT),
+)
+
+
+relay = Table(
+    "relay",
+    metadata,
+    # What a mail server offered at its last session. Its name is host:port, so that another setting is another row.
+    Column("name", String(300), primary_key=True),
+    Column("smtputf8", Boolean, nullable=False),
+    Column("seen_at", MOMENT, nullable=False),
 )
 
 

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     Enum,
     ForeignKey,
     Identity,
@@ -38,10 +39,12 @@ signature = Table(
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("petition_id", ForeignKey("petition.id"), nullable=False),
-    Column("text_version_id", ForeignKey("text_version.id"), nullable=False),
-    Column("consent_id", ForeignKey("consent_text.id"), nullable=False),
+    # Null once erased: what was agreed to then lies in consent_proof, without a tie to the signature.
+    Column("text_version_id", ForeignKey("text_version.id")),
+    Column("consent_id", ForeignKey("consent_text.id")),
     Column("updates_consent_id", ForeignKey("consent_text.id")),
     Column("state", signature_state, nullable=False),
+    # Empty once erased.
     Column("locale", String(2), nullable=False),
     Column("country", String(2), nullable=False),
     Column("show_name", Boolean, nullable=False),
@@ -72,6 +75,12 @@ signature = Table(
     Column("replaced_by", BigInteger),
     # The sign-up whose form a confirmed signature shows, if it is not its own.
     Column("form_id", BigInteger),
+    # Keyed hashes of the mailbox and the person of an erased signature that counts; a later sign-up takes its place.
+    Column("mailbox_mark", LargeBinary),
+    Column("person_mark", LargeBinary),
+    # The signer wants name, address and reason removed once the thank-you is settled; the blind indexes stay.
+    Column("forget", Boolean, nullable=False, server_default="false"),
+    Column("forgotten_at", MOMENT),
     CheckConstraint("mailbox_slot in (1, 2)", name="two_per_mailbox"),
     CheckConstraint("(state = 'confirmed') <= (confirmed_at is not null)", name="confirmed_has_time"),
     # The same person once on a petition; each sign-up is a pending row of its own until one is confirmed.
@@ -121,6 +130,32 @@ signature = Table(
     Index("ix_signature_petition", "petition_id", "id"),
     Index("ix_signature_pending", "requested_at", postgresql_where=text("state = 'pending'")),
     Index("ix_signature_confirmed", "petition_id", "confirmed_at", postgresql_where=text("confirmed_at is not null")),
+    Index("ix_signature_mark", "petition_id", "mailbox_mark", postgresql_where=text("mailbox_mark is not null")),
+    Index("ix_signature_replaced", "replaced_by", postgresql_where=text("replaced_by is not null")),
+    Index(
+        "ix_signature_to_forget",
+        "id",
+        postgresql_where=text("forget and state <> 'pending' and address is not null"),
+    ),
+    # Erased by a release that left the country, the language and exact times: empty soon after the upgrade.
+    Index(
+        "ix_signature_half_erased",
+        "id",
+        postgresql_where=text("erased_at is not null and replaced_by is null and country <> ''"),
+    ),
+)
+
+
+consent_proof = Table(
+    "consent_proof",
+    metadata,
+    # How many erased signers agreed to a wording on a day, and how they confirmed it; nothing says who.
+    Column("petition_id", ForeignKey("petition.id"), primary_key=True),
+    Column("text_version_id", ForeignKey("text_version.id"), primary_key=True),
+    Column("consent_id", ForeignKey("consent_text.id"), primary_key=True),
+    Column("method", String(6), primary_key=True),
+    Column("agreed_on", Date, primary_key=True),
+    Column("number", Integer, nullable=False),
 )
 
 

@@ -36,6 +36,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         MessageKind.TEST: lazy("Test of an update"),
         MessageKind.SIGN_IN: lazy("Sign-in link"),
         MessageKind.ADMIN_ALERT: lazy("Alert to admins"),
+        MessageKind.MY_SIGNATURES: lazy("My signatures"),
     },
     "state": {
         "planned": lazy("Planned"),
@@ -90,6 +91,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "throughput.record": lazy("Note the rates"),
         "queues.count": lazy("Count long queues"),
         "signatures.expire": lazy("Expire unconfirmed signatures"),
+        "signatures.forget": lazy("Forget counted signers who chose it"),
         "signatures.remind": lazy("Remind"),
         "personal_data.erase_expired": lazy("Erase what is old"),
         "signatures.recount": lazy("Recount"),

@@ -34,6 +34,8 @@ ENDINGS: Mapping[str, str] = {
     "not_confirmed": lazy("Not confirmed in time"),
     "declined": lazy("The owner of the mailbox did not sign"),
     "erased": lazy("Erased by the signer"),
+    "replaced": lazy("Became part of another sign-up of the same signer"),
+    "signed_again": lazy("The same signer signed again and is counted there"),
 }
 """Why a signature ended."""
 

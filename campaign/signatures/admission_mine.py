@@ -1,0 +1,34 @@
+"""Admission of requests for links to all signatures of a mailbox: which signature carries the mail, if any."""
+
+from collections.abc import Collection, Sequence
+
+from campaign.database.connection import Transaction
+from campaign.signatures import mine_queries
+from campaign.signatures.admission_queries import Place
+from campaign.signatures.request_reading import AllMine
+from campaign.states import MessageKind
+
+
+class MineRequests:
+    """The signatures that the requests of one batch are about; read in one statement."""
+
+    def __init__(self, tx: Transaction, asked: Sequence[AllMine]) -> None:
+        places = {place for one in asked for place in one.places}
+        self._at: dict[Place, list[int]] = {}
+        for mine in mine_queries.at(tx, places) if places else ():
+            self._at.setdefault((mine.petition_id, mine.address_index), []).append(mine.id)
+
+    @property
+    def ids(self) -> set[int]:
+        """All of these signatures."""
+        return {signature_id for found in self._at.values() for signature_id in found}
+
+    def carrier(self, asked: AllMine, told: Collection[tuple[int, MessageKind]]) -> tuple[int, int] | None:
+        """The signature whose mail lists all of its mailbox, the newest, with its petition.
+
+        None if nothing was signed with the mailbox, or if such a mail is on its way already.
+        """
+        found = [(id_, place[0]) for place in asked.places for id_ in self._at.get(place, ())]
+        if not found or any((id_, MessageKind.MY_SIGNATURES) in told for id_, _ in found):
+            return None
+        return max(found)

@@ -1,0 +1,65 @@
+"""Erasing and being forgotten, as a signer meets them on the web, and what the pages promise (B9)."""
+
+import pytest
+
+from campaign.signatures import forgetting
+from tests.views.conftest import SLUG, Site, words
+
+FORM = {"name": "Zahra Ahmadi", "email": "zahra@example.org", "country": "PK"}
+
+
+def test_the_pages_say_until_when_backups_hold_what_was_erased(site: Site):
+    site.signature(confirmed=True)
+    path = site.own(site.last)
+    said = "Copies in backups, which are encrypted too, are readable until 22 December 2026"
+
+    before = words(site.get(f"{path}/erase?lang=en"))
+    after = words(site.post(f"{path}?lang=en", {"action": "erase"}))
+
+    assert said in before
+    assert said in after
+    assert "They are deleted after 30 days" in words(site.get("/privacy?lang=en"))
+    for page in (before, after, words(site.get("/privacy?lang=en"))):
+        assert "nobody can bring" not in page
+        assert "destroyed" not in page
+
+
+def test_the_form_offers_to_be_forgotten_and_the_confirm_page_shows_the_choice(site: Site):
+    page = site.get(f"/p/{SLUG}?lang=en").text
+    assert 'name="forget"' in page
+    assert "Forget me once I’m counted" in page
+
+    site.world.sign(SLUG, forget=True)
+    row = site.world.rows(SLUG, "zahra@example.org")[-1]
+    confirm = words(site.get(f"/c/{site.world.confirm_token(row.id)}?lang=en"))
+
+    assert "After that email we’ll remove your name, email address and reason." in confirm
+    assert "using the link in your thank-you email" not in confirm
+
+
+@pytest.mark.parametrize("other", ["wants_updates", "show_name"])
+def test_a_form_that_asks_for_both_is_shown_again_with_a_sentence_and_what_was_typed(site: Site, other: str):
+    answer = site.sign(**FORM, **{"forget": "yes", other: "yes"})
+
+    assert answer.status_code == 422
+    assert "We can’t show your name or send updates once we’ve forgotten you." in words(answer)
+    assert 'value="Zahra Ahmadi"' in answer.text
+
+
+def test_a_signer_is_forgotten_from_the_own_page_after_a_second_page(site: Site):
+    site.signature(confirmed=True)
+    path = site.own(site.last)
+    assert "Forget me" in words(site.get(f"{path}?lang=en"))
+
+    asked = site.get(f"{path}/forget?lang=en")
+    assert not site.world.row(site.last).forget
+    done = site.post(f"{path}?lang=en", {"action": "forget"})
+    site.world.sql("update message set state = 'accepted', settled_at = now()")
+    forgetting.forget_counted(site.runtime)
+
+    assert "this page and its links stop working" in words(asked)
+    assert done.status_code == 303
+    assert site.world.row(site.last).name is None
+    assert site.get(path).status_code == 410
+    assert site.states() == ["confirmed"]
+    assert "Removed, as you asked." in words(site.get(f"{site.own(site.last)}?lang=en"))
