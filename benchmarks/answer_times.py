@@ -48,13 +48,13 @@ def measure(made: Installation, *, stamp: str, people: int) -> dict[str, Differe
         people: known addresses, and as many unknown ones, for each form.
 
     Returns:
-        A difference by form: sign, code, resend, again (the button of the page after signing), sign-in.
+        A difference by form: sign, code, mine, again (the button of the page after signing), sign-in.
     """
     references = _prepare(made, people)
     forms = {
         "sign": (f"/p/{made.slug}/sign", "303", lambda email: f"stamp={stamp}&" + urlencode(_form(email))),
         "code": (f"/p/{made.slug}/code", "422", lambda email: urlencode({"email": email, "code": "123456"})),
-        "resend": ("/resend", "303", lambda email: urlencode({"email": email})),
+        "mine": ("/mine", "303", lambda email: urlencode({"email": email})),
         "again": ("", "303", lambda _: ""),
         "sign-in": ("/sign-in", "200", lambda email: urlencode({"email": email})),
     }

@@ -69,8 +69,9 @@ class MailTemplateError(CountersignError):
 class SessionFailedError(CountersignError):
     """Raised when the mail server gave us no usable session, so that no recipient is to blame.
 
-    Carries ``phase`` (connect, banner, ehlo, starttls, auth), the reply ``code`` and ``enhanced`` status if there was
-    one, and ``permanent``: True means that trying again will not help until an operator changes something.
+    Carries ``phase`` (connect, banner, ehlo, starttls, auth, or a later one in which it fell silent), the reply
+    ``code`` and ``enhanced`` status if there was one, and ``permanent``: True means that trying again will not help
+    until an operator changes something.
     """
 
     def __init__(

@@ -107,6 +107,20 @@ class Settings(BaseSettings):
     dkim_ed25519_key_file: PemFile = Field(None, description="PEM file of an optional second, Ed25519, DKIM key.")
     dkim_selector: Host = Field("countersign", description="DKIM selector of the RSA key.")
     dkim_ed25519_selector: Host = Field("countersign-ed", description="DKIM selector of the Ed25519 key.")
+    discreet_name: str = Field(
+        "",
+        description='Sender name of petitions in discreet mode, shown on locked phones. Default: "Notification" in '
+        "the reader's language.",
+    )
+    discreet_from: Mailbox = Field(
+        "",
+        description="From address of petitions in discreet mode, in the domain of COUNTERSIGN_FROM; it should not tell "
+        "what it is about. Default: the same address.",
+    )
+    leave_url: Annotated[str, urls("https")] = Field(
+        "https://www.wikipedia.org/",
+        description='Where "Leave this page" of petitions in discreet mode leads: a site that tells nothing.',
+    )
     site_name: str = Field("Countersign", description="Name of the site, on pages and in mail.")
     postal_address: str = Field("", description="Postal address for the foot of bulk mail, on one line.")
     contact: Mailbox = Field("", description="Address for questions on privacy. Default: COUNTERSIGN_MAIL_FROM.")

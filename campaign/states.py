@@ -19,6 +19,7 @@ class RequestKind(StrEnum):
     SIGNATURE = "signature"
     RESEND = "resend"
     SIGN_IN = "sign_in"
+    MINE = "mine"
 
 
 class RequestState(StrEnum):
@@ -79,6 +80,7 @@ class MessageKind(StrEnum):
     TEST = "test"
     SIGN_IN = "sign_in"
     ADMIN_ALERT = "admin_alert"
+    MY_SIGNATURES = "my_signatures"
 
 
 PETITION_MOVES: Mapping[PetitionState, frozenset[PetitionState]] = {

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
 from celery import Celery, current_app, signals
@@ -24,6 +25,9 @@ from tasks.nudging import Nudger, enqueue_job, wake
 log = logging.getLogger(__name__)
 
 URGENT_CONNECTIONS = 2
+
+SPARE_SECONDS = 10.0
+"""Seconds for which a look waits for the mail that it sends itself; a slow mail server must not hold the next look."""
 
 
 def open_transport(settings: Settings, lane: Lane) -> RelayTransport:
@@ -48,7 +52,8 @@ class Process:
         self.deliverer = self._deliverer(lane)
         self.schedule = schedule(settings)
         self._spare: Deliverer | None = None
-        self._spare_lock = threading.Lock()
+        self._spare_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spare")
+        self._sending: Future[object] | None = None
         self._drain_lock = threading.Lock()
         self.ticker = Ticker(
             self.runtime,
@@ -97,28 +102,43 @@ class Process:
                 self.deliverer.settle()
             finally:
                 self._drain_lock.release()
-        # Only the ticker's own thread, which is the one that beats, drains the spare.
-        if self._spare is not None:
+        # Only the ticker's own thread, which is the one that beats, lets the spare work.
+        if self._spare is not None and self._sending is None:
             self._spare.settle()
 
     def _drain_without_queue(self) -> None:
-        # The ticker's own thread sends; it must not share a connection with the task that may be running.
+        # A deliverer of its own: it must not share a connection with the task that may be running. And a thread of its
+        # own: neither the heartbeat nor upkeep waits for a slow mail server.
         if self.lane is Lane.URGENT:
             admission.admit_all(self.runtime)
-        with self._spare_lock:
-            if self._spare is None:
-                self._spare = self._deliverer(self.lane)
-            self._spare.drain()
+        if self._spare is None:
+            self._spare = self._deliverer(self.lane)
+        if self._sending is None:
+            self._sending = self._spare_thread.submit(self._spare.drain)
+        wait([self._sending], timeout=SPARE_SECONDS)
+        if self._sending.done():
+            done, self._sending = self._sending, None
+            done.result()
 
     def close(self) -> None:
         """End in order: no new look, connections closed, worker noted as stopped."""
         self.deliverer.stopping = True
+        if self._spare is not None:
+            self._spare.stopping = True
         self.ticker.stop()
         self.deliverer.close()
-        if self._spare is not None:
-            self._spare.close()
+        self._close_spare()
         self.runtime.close()
         self._nudger.close()
+
+    def _close_spare(self) -> None:
+        self._spare_thread.shutdown(wait=False)
+        if self._spare is None:
+            return
+        if self._sending is not None and wait([self._sending], timeout=SPARE_SECONDS).not_done:
+            # What it holds is settled by its journal and the leases, as after a crash.
+            return
+        self._spare.close()
 
 
 class _Holder:

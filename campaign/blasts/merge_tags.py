@@ -11,10 +11,16 @@ from campaign.petitions.petitions import Opened
 from campaign.petitions.rules import next_goal
 from campaign.runtime import Runtime
 
-PER_RECIPIENT: Mapping[str, str] = {"name": "name", "own page": "link_manage", "unsubscribe": "link_unsubscribe"}
+PER_RECIPIENT: Mapping[str, str] = {"name": "name", "unsubscribe": "link_unsubscribe"}
 """Tags whose value differs per recipient, with the slot that the mail templates know."""
 
-PER_BLAST: Mapping[str, str] = {"count": "count", "goal": "goal", "petition": "petition_title", "link": "link_petition"}
+PER_BLAST: Mapping[str, str] = {
+    "count": "count",
+    "goal": "goal",
+    "petition": "petition_title",
+    "link": "link_petition",
+    "own page": "link_mine",
+}
 """Tags with one value for everybody."""
 
 TAGS = frozenset(PER_RECIPIENT) | frozenset(PER_BLAST)

@@ -5,13 +5,14 @@ from datetime import datetime
 
 from campaign.blasts import queries
 from campaign.blasts.merge_tags import merged_html, merged_line, shared_values
-from campaign.blasts.rules import Blast
+from campaign.blasts.rules import Blast, BlastKind
 from campaign.database.connection import Transaction
 from campaign.errors import NotFoundError
 from campaign.i18n import translations
 from campaign.petitions import petitions
 from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
+from campaign.security.tokens import Purpose
 from campaign.states import PetitionState
 
 
@@ -27,6 +28,8 @@ class PublishedUpdate:
     slug: str
     petition_title: str
     author: str
+    byline: str = ""
+    """Who asks, in the reader's language; empty: the author."""
 
 
 def published(runtime: Runtime, slug: str, locale: str, *, limit: int = 20) -> list[PublishedUpdate]:
@@ -61,6 +64,25 @@ def read(runtime: Runtime, slug: str, update_id: int, locale: str) -> PublishedU
     return runtime.store.transact(work)
 
 
+def behind(runtime: Runtime, token: str) -> tuple[str, int | None]:
+    """The slug, and the id of the update if it has a page, that a token in a discreet email leads to.
+
+    Raises:
+        TokenRefusedError: the token is none of ours.
+        NotFoundError: the update is gone.
+    """
+    claim = runtime.tokens.read(Purpose.NEWS, token)
+
+    def work(tx: Transaction) -> tuple[str, int | None]:
+        blast = queries.by_id(tx, claim.row_id)
+        if blast is None:
+            raise NotFoundError("there is no such update")
+        slug = petitions.by_id(runtime, tx, blast.petition_id).petition.slug
+        return slug, blast.id if blast.is_published and blast.kind is BlastKind.UPDATE else None
+
+    return runtime.store.transact(work)
+
+
 def _public(runtime: Runtime, slug: str) -> Opened:
     opened = petitions.by_slug(runtime, slug)
     if opened.petition.state is PetitionState.DRAFT:
@@ -85,4 +107,5 @@ def _read(
         slug=opened.petition.slug,
         petition_title=opened.text_for(locale).title,
         author=opened.petition.author,
+        byline=opened.text_for(locale).byline,
     )

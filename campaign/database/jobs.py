@@ -31,10 +31,11 @@ def claim_due(tx: Transaction, intervals: dict[str, timedelta], *, now: datetime
     """The names of the due jobs whose turn this caller got, in one statement."""
     rows = tx.execute(
         text("""
-        insert into periodic_job as j (name, next_at, started_at)
-        select o.name, cast(:now as timestamptz) + o.every, :now
+        insert into periodic_job as j (name, next_at, started_at, waiting_since)
+        select o.name, cast(:now as timestamptz) + o.every, :now, :now
         from unnest(cast(:names as text[]), cast(:intervals as interval[])) as o(name, every)
-        on conflict (name) do update set next_at = excluded.next_at, started_at = excluded.started_at
+        on conflict (name) do update set next_at = excluded.next_at, started_at = excluded.started_at,
+            waiting_since = coalesce(j.waiting_since, excluded.waiting_since)
         where j.next_at <= :now
         returning j.name"""),
         names=list(intervals),
@@ -42,6 +43,24 @@ def claim_due(tx: Transaction, intervals: dict[str, timedelta], *, now: datetime
         now=now,
     )
     return list(rows.scalars())
+
+
+def begun(tx: Transaction, name: str) -> None:
+    """Note that a worker has begun a job."""
+    tx.execute(text("update periodic_job set waiting_since = null where name = :name"), name=name)
+
+
+def take_over(tx: Transaction, names: Sequence[str], *, waiting_before: datetime) -> list[str]:
+    """The names of jobs that were sent to the workers before a moment and that none has begun; one caller gets each."""
+    rows = tx.execute(
+        text("""
+        update periodic_job set waiting_since = null
+        where name = any(cast(:names as text[])) and waiting_since < :before
+        returning name"""),
+        names=list(names),
+        before=waiting_before,
+    )
+    return sorted(rows.scalars())
 
 
 def finished(tx: Transaction, name: str, *, outcome: str, now: datetime) -> None:

@@ -3,15 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from campaign import i18n
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
-from campaign.delivery.contexts import CONTEXTS, NOT_ABOUT_A_PETITION, Materials, MessageContext
+from campaign.delivery.contexts import (
+    CONTEXTS,
+    DISCREET_CONTEXTS,
+    NOT_ABOUT_A_PETITION,
+    ONE_READER,
+    Materials,
+    MessageContext,
+)
 from campaign.errors import CountersignError, MailTemplateError, MailValueError
 from campaign.mail.addresses import WireAddress, wire_address
 from campaign.mail.compiled import CompiledMail, LinkMaker, OwnLink
 from campaign.mail.compose import ListIdentity, Sender, TemplateCompiler
 from campaign.mail.dkim import Signer, load_key
-from campaign.mail.kinds import KINDS
+from campaign.mail.kinds import DISCREET, KINDS
 from campaign.mail.slots import Slots
 from campaign.mail.verp import Names
 from campaign.outbox.ledger import Claimed
@@ -65,6 +73,11 @@ def load_signer(settings: Settings) -> Signer | None:
         settings.dkim_ed25519_key_file, domain=settings.mail_domain, selector=settings.dkim_ed25519_selector
     )
     return Signer.create(rsa, second)
+
+
+def discreet_name(settings: Settings, locale: str) -> str:
+    """The neutral name in From and List-Id of a petition in discreet mode."""
+    return settings.discreet_name or i18n.translations(locale).gettext("Notification")
 
 
 class Composer:
@@ -197,6 +210,8 @@ class Composer:
         Raises:
             CountersignError: the templates or the organiser's text can't be compiled.
         """
+        if message.kind in ONE_READER:
+            return self.compile(message, materials)
         locale = self._locale(message, materials)
         opened = None if message.kind in NOT_ABOUT_A_PETITION else materials.petition_of(message)
         key = (
@@ -205,7 +220,7 @@ class Composer:
             message.blast_id or message.about_id,
             message.wants_updates,
             message.account_id,
-            None if opened is None else opened.text_for(locale).id,
+            None if opened is None else (opened.text_for(locale).id, opened.petition.discreet),
         )
         return self._compiled.get(key, lambda: self.compile(message, materials))
 
@@ -219,16 +234,18 @@ class Composer:
         opened = None if message.kind in NOT_ABOUT_A_PETITION else materials.petition_of(message)
         if message.kind not in CONTEXTS:
             raise MailTemplateError(f"No mail of the kind {message.kind} is written yet.")
-        kind = KINDS[str(message.kind)]
+        discreet = MessageContext(self.runtime, message, materials, locale, Slots.create(())).is_discreet
+        kind = (DISCREET if discreet else KINDS)[str(message.kind)]
         slots = Slots.create(kind.slots)
         letter = MessageContext(self.runtime, message, materials, locale, slots)
         return self.compiler.compile(
             kind.name,
             locale=locale,
-            sender=self._sender(opened, locale),
-            context=CONTEXTS[message.kind](letter),
+            sender=self._sender(opened, locale, discreet=discreet),
+            context=(DISCREET_CONTEXTS if discreet else CONTEXTS)[message.kind](letter),
             slots=slots,
             list_identity=self._identity(letter) if kind.is_list else None,
+            discreet=discreet,
         )
 
     def _locale(self, message: Claimed, materials: Materials) -> str:
@@ -237,8 +254,17 @@ class Composer:
             return account.locale
         return message.locale or materials.petition_of(message).petition.default_locale
 
-    def _sender(self, opened: Opened | None, locale: str) -> Sender:
+    def _sender(self, opened: Opened | None, locale: str, *, discreet: bool) -> Sender:
         settings = self.runtime.settings
+        if discreet:
+            neutral = discreet_name(settings, locale)
+            return Sender(
+                address=settings.discreet_from or settings.mail_from,
+                name=neutral,
+                site_name=neutral,
+                base_url=settings.base_url,
+                link_privacy=f"{settings.base_url}/privacy?lang={locale}",
+            )
         return Sender(
             address=settings.mail_from,
             name=(opened.petition.sender_name if opened else "") or settings.site_name,
@@ -254,7 +280,11 @@ class Composer:
         opaque = keyed_hash(self.runtime.secrets.message_id, f"list.{petition_id}").hex()[:12]
         blast = letter.materials.blast_of(letter.message).blast
         return ListIdentity(
-            list_name=letter.opened.text_for(letter.locale).title,
+            list_name=(
+                discreet_name(self.runtime.settings, letter.locale)
+                if letter.opened.petition.discreet
+                else letter.opened.text_for(letter.locale).title
+            ),
             list_id=f"{opaque}.lists.{self.runtime.settings.mail_domain}",
             campaign_ids=(f"b{blast.id}", f"p{petition_id}", str(blast.kind)),
             sender_id="countersign",

@@ -10,6 +10,7 @@ from campaign.accounts import accounts as account_accounts
 from campaign.accounts import queries as account_queries
 from campaign.accounts import sign_in
 from campaign.accounts.accounts import Account, Role
+from campaign.accounts.addresses import RuleError
 from campaign.blasts import merge_tags
 from campaign.blasts import queries as blast_queries
 from campaign.blasts.rules import Blast
@@ -24,6 +25,10 @@ from campaign.petitions.markdown import to_html
 from campaign.petitions.petitions import Opened, by_id
 from campaign.petitions.rules import next_goal
 from campaign.runtime import Runtime
+from campaign.security.tokens import Purpose
+from campaign.signatures import confirming, mine, own_links
+from campaign.signatures import queries as signature_queries
+from campaign.signatures.mine_queries import Mine
 from campaign.states import MessageKind
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~&])")
@@ -53,6 +58,8 @@ class Materials:
     blasts: Mapping[int, BlastMaterial]
     links: Mapping[int, str] = field(repr=False)
     alerts: Mapping[int, operations_alerts.Alert] = field(default_factory=dict)
+    mine: Mapping[int, Sequence[tuple[Opened, Mine]]] = field(default_factory=dict, repr=False)
+    """By message: the signatures that it lists."""
 
     def petition_of(self, message: Claimed) -> Opened:
         """The petition of a message.
@@ -100,13 +107,29 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
             link = account_queries.link_of_message(tx, message.id)
             if link is not None and link.used_at is None:
                 links[message.id] = sign_in.link_address(runtime, link.id, link.nonce)
+    petitions = {petition_id: by_id(runtime, tx, petition_id) for petition_id in petition_ids}
     return Materials(
-        {petition_id: by_id(runtime, tx, petition_id) for petition_id in petition_ids},
+        petitions,
         found,
         blasts,
         links,
         operations_alerts.by_ids(tx, alert_ids) if alert_ids else {},
+        {
+            message.id: _mine(runtime, tx, petitions[message.petition_id or 0], message)
+            for message in messages
+            if message.kind is MessageKind.MY_SIGNATURES
+        },
     )
+
+
+def _mine(runtime: Runtime, tx: Transaction, opened: Opened, message: Claimed) -> Sequence[tuple[Opened, Mine]]:
+    row = signature_queries.by_id(tx, message.signature_id or 0)
+    try:
+        canonical = None if row is None else mine.canonical_of(runtime, opened, row)
+    except RuleError:
+        # The rules have changed since it was typed; the composer refuses to mail there.
+        return ()
+    return () if canonical is None else mine.list_at(runtime, tx, canonical)
 
 
 @dataclass(frozen=True)
@@ -128,6 +151,18 @@ class MessageContext:
     def link_petition(self) -> str:
         """The public address of the petition, in the reader's language."""
         return f"{self.runtime.settings.base_url}/p/{self.opened.petition.slug}?lang={self.locale}"
+
+    @property
+    def link_mine(self) -> str:
+        """The page that mails private links to what somebody signed: the same for everybody."""
+        return f"{self.runtime.settings.base_url}/mine?lang={self.locale}"
+
+    @property
+    def is_discreet(self) -> bool:
+        """True if the message is about a petition in discreet mode, or lists one."""
+        listed = (opened for opened, _ in self.materials.mine.get(self.message.id, ()))
+        about = self.materials.petitions.get(self.message.petition_id or 0)
+        return any(opened is not None and opened.petition.discreet for opened in (about, *listed))
 
 
 def _title(letter: MessageContext) -> dict[str, Any]:
@@ -159,13 +194,14 @@ def _merged(letter: MessageContext, text: str, *, escape: bool) -> str:
         "goal": format_number(opened.petition.goal, letter.locale),
         "petition": opened.text_for(letter.locale).title,
         "link": letter.link_petition,
+        "own page": letter.link_mine,
     }
 
     def value(tag: str) -> str:
         if tag in merge_tags.PER_RECIPIENT:
             return letter.slots[merge_tags.PER_RECIPIENT[tag]]
         plain = values[tag]
-        return _PUNCTUATION.sub(r"\\\1", plain) if escape and tag != "link" else plain
+        return _PUNCTUATION.sub(r"\\\1", plain) if escape and tag not in merge_tags.LINKS else plain
 
     return merge_tags.merge(text, value)
 
@@ -194,6 +230,7 @@ def _update(letter: MessageContext) -> dict[str, Any]:
         "author_name": _author(letter),
         "count": letter.opened.petition.count if blast.count_at_start is None else blast.count_at_start,
         "link_update": f"{base}?lang={letter.locale}",
+        "link_mine": letter.link_mine,
     }
 
 
@@ -209,11 +246,29 @@ def _milestone(letter: MessageContext) -> dict[str, Any]:
         "goal": next_goal(reached, fixed=petition.fixed_goal),
         "body_html": html,
         "body_text": text,
+        "link_mine": letter.link_mine,
     }
 
 
 def _sign_in(_letter: MessageContext) -> dict[str, Any]:
     return {"valid_minutes": int(sign_in.LINK_LIFE.total_seconds() // 60)}
+
+
+def _my_signatures(letter: MessageContext) -> dict[str, Any]:
+    runtime = letter.runtime
+    private = own_links.private_link(runtime)
+    return {
+        "signatures": [
+            {
+                "title": opened.text_for(letter.locale).title,
+                "state": str(one.state),
+                "link_own": private(one.id, one.nonce),
+                "link_confirm": confirming.link_if_open(runtime, opened, one),
+            }
+            for opened, one in letter.materials.mine.get(letter.message.id, ())
+        ],
+        "valid_minutes": int(own_links.LIFE.total_seconds() // 60),
+    }
 
 
 def _admin_alert(letter: MessageContext) -> dict[str, Any]:
@@ -247,7 +302,39 @@ CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, Any]]] = 
     MessageKind.TEST: _update,
     MessageKind.SIGN_IN: _sign_in,
     MessageKind.ADMIN_ALERT: _admin_alert,
+    MessageKind.MY_SIGNATURES: _my_signatures,
 }
 """What each kind's templates are given, besides the slots."""
+
+
+def _news(letter: MessageContext) -> dict[str, Any]:
+    blast = letter.materials.blast_of(letter.message).blast
+    token = letter.runtime.tokens.issue(Purpose.NEWS, max(blast.id, 0))
+    return {"link_news": f"{letter.runtime.settings.base_url}/n/{token}?lang={letter.locale}"}
+
+
+def _discreet_asking(letter: MessageContext) -> dict[str, Any]:
+    return {"expiry_days": letter.runtime.settings.confirm_days}
+
+
+def _nothing(_letter: MessageContext) -> dict[str, Any]:
+    return {}
+
+
+DISCREET_CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, Any]]] = {
+    MessageKind.CONFIRMATION: _discreet_asking,
+    MessageKind.REMINDER: _discreet_asking,
+    MessageKind.ALREADY_SIGNED: _nothing,
+    MessageKind.MAILBOX_FULL: _nothing,
+    MessageKind.THANK_YOU: lambda letter: {"wants_updates": bool(letter.message.wants_updates)},
+    MessageKind.MY_SIGNATURES: _my_signatures,
+    MessageKind.MILESTONE: _news,
+    MessageKind.UPDATE: _news,
+    MessageKind.TEST: _news,
+}
+"""The same for a petition in discreet mode: nothing in them tells the petition."""
+
+ONE_READER = frozenset({MessageKind.MY_SIGNATURES})
+"""The kinds whose compiled form is for one reader alone, and is remembered nowhere."""
 
 NOT_ABOUT_A_PETITION = frozenset({MessageKind.SIGN_IN, MessageKind.ADMIN_ALERT})

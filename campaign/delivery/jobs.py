@@ -25,6 +25,9 @@ INTERVAL = 1.0
 BEAT_EVERY = 5
 AFTER_BREAK = 5
 
+PATIENCE = timedelta(seconds=10)
+"""A job that no worker has begun by then is run by a ticker: all processes may be held by a mail server."""
+
 KEEPER_SEEN = timedelta(seconds=30)
 """A worker for bulk mail and upkeep that was not heard of for so long is not there."""
 
@@ -42,6 +45,7 @@ class Job:
 
 def run_job(runtime: Runtime, name: str, job: Job) -> None:
     """Run a periodic job and record how it ended, under its name. Each job may run twice."""
+    runtime.store.transact(lambda tx: database_jobs.begun(tx, name))
     outcome = str(job.run(runtime))
     now = runtime.clock()
     runtime.store.transact(lambda tx: database_jobs.finished(tx, name, outcome=outcome, now=now))
@@ -130,9 +134,19 @@ class Ticker:
             job = self.schedule[name]
             if (alone and job.vital) or not self.enqueue_job(name):
                 run_job(self.runtime, name, job)
+        self._take_over(now)
         work = self.runtime.store.transact(lambda tx: self._work(tx, now))
         if work is not None and not self.nudge(work):
             self.drain()
+
+    def _take_over(self, now: datetime) -> None:
+        """Run the jobs that wait behind mail in the queue, or were lost there, so that upkeep never does."""
+        if self.lane is not Lane.BULK:
+            return
+        before, names = now - PATIENCE, list(self.schedule)
+        for name in self.runtime.store.transact(lambda tx: database_jobs.take_over(tx, names, waiting_before=before)):
+            log.warning("no worker has begun %s within %d s; the ticker runs it", name, PATIENCE.total_seconds())
+            run_job(self.runtime, name, self.schedule[name])
 
     def _work(self, tx: Transaction, now: datetime) -> WakeUp | None:
         """What waits for the workers of this lane; requests first, since admitting also sends."""

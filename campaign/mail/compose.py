@@ -18,7 +18,7 @@ from campaign.errors import MailTemplateError
 from campaign.mail import headers, templates
 from campaign.mail.compiled import BOUNDARY, CompiledMail
 from campaign.mail.dkim import SIGNED
-from campaign.mail.kinds import COMMON, KINDS, MailKind, Unsubscribe
+from campaign.mail.kinds import COMMON, DISCREET, KINDS, MailKind, Unsubscribe
 from campaign.mail.quoted_printable import encode_literal
 from campaign.mail.slots import Slots
 
@@ -95,6 +95,7 @@ class TemplateCompiler:
         context: Mapping[str, Any],
         slots: Slots | None = None,
         list_identity: ListIdentity | None = None,
+        discreet: bool = False,
     ) -> CompiledMail:
         """Compile one mail.
 
@@ -105,12 +106,13 @@ class TemplateCompiler:
             context: exactly the names that the kind documents. ``body_html`` must be sanitised already.
             slots: given when ``context`` holds text in which slots were placed (merge tags).
             list_identity: needed exactly if the kind is list mail.
+            discreet: the form that does not tell the petition.
 
         Raises:
             MailTemplateError: for undefined or unexpected names, links missing in one part, forbidden or too much text.
             MailValueError: for a subject or sender that can't be a header.
         """
-        spec = KINDS[kind]
+        spec = (DISCREET if discreet else KINDS)[kind]
         slots = slots or Slots.create(spec.slots)
         values = self.values(spec, locale, sender, context) | slots.tokens()
         subject, text, html = self._rendered(spec, locale, values)

@@ -5,7 +5,7 @@ The table follows RFC 8058 (one-click unsubscribe), RFC 2919 (List-Id), RFC 3834
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from campaign.states import Lane
@@ -26,8 +26,11 @@ COMMON = frozenset(
 """Names that every template may use; filled in by the composer from the sender and the kind."""
 
 OWN_PAGE = frozenset({"name", "link_manage"})
+BULK_SLOTS = frozenset({"name", "link_unsubscribe"})
+"""Mail to many is forwarded: it holds no link that opens a person's data."""
 UPDATE = frozenset(
-    {"subject", "body_html", "body_text", "petition_title", "author_name", "count", "link_petition", "link_update"}
+    {"subject", "body_html", "body_text", "petition_title", "author_name", "count"}
+    | {"link_petition", "link_update", "link_mine"}
 )
 
 
@@ -76,7 +79,7 @@ def _bulk(name: str, *, auto_submitted: bool, context: frozenset[str]) -> MailKi
         is_list=True,
         auto_submitted=auto_submitted,
         context=context,
-        slots=OWN_PAGE | {"link_unsubscribe"},
+        slots=BULK_SLOTS,
     )
 
 
@@ -115,6 +118,7 @@ KINDS: Mapping[str, MailKind] = {
                     "body_html",
                     "body_text",
                     "link_petition",
+                    "link_mine",
                 }
             ),
         ),
@@ -128,12 +132,42 @@ KINDS: Mapping[str, MailKind] = {
             is_list=False,
             auto_submitted=True,
             context=UPDATE,
-            slots=OWN_PAGE | {"link_unsubscribe"},
+            slots=BULK_SLOTS,
             is_test=True,
         ),
+        _urgent("my_signatures", context=frozenset({"signatures", "valid_minutes"}), slots=frozenset()),
         _urgent("sign_in", context=frozenset({"valid_minutes"}), slots=frozenset({"link_sign_in"})),
         _urgent(
             "admin_alert", context=frozenset({"sentences", "link_monitor", "is_blast", "is_admin"}), slots=frozenset()
         ),
     )
 }
+
+
+def _discreet(name: str, folder: str, *, context: frozenset[str], slots: frozenset[str]) -> MailKind:
+    return replace(KINDS[name], folder=f"discreet/{folder}", context=context, slots=slots)
+
+
+_ASKING = frozenset({"link_confirm", "code", "link_deny"})
+_NEWS = frozenset({"link_news"})
+_STOP = frozenset({"link_unsubscribe"})
+
+DISCREET: Mapping[str, MailKind] = {
+    kind.name: kind
+    for kind in (
+        _discreet("confirmation", "asking", context=frozenset({"expiry_days"}), slots=_ASKING),
+        _discreet("reminder", "asking", context=frozenset({"expiry_days"}), slots=_ASKING),
+        _discreet("already_signed", "already_signed", context=frozenset(), slots=frozenset({"link_manage"})),
+        _discreet("mailbox_full", "mailbox_full", context=frozenset(), slots=frozenset()),
+        _discreet(
+            "thank_you", "thank_you", context=frozenset({"wants_updates"}), slots=frozenset({"link_manage"}) | _STOP
+        ),
+        _discreet(
+            "my_signatures", "my_signatures", context=frozenset({"signatures", "valid_minutes"}), slots=frozenset()
+        ),
+        _discreet("milestone", "news", context=_NEWS, slots=_STOP),
+        _discreet("update", "news", context=_NEWS, slots=_STOP),
+        _discreet("test", "news", context=_NEWS, slots=_STOP),
+    )
+}
+"""The kinds as a petition in discreet mode sends them: no name in their templates tells the petition."""

@@ -102,14 +102,14 @@ def add_many(tx: Transaction, decided: Sequence[Decided], *, now: datetime) -> l
 def already_told(tx: Transaction, signature_ids: Sequence[int], *, since: datetime) -> set[tuple[int, MessageKind]]:
     """Signatures that need no other mail of a kind.
 
-    For a confirmation: one is still on its way. For what the owner of a mailbox is told about repeated sign-ups: one
-    was planned since a moment, and not held back.
+    For a confirmation, or the list of signatures: one is still on its way. For what the owner of a mailbox is told
+    about repeated sign-ups: one was planned since a moment, and not held back.
     """
     rows = tx.execute(
         text("""
         select distinct m.signature_id, m.kind from message m
         where m.signature_id = any(:ids) and m.blast_id is null
-            and ((m.kind = 'confirmation' and m.state in ('planned', 'claimed', 'submitting'))
+            and ((m.kind in ('confirmation', 'my_signatures') and m.state in ('planned', 'claimed', 'submitting'))
                 or (m.kind in ('already_signed', 'mailbox_full') and m.planned_at > :since
                     and m.state <> 'suppressed'))"""),
         ids=list(signature_ids),

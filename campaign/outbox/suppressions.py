@@ -86,6 +86,25 @@ def lift(tx: Transaction, suppression_id: int, *, now: datetime) -> bytes | None
     return None if key is None else bytes(key)
 
 
+def lift_unsubscribe(tx: Transaction, address_keys: Sequence[bytes], *, petition_id: int, now: datetime) -> bool:
+    """Lift what an address's owner asked for by unsubscribing, here or everywhere; bounces and complaints stay.
+
+    Returns:
+        True if one that was for all mail is lifted.
+    """
+    lifted = tx.execute(
+        text("""
+        update suppression set lifted_at = :now
+        where address_key = any(cast(:keys as bytea[])) and (petition_id is null or petition_id = :petition_id)
+            and reason = 'unsubscribe' and lifted_at is null
+        returning petition_id"""),
+        keys=array_of(address_keys),
+        petition_id=petition_id,
+        now=now,
+    )
+    return None in set(lifted.scalars())
+
+
 WINDOW = timedelta(days=30)
 """Soft bounces older than this do not count."""
 

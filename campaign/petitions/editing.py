@@ -102,16 +102,31 @@ def save_settings(runtime: Runtime, slug: str, petition_id: int, new: PetitionSe
         fixed_goal=new.fixed_goal,
         milestones=new.milestones,
         milestone_policy=new.milestone_policy,
+        discreet=new.discreet,
     )
 
     def work(tx: Transaction) -> None:
         if new.default_locale not in petition_settings.text_locales(tx, petition_id):
             raise InvalidInputError({"default_locale": "no_text"})
+        before = petition_settings.find(tx, petition_id)
         petition_settings.save(tx, petition_id, clean)
         audit.add(tx, action="petition.set", subject="petition", subject_id=petition_id, account_id=by.id)
+        if before is not None and before.discreet != clean.discreet:
+            _note_discreet(tx, petition_id, discreet=clean.discreet, by=by)
 
     runtime.store.transact(work)
     petitions.forget(runtime, slug)
+
+
+def _note_discreet(tx: Transaction, petition_id: int, *, discreet: bool, by: Account) -> None:
+    audit.add(
+        tx,
+        action="petition.set_discreet",
+        subject="petition",
+        subject_id=petition_id,
+        account_id=by.id,
+        detail={"discreet": discreet},
+    )
 
 
 def _check(new: PetitionSettings) -> None:

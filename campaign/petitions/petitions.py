@@ -116,6 +116,12 @@ def live(runtime: Runtime, tx: Transaction) -> list[Opened]:
     return [_opened_if_possible(runtime, stored) for stored in queries.in_states(tx, [PetitionState.LIVE])]
 
 
+def published(runtime: Runtime, tx: Transaction) -> list[Opened]:
+    """The petitions that are or were open; one whose key is destroyed or can't be unwrapped has none."""
+    states = [PetitionState.LIVE, PetitionState.CLOSED]
+    return [_opened_if_possible(runtime, stored) for stored in queries.in_states(tx, states)]
+
+
 def _opened_if_possible(runtime: Runtime, stored: queries.Stored) -> Opened:
     try:
         return _opened(runtime, stored)

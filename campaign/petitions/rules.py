@@ -65,6 +65,8 @@ class Petition:
     count: int
     published_at: datetime | None
     closed_at: datetime | None
+    discreet: bool = False
+    """Mail and the pages it leads to name neither the petition nor its author; no names are public."""
 
     @property
     def goal(self) -> int:
@@ -91,6 +93,7 @@ class PetitionSettings:
     milestones: tuple[int, ...] | None
     """None: the default ladder."""
     milestone_policy: str
+    discreet: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ def find(tx: Transaction, petition_id: int) -> PetitionSettings | None:
     """The settings of one petition."""
     row = tx.execute(
         text("""
-        select default_locale, author, on_behalf_of, sender_name, fixed_goal, milestones, milestone_policy
+        select default_locale, author, on_behalf_of, sender_name, fixed_goal, milestones, milestone_policy,
+            discreet
         from petition where id = :id"""),
         id=petition_id,
     ).one_or_none()
@@ -29,7 +30,7 @@ def save(tx: Transaction, petition_id: int, new: PetitionSettings) -> None:
         text("""
         update petition set default_locale = :default_locale, author = :author, on_behalf_of = :on_behalf_of,
             sender_name = :sender_name, fixed_goal = :fixed_goal, milestones = :milestones,
-            milestone_policy = :milestone_policy
+            milestone_policy = :milestone_policy, discreet = :discreet
         where id = :id"""),
         **(vars(new) | {"id": petition_id, "milestones": None if new.milestones is None else list(new.milestones)}),
     )

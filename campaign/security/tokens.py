@@ -29,9 +29,14 @@ class Purpose(StrEnum):
 
     CONFIRM = "confirm"
     MANAGE = "manage"
+    PRIVATE = "private"
+    """As MANAGE, with the second at which it ends."""
+    ASSENT = "assent"
+    """The button of the page before something that can't be undone."""
     UNSUBSCRIBE = "unsubscribe"
     SIGN_IN = "sign-in"
     STAMP = "stamp"
+    NEWS = "news"
 
 
 @dataclass(frozen=True)

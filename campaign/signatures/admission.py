@@ -21,10 +21,11 @@ from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey
 from campaign.security.tokens import NONCE as ROW_NONCE
 from campaign.signatures import admission_queries, queries, request_queries
+from campaign.signatures.admission_mine import MineRequests
 from campaign.signatures.admission_queries import FORM, Person, Place, Present
 from campaign.signatures.near_names import is_near
 from campaign.signatures.request_queries import BatchFailedError, Decision, Request
-from campaign.signatures.request_reading import Again, Readable, Reader, SignIn, SignUp
+from campaign.signatures.request_reading import Again, AllMine, Readable, Reader, SignIn, SignUp
 from campaign.signatures.signing import MAILBOX_SEATS
 from campaign.states import Lane, MessageKind, SignatureState
 
@@ -160,6 +161,8 @@ class _Batch:
                     self._decide(one.request, self._again(one))
                 case SignIn():
                     self._decide(one.request, self._sign_in(one))
+                case AllMine():
+                    self._decide(one.request, self._all_mine(one))
 
     def _decide(self, request: Request, outcome: str, signature_id: int | None = None) -> None:
         self.counts[outcome] += 1
@@ -174,24 +177,21 @@ class _Batch:
         self._originals = self._read_originals(again)
         sign_ups += [one for one in self._originals.values() if isinstance(one, SignUp)]
         people = {one.person for one in sign_ups}
-        places = {place for one in again for place in one.places}
         self._ids = iter(queries.reserve_ids(self.tx, len(sign_ups)) if sign_ups else ())
         self._people: dict[Person, Present] = {}
         self._confirmed: dict[Place, list[int]] = {}
         self._confirmed_rows: dict[Place, list[Present]] = {}
-        self._waiting: dict[Place, list[int]] = {}
         self._pending: dict[int, Present] = {}
         # The signature that each sign-up of this batch led to, by its reference.
         self._signatures: dict[bytes, int | None] = {}
         for row in admission_queries.present(self.tx, people) if people else ():
             self._note(row)
-        for row in admission_queries.pending(self.tx, places) if places else ():
-            self._waiting.setdefault((row.petition_id, row.address_index), []).append(row.id)
         wanted = {one for one in self._originals.values() if isinstance(one, int)}
         for row in admission_queries.pending_by_id(self.tx, wanted) if wanted else ():
             self._pending[row.id] = row
-        known = {row.id for row in self._people.values()} | self._pending.keys()
-        known.update(*self._confirmed.values(), *self._waiting.values())
+        self._mine = MineRequests(self.tx, [one for one in readable if isinstance(one, AllMine)])
+        known = {row.id for row in self._people.values()} | self._pending.keys() | self._mine.ids
+        known.update(*self._confirmed.values())
         self._told = outbox_plan.already_told(self.tx, sorted(known), since=self.now - ONCE_A_MONTH) if known else set()
         self._accounts = (
             account_queries.open_for_sign_in(self.tx, [one.address_index for one in sign_ins]) if sign_ins else {}
@@ -258,11 +258,6 @@ class _Batch:
         return str(kind)
 
     def _again(self, asked: Again) -> str:
-        if asked.ref is None:
-            waiting = [(id_, place[0]) for place in asked.places for id_ in self._waiting.get(place, ())]
-            for signature_id, petition_id in waiting[: admission_queries.RESENT]:
-                self._remail(asked.request, signature_id, petition_id)
-            return "resend"
         original = self._originals.get(asked.ref)
         if isinstance(original, SignUp):
             # The allowance did not permit its email then.
@@ -294,6 +289,13 @@ class _Batch:
         plan = outbox_plan.Plan(kind=MessageKind.SIGN_IN, lane=Lane.URGENT, due_at=self.now, account_id=account_id)
         self._messages.append(outbox_plan.Decided(plan))
         return "sign_in"
+
+    def _all_mine(self, asked: AllMine) -> str:
+        carrier = self._mine.carrier(asked, self._told)
+        if carrier is not None:
+            self._plan(asked.request, MessageKind.MY_SIGNATURES, *carrier)
+            self._mine.lend_address(self.runtime, self.tx, asked, carrier)
+        return "mine"
 
     def _plan(self, request: Request, kind: MessageKind, signature_id: int, petition_id: int) -> None:
         decided = self._allow(request, kind, signature_id, petition_id)
@@ -327,8 +329,6 @@ class _Batch:
         self._told.add((signature_id, MessageKind.CONFIRMATION))
         form = {name: getattr(row, name) for name in FORM}
         self._people[asked.person] = Present(signature_id, *asked.person, SignatureState.PENDING, form)
-        # A later request of this batch may want its mail once more.
-        self._waiting.setdefault(asked.place, []).append(signature_id)
         return "new", signature_id
 
     # --- Write: a fixed number of statements ---

@@ -10,9 +10,6 @@ from campaign.database.connection import Transaction
 from campaign.signatures.queries import NewSignature
 from campaign.states import SignatureState
 
-RESENT: Final = 10
-"""Signatures whose confirmation one request may send again."""
-
 Place = tuple[int, bytes]
 """A petition's id and the blind index of a mailbox there."""
 
@@ -88,24 +85,6 @@ def _present(row: Row[Any]) -> Present:
     values = row._asdict()
     form: dict[str, object] = {name: values.pop(name) for name in FORM if name in values}
     return Present(**(values | {"state": SignatureState(row.state)}), form=form)
-
-
-def pending(tx: Transaction, places: Collection[Place]) -> list[Present]:
-    """Pending signatures of some mailboxes, by id; at most :data:`RESENT` of each mailbox, the newest."""
-    rows = tx.execute(
-        text("""
-        select s.id, s.petition_id, s.address_index, s.person_index, s.state
-        from unnest(cast(:petitions as int[]), cast(:addresses as bytea[])) as o(petition_id, address_index)
-        cross join lateral (
-            select s.id, s.petition_id, s.address_index, s.person_index, s.state from signature s
-            where s.petition_id = o.petition_id and s.address_index = o.address_index and s.state = 'pending'
-            order by s.petition_id desc, s.address_index desc, s.id desc limit :limit) s
-        order by 1"""),
-        petitions=[petition_id for petition_id, _ in places],
-        addresses=[address_index for _, address_index in places],
-        limit=RESENT,
-    )
-    return [_present(row) for row in rows]
 
 
 def pending_by_id(tx: Transaction, signature_ids: Collection[int]) -> list[Present]:

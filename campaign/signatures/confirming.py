@@ -15,9 +15,10 @@ from campaign.petitions.petitions import Opened, by_id, by_slug
 from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey, keyed_hash
 from campaign.security.tokens import REFUSED, Purpose
-from campaign.signatures import code_tries, confirming_queries, erasure, erasure_queries, queries, same_signer
+from campaign.signatures import code_tries, confirming_queries, erasure, erasure_queries, mine, queries, same_signer
 from campaign.signatures.confirming_queries import MailedCode
 from campaign.signatures.consents import consent_id
+from campaign.signatures.mine_queries import Mine
 from campaign.signatures.queries import Signature
 from campaign.signatures.requests import stored
 from campaign.signatures.same_signer import clear
@@ -132,6 +133,15 @@ def _check_open(runtime: Runtime, opened: Opened, row: Signature) -> None:
         raise TokenRefusedError(REFUSED)
 
 
+def link_if_open(runtime: Runtime, opened: Opened, one: Mine) -> str:
+    """The link that confirms a signature; empty if it can't be confirmed now."""
+    now = runtime.clock()
+    expired = one.requested_at + timedelta(days=runtime.settings.confirm_days) < now
+    if one.state is not SignatureState.PENDING or expired or not opened.petition.accepts_confirmations(now):
+        return ""
+    return f"{runtime.settings.base_url}/c/{runtime.tokens.issue(Purpose.CONFIRM, one.id, one.nonce)}"
+
+
 def confirm(runtime: Runtime, token: str, *, is_other: bool = False) -> Confirmed:
     """Confirm by the button; a second press changes nothing and is thanked the same.
 
@@ -183,6 +193,9 @@ def _confirm(runtime: Runtime, tx: Transaction, found: Signature, *, method: str
             _take_seat(runtime, tx, row, opened.open_key, method=method)
             same = row
         same_signer.settle_others(runtime, tx, opened.open_key, same, form_id=row.id, beside=beside)
+        kept = queries.by_id(tx, same.id) if row.wants_updates else None
+        if kept is not None and kept.wants_updates:
+            mine.allow_updates(runtime, tx, opened, kept)
     return Confirmed(opened.petition.slug, row.locale)
 
 

@@ -20,10 +20,10 @@ def wording(purpose: Purpose, locale: str) -> str:
     gettext = translations(locale).gettext
     if purpose == "sign":
         return gettext(
-            "I sign this petition. My signature says what I stand for politically; I agree that it is kept, "
-            "encrypted, to count it and to hand the petition over. I can withdraw at any time by a link in my mail."
+            "By signing, I agree that my signature, which reveals my political views, is stored in encrypted form so "
+            "that it can be counted and presented. I can withdraw at any time using the link in my email."
         )
-    return gettext("Send me news about this petition by email. I can stop this at any time with one click.")
+    return gettext("Email me updates about this petition. I can unsubscribe at any time.")
 
 
 @cache

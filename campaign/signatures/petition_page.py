@@ -41,6 +41,8 @@ class PetitionPage:
     text_version_id: int
     byline: str = ""
     signers: tuple[PublicSigner, ...] = ()
+    discreet: bool = False
+    """No names are shown or offered to be shown."""
 
 
 def show(runtime: Runtime, slug: str, locale: str, *, signers: int = 10) -> PetitionPage:
@@ -71,7 +73,8 @@ def show(runtime: Runtime, slug: str, locale: str, *, signers: int = 10) -> Peti
         goal=petition.goal,
         text_version_id=shown.id,
         byline=shown.byline,
-        signers=_public_signers(runtime, opened, signers),
+        signers=() if petition.discreet else _public_signers(runtime, opened, signers),
+        discreet=petition.discreet,
     )
 
 

@@ -9,16 +9,15 @@ from campaign.accounts.countries import CODES
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import ConflictError, InvalidInputError, TokenRefusedError
 from campaign.outbox import plan as outbox_plan
-from campaign.outbox import suppressions
 from campaign.petitions import queries as petition_queries
 from campaign.petitions.petitions import Opened, by_id
 from campaign.petitions.rules import TextVersion
 from campaign.runtime import Runtime
 from campaign.security.tokens import REFUSED, Purpose
-from campaign.signatures import confirming_queries, erasure, erasure_queries, queries
+from campaign.signatures import confirming_queries, erasure, erasure_queries, mine, queries
 from campaign.signatures import consents as signature_consents
-from campaign.signatures.confirming import find
 from campaign.signatures.consents import consent_id
+from campaign.signatures.own_links import open_own
 from campaign.signatures.queries import Signature
 from campaign.signatures.signing import person_index
 from campaign.states import SIGNATURE_MOVES, SignatureState
@@ -60,11 +59,6 @@ class OwnPage:
     """True if they were."""
 
 
-def manage_token(runtime: Runtime, signature_id: int, nonce: bytes) -> str:
-    """The token of the link to a signer's own page."""
-    return runtime.tokens.issue(Purpose.MANAGE, signature_id, nonce)
-
-
 def unsubscribe_token(runtime: Runtime, signature_id: int) -> str:
     """The token of an unsubscribe link; it holds no nonce, for it must work for ever."""
     return runtime.tokens.issue(Purpose.UNSUBSCRIBE, signature_id)
@@ -76,7 +70,7 @@ def own_page(runtime: Runtime, token: str) -> OwnPage:
     Raises:
         TokenRefusedError: the token does not work, or the signature was erased.
     """
-    return runtime.store.transact(lambda tx: _own_page(runtime, tx, find(runtime, tx, Purpose.MANAGE, token)))
+    return runtime.store.transact(lambda tx: _own_page(runtime, tx, open_own(runtime, tx, token)))
 
 
 def _own_page(runtime: Runtime, tx: Transaction, row: Signature) -> OwnPage:
@@ -156,7 +150,7 @@ def export(runtime: Runtime, token: str) -> dict[str, object]:
 
 
 def _opened_row(runtime: Runtime, tx: Transaction, token: str) -> tuple[Opened, Signature]:
-    row = find(runtime, tx, Purpose.MANAGE, token, lock=True)
+    row = open_own(runtime, tx, token, lock=True)
     return by_id(runtime, tx, row.petition_id), row
 
 
@@ -207,15 +201,17 @@ def set_updates(runtime: Runtime, token: str, *, wants_updates: bool) -> None:
         TokenRefusedError: the token does not work.
         ConflictError: the signature is not confirmed, or its signer is forgotten.
     """
-    locale = runtime.store.transact(lambda tx: find(runtime, tx, Purpose.MANAGE, token)).locale
+    locale = runtime.store.transact(lambda tx: open_own(runtime, tx, token)).locale
     agreed = consent_id(runtime, "updates", locale) if wants_updates else None
 
     def work(tx: Transaction) -> None:
-        _, row = _opened_row(runtime, tx, token)
+        opened, row = _opened_row(runtime, tx, token)
         _check_remembered(row)
         if row.state is not SignatureState.CONFIRMED:
             raise ConflictError("only a confirmed signature gets updates")
         queries.set_updates(tx, row.id, wants_updates=wants_updates, consent_id=agreed, now=runtime.clock())
+        if wants_updates:
+            mine.allow_updates(runtime, tx, opened, row)
 
     runtime.store.transact(work)
 
@@ -299,7 +295,7 @@ def erase(runtime: Runtime, token: str) -> None:
     """
 
     def work(tx: Transaction) -> None:
-        found = find(runtime, tx, Purpose.MANAGE, token)
+        found = open_own(runtime, tx, token)
         confirming_queries.lock_mailbox(tx, found.petition_id, found.address_index or b"")
         _, row = _opened_row(runtime, tx, token)
         beside = confirming_queries.at_mailbox(tx, row.petition_id, row.address_index or b"")
@@ -363,11 +359,7 @@ def unsubscribe(runtime: Runtime, token: str, *, everything: bool = False) -> No
         queries.set_updates(tx, row.id, wants_updates=False, consent_id=None, now=runtime.clock())
         opened = by_id(runtime, tx, row.petition_id)
         if everything and opened.key is not None and row.address is not None:
-            typed = queries.open_field(opened.key, row.id, "address", row.address) or ""
-            canonical = addresses.parse(typed, gmail_rules=runtime.settings.gmail_rules).canonical
-            suppressions.add(
-                tx, runtime.secrets.address_key(canonical), reason="unsubscribe", petition_id=None, message_id=None
-            )
+            mine.stop_everything(runtime, tx, mine.canonical_of(runtime, opened, row) or "")
 
     runtime.store.transact(work)
 

@@ -16,6 +16,7 @@ from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey, DecryptionError
 from campaign.signatures.admission_queries import Person, Place
+from campaign.signatures.mine import places
 from campaign.signatures.request_queries import Request
 from campaign.signatures.requests import (
     AddressPayload,
@@ -31,7 +32,6 @@ log = logging.getLogger(__name__)
 
 UNREADABLE: Final = "unreadable"
 CLOSED: Final = "petition_closed"
-TRAP: Final = "trap"
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,10 @@ class SignUp:
 
 @dataclass(frozen=True)
 class Again:
-    """A readable request for another confirmation: of one sign-up, or of whatever waits at some mailboxes."""
+    """A readable request for another confirmation of one sign-up."""
 
     request: Request
-    ref: bytes | None = field(repr=False)
-    places: tuple[Place, ...]
+    ref: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,17 @@ class SignIn:
     address_index: bytes = field(repr=False)
 
 
-Readable = SignUp | Again | SignIn
+@dataclass(frozen=True)
+class AllMine:
+    """A readable request for links to all signatures of a mailbox."""
+
+    request: Request
+    places: tuple[Place, ...]
+    email: str = field(repr=False)
+    """The canonical address."""
+
+
+Readable = SignUp | Again | SignIn | AllMine
 
 
 class Reader:
@@ -90,8 +99,8 @@ class Reader:
         return {opened.petition.id: opened for opened in found}
 
     @cached_property
-    def _live(self) -> list[Opened]:
-        return petitions.live(self.runtime, self.tx)
+    def _published(self) -> list[Opened]:
+        return petitions.published(self.runtime, self.tx)
 
     def read(self, request: Request) -> Readable | str:
         """What a request says, or the reason why it is refused."""
@@ -104,6 +113,9 @@ class Reader:
                 case RequestKind.SIGN_IN:
                     email = self._open_address(request).email
                     return SignIn(request, self.runtime.accounts.index(email))
+                case RequestKind.MINE:
+                    email = self._open_address(request).email
+                    return AllMine(request, tuple(places(self._published, email)), email)
         except (DecryptionError, PayloadError):
             log.error("request %d can't be read", request.id)  # noqa: TRY400 - the reason is in the name of the error
             return UNREADABLE
@@ -116,20 +128,16 @@ class Reader:
         if opened is None or opened.key is None:
             return UNREADABLE
         payload = open_signature(opened.key, request)
-        if payload.trapped:
-            return TRAP
         if not opened.petition.accepts_confirmations(self.now):
             return CLOSED
         return SignUp(request, opened, opened.key, payload)
 
-    def _read_again(self, request: Request, payload: AddressPayload) -> Again | str:
+    def _read_again(self, request: Request, payload: AddressPayload) -> Again | AllMine | str:
         if request.petition_id is not None:
             opened = self._petitions.get(request.petition_id)
             if opened is None or not opened.petition.accepts_confirmations(self.now):
                 return CLOSED
             # A release before this one named no sign-up.
-            return Again(request, as_bytes(payload.ref) if payload.ref else b"", ())
-        places = [
-            (opened.petition.id, opened.key.index(payload.email)) for opened in self._live if opened.key is not None
-        ]
-        return Again(request, None, tuple(places))
+            return Again(request, as_bytes(payload.ref) if payload.ref else b"")
+        # A release before this one mailed only what waits for its confirmation.
+        return AllMine(request, tuple(places(self._published, payload.email)), payload.email)

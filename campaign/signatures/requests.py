@@ -28,6 +28,9 @@ from campaign.states import PetitionState, RequestKind
 VERSION: Final = 1
 """Version of the sealed text; a worker refuses one that it does not know."""
 
+DROPPED: Final = frozenset({"trapped"})
+"""Fields that a release before wrote and that nothing reads now."""
+
 STEP: Final = 1024
 """Sealed texts are padded to a multiple of so many bytes: nearly all have the same length, whatever was typed."""
 
@@ -59,8 +62,6 @@ class SignaturePayload:
     text_version_id: int
     consent_id: int
     updates_consent_id: int | None
-    trapped: bool = False
-    """True if the form's hidden field was filled in, which only programs do."""
     forget: bool = False
     """True if name, address and reason are to be removed once the signature is counted."""
 
@@ -108,7 +109,8 @@ def open_address(key: DataKey, row: request_queries.NewRequest) -> AddressPayloa
 
 
 def _open(key: DataKey, row: request_queries.NewRequest, kind: type) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(key.open(row.sealed, place=_place(row.ref)))
+    opened: dict[str, Any] = json.loads(key.open(row.sealed, place=_place(row.ref)))
+    values = {name: value for name, value in opened.items() if name not in DROPPED}
     known = fields(kind)
     # A release may add fields that have defaults: requests of the release before stay readable.
     needed = {one.name for one in known if one.default is MISSING}
@@ -124,7 +126,6 @@ def request_signature(
     *,
     network: str | None = None,
     text_version_id: int | None = None,
-    trapped: bool = False,
 ) -> str:
     """Check a sign form and write down that it was sent; returns the reference of the page that follows.
 
@@ -134,7 +135,6 @@ def request_signature(
         form: as typed.
         network: the IP address it came from; hashed, never stored.
         text_version_id: the text that was on the page, from its stamp; the newest one if not given.
-        trapped: the form's hidden field was filled in; the request will be refused, without the sender noticing.
 
     Raises:
         NotFoundError: no such petition.
@@ -160,7 +160,6 @@ def request_signature(
         text_version_id=text_version_id or opened.text_for(checked.locale).id,
         consent_id=consent_id(runtime, "sign", checked.locale),
         updates_consent_id=consent_id(runtime, "updates", checked.locale) if checked.wants_updates else None,
-        trapped=trapped,
         forget=checked.forget,
     )
     new = request_queries.NewRequest(
@@ -178,8 +177,8 @@ def request_signature(
     return as_text(ref)
 
 
-def request_resend(runtime: Runtime, email: str, *, network: str | None) -> str:
-    """Write down that the confirmations that wait at a mailbox are wanted once more, whichever petitions they are for.
+def request_mine(runtime: Runtime, email: str, *, network: str | None) -> str:
+    """Write down that links to all signatures of a mailbox are wanted, whether or not there are any.
 
     Returns:
         The masked address.
@@ -188,9 +187,7 @@ def request_resend(runtime: Runtime, email: str, *, network: str | None) -> str:
         InvalidInputError: the address can't be one.
         StoreUnavailableError: nothing was stored.
     """
-    return _request_mail(
-        runtime, RequestKind.RESEND, _address(email, gmail_rules=runtime.settings.gmail_rules), network
-    )
+    return _request_mail(runtime, RequestKind.MINE, _address(email, gmail_rules=runtime.settings.gmail_rules), network)
 
 
 def request_sign_in_link(runtime: Runtime, email: str, *, network: str | None) -> str:

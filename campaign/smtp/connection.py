@@ -70,7 +70,9 @@ class Connection:
     @property
     def phase(self) -> Phase:
         """The phase whose answer is awaited."""
-        return self.expected[0][0] if self.expected else Phase.CONNECT
+        if self.expected:
+            return self.expected[0][0]
+        return Phase.STARTTLS if self._advance == self._shake_hands else Phase.CONNECT
 
     def open(self, on_connected: Callable[[], None]) -> None:
         """Begin to connect; failures come through ``on_lost``."""
@@ -94,7 +96,7 @@ class Connection:
     def expect_all(self, expected: Iterable[tuple[Phase, Handler]]) -> None:
         """Say who takes the next replies, as :meth:`expect` for each of them."""
         if not self.expected:
-            self._set_deadline(Phase.DOT)
+            self._set_deadline(Phase.MAIL)
         self.expected.extend(expected)
 
     def write(self, data: bytes, *, mark: int = 0) -> None:
@@ -134,7 +136,11 @@ class Connection:
     def on_time(self, now: float) -> None:
         """Give up if the deadline has passed."""
         if self.is_open and self.deadline is not None and now >= self.deadline:
-            self._lose(self.phase, "the mail server said nothing in time", silent=True)
+            self.give_up(self.phase, "the mail server said nothing in time")
+
+    def give_up(self, phase: Phase, reason: str) -> None:
+        """End the connection because the server takes too long."""
+        self._lose(phase, reason, silent=True)
 
     def rest(self) -> None:
         """No answer is awaited: no deadline."""
@@ -266,7 +272,8 @@ class Connection:
                 self._lose(Phase.STARTTLS, "the server sent more before TLS began", permanent=True)
                 return
             handler(reply)
-        if self.expected:
+        # Only a whole reply earns the server more time; bytes of one do not.
+        if replies and self.expected:
             self._set_deadline(self.expected[0][0])
 
     def _set_deadline(self, phase: Phase) -> None:

@@ -21,6 +21,9 @@ LONGEST_REST: Final = 300.0
 PATIENCE: Final = 2.0
 """Seconds to wait for relays whose rate is used up; what is left then is the caller's to offer again."""
 
+NEXT_RELAY: Final = 15.0
+"""Seconds of a call after which no other relay is asked in it: a few slow ones in turn must not hold a worker."""
+
 _TURN: Final = 0.02
 """Seconds between two looks at relays whose rate is used up."""
 
@@ -90,23 +93,26 @@ class RelayTransport:
             self._relays[0].transport.deliver(envelopes, on_submit=on_submit, on_outcome=on_outcome)
             return
         work = _Work(iter(envelopes), on_outcome)
-        until = self._clock() + self._patience
+        begun = self._clock()
+        until, hurry_at = begun + self._patience, begun + NEXT_RELAY
         relays = self._in_order()
         failure: SessionFailedError | None = None
         while relays and not work.is_done:
-            failures, held = self._pass(relays, work, on_submit)
+            failures, held = self._pass(relays, work, on_submit, hurry_at=hurry_at)
             for error in failures:
                 # An operator is needed only if no relay would recover by itself.
                 failure = error if failure is None or failure.permanent else failure
             if held and self._clock() <= until:
                 time.sleep(_TURN)
-            elif not failures:
+            elif not failures or self._clock() > hurry_at:
                 break
         work.give_up()
         if failure is not None and not relays:
             raise failure
 
-    def _pass(self, relays: list[Relay], work: "_Work", on_submit: OnSubmit) -> tuple[list[SessionFailedError], bool]:
+    def _pass(
+        self, relays: list[Relay], work: "_Work", on_submit: OnSubmit, *, hurry_at: float
+    ) -> tuple[list[SessionFailedError], bool]:
         """Offer the work to each relay, best first; those that fail are taken out, and told, and whether one is held.
 
         Relays without weight get their turn when no other is left.
@@ -117,7 +123,7 @@ class RelayTransport:
             if error is not None:
                 relays.remove(relay)
                 failures.append(error)
-            if work.is_done:
+            if work.is_done or self._clock() > hurry_at:
                 break
             held = held or work.is_held
         return failures, held

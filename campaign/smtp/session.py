@@ -21,6 +21,8 @@ from campaign.smtp.transport import Envelope, Outcome, Phase, Verdict
 
 QUIT = b"QUIT\r\n"
 
+TOO_SLOW = "the mail server took too long"
+
 _USUAL = re.compile(rb"(2[0-9][0-9]) ([^\r\n]*)\r\n2[0-9][0-9] [^\r\n]*\r\n2[0-9][0-9] [^\r\n]*\r\n354 [^\r\n]*\r\n")
 """The answers to a final dot and to a pipelined MAIL, RCPT and DATA when all is well: nearly always."""
 
@@ -32,12 +34,14 @@ class Transfer:
     envelope: Envelope
     data: bytes
     is_ascii: bool
+    until_dot: float
+    """When its final dot must have left, on the monotonic clock; later it may not be sent."""
     attempts: int = 0
     refusal: tuple[Phase, Reply] | None = None
 
 
 class SessionOwner(Protocol):
-    """What a session needs of those who run it."""
+    """What a session needs of what runs it."""
 
     def take(self) -> Transfer | None:
         """The next message, or None if there is none now."""
@@ -55,7 +59,7 @@ class SessionOwner(Protocol):
         """Called when a session is idle, or has ended: there may be something to do."""
 
     def failed(self, failure: SessionFailedError) -> None:
-        """Called when the session could not begin, or ended without any use."""
+        """Called when the session could not begin, ended without any use, or fell silent."""
 
 
 class Session:
@@ -81,6 +85,7 @@ class Session:
         self._needs_reset = False
         self._count = 0
         self._size_limit = 0
+        self._ready_by = 0.0
         self._patience = settings.deadlines[Phase.DOT]
         self._group = ((Phase.MAIL, self._on_mail), (Phase.RCPT, self._on_rcpt), (Phase.DATA, self._on_data))
 
@@ -99,9 +104,17 @@ class Session:
         """True while a message is under way."""
         return self._opening is not None or self._submitted is not None
 
-    def begin(self) -> None:
-        """Connect and introduce ourselves, then take work."""
+    def begin(self, *, ready_by: float) -> None:
+        """Connect and introduce ourselves, until a moment of the monotonic clock, then take work."""
+        self._ready_by = ready_by
         Handshake(self.connection, on_ready=self._ready, on_failed=self._failed).begin()
+
+    def on_time(self, now: float) -> None:
+        """Give up if an answer is late. Behind a final dot its own deadline alone counts: giving up is uncertainty."""
+        if self._submitted is None and (self._is_late(now) or (self.is_opening and now >= self._ready_by)):
+            self.connection.give_up(self.connection.phase, TOO_SLOW)
+        else:
+            self.connection.on_time(now)
 
     def start(self) -> None:
         """Take a message if there is one."""
@@ -182,7 +195,8 @@ class Session:
         """
         connection, submitted, opening = self.connection, self._submitted, self._opening
         found = _USUAL.fullmatch(data)
-        if found is None or connection.unsent_until_mark or len(connection.expected) != 4:
+        now = time.monotonic()
+        if found is None or connection.unsent_until_mark or len(connection.expected) != 4 or self._is_late(now):
             connection.shortcut = None
             return False
         if submitted is None or opening is None:
@@ -199,7 +213,7 @@ class Session:
             return True
         self._submitted, self._opening = opening, upcoming
         self.crew.submitting(opening.envelope.id)
-        connection.deadline = time.monotonic() + self._patience
+        connection.deadline = now + self._patience
         envelope = upcoming.envelope
         commands = f"MAIL FROM:<{envelope.mail_from}>\r\nRCPT TO:<{envelope.rcpt_to}>\r\nDATA\r\n"
         connection.write(opening.data + commands.encode("ascii"), mark=len(opening.data))
@@ -231,7 +245,9 @@ class Session:
 
     def _on_data(self, reply: Reply) -> None:
         transfer = self._current()
-        if reply.code == 354 and transfer.refusal is None:
+        if reply.code == 354 and transfer.refusal is None and self._is_late(time.monotonic()):
+            self.connection.give_up(Phase.DATA, TOO_SLOW)
+        elif reply.code == 354 and transfer.refusal is None:
             self._submit_with_next(transfer)
         elif reply.code == 354:
             # RFC 2920 section 3.1: DATA was accepted without a recipient; an empty message ends it.
@@ -272,8 +288,14 @@ class Session:
         self._settle(transfer, verdict, Phase.DOT, reply=reply)
         if verdict.ends_session or early:
             self._end("the mail server closes the connection")
+        elif self._is_late(time.monotonic()):
+            # The answer took all the time of the message behind it, which is not to blame.
+            self._end(TOO_SLOW)
         elif self._opening is None:
             self._go_on()
+
+    def _is_late(self, now: float) -> bool:
+        return self._opening is not None and now >= self._opening.until_dot
 
     def _go_on(self) -> None:
         if self._count >= self._settings.messages_per_connection:
@@ -318,7 +340,7 @@ class Session:
             return
         was_idle, self.is_idle = self.is_idle, False
         self._abandon(loss, submitted_is_safe=self.connection.unsent_until_mark > 0)
-        if not was_idle and self._count == 0:
+        if not was_idle and (self._count == 0 or loss.silent):
             self._failed(SessionFailedError(loss.text, phase=loss.phase, permanent=False))
 
     def _abandon(self, loss: Loss, *, submitted_is_safe: bool) -> None:

@@ -11,7 +11,7 @@ from campaign.errors import MailValueError, SessionFailedError
 from campaign.mail.addresses import are_wire_addresses, is_wire_address
 from campaign.mail.compiled import wire_data
 from campaign.smtp.replies import AWAY, BAD_MESSAGE, BAD_RECIPIENT, NO_SESSION, judge
-from campaign.smtp.session import Session, Transfer
+from campaign.smtp.session import TOO_SLOW, Session, Transfer
 from campaign.smtp.settings import Security, SmtpSettings
 from campaign.smtp.transport import SESSION_PHASES, Envelope, OnOutcome, OnSubmit, Outcome, Phase
 
@@ -95,10 +95,12 @@ class _Delivery:
         self._exhausted = False
         self._barren = 0
         self._failure: SessionFailedError | None = None
+        self._last_failure: SessionFailedError | None = None
+        self._answered = False
         self._error: Exception | None = None
         self._stirred = False
         # Deadlines are looked at now and then, not in each turn.
-        self._tick = min(1.0, min(settings.deadlines.values()) / 4)
+        self._tick = min(1.0, settings.until_dot / 4, min(settings.deadlines.values()) / 4)
         self._next_look = 0.0
 
     def run(self) -> None:
@@ -111,14 +113,21 @@ class _Delivery:
             self._drive()
         if self._error is not None:
             raise self._error
-        if self._failure is not None and (self._waiting or not self._exhausted):
-            self._defer_waiting(self._failure)
-            raise self._failure
+        failure = self._failure if self._waiting or not self._exhausted else None
+        if failure is None and not self._answered:
+            # Nothing that was sent got an answer: the server is in trouble, though it gives sessions.
+            failure = self._last_failure
+        if failure is not None:
+            self._defer_waiting(failure)
+            raise failure
 
     def take(self) -> Transfer | None:
-        """See :class:`~campaign.smtp.session.Crew`."""
-        if self._waiting:
-            return self._waiting.popleft()
+        """See :class:`~campaign.smtp.session.SessionOwner`."""
+        while self._waiting:
+            transfer = self._waiting.popleft()
+            if time.monotonic() < transfer.until_dot:
+                return transfer
+            self._out_of_time(transfer)
         while not self._exhausted:
             try:
                 envelope = next(self._envelopes)
@@ -130,31 +139,36 @@ class _Delivery:
                 return None
             self._taken += 1
             try:
-                return _checked(envelope)
+                return _checked(envelope, until_dot=time.monotonic() + self._settings.until_dot)
             except MailValueError as error:
                 verdict = BAD_RECIPIENT if "rcpt_to" in error.problems else BAD_MESSAGE
                 self._on_outcome(Outcome(envelope.id, verdict, Phase.MAIL, text=str(error)))
         return None
 
     def settled(self, outcome: Outcome) -> None:
-        """See :class:`~campaign.smtp.session.Crew`."""
+        """See :class:`~campaign.smtp.session.SessionOwner`."""
         if outcome.code is not None and outcome.phase is not Phase.MAIL:
             self._barren = 0
+            self._answered = True
         self._on_outcome(outcome)
 
     def give_back(self, transfer: Transfer) -> None:
-        """See :class:`~campaign.smtp.session.Crew`."""
-        self._waiting.append(transfer)
+        """See :class:`~campaign.smtp.session.SessionOwner`."""
+        if time.monotonic() < transfer.until_dot:
+            self._waiting.append(transfer)
+        else:
+            self._out_of_time(transfer)
         self._stirred = True
 
     def stir(self) -> None:
-        """See :class:`~campaign.smtp.session.Crew`."""
+        """See :class:`~campaign.smtp.session.SessionOwner`."""
         self._stirred = True
 
     def failed(self, failure: SessionFailedError) -> None:
-        """See :class:`~campaign.smtp.session.Crew`."""
+        """See :class:`~campaign.smtp.session.SessionOwner`."""
         self._barren += 1
         self._stirred = True
+        self._last_failure = failure
         if failure.phase in SESSION_PHASES or self._barren >= MAX_BARREN:
             self._failure = failure
 
@@ -179,7 +193,7 @@ class _Delivery:
         if self._may_open() and self._has_work():
             session = Session(self._settings, self._selector, tls=self._tls, crew=self)
             self._sessions.append(session)
-            session.begin()
+            session.begin(ready_by=self._waiting[0].until_dot)
 
     def _may_open(self) -> bool:
         number = len(self._sessions)
@@ -201,13 +215,20 @@ class _Delivery:
             if now >= self._next_look:
                 self._next_look = now + self._tick
                 for session in list(self._sessions):
-                    session.connection.on_time(now)
+                    session.on_time(now)
             if self._stirred:
                 return
+
+    def _out_of_time(self, transfer: Transfer) -> None:
+        """Others took the time of a message that certainly was not sent: as if there had been no session for it."""
+        self._on_outcome(Outcome(transfer.envelope.id, AWAY, Phase.CONNECT, text=TOO_SLOW))
 
     def _defer_waiting(self, failure: SessionFailedError) -> None:
         """Messages that were taken and found no session: certainly not sent."""
         phase = Phase(failure.phase)
+        if failure.code is None and phase not in SESSION_PHASES:
+            # It fell silent to another message; these were never named to it.
+            phase = Phase.CONNECT
         verdict = NO_SESSION if failure.permanent else AWAY
         if failure.code is not None:
             verdict = judge(phase, failure.code, failure.enhanced, failure.reason)
@@ -216,11 +237,11 @@ class _Delivery:
             self._on_outcome(Outcome(message_id, verdict, phase, failure.code, failure.enhanced, failure.reason))
 
 
-def _checked(envelope: Envelope) -> Transfer:
+def _checked(envelope: Envelope, *, until_dot: float) -> Transfer:
     if not are_wire_addresses(envelope.mail_from, envelope.rcpt_to):
         if envelope.mail_from and not is_wire_address(envelope.mail_from, utf8=envelope.utf8):
             raise MailValueError({"mail_from": "address"})
         if not is_wire_address(envelope.rcpt_to, utf8=envelope.utf8):
             raise MailValueError({"rcpt_to": "address"})
     data = wire_data(envelope.data)
-    return Transfer(envelope, data, data.isascii())
+    return Transfer(envelope, data, data.isascii(), until_dot)

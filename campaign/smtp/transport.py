@@ -145,8 +145,9 @@ class Transport(Protocol):
         ``on_outcome`` is called exactly once for each envelope taken, and ``on_submit`` at most once before it.
 
         Raises:
-            SessionFailedError: when the server gave no session, so that the lane should wait. Envelopes taken by then
-                have had a temporary outcome that blames no recipient; the rest of the iterable is untouched.
+            SessionFailedError: when the server gave no session, or answered to nothing that was sent, so that the lane
+                should wait. Envelopes taken by then have had a temporary outcome that blames no recipient, or are
+                uncertain; the rest of the iterable is untouched.
         """
 
     def close(self) -> None:

@@ -17,22 +17,25 @@ from campaign.views.language import gettext, lazy
 from campaign.views.rendering import page
 
 WORDS: Mapping[int, tuple[str, str]] = {
-    400: (lazy("That request was not understood"), lazy("Please go back, reload the page and try again.")),
+    400: (lazy("We couldn’t read this request"), lazy("Please go back, reload the page and try again.")),
     403: (
-        lazy("That did not come from our page"),
-        lazy("For your protection nothing was done. Open the petition here and use its form."),
+        lazy("We couldn’t verify this request"),
+        lazy("To protect you, we didn’t carry it out. Open the petition again and use the form there."),
     ),
-    404: (lazy("This page does not exist"), lazy("The address may be mistyped, or the petition is no longer here.")),
-    405: (lazy("This page can’t be used that way"), lazy("Please start again from the petition.")),
-    409: (lazy("That is not possible any more"), lazy("It may have been done already, or the petition is closed.")),
-    410: (lazy("This page is gone"), lazy("What stood here has been removed.")),
-    413: (lazy("That was too much at once"), lazy("Please shorten what you typed and try again.")),
-    422: (lazy("Something typed can’t be used"), lazy("Please go back and check the form.")),
-    429: (lazy("Too many tries"), lazy("Please wait some minutes and try again.")),
-    500: (lazy("Something went wrong on our side"), lazy("It is our fault, not yours. Please try again in a minute.")),
+    404: (
+        lazy("This page does not exist"),
+        lazy("The link may contain a typing mistake, or the page has been removed."),
+    ),
+    405: (lazy("This page can’t be opened like this"), lazy("Please go back to the petition and start again.")),
+    409: (lazy("This is no longer possible"), lazy("It may have been done already, or the petition is closed.")),
+    410: (lazy("This page is gone"), lazy("It has been removed.")),
+    413: (lazy("That’s too long"), lazy("Please shorten what you typed and try again.")),
+    422: (lazy("Something in the form can’t be used"), lazy("Please go back and check the form.")),
+    429: (lazy("Too many attempts"), lazy("Please wait a few minutes and try again.")),
+    500: (lazy("Something went wrong on our side"), lazy("It’s our fault, not yours. Please try again in a minute.")),
     503: (
-        lazy("We can’t be reached for a moment"),
-        lazy("Nothing was stored. Please wait a minute, go back and press the button again."),
+        lazy("We’re briefly unavailable"),
+        lazy("Please wait a minute, go back and try again. If you were signing, you’ll still be counted only once."),
     ),
 }
 """Heading and sentence by status."""

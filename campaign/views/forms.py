@@ -16,20 +16,22 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         ),
         "looks_like_email": lazy("Leave out “%(word)s”: a name can’t contain an email address."),
         "not_a_name": lazy("Enter your name in letters."),
-        "taken": lazy("Somebody else with this mailbox has signed under this name."),
+        "taken": lazy("Someone else with this email address has signed under this name."),
     },
     "email": {
         "missing": lazy("Enter your email address."),
         "invalid": lazy("Enter an email address like name@example.org."),
-        "role": lazy("Enter your own address; this one belongs to an office, not to a person."),
-        "not_ascii": lazy("Enter another address: our mail server can’t yet write to letters like these before the @."),
+        "role": lazy("Use your personal email address; this looks like a shared or role address."),
+        "not_ascii": lazy(
+            "Enter another email address: we can’t send to addresses with such letters before the @ yet."
+        ),
     },
     "country": {
         "missing": lazy("Choose your country."),
         "unknown": lazy("Choose a country from the list."),
     },
     "reason": {
-        "too_long": lazy("Shorten your reason to 500 characters."),
+        "too_long": lazy("Shorten your reason to 500 characters or fewer."),
         "looks_like_link": lazy(
             "Leave out “%(word)s”: it looks like a web address. If it is not one, put a space after the full stop."
         ),
@@ -42,21 +44,21 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "stamp": {
         "expired": lazy(
-            "This page was open for a long time. Everything is still filled in: please press the button again."
+            "This page was open for a long time. Your entries are still here: please press the button again."
         ),
     },
     "code": {
-        "missing": lazy("Enter the six digits from the mail."),
-        "wrong": lazy("This code is not right. Look at the newest mail from us and type its six digits."),
+        "missing": lazy("Enter the six digits from the email."),
+        "wrong": lazy("This code isn’t right. Enter the six digits from our newest email."),
     },
     "why": {
-        "missing": lazy("Say why, for whoever looks next."),
-        "too_long": lazy("Say it in 200 characters or fewer."),
+        "missing": lazy("Enter a reason."),
+        "too_long": lazy("Use 200 characters or fewer."),
     },
 }
 """What the page says for a problem code of a field."""
 
-OTHERWISE = lazy("Please check this.")
+OTHERWISE = lazy("Please check this field.")
 """For a code that has no words of its own."""
 
 EMPTY = SignForm(name="", email="", country="", reason="", show_name=False, wants_updates=False, locale="en")

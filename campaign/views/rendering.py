@@ -106,9 +106,25 @@ def switch_to(path: str) -> None:
     g.switch_path = path
 
 
+def shelter(*, discreet: bool = True) -> None:
+    """Give this answer a way to leave quickly and, but for public pages, a title that tells nothing."""
+    g.discreet = discreet
+
+
+NAMED = frozenset({"public.petition", "public.sign", "updates.read"})
+"""Public pages, which keep their title in discreet mode: it is in their address too."""
+
+
 def _context() -> dict[str, object]:
     locale = language()
-    return {"lang": locale, "direction": i18n.direction(locale), "languages": language_links()}
+    discreet = bool(g.get("discreet"))
+    return {
+        "lang": locale,
+        "direction": i18n.direction(locale),
+        "languages": language_links(),
+        "discreet": discreet,
+        "neutral_title": discreet and request.endpoint not in NAMED,
+    }
 
 
 def install(app: Flask, settings: Settings) -> None:

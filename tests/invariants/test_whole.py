@@ -15,7 +15,7 @@ from campaign.delivery import contexts
 from campaign.errors import SettingsError
 from campaign.i18n import translations
 from campaign.mail.compose import ListIdentity, Sender, TemplateCompiler
-from campaign.mail.kinds import KINDS, Unsubscribe
+from campaign.mail.kinds import DISCREET, KINDS, Unsubscribe
 from campaign.mail.slots import Slots
 from campaign.operations import broker, monitor
 from campaign.operations.alerts import Cause
@@ -181,9 +181,10 @@ def test_mail_that_its_recipient_waits_for_is_urgent_and_mail_to_many_is_not():
 
 
 def test_every_folder_of_templates_belongs_to_a_kind_and_has_its_three_files():
-    folders = {kind.folder for kind in KINDS.values()}
+    folders = {kind.folder for kind in (*KINDS.values(), *DISCREET.values())}
+    found = [folder for folder in TEMPLATES.rglob("*") if folder.is_dir() and folder.name != "discreet"]
 
-    assert {folder.name for folder in TEMPLATES.iterdir() if folder.is_dir()} == folders
+    assert {str(folder.relative_to(TEMPLATES)) for folder in found} == folders
     for folder in folders:
         assert sorted(file.name for file in (TEMPLATES / folder).iterdir()) == sorted(FILES)
 
@@ -195,7 +196,9 @@ def test_every_kind_that_is_planned_can_be_written():
 
 SAMPLES = {
     "expiry_days": 7, "count": 1234, "goal": 2000, "threshold": 1000, "valid_minutes": 15, "wants_updates": True,
-    "sentences": ["A sentence."], "body_html": "<p>A text.</p>",
+    "sentences": ["A sentence."],
+    "signatures": [{"title": "A title", "state": "confirmed", "link_own": "https://example.org/x", "link_confirm": ""}],
+    "body_html": "<p>A text.</p>",
 }  # fmt: skip
 
 
@@ -228,7 +231,7 @@ def test_every_mail_compiles_in_every_language(kind, locale):
 @pytest.mark.parametrize("locale", [language for language in LANGUAGES if language != "en"])
 def test_every_consent_is_worded_in_every_language(locale):
     gettext = translations(locale).gettext
-    english = "Send me news about this petition by email. I can stop this at any time with one click."
+    english = "Email me updates about this petition. I can unsubscribe at any time."
 
     assert gettext(english) != english
 

@@ -82,7 +82,7 @@ def without_javascript(site: Installation, visitor: Callable[..., Visitor], lang
 def test_four_people_sign_in_four_languages_and_every_number_agrees(
     site: Installation, people: dict[str, Supporter], visitor: Callable[..., Visitor], inspector: Inspector, tmp_path
 ):
-    assert people["en"].open_petition() == "0 have signed. Let's get to 1,000!"
+    assert people["en"].open_petition() == "0 have signed. Let’s get to 1,000!"
     for person in people.values():
         sign_and_read(person, first=True)
 
@@ -126,11 +126,11 @@ def see_and_change(person: Supporter, folder) -> None:
     shown = person.page.locator("main").inner_text()
     assert all(
         fact in shown
-        for fact in (person.name, person.email, "Germany", "Because it matters.", "Confirmed: it counts", "I sign")
+        for fact in (person.name, person.email, "Germany", "Because it matters.", "Confirmed and counted", "By signing")
     )
     assert person.press("hide_name") == "Your name is hidden now."
-    assert person.press("no_updates") == "You get no more updates."
-    assert person.press("updates") == "You get updates from now on."
+    assert person.press("no_updates") == "You won’t get any more updates."
+    assert person.press("updates") == "You’ll get updates from now on."
     kept = person.download(folder)
     assert kept["petition"]["slug"] == SLUG
     assert kept["signature"] | {"name": person.name, "email": person.email, "country": "DE", "language": "en",
@@ -191,7 +191,7 @@ def agree(site: Installation, person: Supporter) -> None:
     """Page, count.json, monitor, ledger and mailbox say the same."""
     site.rest()
     is_counted(site, 3)
-    until(lambda: person.open_petition() == "3 have signed. Let's get to 1,000!", seconds=20)
+    until(lambda: person.open_petition() == "3 have signed. Let’s get to 1,000!", seconds=20)
     [petition] = [found for found in site.monitor()["petitions"] if found["slug"] == SLUG]
     assert (petition["count"], petition["state"]) == (3, "live")
     assert site.sql(f"select count(*) from signature where state = 'confirmed' and {OF_PETITION}", slug=SLUG) == [(3,)]

@@ -15,7 +15,7 @@ from campaign.petitions import rules as petition_rules
 from campaign.runtime import Runtime, build
 from campaign.security.tokens import Purpose
 from campaign.settings import Settings, load_settings
-from campaign.signatures import admission, confirming, preferences, requests, signing
+from campaign.signatures import admission, confirming, own_links, requests, signing
 from campaign.signatures import queries as signature_queries
 from campaign.states import Lane, SignatureState
 from tests.kit.memory_transport import MemoryTransport
@@ -91,8 +91,8 @@ class World:
         return ref
 
     def resend(self, email: str = "zahra@example.org") -> None:
-        """Ask for fresh links, and let a worker decide."""
-        requests.request_resend(self.runtime, email, network=None)
+        """Ask for links to all signatures of a mailbox, and let a worker decide."""
+        requests.request_mine(self.runtime, email, network=None)
         self.admit()
 
     def admit(self) -> Counter[str]:
@@ -142,7 +142,7 @@ class World:
         return self.runtime.tokens.issue(Purpose.CONFIRM, signature_id, self.row(signature_id).nonce)
 
     def manage_token(self, signature_id: int) -> str:
-        return preferences.manage_token(self.runtime, signature_id, self.row(signature_id).nonce)
+        return own_links.manage_token(self.runtime, signature_id, self.row(signature_id).nonce)
 
     def code(self, signature_id: int) -> str:
         return confirming.code_for(self.runtime, signature_id, self.row(signature_id).nonce)

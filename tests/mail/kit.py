@@ -57,6 +57,16 @@ CONTEXT: dict[str, Any] = {
     "subject": "Neuigkeiten über den Fluss – und mehr, als in eine einzige Zeile von achtundsiebzig Zeichen passt",
     "link_code": f"{BASE}/p/river/code?lang=en",
     "link_update": f"{BASE}/p/river/updates/1",
+    "link_mine": f"{BASE}/mine",
+    "signatures": [
+        {
+            "title": 'Protect "the <river>" & its fish',
+            "state": state,
+            "link_own": f"{BASE}/me/{TOKEN}{state}",
+            "link_confirm": f"{BASE}/c/{TOKEN}" if state == "pending" else "",
+        }
+        for state in ("pending", "confirmed", "withdrawn", "removed")
+    ],
     "valid_minutes": 15,
     "sentences": ("The bulk lane is paused.", "550 5.7.1 was said 12 times."),
     "link_monitor": f"{BASE}/admin",

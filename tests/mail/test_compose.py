@@ -159,8 +159,8 @@ def test_a_list_identity_holds_nothing_personal_and_nothing_broken(identity: Lis
 def test_an_organisers_text_can_hold_slots() -> None:
     slots = Slots.create(KINDS["update"].slots)
     context = {name: kit.CONTEXT[name] for name in KINDS["update"].context} | {
-        "body_html": f'<p>Hello {slots["name"]}, <a href="{slots["link_manage"]}">your page</a></p>',
-        "body_text": f"Hello {slots['name']},\n{slots['link_manage']}",
+        "body_html": f'<p>Hello {slots["name"]}, <a href="{slots["link_unsubscribe"]}">stop</a></p>',
+        "body_text": f"Hello {slots['name']},\n{slots['link_unsubscribe']}",
     }
 
     compiled = kit.composer.compile(

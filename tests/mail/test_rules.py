@@ -104,6 +104,22 @@ def test_h3_a_long_unsubscribe_address_is_never_folded_or_encoded() -> None:
     assert f"\r\nList-Unsubscribe: <{link}>\r\n".encode() in raw
 
 
+@pytest.mark.parametrize("locale", LANGUAGES)
+@pytest.mark.parametrize("kind", BULK)
+def test_bulk_mail_holds_no_key_to_personal_data_but_the_way_to_a_fresh_one(
+    received: Any, kind: str, locale: str
+) -> None:
+    message = message_of(received, kind, locale)
+
+    for subtype in ("plain", "html"):
+        body = kit.part(message, subtype)
+        assert f"{kit.BASE}/mine" in body
+        assert kit.UNSUBSCRIBE in body
+        for key in ("/me/", "/c/", "/sign-in/"):
+            assert key not in body
+    assert f"{kit.BASE}/me/".encode() not in received[kind, locale]
+
+
 @EVERY
 def test_h5_h6_dkim_covers_what_it_must_and_is_verified_by_dkimpy(
     received: Any, rsa_signer: Signer, kind: str, locale: str

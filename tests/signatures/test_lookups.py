@@ -26,7 +26,7 @@ ACTS = {
     "a third person of a mailbox, and admission": lambda world: world.sign(
         "a-petition", "confirmed@example.org", name="Third"
     ),
-    "asking for fresh links, and admission": lambda world: world.resend("pending@example.org"),
+    "asking for my signatures, and admission": lambda world: world.resend("pending@example.org"),
     "asking for a sign-in link, and admission": lambda world: (
         requests.request_sign_in_link(world.runtime, "nobody@example.org", network=None),
         world.admit(),
@@ -50,7 +50,7 @@ ACTS = {
 AT_THE_CROWDED_MAILBOX = {
     "signing, and admission": lambda world: world.sign("a-petition", "crowded@example.org", name="Another"),
     "signing as one of them, and admission": lambda world: world.sign("a-petition", "crowded@example.org"),
-    "asking for fresh links, and admission": lambda world: world.resend("crowded@example.org"),
+    "asking for my signatures, and admission": lambda world: world.resend("crowded@example.org"),
     "a wrong code": lambda world: wrong_code(world, "crowded@example.org"),
     "the confirm page": lambda world: confirming.look_up_confirmation(world.runtime, world.tokens["crowded"]),
     "correcting": lambda world: confirming.correct(
@@ -173,6 +173,16 @@ def test_two_thousand_waiting_at_one_mailbox_make_no_act_there_or_elsewhere_dear
 
     found = difference(crowded, before)
     assert {name: read for name, read in found.items() if read.whole or read.by_index > OTHERS // 2} == {}
+
+
+def test_asking_for_my_signatures_reads_the_same_of_known_and_unknown_addresses(prepared):
+    found = []
+    for email in ("confirmed@example.org", "pending@example.org", "never-seen@example.org"):
+        before = reads(prepared)
+        requests.request_mine(prepared.runtime, email, network="203.0.113.7")
+        found.append(difference(prepared, before))
+
+    assert found == [found[0]] * 3
 
 
 def test_reading_a_table_whole_is_noticed(prepared):

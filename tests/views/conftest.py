@@ -103,6 +103,12 @@ class Site:
     def unsubscribe(self, signature_id: int) -> str:
         return f"/u/{preferences.unsubscribe_token(self.runtime, signature_id)}"
 
+    def second_page(self, signature_id: int, action: str) -> TestResponse:
+        """Open the page that asks before something that can't be undone, and press its button."""
+        asked = self.get(f"{self.own(signature_id)}/{action}?lang=en")
+        assent = asked.text.partition('name="assent" value="')[2].partition('"')[0]
+        return self.post(f"{self.own(signature_id)}?lang=en", {"action": action, "assent": assent})
+
     def states(self) -> list[str]:
         return [state for (state,) in self.world.sql("select state from signature order by id")]
 

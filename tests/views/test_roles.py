@@ -213,8 +213,8 @@ def test_only_pages_without_a_session_are_exempt_from_the_token(house: House):
     exempt = {rule.rule for method, rule in house.rules(Access.PUBLIC, Access.TOKEN, Access.MAILBOX) if method != "GET"}
 
     assert exempt == {
-        "/p/<slug>/sign", "/p/<slug>/code", "/resend", "/c/<token>", "/c/<token>/decline", "/me/<token>", "/u/<token>",
-        "/sign-in", "/sign-in/<token>", "/p/<slug>/inbox/<ref>/again",
+        "/p/<slug>/sign", "/p/<slug>/code", "/mine", "/resend", "/c/<token>", "/c/<token>/decline", "/me/<token>",
+        "/u/<token>", "/sign-in", "/sign-in/<token>", "/p/<slug>/inbox/<ref>/again", "/c/<token>/correct",
     }  # fmt: skip
 
 

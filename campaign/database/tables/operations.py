@@ -1,6 +1,7 @@
 """The installation, its periodic jobs and what the monitor reads."""
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -47,6 +48,18 @@ periodic_job = Table(
     Column("started_at", MOMENT),
     Column("finished_at", MOMENT),
     Column("outcome", Text),
+    # Since when it was sent to the workers and none has begun it; null once one has.
+    Column("waiting_since", MOMENT),
+)
+
+
+relay = Table(
+    "relay",
+    metadata,
+    # What a mail server offered at its last session. Its name is host:port, so that another setting is another row.
+    Column("name", String(300), primary_key=True),
+    Column("smtputf8", Boolean, nullable=False),
+    Column("seen_at", MOMENT, nullable=False),
 )
 
 

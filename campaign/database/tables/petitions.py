@@ -1,6 +1,7 @@
 """Petitions and their texts."""
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     Enum,
@@ -35,6 +36,8 @@ petition = Table(
         nullable=False,
         server_default="announce",
     ),
+    # Mail and pages opened from mail name neither the petition nor those behind it; no public names.
+    Column("discreet", Boolean, nullable=False, server_default="false"),
     # The cached public count, written by the counter alone.
     Column("count", Integer, nullable=False, server_default="0"),
     Column("counted_at", MOMENT),

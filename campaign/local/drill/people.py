@@ -34,6 +34,7 @@ ACCEPTED: Final = 303
 
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 _STAMP = re.compile(r'name="stamp"[^>]*value="([^"]+)"')
+_ASSENT: Final = re.compile(r'name="assent" value="([^"]+)"')
 _LINK = re.compile(r"https?://[^\s<>\"]+")
 
 
@@ -161,7 +162,6 @@ class FakePeople:
             "email": signer.address,
             "country": "DE",
             "reason": "",
-            "website": "",
             "wants_updates": "1",
             "stamp": self._stamp,
         }
@@ -205,7 +205,7 @@ class FakePeople:
         begun = time.monotonic()
 
         def attempt() -> None:
-            answer = self._browser.ask("POST", path, form)
+            answer = self._submit(path, form)
             now = time.monotonic()
             if answer.is_busy and now - begun < PATIENCE:
                 self._agenda.at(now + PAUSE, attempt)
@@ -213,6 +213,14 @@ class FakePeople:
                 done(now if answer.is_done else None)
 
         attempt()
+
+    def _submit(self, path: str, form: Mapping[str, str]) -> Answer:
+        """Send a form; before what can't be undone, the page that asks first is opened, as its button needs it."""
+        if form.get("action") not in {"withdraw", "erase"}:
+            return self._browser.ask("POST", path, form)
+        asked = self._browser.ask("GET", f"{path}/{form['action']}")
+        found = _ASSENT.search(asked.text)
+        return asked if found is None else self._browser.ask("POST", path, {**form, "assent": found[1]})
 
     def _note(self, changed: Changed) -> None:
         with self._lock:

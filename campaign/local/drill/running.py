@@ -28,7 +28,7 @@ from campaign.local.seed import seed as seeding
 from campaign.petitions import editing, petitions
 from campaign.petitions.rules import Draft
 from campaign.runtime import Runtime, build
-from campaign.signatures import preferences
+from campaign.signatures import own_links, preferences
 from campaign.signatures.queries import open_field
 
 BLAST, STREAM = "the-blast", "the-stream"
@@ -234,7 +234,7 @@ class _Drill:
         if change.change is Change.UNSUBSCRIBE:
             path = f"/u/{preferences.unsubscribe_token(self._runtime, who.id)}"
         else:
-            path = f"/me/{preferences.manage_token(self._runtime, who.id, who.nonce)}"
+            path = f"/me/{own_links.manage_token(self._runtime, who.id, who.nonce)}"
         self._crowd.change_mind(who.id, change.change, path)
 
     def _progress(self) -> str:

@@ -37,8 +37,16 @@ class DelayedReply:
     reply: bytes
 
 
-Answer = bytes | ConnectionFault | DelayedReply
-"""A whole reply with its CRLF, at once or late, or a break."""
+@dataclass(frozen=True)
+class DrippedReply:
+    """A reply that is said byte by byte, with a pause before each; what the client sends meanwhile waits."""
+
+    seconds: float
+    reply: bytes
+
+
+Answer = bytes | ConnectionFault | DelayedReply | DrippedReply
+"""A whole reply with its CRLF, at once, late or in drops, or a break."""
 
 
 @dataclass
@@ -170,6 +178,9 @@ class SmtpProtocol(asyncio.Protocol):
         elif isinstance(answer, DelayedReply):
             self._waiting = True
             asyncio.get_running_loop().call_later(answer.seconds, self._say_at_last, answer.reply)
+        elif isinstance(answer, DrippedReply):
+            self._waiting = True
+            asyncio.get_running_loop().call_later(answer.seconds, self._drip, answer)
         elif self._transport is not None and not self._transport.is_closing():
             self._transport.write(answer)
             if answer.startswith(b"421"):
@@ -179,6 +190,14 @@ class SmtpProtocol(asyncio.Protocol):
         self._waiting = False
         self._say(reply)
         self._work()
+
+    def _drip(self, answer: DrippedReply) -> None:
+        if len(answer.reply) <= 1 or self._stopped or self._transport is None:
+            self._say_at_last(answer.reply)
+            return
+        self._transport.write(answer.reply[:1])
+        rest = DrippedReply(answer.seconds, answer.reply[1:])
+        asyncio.get_running_loop().call_later(answer.seconds, self._drip, rest)
 
     def _break(self, how: ConnectionFault) -> None:
         self._stopped = True

@@ -7,24 +7,24 @@ from typing import Any, Final, Self
 
 from campaign.errors import SettingsError
 from campaign.local.mailserver.certificates import Certificate
-from campaign.local.mailserver.protocol import EXTENSIONS, Answer, ConnectionFault, DelayedReply
+from campaign.local.mailserver.protocol import EXTENSIONS, Answer, ConnectionFault, DelayedReply, DrippedReply
 
 PHASES: Final = ("banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "dot", "accepted")
 """``dot`` happens instead of accepting; ``accepted`` after it was counted, in place of the 250."""
 
 GARBAGE: Final = "garbage"
-_REPLY = re.compile(r"(?:slow (\d+(?:\.\d+)?) )?([2-5]\d\d[ -].*)", re.DOTALL)
+_REPLY = re.compile(r"(?:(slow|drip) (\d+(?:\.\d+)?) )?([2-5]\d\d[ -].*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Fault:
     """One thing that goes wrong.
 
-    ``does`` is a reply such as ``450 4.2.0 Later``, at once or, as in ``slow 2.5 250 2.0.0 Ok``, after some seconds; or
-    ``drop``, ``hang``, ``stall``, ``garbage``. ``recipient`` and ``domain`` limit it (phases from rcpt on); ``odds`` is
-    the chance that it happens when it could; ``times`` how often at most, ``each`` how often at most for one recipient
-    (1 is greylisting), ``after`` how many chances pass first, ``above`` the recipients a second of one domain that pass
-    before it happens.
+    ``does`` is a reply such as ``450 4.2.0 Later``, at once or, as in ``slow 2.5 250 2.0.0 Ok``, after some seconds, or
+    as in ``drip 8 250 2.0.0 Ok`` with so many seconds before each byte; or ``drop``, ``hang``, ``stall``, ``garbage``.
+    ``recipient`` and ``domain`` limit it (phases from rcpt on); ``odds`` is the chance that it happens when it could;
+    ``times`` how often at most, ``each`` how often at most for one recipient (1 is greylisting), ``after`` how many
+    chances pass first, ``above`` the recipients a second of one domain that pass before it happens.
     """
 
     phase: str
@@ -50,8 +50,10 @@ class Fault:
         if self.does in set(ConnectionFault):
             return ConnectionFault(self.does)
         found = _REPLY.fullmatch(self.does)
-        reply = (found[2] if found else self.does).encode().rstrip(b"\r\n") + b"\r\n"
-        return DelayedReply(float(found[1]), reply) if found and found[1] else reply
+        reply = (found[3] if found else self.does).encode().rstrip(b"\r\n") + b"\r\n"
+        if found is None or not found[1]:
+            return reply
+        return (DelayedReply if found[1] == "slow" else DrippedReply)(float(found[2]), reply)
 
 
 @dataclass(frozen=True)

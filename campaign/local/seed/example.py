@@ -16,9 +16,10 @@ from campaign.variables import ROOT
 SLUG = "stop-hazara-genocide"
 FOLDER = ROOT / "examples" / "hazara"
 PETITION = petitions.NewPetition(
-    slug=SLUG, author="Initiative Hazara Lives", on_behalf_of="the Hazara community", default_locale=LANGUAGES[0]
+    slug=SLUG, author="the Hazara community", on_behalf_of="the Hazara community", default_locale=LANGUAGES[0]
 )
-"""Its goal grows along the ladder, whose first rung is 1,000."""
+"""Asked on behalf of the community, as the byline of each text says; no organisation is behind it, so none is named.
+Its goal grows along the ladder, whose first rung is 1,000."""
 
 PEOPLE = {
     Role.ORGANISER: ("organiser@example.org", "Olga Organiser"),

@@ -36,6 +36,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         MessageKind.TEST: lazy("Test of an update"),
         MessageKind.SIGN_IN: lazy("Sign-in link"),
         MessageKind.ADMIN_ALERT: lazy("Alert to admins"),
+        MessageKind.MY_SIGNATURES: lazy("My signatures"),
     },
     "state": {
         "planned": lazy("Planned"),

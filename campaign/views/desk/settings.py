@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response
 
+from campaign.delivery import mailbox_preview
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.petitions import editing, petitions
@@ -30,6 +31,7 @@ FIELDS = (
     "ladder",
     "milestones",
     "milestone_policy",
+    "discreet",
 )
 
 
@@ -48,6 +50,7 @@ def show(slug: str) -> Response:
         "ladder": "default" if now.milestones is None else "own",
         "milestones": ", ".join(map(str, now.milestones or ())),
         "milestone_policy": now.milestone_policy,
+        "discreet": "on" if now.discreet else "",
     }
     return _form(slug, form)
 
@@ -80,6 +83,14 @@ def save(slug: str) -> Response:
     return visitor.see_other("desk_settings.show", slug=slug, done="saved")
 
 
+@pages.get("/organiser/p/<slug>/discreet")
+@allow(Access.ORGANISER)
+def discreet(slug: str) -> Response:
+    """What a signer's mailbox would show in discreet mode."""
+    rows = mailbox_preview.rows(runtime(), visitor.petition_id())
+    return frame.desk_page("discreet.html", slug, "settings", rows=rows, names=LANGUAGE_NAMES)
+
+
 def settings_of(form: Mapping[str, str]) -> PetitionSettings:
     """The settings that a form says.
 
@@ -108,4 +119,5 @@ def settings_of(form: Mapping[str, str]) -> PetitionSettings:
         fixed_goal=fixed_goal,
         milestones=milestones,
         milestone_policy=form["milestone_policy"],
+        discreet=bool(form["discreet"]),
     )

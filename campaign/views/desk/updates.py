@@ -35,7 +35,7 @@ TAG_WORDS: Mapping[str, str] = {
     "goal": lazy("The present goal"),
     "petition": lazy("The petition’s title"),
     "link": lazy("The address of the petition"),
-    "own page": lazy("The address of the reader’s own page, to see, change or withdraw the signature"),
+    "own page": lazy("The page that emails readers a private link, to see, change or withdraw their signature"),
     "unsubscribe": lazy("The address to stop updates; it also stands at the foot of every mail"),
 }
 """The meaning of each placeholder."""

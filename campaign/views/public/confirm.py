@@ -5,7 +5,7 @@ from flask import Blueprint, Response, current_app, redirect, request, url_for
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import InvalidInputError, RequestGoneError
-from campaign.signatures import confirming, consents, requests
+from campaign.signatures import confirming, consents
 from campaign.signatures.signing import SignForm
 from campaign.states import SignatureState
 from campaign.views import forms
@@ -16,7 +16,7 @@ from campaign.views.language import gettext as _
 from campaign.views.language import language, speak
 from campaign.views.public.backups import copies_of_today
 from campaign.views.public.check_inbox import gone, inbox
-from campaign.views.public.petition import title_of
+from campaign.views.public.petition import shelter_for, title_of
 from campaign.views.rendering import link, switch_to
 from campaign.views.rendering import page as render
 
@@ -29,6 +29,7 @@ def page(token: str) -> Response:
     """The petition's title and one button. Mail scanners open this address: it changes nothing."""
     waiting = confirming.look_up_confirmation(runtime(), token)
     speak(waiting.locale)
+    shelter_for(waiting.slug)
     template = "already.html" if waiting.state is SignatureState.CONFIRMED else "confirm.html"
     return without_referrer(render(template, waiting=waiting, token=token))
 
@@ -58,6 +59,7 @@ def _correct_form(
 ) -> Response:
     waiting = confirming.look_up_confirmation(runtime(), token)
     speak(waiting.locale)
+    shelter_for(waiting.slug)
     if waiting.state is SignatureState.CONFIRMED:
         return without_referrer(render("already.html", waiting=waiting, token=token))
     return without_referrer(
@@ -93,6 +95,7 @@ def decline(token: str) -> Response:
     """Ask whether to erase the address of a recipient who did not sign; changes nothing."""
     waiting = confirming.look_up_confirmation(runtime(), token)
     speak(waiting.locale)
+    shelter_for(waiting.slug)
     is_confirmed = waiting.state is SignatureState.CONFIRMED
     return without_referrer(render("decline.html", waiting=waiting, token=token, is_confirmed=is_confirmed))
 
@@ -107,7 +110,7 @@ def declined(token: str) -> Response:
         render(
             "message.html",
             sign="tick",
-            heading=_("Your address is erased"),
+            heading=_("Your email address is erased"),
             sentences=[
                 _("No signature in your name counts, and you won’t get any more email about it."),
                 *filter(None, [copies_of_today()]),
@@ -159,35 +162,3 @@ def code(slug: str) -> Response:
     except RequestGoneError:
         return gone(slug)
     return _to_thanks(confirmed.slug)
-
-
-@pages.post("/resend")
-@allow(Access.PUBLIC)
-def resend() -> Response:
-    """Ask for fresh links for an address; the same work and the same answer whether or not we know it."""
-    switch_to(url_for("public.home"))
-    try:
-        requests.request_resend(runtime(), forms.typed("email"), network=request.remote_addr)
-    except InvalidInputError as error:
-        problems = forms.worded(error.problems)
-        return keep_private(render("refused.html", status=422, problems=problems, email=forms.typed("email")))
-    return current_app.make_response(redirect(link("confirm.resent"), 303))
-
-
-@pages.get("/resend")
-@allow(Access.PUBLIC)
-def resent() -> Response:
-    """What happens after a request for fresh links."""
-    return keep_private(
-        render(
-            "message.html",
-            sign="mail",
-            heading=_("Check your inbox"),
-            sentences=[
-                _("If a signature with this address waits for its confirmation, a mail with a new link is on its way."),
-                _("Nothing after five minutes? Look into the folder for spam, or sign the petition again."),
-            ],
-            back="",
-            back_label="",
-        )
-    )

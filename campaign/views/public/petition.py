@@ -1,5 +1,7 @@
 """Pages that everybody sees: the list, a petition, its form, count, thanks, QR code, privacy."""
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
 
 from campaign.accounts import countries
@@ -16,7 +18,7 @@ from campaign.views.current import runtime
 from campaign.views.language import gettext as _
 from campaign.views.language import language
 from campaign.views.page_cache import for_everybody
-from campaign.views.rendering import link, page, qr_code, switch_to
+from campaign.views.rendering import link, page, qr_code, shelter, switch_to
 
 pages = Blueprint("public", __name__)
 
@@ -53,9 +55,11 @@ def petition_page(
     problems: forms.Problems = forms.NO_PROBLEMS,
     notice: str = "",
     status: int = 200,
+    has_trap: bool = True,
 ) -> Response:
-    """The page of a petition, with its form as it was typed."""
+    """The page of a petition, with its form as it was typed; without the trap for a signer who was caught in it."""
     shown = signature_petition_page.show(runtime(), slug, language())
+    shelter(discreet=shown.discreet)
     return page(
         "petition.html",
         status=status,
@@ -63,6 +67,7 @@ def petition_page(
         form=form,
         problems=problems,
         notice=notice,
+        has_trap=has_trap,
         stamp=signing.form_stamp(runtime(), slug, shown.text_version_id),
         countries=countries.names(language()),
         open=shown.state is PetitionState.LIVE,
@@ -88,15 +93,28 @@ def sign(slug: str) -> Response:
     switch_to(request.path.removesuffix("/sign"))
     if forms.from_elsewhere(current_app.config["OWN_ORIGINS"]):
         return petition_page(slug, notice=_("This form was sent from another site. Please sign here."), status=403)
-    form = forms.sign_form(request.form, language())
+    form = _without_public_name(slug, forms.sign_form(request.form, language()))
+    if forms.typed("website"):
+        # A program, or the password manager of a signer: the form shown now has no trap, and is taken.
+        notice = _("Nothing was sent yet. Please check the form and press the button once more.")
+        return petition_page(slug, form, notice=notice, status=422, has_trap=False)
     try:
         ref = _ask(slug, form)
     except ConflictError:
-        return petition_page(slug, notice=_("It closed before your signature arrived."), status=409)
+        return petition_page(
+            slug, notice=_("This petition closed before your signature arrived, so it was not counted."), status=409
+        )
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
-        return petition_page(slug, form, notice=problems.pop("stamp", ""), problems=problems, status=422)
+        notice = problems.pop("stamp", "")
+        has_trap = "website" in request.form
+        return petition_page(slug, form, notice=notice, problems=problems, status=422, has_trap=has_trap)
     return current_app.response_class(status=303, headers={"Location": _inbox_address(slug, ref)}, mimetype="text/html")
+
+
+def _without_public_name(slug: str, form: signing.SignForm) -> signing.SignForm:
+    # A form loaded before discreet mode was turned on still has the tick.
+    return replace(form, show_name=False) if petitions.by_slug(runtime(), slug).petition.discreet else form
 
 
 def _inbox_address(slug: str, ref: str) -> str:
@@ -106,15 +124,12 @@ def _inbox_address(slug: str, ref: str) -> str:
 
 def _ask(slug: str, form: signing.SignForm) -> str:
     shown = signing.read_stamp(runtime(), slug, forms.typed("stamp"))
-    return requests.request_signature(
-        runtime(),
-        slug,
-        form,
-        network=request.remote_addr,
-        text_version_id=shown,
-        # A field that no visitor sees: a program that fills it in gets the same answer, and no mail is sent.
-        trapped=bool(forms.typed("website")),
-    )
+    return requests.request_signature(runtime(), slug, form, network=request.remote_addr, text_version_id=shown)
+
+
+def shelter_for(slug: str) -> None:
+    """Make this answer discreet if its petition is."""
+    shelter(discreet=petitions.by_slug(runtime(), slug).petition.discreet)
 
 
 def title_of(slug: str) -> str:
@@ -124,6 +139,7 @@ def title_of(slug: str) -> str:
         NotFoundError: no such petition, or it is still a draft.
     """
     petitions.count(runtime(), slug)
+    shelter_for(slug)
     return petitions.by_slug(runtime(), slug).text_for(language()).title
 
 
@@ -142,6 +158,7 @@ def count(slug: str) -> Response:
 def thanks(slug: str) -> Response:
     """The page to share from; its address holds no token."""
     shown = signature_petition_page.show(runtime(), slug, language())
+    shelter(discreet=shown.discreet)
     address = petition_address(slug)
     response = page(
         "thanks.html",

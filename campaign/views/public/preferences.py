@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, jsonify, redirect, request, 
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import InvalidInputError
-from campaign.signatures import preferences
+from campaign.signatures import own_links, preferences
 from campaign.states import SignatureState
 from campaign.views import forms
 from campaign.views.access import Access, allow
@@ -18,6 +18,7 @@ from campaign.views.headers import without_referrer
 from campaign.views.language import gettext as _
 from campaign.views.language import language, lazy, speak
 from campaign.views.public.backups import copies_of_today
+from campaign.views.public.petition import shelter_for
 from campaign.views.rendering import link, page, switch_to
 
 pages = Blueprint("preferences", __name__)
@@ -32,6 +33,7 @@ def unsubscribe_page(token: str) -> Response:
     """Ask which mail to stop; changes nothing, because mail scanners open this address."""
     view = preferences.unsubscribe_page(runtime(), token)
     speak(view.locale)
+    shelter_for(view.slug)
     return without_referrer(page("unsubscribe.html", view=view, token=token))
 
 
@@ -44,12 +46,13 @@ def unsubscribe(token: str) -> Response:
         return without_referrer(current_app.response_class("Unsubscribed.\n", mimetype="text/plain"))
     view = preferences.unsubscribe_page(runtime(), token)
     speak(view.locale)
+    shelter_for(view.slug)
     everything = forms.typed("scope") == "everything"
     preferences.unsubscribe(runtime(), token, everything=everything)
     sentence = (
-        _("You get no more mail from us at this address.")
+        _("You won’t get any more updates from us at this email address.")
         if everything
-        else _("You get no more updates on this petition.")
+        else _("You won’t get any more updates about this petition.")
     )
     return without_referrer(
         page(
@@ -58,7 +61,10 @@ def unsubscribe(token: str) -> Response:
             heading=_("You are unsubscribed"),
             sentences=[
                 sentence,
-                _("This holds at once, also for mail that was already waiting. Your signature stays."),
+                _(
+                    "This takes effect immediately, also for emails already waiting to be sent. "
+                    "Your signature still counts."
+                ),
             ],
             back=link("public.petition", slug=view.slug),
             back_label=_("To the petition"),
@@ -69,8 +75,8 @@ def unsubscribe(token: str) -> Response:
 DONE: Mapping[str, str] = {
     "hide_name": lazy("Your name is hidden now."),
     "show_name": lazy("Your name is shown now."),
-    "updates": lazy("You get updates from now on."),
-    "no_updates": lazy("You get no more updates."),
+    "updates": lazy("You’ll get updates from now on."),
+    "no_updates": lazy("You won’t get any more updates."),
     "correct": lazy("Your correction is saved."),
     "withdraw": lazy("Your signature is withdrawn and no longer counts."),
     "forget": lazy("You’ll be forgotten within a minute."),
@@ -90,6 +96,7 @@ def _own_page(
 ) -> Response:
     kept = preferences.own_page(runtime(), token)
     speak(kept.locale)
+    shelter_for(kept.slug)
     done = DONE.get(request.args.get("done", ""), "")
     return without_referrer(
         page(
@@ -100,6 +107,7 @@ def _own_page(
             state=_(STATES[kept.state]),
             consents=_consents(kept),
             token=token,
+            until=own_links.works_until(runtime(), token),
             here=link("preferences.own", token=token),
             form=form or kept,
             problems=problems,
@@ -111,11 +119,11 @@ def _own_page(
 
 
 STATES: Mapping[SignatureState, str] = {
-    SignatureState.PENDING: lazy("Not confirmed yet: it does not count"),
-    SignatureState.CONFIRMED: lazy("Confirmed: it counts"),
-    SignatureState.WITHDRAWN: lazy("Withdrawn: it no longer counts"),
-    SignatureState.EXPIRED: lazy("Expired: it was not confirmed in time"),
-    SignatureState.REMOVED: lazy("Removed by the administrators: it does not count"),
+    SignatureState.PENDING: lazy("Not confirmed yet, so it doesn’t count"),
+    SignatureState.CONFIRMED: lazy("Confirmed and counted"),
+    SignatureState.WITHDRAWN: lazy("Withdrawn, no longer counted"),
+    SignatureState.EXPIRED: lazy("Expired, not confirmed in time"),
+    SignatureState.REMOVED: lazy("Removed by the administrators, not counted"),
 }
 """The state of a signature in words."""
 
@@ -136,7 +144,7 @@ def _consents(kept: preferences.OwnPage) -> list[Agreed]:
     agreed = [Agreed(_("Signing"), sign.text, sign.locale, sign.hash, kept.requested_at)]
     if updates is not None:
         given_at = kept.updates_changed_at or kept.requested_at
-        agreed.append(Agreed(_("Updates by mail"), updates.text, updates.locale, updates.hash, given_at))
+        agreed.append(Agreed(_("Email updates"), updates.text, updates.locale, updates.hash, given_at))
     return agreed
 
 
@@ -145,6 +153,9 @@ def _consents(kept: preferences.OwnPage) -> list[Agreed]:
 def change(token: str) -> Response:
     """Do one of the actions of the own page; the token is the authority, so there is no session and no CSRF token."""
     action = forms.typed("action")
+    if action in SECOND_PAGE and not own_links.is_assent(runtime(), token, action, forms.typed("assent")):
+        # Not from the page before it, or too long ago: ask first.
+        return without_referrer(current_app.make_response(redirect(link(SECOND_PAGE[action], token=token), 303)))
     if action == "erase":
         return _erase(token)
     if action not in ACTIONS:
@@ -163,6 +174,9 @@ def _correct(token: str) -> None:
         runtime(), token, name=forms.typed("name"), country=forms.typed("country"), reason=forms.typed("reason")
     )
 
+
+SECOND_PAGE: Mapping[str, str] = {"withdraw": "preferences.withdraw", "erase": "preferences.erase"}
+"""The page before each action that can't be undone; its button alone does the action."""
 
 ACTIONS: Mapping[str, Callable[[str], object]] = {
     "hide_name": lambda token: preferences.set_name_shown(runtime(), token, show_name=False),
@@ -195,9 +209,9 @@ def withdraw(token: str) -> Response:
         heading=lazy("Withdraw your signature?"),
         button=lazy("Withdraw my signature"),
         sentences=(
-            lazy("It no longer counts, within seconds."),
-            lazy("Your name disappears from the page, and you get no more mail about this petition."),
-            lazy("You may sign again later, as long as the petition is open."),
+            lazy("Your signature stops counting within seconds."),
+            lazy("Your name disappears from the page, and you won’t get any more email about this petition."),
+            lazy("You can sign again later, as long as the petition is open."),
         ),
     )
 
@@ -249,6 +263,7 @@ def _sure(
 ) -> Response:
     kept = preferences.own_page(runtime(), token)
     speak(kept.locale)
+    shelter_for(kept.slug)
     copies = copies_of_today() if with_backups else ""
     return without_referrer(
         page(
@@ -258,6 +273,7 @@ def _sure(
             button=_(button),
             sentences=[*(_(sentence) for sentence in sentences), *filter(None, [copies])],
             action=action,
+            assent=own_links.assent(runtime(), token, action),
             here=link("preferences.own", token=token),
             back=link("preferences.own", token=token),
         )
@@ -267,6 +283,7 @@ def _sure(
 def _erase(token: str) -> Response:
     kept = preferences.own_page(runtime(), token)
     speak(kept.locale)
+    shelter_for(kept.slug)
     preferences.erase(runtime(), token)
     switch_to(url_for("public.home"))
     return without_referrer(

@@ -13,11 +13,11 @@ from web import create_app
 @pytest.mark.parametrize(
     ("count", "sentence"),
     [
-        (0, "0 have signed. Let's get to 1,000! 0 of 1,000 Be the first to sign."),
-        (1, "1 has signed. Let's get to 1,000! 1 of 1,000 Be the second to sign."),
-        (2, "2 have signed. Let's get to 1,000! 2 of 1,000"),
-        (999, "999 have signed. Let's get to 2,500!"),
-        (1_234_567, "1,234,567 have signed. Let's get to 2,000,000!"),
+        (0, "0 have signed. Let’s get to 1,000! 0 of 1,000 Be the first to sign."),
+        (1, "1 has signed. Let’s get to 1,000! 1 of 1,000 Be the second to sign."),
+        (2, "2 have signed. Let’s get to 1,000! 2 of 1,000"),
+        (999, "999 have signed. Let’s get to 2,500!"),
+        (1_234_567, "1,234,567 have signed. Let’s get to 2,000,000!"),
     ],
 )
 def test_the_page_says_how_many_signed_and_where_to_go(site: Site, count: int, sentence: str):
@@ -43,7 +43,7 @@ def test_the_page_shows_the_signer_who_agreed_and_not_the_other(site: Site):
 
     shown = words(site.get(f"/p/{SLUG}?lang=en"))
 
-    assert "Zahra Ahmadi from Germany 1 minute ago" in shown
+    assert "Zahra Ahmadi, Germany 1 minute ago" in shown
     assert "I swim there." in shown
     assert "Hidden Person" not in shown
 
@@ -120,13 +120,13 @@ def test_the_list_shows_open_petitions(site: Site):
     shown = words(site.get("/?lang=en"))
 
     assert "Clean rivers" in shown
-    assert "0 have signed. Let's get to 1,000!" in shown
+    assert "0 have signed. Let’s get to 1,000!" in shown
 
 
 def test_nobody_who_has_signed_is_asked_to_be_the_first(site: Site):
     page = words(site.get(f"/p/{SLUG}/thanks?lang=en"))
 
-    assert "0 have signed. Let's get to 1,000!" in page
+    assert "0 have signed. Let’s get to 1,000!" in page
     assert "Be the first" not in page
 
 
@@ -188,7 +188,7 @@ def test_without_the_database_pages_say_so_plainly(site: Site):
     for answer in answers:
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "30"
-        assert "Nothing was stored." in words(answer)
+        assert "you’ll still be counted only once." in words(answer)
     assert client.get("/healthz").status_code == 503
 
 

@@ -1,0 +1,55 @@
+"""My signatures: type the address, and links to every signature of it are mailed there. Always the same answer."""
+
+from flask import Blueprint, Response, current_app, redirect, request, url_for
+
+from campaign.errors import InvalidInputError
+from campaign.signatures import requests
+from campaign.views import forms
+from campaign.views.access import Access, allow
+from campaign.views.current import runtime
+from campaign.views.headers import keep_private
+from campaign.views.language import gettext as _
+from campaign.views.rendering import link, page, switch_to
+
+pages = Blueprint("mine", __name__)
+
+
+@pages.get("/mine")
+@allow(Access.PUBLIC)
+def show() -> Response:
+    """The form."""
+    return keep_private(page("mine.html", problems=forms.NO_PROBLEMS, email=""))
+
+
+@pages.post("/mine")
+@pages.post("/resend", endpoint="resend")
+@allow(Access.PUBLIC)
+def ask() -> Response:
+    """Ask for the mail; the same work and the same answer whether or not we know the address."""
+    switch_to(url_for("mine.show"))
+    try:
+        requests.request_mine(runtime(), forms.typed("email"), network=request.remote_addr)
+    except InvalidInputError as error:
+        problems = forms.worded(error.problems)
+        return keep_private(page("mine.html", status=422, problems=problems, email=forms.typed("email")))
+    return current_app.make_response(redirect(link("mine.sent"), 303))
+
+
+@pages.get("/mine/sent")
+@pages.get("/resend", endpoint="resent")
+@allow(Access.PUBLIC)
+def sent() -> Response:
+    """What happens next; can be reloaded."""
+    return keep_private(
+        page(
+            "message.html",
+            sign="mail",
+            heading=_("Check your inbox"),
+            sentences=[
+                _("If a petition was signed with this address, we'll email you links to each signature."),
+                _("Nothing after a few minutes? Check your spam folder. We send at most three emails a day."),
+            ],
+            back="",
+            back_label="",
+        )
+    )
