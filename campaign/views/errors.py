@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from campaign.errors import AlreadySignedError, ConflictError, NotFoundError, StoreUnavailableError, TokenRefusedError
 from campaign.petitions import petitions
 from campaign.views.current import runtime
+from campaign.views.form_text import FormRequest
 from campaign.views.forms import NO_PROBLEMS
 from campaign.views.headers import keep_private, without_referrer
 from campaign.views.language import gettext, lazy
@@ -145,6 +146,8 @@ def _conflict(error: ConflictError) -> Response:
 
 class FlaskSite(Flask):
     """Flask, with a log that names the place of an error and not its text, which may quote user input."""
+
+    request_class = FormRequest
 
     def log_exception(self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]) -> None:
         """Log type and places (file, line, function) of an unexpected error; no message, no values."""

@@ -4,8 +4,12 @@ from collections.abc import Mapping
 
 from flask import request
 
+from campaign.errors import InvalidInputError
 from campaign.signatures.signing import SignForm
+from campaign.views.form_text import UNREADABLE
 from campaign.views.language import gettext, lazy
+
+UNREADABLE_WORDS = lazy("Some letters arrived unreadable and are shown as �. Please type them again.")
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "name": {
@@ -16,6 +20,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         ),
         "looks_like_email": lazy("Leave out “%(word)s”: a name can’t contain an email address."),
         "not_a_name": lazy("Enter your name in letters."),
+        "unreadable": UNREADABLE_WORDS,
         "taken": lazy("Someone else with this email address has signed under this name."),
     },
     "email": {
@@ -37,6 +42,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "unknown": lazy("Choose a country from the list."),
     },
     "reason": {
+        "unreadable": UNREADABLE_WORDS,
         "too_long": lazy("Shorten your reason to 500 characters or fewer."),
         "looks_like_link": lazy(
             "Leave out “%(word)s”: it looks like a web address. If it is not one, put a space after the full stop."
@@ -106,6 +112,17 @@ def sign_form(sent: Mapping[str, str], locale: str) -> SignForm:
     )
 
 
+def check_readable(form: SignForm) -> None:
+    """Check that every letter of a form could be read.
+
+    Raises:
+        InvalidInputError: ``unreadable`` for each field with bytes that are no text.
+    """
+    typed_texts = {"name": form.name, "reason": form.reason}
+    if problems := {name: "unreadable" for name, text in typed_texts.items() if UNREADABLE in text}:
+        raise InvalidInputError(problems)
+
+
 class Problems(dict[str, str]):
     """A sentence for each field that has a problem; empty for every other field."""
 
@@ -142,3 +159,12 @@ def is_foreign(site: str | None, origin: str | None, own_origins: frozenset[str]
     if site is not None:
         return site not in {"same-origin", "none"}
     return origin is not None and origin not in own_origins
+
+
+def is_forged(site: str | None, origin: str | None, own_origins: frozenset[str]) -> bool:
+    """True if another site surely sent a form whose address is a token.
+
+    A page that sends no referrer gives its own forms the Origin "null" (Fetch section 3.2), and so do browsers inside
+    other programs: without Sec-Fetch-Site that says nothing.
+    """
+    return is_foreign(site, None if origin == "null" else origin, own_origins)

@@ -83,6 +83,7 @@ def corrected(token: str) -> Response:
     """Store the corrected form and lead back to the button."""
     form = forms.sign_form(request.form, language())
     try:
+        forms.check_readable(form)
         confirming.correct(runtime(), token, form)
     except InvalidInputError as error:
         return _correct_form(token, form, problems=forms.worded(error.problems))

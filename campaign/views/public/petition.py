@@ -87,7 +87,7 @@ def sign_again(slug: str) -> Response:
 
 
 @pages.post("/p/<slug>/sign")
-@allow(Access.PUBLIC)
+@allow(Access.PUBLIC, from_elsewhere=True)
 def sign(slug: str) -> Response:
     """Write down a sign-up and lead to its page; the same work and the same answer for every address."""
     switch_to(request.path.removesuffix("/sign"))
@@ -125,6 +125,7 @@ def _inbox_address(slug: str, ref: str) -> str:
 
 
 def _ask(slug: str, form: signing.SignForm) -> str:
+    forms.check_readable(form)
     shown = signing.read_stamp(runtime(), slug, forms.typed("stamp"))
     return requests.request_signature(
         runtime(), slug, form, network=request.remote_addr or "", text_version_id=shown

@@ -38,7 +38,7 @@ def unsubscribe_page(token: str) -> Response:
 
 
 @pages.post("/u/<token>")
-@allow(Access.TOKEN)
+@allow(Access.TOKEN, from_elsewhere=True)
 def unsubscribe(token: str) -> Response:
     """Stop mail: at once for a mail program's one-click request (RFC 8058), else as chosen on the page."""
     if request.form.get("List-Unsubscribe") == ONE_CLICK:
