@@ -127,9 +127,7 @@ def _inbox_address(slug: str, ref: str) -> str:
 def _ask(slug: str, form: signing.SignForm) -> str:
     forms.check_readable(form)
     shown = signing.read_stamp(runtime(), slug, forms.typed("stamp"))
-    return requests.request_signature(
-        runtime(), slug, form, network=request.remote_addr or "", text_version_id=shown
-    )
+    return requests.request_signature(runtime(), slug, form, network=request.remote_addr or "", text_version_id=shown)
 
 
 def shelter_for(slug: str) -> None:
