@@ -28,6 +28,7 @@ JOBS = (
     "signatures.count",
     "signatures.expire",
     "signatures.recount",
+    "signatures.rekey",
     "signatures.remind",
     "throughput.record",
 )

@@ -1,6 +1,7 @@
 """The installation, its periodic jobs and what the monitor reads."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -31,6 +32,10 @@ instance = Table(
     # The data key of accounts.
     Column("account_key_id", String(16), nullable=False),
     Column("account_key", LargeBinary, nullable=False),
+    # The rule of what one mailbox is under which blind indexes are made, and the pass that made old ones anew for it.
+    Column("keyed_rule", String(10)),
+    Column("keyed_done", BigInteger),
+    Column("keyed_end", BigInteger),
     created_at(),
     CheckConstraint("id = 1", name="single_row"),
 )
