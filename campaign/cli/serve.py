@@ -29,6 +29,9 @@ STOP_WITHIN = 25
 HEAD_WITHIN = 10_000
 """Milliseconds in which the head of a request must have come; campaign/views/gateway.py has the time for its body."""
 
+HEAD = 32 * 1024
+"""Bytes of a head; a longer one gets 431. Nothing downstream meets an address or a header of hundreds of kilobytes."""
+
 CONNECTIONS = 4096
 """Connections that a web process holds open: many idle and slow ones are no reason to refuse the next."""
 
@@ -51,7 +54,7 @@ def web() -> None:
         interface=Interfaces.RSGI,
         # Browsers speak HTTP/2 over TLS alone, which ends at the reverse proxy.
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEAD_WITHIN),
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_WITHIN, max_buffer_size=HEAD),
         backlog=CONNECTIONS,
         backpressure=CONNECTIONS,
         address=settings.bind,

@@ -278,3 +278,28 @@ def test_whatever_people_type_no_page_gets_wider_than_the_screen(
         person.pictures(f"typed-{width}-{lang}")
 
     assert wide == {}
+
+
+@pytest.mark.parametrize(("lang", "locale", "others"), [
+    ("ur", "ur_PK", ["en_GB", "fa_IR"]), ("fa", "fa_IR", ["en_GB", "ur_PK"]), ("en", "en_GB", ["fa_IR", "ur_PK"]),
+])  # fmt: skip
+def test_a_link_preview_agrees_with_the_page_it_leads_to(
+    live: Live, visitor: Callable[..., Visitor], lang: str, locale: str, others: list[str]
+):
+    page = visitor(locale="de").open(f"{live.url}/p/{SLUG}?lang={lang}")
+
+    def said(name: str) -> list[str]:
+        found: list[str] = page.eval_on_selector_all(f'meta[property="{name}"]', "all => all.map(one => one.content)")
+        return found
+
+    [url], [title] = said("og:url"), said("og:title")
+    assert said("og:locale") == [locale]
+    assert sorted(said("og:locale:alternate")) == others
+    assert page.locator("link[rel=canonical]").get_attribute("href") == url
+    assert page.locator("h1").inner_text() == title
+    assert page.title().startswith(f"{title} ")
+    alternate = page.locator(f'link[rel=alternate][hreflang="{lang}"]')
+    assert alternate.get_attribute("href") == url
+    page.goto(url)
+    assert page.evaluate("document.documentElement.lang") == lang
+    assert page.locator("h1").inner_text() == title

@@ -36,7 +36,7 @@ def test_links_come_from_the_base_url_whatever_a_proxy_says(site: Site):
 
     assert page.status_code == 200
     assert "evil.example" not in page.text
-    assert 'content="http://localhost:8000/p/clean-rivers"' in page.text
+    assert 'content="http://localhost:8000/p/clean-rivers?lang=en"' in page.text
 
 
 def test_a_site_on_https_asks_browsers_to_stay_there(database_url, tmp_path):

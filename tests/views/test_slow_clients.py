@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from benchmarks import memory
 from campaign.accounts import accounts, sign_in
 from campaign.accounts.accounts import Role
 from campaign.local.servers import ports
@@ -245,3 +246,21 @@ def test_addresses_and_headers_arrive_as_they_were_sent(served: Served):
     assert known.endswith(b"\r\n\r\n")
     assert only_head.startswith(b"HTTP/1.1 200")
     assert only_head.endswith(b"\r\n\r\n")
+
+
+def test_requests_that_all_differ_leave_nothing_in_memory(served: Served):
+    memory.storm(SLUG, served.port, range(1_000))
+    before = memory.resident(served.process.pid)
+
+    statuses = memory.storm(SLUG, served.port, range(1_000, 4_000))
+
+    # Kept whole, these requests would be more than 40 MiB.
+    assert memory.resident(served.process.pid) - before < 16
+    assert set(statuses) <= {200, 304, 400, 404, 410, 422}
+    assert sum(statuses.values()) == 3_000
+
+
+def test_a_head_of_hundreds_of_kilobytes_is_refused(served: Served):
+    answer = served.ask(head(f"/privacy?{'x' * 100_000}", method="GET"))
+
+    assert answer[:12] in {b"HTTP/1.1 431", b"HTTP/1.1 414"}
