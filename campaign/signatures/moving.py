@@ -13,6 +13,7 @@ from typing import Final
 
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
+from campaign.accounts.reachable import check_reachable
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import AlreadySignedError, ConflictError, InvalidInputError, TokenRefusedError
 from campaign.outbox import plan as outbox_plan
@@ -61,7 +62,7 @@ def ask(runtime: Runtime, token: str, email: str) -> None:
         ConflictError: the signature is not confirmed.
     """
     try:
-        address = addresses.parse(email, gmail_rules=runtime.settings.gmail_rules)
+        address = check_reachable(runtime, addresses.parse(email, gmail_rules=runtime.settings.gmail_rules))
     except RuleError as broken:
         raise InvalidInputError({"email": broken.code}) from None
     mailbox = outbox_plan.mailbox_of(runtime, address.canonical)
