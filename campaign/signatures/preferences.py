@@ -217,7 +217,7 @@ def set_updates(runtime: Runtime, token: str, *, wants_updates: bool) -> None:
 
 
 def correct(runtime: Runtime, token: str, *, name: str, country: str, reason: str) -> None:
-    """Correct name, country and reason; the address can't be changed, for it was confirmed.
+    """Correct name, country and reason; the address is changed by :mod:`~campaign.signatures.moving`.
 
     Raises:
         TokenRefusedError: the token does not work.

@@ -12,7 +12,7 @@ from campaign.runtime import build
 from campaign.security.encryption import DecryptionError
 from campaign.security.tokens import REFUSED, Purpose
 from campaign.settings import load_settings
-from campaign.signatures import confirming, preferences, requests, signing
+from campaign.signatures import confirming, own_links, preferences, requests, signing
 from campaign.states import SignatureState
 from tests.kit.worlds import KEYS, World, settings_for
 
@@ -180,7 +180,7 @@ def test_rewrapping_lets_the_old_key_go_and_keeps_all_that_was_encrypted(world):
     for number in range(3):
         world.petition(f"more-{number}")
     signed = world.signature(slug, name="Zahra Ahmadi", confirmed=True)
-    manage = preferences.manage_token
+    manage = own_links.manage_token
     stable = world.runtime.secrets.address_key("zahra@example.org")
     both = world_with(world, f"{NEW_KEY},{KEYS}")
 

@@ -6,6 +6,7 @@ import pytest
 
 from campaign.delivery import cleanup
 from campaign.outbox import suppressions
+from campaign.signatures import preferences
 from campaign.smtp.transport import Envelope
 from tests.kit.memory_transport import MemoryTransport
 from tests.views.conftest import SLUG, Site, words
@@ -244,3 +245,43 @@ def test_a_dump_of_the_database_holds_neither_address_in_clear(signed: Site):
     [row] = signed.world.sql("select address, old_address from address_change")
 
     assert all(b"zahra" not in bytes(blob) for blob in row)
+
+
+def test_the_mails_of_a_petition_in_discreet_mode_do_not_tell_it(signed: Site):
+    signed.world.sql("update petition set discreet = true")
+    signed.refresh()
+    ask(signed)
+    [check] = sent(signed)
+    signed.post(link(check))
+    [notice] = sent(signed)
+
+    for envelope in (check, notice):
+        for word in (b"Clean rivers", b"petition", b"signature", SLUG.encode()):
+            assert word not in envelope.data.split(b"\r\n\r\n", 1)[1].replace(b"=\r\n", b"")
+
+
+def test_a_signer_who_wants_to_be_forgotten_has_no_address_to_change(signed: Site):
+    ask(signed)
+    [check] = sent(signed)
+    preferences.forget(signed.runtime, signed.world.manage_token(signed.last))
+
+    answer = signed.post(signed.own(signed.last), {"action": "move", "new_email": NEW})
+
+    assert answer.status_code == 409
+    assert signed.post(link(check)).status_code == 410
+
+
+def test_one_who_erased_a_signature_at_the_new_mailbox_is_not_counted_there_again(site: Site):
+    site.signature(confirmed=True, email=NEW)
+    site.second_page(site.last, "erase")
+    site.world.clock.forward(hours=1)
+    site.signature(confirmed=True)
+    sent(site)
+    site.world.clock.forward(hours=1)
+    ask(site)
+    [check] = sent(site)
+
+    answer = site.post(link(check))
+
+    assert answer.status_code == 409
+    assert site.world.count(SLUG) == 2
