@@ -193,9 +193,7 @@ def test_the_owner_of_the_mailbox_gets_a_fresh_link_to_a_forgotten_signature_and
     forgetting.forget_counted(world.runtime)
 
     [sent] = transport.sent
-    found = re.search(
-        r"/me/([\w.-]+)", message_from_bytes(sent.data, policy=policy.default).get_body().get_content()
-    )
+    found = re.search(r"/me/([\w.-]+)", message_from_bytes(sent.data, policy=policy.default).get_body().get_content())
     assert found is not None
     assert not readable(world, signed)
     preferences.withdraw(world.runtime, found[1])
