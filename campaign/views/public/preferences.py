@@ -198,7 +198,11 @@ def _correct(token: str) -> None:
     )
 
 
-SECOND_PAGE: Mapping[str, str] = {"withdraw": "preferences.withdraw", "erase": "preferences.erase"}
+SECOND_PAGE: Mapping[str, str] = {
+    "withdraw": "preferences.withdraw",
+    "erase": "preferences.erase",
+    "forget": "preferences.forget",
+}
 """The page before each action that can't be undone; its button alone does the action."""
 
 ACTIONS: Mapping[str, Callable[[str], object]] = {
