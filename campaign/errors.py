@@ -23,6 +23,10 @@ class RequestGoneError(CountersignError):
     """Raised when a request for a signature is not there: never made, for another petition, or deleted after a day."""
 
 
+class NetworkBusyError(CountersignError):
+    """Raised when all that a network may be sent in the next hours is promised; the form takes no more for now."""
+
+
 class TokenRefusedError(CountersignError):
     """Raised for a token that is altered, for another purpose, revoked or expired: one error, no oracle."""
 

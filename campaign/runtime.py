@@ -9,7 +9,10 @@ from datetime import UTC, datetime
 from campaign.database import instance
 from campaign.database.connection import Nudge, Store, no_nudge
 from campaign.errors import CountersignError
+from campaign.networks.rules import Limits
+from campaign.networks.shared import Networks
 from campaign.security.encryption import DataKey, Keyring, derive, keyed_hash
+from campaign.security.retention_keys import RetentionKeys
 from campaign.security.tokens import Tokens
 from campaign.settings import Settings
 from campaign.ttl_cache import TTLCache
@@ -62,6 +65,9 @@ class Runtime:
     secrets: Secrets
     accounts: DataKey
     epoch: uuid.UUID
+    networks: Networks
+    retention: RetentionKeys | None = None
+    """The keys that wrap those of petitions; None if no file is named for them."""
     clock: Callable[[], datetime] = now
     chance: Callable[[], float] = random.random
     cache: TTLCache = field(default_factory=lambda: TTLCache(FRESH, max_entries=MAX_CACHED), repr=False)
@@ -70,6 +76,7 @@ class Runtime:
     def close(self) -> None:
         """Give back what the runtime holds open."""
         self.store.close()
+        self.networks.close()
 
 
 STABLE_PLACE = "instance.stable_key"
@@ -96,17 +103,24 @@ def build(
         DecryptionError: the instance keys do not open this database.
     """
     store = Store(settings.database_url, nudge=nudge, pool_size=pool_size)
-    keyring = Keyring(settings.keys)
+    retention = RetentionKeys(settings.retention_keys) if settings.retention_keys else None
+    keyring = Keyring(settings.keys, retention)
     try:
         found = _instance(store, keyring)
         return Runtime(
             settings=settings,
             store=store,
             keyring=keyring,
+            retention=retention,
             tokens=Tokens(settings.keys),
             secrets=Secrets.of(keyring.unwrap(found.stable, STABLE_PLACE)),
             accounts=keyring.unwrap(found.accounts, ACCOUNT_PLACE),
             epoch=found.epoch,
+            networks=Networks(
+                settings.redis_url,
+                prefix=settings.redis_prefix,
+                limits=Limits(settings.network_places, max(settings.network_places, settings.network_cap)),
+            ),
             clock=clock or store.clock,
         )
     except CountersignError:

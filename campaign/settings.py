@@ -22,6 +22,8 @@ from campaign.variables import (
     Host,
     Keys,
     Mailbox,
+    Networks,
+    OwnFile,
     PemFile,
     Token,
     WarmUpDays,
@@ -64,6 +66,11 @@ class Settings(BaseSettings):
         (),
         repr=False,
         description="Instance keys `id:base64`, newest first. Default: made at the first start in <data>/keys.",
+    )
+    retention_keys: OwnFile = Field(
+        None,
+        description="File of the retention keys, which wrap the keys of petitions. Keep it out of the backups of the "
+        "database. Default: <data>/keys/retention, if COUNTERSIGN_KEYS is not set.",
     )
     database_url: Annotated[str, urls("postgresql", "postgres")] = Field(
         "", alias="DATABASE_URL", repr=False, description="PostgreSQL 15 or newer. Empty: the embedded server."
@@ -126,6 +133,17 @@ class Settings(BaseSettings):
     urgent_processes: int = Field(1, ge=1, le=64, description="Processes of the worker for the urgent lane.")
     bulk_processes: int = Field(2, ge=1, le=64, description="Processes of the worker for bulk mail and upkeep.")
     proxies: int = Field(0, ge=0, le=5, description="Reverse proxies in front whose X-Forwarded-For is believed.")
+    network_places: int = Field(
+        20,
+        ge=1,
+        le=10_000,
+        description="Confirmations that one network (/24, or /56 of IPv6) may have out without an answer, at first; "
+        "each answer frees its place and adds one.",
+    )
+    network_cap: int = Field(1000, ge=1, le=1_000_000, description="Such places of one network, at most.")
+    open_networks: Networks = Field(
+        (), description="Networks without such a limit: `192.0.2.0/24 2001:db8::/48`, with blanks between them."
+    )
     gmail_rules: Flag = Field(True, description="Take Gmail addresses that differ in dots and +tags for one mailbox.")
     retention_days: int = Field(
         90, ge=1, le=3650, description="Days after closing until addresses and names are erased."

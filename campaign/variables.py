@@ -37,6 +37,9 @@ class WarmUp:
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: where templates/, static/ and translations/ are."""
 
+RELAY_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+"""Schemes of SMTP_URL, each with its standard port."""
+
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _BASE_URL = "must be like https://petitions.example.org, without a path"
@@ -75,6 +78,19 @@ class Variable:
     about: str
 
 
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _networks(raw: str) -> tuple[IPNetwork, ...]:
+    try:
+        return tuple(ipaddress.ip_network(one, strict=False) for one in raw.replace(",", " ").split())
+    except ValueError:
+        raise InvalidError("must be networks like 192.0.2.0/24 2001:db8::/48, with blanks between them") from None
+
+
+Networks = Annotated[tuple[IPNetwork, ...], BeforeValidator(_networks)]
+
+
 def urls(*schemes: str, several: bool = False) -> BeforeValidator:
     """A URL with one of these schemes, or none; or ``several`` with blanks between them."""
 
@@ -109,6 +125,10 @@ def _path(raw: str | Path) -> Path:
         return ROOT / Path(raw).expanduser()
     except RuntimeError:
         raise InvalidError("begins with ~ and a user that has no home folder: write the whole path") from None
+
+
+def _own_file(raw: str) -> Path | None:
+    return _path(raw) if raw.strip() else None
 
 
 def _pem_file(raw: str) -> Path | None:
@@ -222,6 +242,7 @@ def parse_keys(text: str) -> tuple[Key, ...]:
 LOWER = BeforeValidator(lambda raw: raw.strip().lower())
 Flag = Annotated[bool, BeforeValidator(lambda raw: raw.strip() or "no")]
 Folder = Annotated[Path, BeforeValidator(_path)]
+OwnFile = Annotated[Path | None, BeforeValidator(_own_file)]
 PemFile = Annotated[Path | None, BeforeValidator(_pem_file)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 Host = Annotated[str, BeforeValidator(_host)]
@@ -244,8 +265,10 @@ def as_text(value: object) -> str:
             return ""
         case bool():
             return "yes" if value else "no"
-        case tuple():
+        case tuple() if all(isinstance(one, Key) for one in value):
             return format_keys(value)
+        case tuple():
+            return " ".join(map(str, value))
     return str(value)
 
 

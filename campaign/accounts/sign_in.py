@@ -20,7 +20,7 @@ PRINTED_LINK_LIFE = timedelta(hours=12)
 SESSION_LIFE = timedelta(days=7)
 IDLE = timedelta(hours=12)
 SIGN_INS_PER_HOUR = 5
-SIGN_INS_PER_NETWORK = 30
+SIGN_INS_PER_NETWORK = 60
 """Sign-in links that may be asked for in an hour; campaign/signatures/admission.py applies both limits."""
 
 

@@ -150,7 +150,7 @@ class Ticker:
 
     def _work(self, tx: Transaction, now: datetime) -> WakeUp | None:
         """What waits for the workers of this lane; requests first, since admitting also sends."""
-        if self.lane is Lane.URGENT and request_queries.is_waiting(tx):
+        if self.lane is Lane.URGENT and request_queries.is_waiting(tx, now=now):
             return REQUESTS
         return self.lane if ledger.has_due(tx, self.lane, now=now) else None
 

@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
-from campaign.operations.broker import client_url
+from campaign.redis_client import open_client
 from campaign.settings import Settings
 
 SLICE = 0.25
@@ -144,9 +141,7 @@ class SharedBuckets:
         self._prefix = prefix
         self._local = LocalBuckets(share=share)
         self._quiet_until = 0.0
-        self._client = Redis.from_url(
-            client_url(url), socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=Retry(NoBackoff(), 0)
-        )
+        self._client = open_client(url, timeout=TIMEOUT)
         self._script = self._client.register_script(_TAKE)
 
     def take(self, name: str, wanted: int, *, rate: float, must: bool = False, slice_: float = SLICE) -> int:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from campaign.blasts.progress import BlastStatus
 from campaign.database.jobs import TICK_LATE, JobStatus
+from campaign.outbox.relays import RelayOffer
 from campaign.states import Lane, MessageKind, MessageState
 
 WORKER_SEEN = timedelta(seconds=15)
@@ -39,7 +40,9 @@ class Code(StrEnum):
     MAIL_SERVER = "mail_server"
     CONFIRMATIONS_WAIT = "confirmations_wait"
     STUCK = "stuck"
+    PROXY_NOT_SET = "proxy_not_set"
     WITHOUT_REDIS = "without_redis"
+    NETWORKS_WAIT = "networks_wait"
     FLOWING = "flowing"
     WAITING = "waiting"
     HELD = "held"
@@ -197,6 +200,14 @@ class Snapshot:
     troubles: tuple[FailureGroup, ...] = ()
     blasts: tuple[BlastStatus, ...] = ()
     jobs: tuple[JobStatus, ...] = ()
+    relays: tuple[RelayOffer, ...] = ()
+    """The mail servers of SMTP_URL, with what each offered at its last session."""
+    held_by_networks: int = 0
+    """Sign-ups whose email waits for a place of their network."""
+    held_until: datetime | None = None
+    """When the last of these is sent, if not sooner."""
+    proxy_not_set: bool = False
+    """Requests come through a proxy, but COUNTERSIGN_PROXIES is 0."""
 
     def lanes_without_worker(self) -> list[Lane]:
         """Lanes without a worker."""
@@ -249,8 +260,12 @@ def _slow(snapshot: Snapshot) -> Diagnosis | None:
             return Diagnosis(Code.CONFIRMATIONS_WAIT, Level.BAD, flow)
     if snapshot.stuck is not None and snapshot.at - snapshot.stuck.lease_until > LEASE_LATE:
         return Diagnosis(Code.STUCK, Level.BAD)
+    if snapshot.proxy_not_set:
+        return Diagnosis(Code.PROXY_NOT_SET, Level.BAD)
     if not snapshot.broker.ok:
         return Diagnosis(Code.WITHOUT_REDIS, Level.WARNING)
+    if snapshot.held_by_networks:
+        return Diagnosis(Code.NETWORKS_WAIT, Level.WARNING)
     return None
 
 

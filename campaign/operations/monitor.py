@@ -12,9 +12,11 @@ from campaign.operations import broker, queries
 from campaign.operations import snapshot as operations_snapshot
 from campaign.operations.health import WORKER_SEEN, Snapshot, WorkerStatus, judge
 from campaign.operations.status_line import sentence
+from campaign.outbox import relays as outbox_relays
 from campaign.outbox import workers
 from campaign.runtime import Runtime
 from campaign.settings import Settings
+from campaign.signatures import request_queries
 
 JOBS = (
     "blasts.start_due",
@@ -45,9 +47,11 @@ def take(runtime: Runtime) -> Snapshot:
     now = runtime.clock()
     # Redis first: no transaction is open while the network answers.
     seen = broker.look(runtime.settings.redis_url, prefix=runtime.settings.redis_prefix)
+    proxy_not_set = seen.ok and runtime.networks.is_proxy_noted()
 
     def work(tx: Transaction) -> Snapshot:
         operations_snapshot.begin(tx)
+        held = request_queries.waiting(tx, now=now)
         return Snapshot(
             at=now,
             database_ok=True,
@@ -63,6 +67,10 @@ def take(runtime: Runtime) -> Snapshot:
             troubles=queries.groups(tx, since=now - operations_snapshot.DAY, now=now),
             blasts=blast_progress.unfinished(tx, now=now),
             jobs=database_jobs.jobs(tx, JOBS),
+            relays=outbox_relays.offers(tx, outbox_relays.relay_names(runtime.settings.smtp_url)),
+            held_by_networks=held.held,
+            held_until=held.last_at,
+            proxy_not_set=proxy_not_set,
         )
 
     try:

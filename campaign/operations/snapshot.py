@@ -2,7 +2,7 @@
 
 ================== ==========================================================================================
 waiting            ix_message_due (lane, due_at, id) of planned rows, index only; of long queues: tally
-                   and ix_sign_up_request_asked of requests that no worker has admitted (urgent lane)
+                   and ix_sign_up_request_due of requests that no worker has admitted (urgent lane)
 held               ix_message_blast_state (blast_id, state) of the few paused blasts, index only
 scheduled/deferred ix_message_due, the part that is due later
 claimed/submitting ix_message_lease: only what is in flight is in it
@@ -93,12 +93,12 @@ def flows(tx: Transaction, *, now: datetime) -> tuple[LaneHealth, ...]:
     """Both lanes: what is long as it was last counted, the rest as it is."""
     waits = depth.remembered_queues(tx, now=now)
     waits |= depth.count(tx, [lane for lane in Lane if lane not in waits], now=now)
-    asked, asked_at = request_queries.waiting(tx)
-    if asked_at is not None:
+    asked = request_queries.waiting(tx, now=now)
+    if asked.oldest_at is not None:
         # A request not yet admitted counts as a waiting confirmation.
         urgent = waits[Lane.URGENT]
-        since = min(filter(None, (urgent.oldest_waiting_at, asked_at)))
-        waits[Lane.URGENT] = replace(urgent, waiting=urgent.waiting + asked, oldest_waiting_at=since)
+        since = min(filter(None, (urgent.oldest_waiting_at, asked.oldest_at)))
+        waits[Lane.URGENT] = replace(urgent, waiting=urgent.waiting + asked.due, oldest_waiting_at=since)
     in_flight, accepted, ended = _in_flight(tx), _accepted(tx, now), _ended(tx, now)
     return tuple(
         LaneHealth(

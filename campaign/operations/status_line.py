@@ -48,6 +48,14 @@ def _words(snapshot: Snapshot, verdict: Diagnosis, locale: str) -> str:
             "stuck: message %(message)s is %(late)s past its lease; worker %(worker)s held it "
             "(host %(host)s, process %(process)s)"
         ),
+        Code.PROXY_NOT_SET: gettext(
+            "requests come through a reverse proxy, but %(setting)s is 0: all visitors are taken for one network, and "
+            "their confirmations wait for each other"
+        ),
+        Code.NETWORKS_WAIT: gettext(
+            "flowing; %(networked)s confirmations wait because many people of one network sign, the last until "
+            "%(networked_until)s"
+        ),
         Code.WITHOUT_REDIS: gettext("flowing without Redis: workers look each second; %(left)s left"),
         Code.FLOWING: _flowing_words(snapshot, locale),
         Code.WAITING: gettext(
@@ -82,6 +90,9 @@ def _of_all(snapshot: Snapshot, locale: str, zone: tzinfo) -> dict[str, str]:
         "worker": "?" if stuck is None or stuck.worker_id is None else str(stuck.worker_id),
         "host": foreign("?" if stuck is None or stuck.host is None else stuck.host, locale),
         "process": "?" if stuck is None or stuck.pid is None else str(stuck.pid),
+        "setting": foreign("COUNTERSIGN_PROXIES", locale),
+        "networked": i18n.format_number(snapshot.held_by_networks, locale),
+        "networked_until": _clock(snapshot.held_until, now, locale=locale, zone=zone),
         "left": i18n.format_number(_left(snapshot), locale),
         "rate": rate_words(snapshot, locale),
         "done": _clock(snapshot.finish_at(), now, locale=locale, zone=zone),

@@ -15,8 +15,8 @@ MONTH = timedelta(days=30)
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 
-NETWORK_PER_HOUR = 10
-NETWORK_HORIZON = timedelta(hours=24)
+NETWORK_HORIZON = timedelta(hours=6)
+"""How far ahead a network may be promised an email; beyond, the form takes no more."""
 
 
 _GMAIL = frozenset({"gmail.com", "googlemail.com"})
@@ -53,20 +53,31 @@ def mailbox_slot(earlier: Sequence[datetime], now: datetime) -> datetime | None:
     return slot
 
 
-def network_slot(earlier: Sequence[datetime], now: datetime) -> datetime | None:
-    """When the confirmation of one more sign-up from a network may go: 10 at once, then 10 an hour, for a day.
+def network_slot(earlier: Sequence[datetime], now: datetime, *, places: int) -> datetime | None:
+    """When the email of one more form of a network may go where nothing is known about answers.
 
-    People behind one large network are served later, not refused; a flood is dripped and finally held (None).
+    Some at once, then as many each hour; None if all of :data:`NETWORK_HORIZON` is promised.
 
     Args:
         earlier: the slots given to this network so far; any order.
         now: the present moment.
+        places: how many.
     """
     recent = sorted(moment for moment in earlier if moment > now - HOUR)
-    if len(recent) < NETWORK_PER_HOUR:
+    if len(recent) < places:
         return now
-    slot = max(now, recent[-NETWORK_PER_HOUR] + HOUR)
+    slot = max(now, recent[-places] + HOUR)
     return slot if slot <= now + NETWORK_HORIZON else None
+
+
+def book_network(tx: Transaction, label: bytes, *, places: int, now: datetime) -> datetime | None:
+    """Give a network a slot, by the minute; None if all of :data:`NETWORK_HORIZON` is promised."""
+    tx.execute(text("select pg_advisory_xact_lock(hashtextextended(:label, 0))"), label=label.hex())
+    minute = now.replace(second=0, microsecond=0)
+    slot = network_slot(slots(tx, {label: minute - HOUR})[label], minute, places=places)
+    if slot is not None:
+        add_grants(tx, [Grant(label, slot, DAY + HOUR)])
+    return slot
 
 
 _LOCK = 0x636F756E746572
@@ -119,15 +130,6 @@ def add_grants(tx: Transaction, grants: Sequence[Grant]) -> None:
 
 def purge_allowances(tx: Transaction, *, now: datetime) -> int:
     """Forget what no longer limits anybody."""
-    tx.execute(text("delete from daily_salt where day < :day"), day=(now - timedelta(days=1)).date().isoformat())
+    # Workers of an earlier release make salts while they run; nothing reads them here.
+    tx.execute(text("delete from daily_salt"))
     return tx.execute(text("delete from mail_allowance where expires_at < :now"), now=now).rowcount
-
-
-def salt_of(tx: Transaction, day: str, fresh: bytes) -> bytes:
-    """The salt of a day, the same for every process; ``fresh`` becomes it if there is none yet."""
-    tx.execute(
-        text("insert into daily_salt (day, salt) values (:day, :salt) on conflict (day) do nothing"),
-        day=day,
-        salt=fresh,
-    )
-    return bytes(tx.execute(text("select salt from daily_salt where day = :day"), day=day).scalar_one())

@@ -1,8 +1,5 @@
 """The message table: to send a mail, add a row. Planning and ending of messages; claiming is in ledger.py."""
 
-import ipaddress
-import secrets
-import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,9 +9,8 @@ from sqlalchemy import text
 
 from campaign.database.connection import Transaction
 from campaign.outbox import allowance
-from campaign.outbox.allowance import DAY, HOUR, MONTH, mailbox_key, mailbox_slot, network_slot
+from campaign.outbox.allowance import HOUR, MONTH, mailbox_key, mailbox_slot
 from campaign.runtime import Runtime
-from campaign.security.encryption import keyed_hash
 from campaign.states import Lane, MessageKind
 
 
@@ -151,51 +147,9 @@ def round_times(tx: Transaction, signature_ids: list[int]) -> None:
     )
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Whose allowance a sign-up uses: two keyed hashes."""
-
-    mailbox: bytes
-    network: bytes | None
-
-
-def network_prefix(address: str | None) -> str | None:
-    """The /24 (IPv4) or /56 (IPv6) an address is in; None if it is no address."""
-    try:
-        # Nearly every address: the quick way says the same as the long one.
-        first, second, third, _fourth = socket.inet_pton(socket.AF_INET, address or "")
-    except (OSError, ValueError):
-        return _long_prefix(address)
-    return f"{first}.{second}.{third}.0/24"
-
-
-def _long_prefix(address: str | None) -> str | None:
-    try:
-        parsed = ipaddress.ip_address(address or "")
-    except ValueError:
-        return None
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    length = 24 if parsed.version == 4 else 56
-    return str(ipaddress.ip_network(f"{parsed}/{length}", strict=False))
-
-
-def origin(runtime: Runtime, canonical: str, network: str | None) -> Origin:
-    """The allowance keys of a canonical mail address and an IP address.
-
-    The address of the network is hashed with a salt that is thrown away after a day, and never stored.
-    """
-    prefix = network_prefix(network)
-    hashed = None if prefix is None else keyed_hash(_salt(runtime), prefix)
-    return Origin(runtime.secrets.address_key(mailbox_key(canonical)), hashed)
-
-
-def _salt(runtime: Runtime) -> bytes:
-    day = runtime.clock().date().isoformat()
-    return runtime.cache.get(
-        ("allowance salt", day),
-        lambda: runtime.store.transact(lambda tx: allowance.salt_of(tx, day, secrets.token_bytes(32))),
-    )
+def mailbox_of(runtime: Runtime, canonical: str) -> bytes:
+    """The keyed hash of the mailbox whose allowance a canonical address uses."""
+    return runtime.secrets.address_key(mailbox_key(canonical))
 
 
 def take_turn(tx: Transaction) -> None:
@@ -211,13 +165,11 @@ class Book:
     grants: list[allowance.Grant] = field(default_factory=list)
 
     @classmethod
-    def open(cls, tx: Transaction, origins: Iterable[Origin], *, now: datetime) -> Self:
-        """Read the slots of some origins, for this transaction alone to decide on."""
-        since: dict[bytes, datetime] = {}
-        for origin in origins:
-            since[origin.mailbox] = now - MONTH
-            if origin.network is not None:
-                since[origin.network] = now - HOUR
+    def open(
+        cls, tx: Transaction, mailboxes: Iterable[bytes], *, networks: Iterable[bytes] = (), now: datetime
+    ) -> Self:
+        """Read the slots of some keys, for this transaction alone to decide on."""
+        since = dict.fromkeys(mailboxes, now - MONTH) | dict.fromkeys(networks, now - HOUR)
         allowance.lock_keys(tx)
         return cls(allowance.slots(tx, since))
 
@@ -226,23 +178,15 @@ class Book:
         self.given[key].append(slot_at)
         self.grants.append(allowance.Grant(key, slot_at, keep))
 
-    def allow(self, origin: Origin, plan: Plan, *, now: datetime) -> Decided:
+    def allow(self, mailbox: bytes, plan: Plan, *, now: datetime) -> Decided:
         """Decide when a mail that a stranger's form caused may go.
 
         Over the limit the message is to be recorded as held back, with the reason; no page shows it.
         """
-        by_mailbox = mailbox_slot(self.given[origin.mailbox], now)
-        if by_mailbox is None:
+        due = mailbox_slot(self.given[mailbox], now)
+        if due is None:
             return Decided(plan, held="mailbox_allowance")
-        by_network: datetime | None = now
-        if origin.network is not None:
-            by_network = network_slot(self.given[origin.network], now)
-        if by_network is None:
-            return Decided(plan, held="network_allowance")
-        due = max(by_mailbox, by_network)
-        self.grant(origin.mailbox, due, keep=MONTH)
-        if origin.network is not None:
-            self.grant(origin.network, by_network, keep=DAY + HOUR)
+        self.grant(mailbox, due, keep=MONTH)
         return Decided(replace(plan, due_at=due))
 
     def close(self, tx: Transaction) -> None:
@@ -251,14 +195,14 @@ class Book:
             allowance.add_grants(tx, self.grants)
 
 
-def plan(tx: Transaction, origin: Origin, wanted: Plan, *, now: datetime) -> bool:
+def plan(tx: Transaction, mailbox: bytes, wanted: Plan, *, now: datetime) -> bool:
     """Plan one mail to a mailbox at the time that the allowance permits, or record it as held back.
 
     Returns:
         True if the mail will go.
     """
-    book = Book.open(tx, [origin], now=now)
-    decided = book.allow(origin, wanted, now=now)
+    book = Book.open(tx, [mailbox], now=now)
+    decided = book.allow(mailbox, wanted, now=now)
     add_many(tx, [decided], now=now)
     book.close(tx)
     if decided.held is None:

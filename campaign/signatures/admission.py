@@ -42,8 +42,10 @@ MANY: Final = 20
 
 FAILED: Final = "failed"
 
-HELD: Final = frozenset({"mailbox_allowance", "network_allowance"})
+HELD: Final = frozenset({"mailbox_allowance"})
 """Outcomes of a sign-up that the allowance did not permit an email for. Its page may ask for it again."""
+
+HELD_SIGN_IN: Final = "sign_in_allowance"
 
 SEALED: Final = frozenset({"address", "name", "reason"})
 """The encrypted columns of a form."""
@@ -98,15 +100,16 @@ def admit_all(runtime: Runtime) -> Counter[str]:
 
 
 def is_waiting(runtime: Runtime) -> bool:
-    """True if a request is not decided yet."""
-    return runtime.store.transact(request_queries.is_waiting)
+    """True if a request is due and not decided yet."""
+    now = runtime.clock()
+    return runtime.store.transact(lambda tx: request_queries.is_waiting(tx, now=now))
 
 
 def _admit(runtime: Runtime, *, limit: int, taken: list[int], only: int | None = None) -> Admitted:
     def work(tx: Transaction) -> Admitted:
         # First: a transaction that waits for its turn must not hold requests that another could decide.
         outbox_plan.take_turn(tx)
-        found = request_queries.take(tx, limit=limit, only=only)
+        found = request_queries.take(tx, limit=limit, now=runtime.clock(), only=only)
         taken[:] = [request.id for request in found]
         if not found:
             return Admitted({}, more=False)
@@ -196,8 +199,9 @@ class _Batch:
         self._accounts = (
             account_queries.open_for_sign_in(self.tx, [one.address_index for one in sign_ins]) if sign_ins else {}
         )
-        origins = [_origin(one.request) for one in readable]
-        self._book = outbox_plan.Book.open(self.tx, origins, now=self.now)
+        mailboxes = [one.request.mailbox for one in readable]
+        networks = [one.request.network for one in sign_ins if one.request.network is not None]
+        self._book = outbox_plan.Book.open(self.tx, mailboxes, networks=networks, now=self.now)
 
     def _read_originals(self, again: Sequence[Again]) -> dict[bytes, SignUp | int]:
         """The sign-ups whose confirmation is wanted once more: the signature, or the form if none came of it."""
@@ -281,8 +285,12 @@ class _Batch:
             if key is None:
                 continue
             if sum(slot > self.now - HOUR for slot in self._book.given[key]) >= most:
-                return "sign_in_allowance"
-            self._book.grant(key, self.now, keep=HOUR)
+                log.warning("a sign-in link is held back: too many were asked for in an hour by request %d and others",
+                            asked.request.id)  # fmt: skip
+                return HELD_SIGN_IN
+        for key, slot in ((asked.request.mailbox, self.now), (asked.request.network, _minute(self.now))):
+            if key is not None:
+                self._book.grant(key, slot, keep=HOUR)
         account_id = self._accounts.get(asked.address_index)
         if account_id is None:
             return "no_account"
@@ -294,6 +302,7 @@ class _Batch:
         carrier = self._mine.carrier(asked, self._told)
         if carrier is not None:
             self._plan(asked.request, MessageKind.MY_SIGNATURES, *carrier)
+            self._mine.lend_address(self.runtime, self.tx, asked, carrier)
         return "mine"
 
     def _plan(self, request: Request, kind: MessageKind, signature_id: int, petition_id: int) -> None:
@@ -308,7 +317,7 @@ class _Batch:
         plan = outbox_plan.Plan(
             kind=kind, lane=Lane.URGENT, due_at=self.now, signature_id=signature_id, petition_id=petition_id
         )
-        return self._book.allow(_origin(request), plan, now=self.now)
+        return self._book.allow(request.mailbox, plan, now=self.now)
 
     def _refuse(self, request: Request, reason: str) -> None:
         self._decisions.append(Decision(request.id, reason))
@@ -359,8 +368,9 @@ def _clear(key: DataKey, row: Present, column: str) -> str | None:
     return queries.open_field(key, row.id, column, blob if isinstance(blob, bytes) else None)
 
 
-def _origin(request: Request) -> outbox_plan.Origin:
-    return outbox_plan.Origin(request.mailbox, request.network)
+def _minute(moment: datetime) -> datetime:
+    """To the minute, so that no time of a network equals that of a message."""
+    return moment.replace(second=0, microsecond=0)
 
 
 def _row(asked: SignUp, signature_id: int) -> queries.NewSignature:

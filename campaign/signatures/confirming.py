@@ -10,12 +10,23 @@ from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import AlreadySignedError, InvalidInputError, TokenRefusedError
+from campaign.networks.labels import prefix_of
 from campaign.outbox import plan as outbox_plan
 from campaign.petitions.petitions import Opened, by_id, by_slug
 from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey, keyed_hash
 from campaign.security.tokens import REFUSED, Purpose
-from campaign.signatures import code_tries, confirming_queries, erasure, erasure_queries, mine, queries, same_signer
+from campaign.signatures import (
+    code_tries,
+    confirming_queries,
+    erasure,
+    erasure_queries,
+    mine,
+    places,
+    queries,
+    request_queries,
+    same_signer,
+)
 from campaign.signatures.confirming_queries import MailedCode
 from campaign.signatures.consents import consent_id
 from campaign.signatures.mine_queries import Mine
@@ -64,6 +75,8 @@ class Confirmed:
 
     slug: str
     locale: str
+    answered: tuple[bytes, ...] = field(default=(), repr=False)
+    """The references of the sign-ups that were answered by this."""
 
 
 def code_for(runtime: Runtime, signature_id: int, nonce: bytes) -> str:
@@ -161,7 +174,14 @@ def confirm(runtime: Runtime, token: str, *, is_other: bool = False) -> Confirme
         row = find(runtime, tx, Purpose.CONFIRM, token)
         return _confirm(runtime, tx, row, method="button", is_other=is_other)
 
-    return _with_second_try(runtime, work)
+    confirmed: Confirmed = _with_second_try(runtime, work)
+    _free_place(runtime, confirmed)
+    return confirmed
+
+
+def _free_place(runtime: Runtime, confirmed: Confirmed) -> None:
+    if confirmed.answered:
+        places.answered(runtime, confirmed.answered)
 
 
 def _with_second_try(runtime: Runtime, work: Callable[[Transaction], T]) -> T:
@@ -182,6 +202,7 @@ def _confirm(runtime: Runtime, tx: Transaction, found: Signature, *, method: str
     opened = by_id(runtime, tx, row.petition_id)
     _check_open(runtime, opened, row)
     if row.state is SignatureState.PENDING:
+        refs = request_queries.refs_of(tx, row.id)
         beside = same_signer.others(tx, row)
         same = same_signer.find(opened.open_key, row, beside)
         if same is not None and same.forgotten_at is not None:
@@ -196,6 +217,7 @@ def _confirm(runtime: Runtime, tx: Transaction, found: Signature, *, method: str
         kept = queries.by_id(tx, same.id) if row.wants_updates else None
         if kept is not None and kept.wants_updates:
             mine.allow_updates(runtime, tx, opened, kept)
+        return Confirmed(opened.petition.slug, row.locale, refs)
     return Confirmed(opened.petition.slug, row.locale)
 
 
@@ -303,7 +325,7 @@ def confirm_with_code(
         address_index, only, source = request.address_index or b"", request.signature_id or 0, ref
     else:
         address_index, only = _address_index(runtime, opened, email), None
-        source = outbox_plan.network_prefix(network) or "unknown"
+        source = prefix_of(network or "")
     typed = "".join(str(int(character)) for character in code if character.isdecimal())
     if len(typed) != CODE_DIGITS:
         # Nothing that can be right: no try.
@@ -330,6 +352,7 @@ def confirm_with_code(
         confirmed = None
     if confirmed is None:
         raise InvalidInputError({"code": "wrong"})
+    _free_place(runtime, confirmed)
     return confirmed
 
 

@@ -49,7 +49,11 @@ class NewRequest:
     person_index: bytes | None = field(repr=False)
     mailbox: bytes = field(repr=False)
     network: bytes | None = field(repr=False)
+    """The label of the network, if the request waits for a place of it, or is for a sign-in link."""
     requested_at: datetime
+    due_at: datetime
+    ticket: int | None
+    """Its number in the line of its network."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Request(NewRequest):
 
 
 _COLUMNS = """r.id, r.ref, r.kind, r.state, r.petition_id, r.sealed, r.address_index, r.person_index, r.mailbox,
-    r.network, r.requested_at, r.reason, r.signature_id"""
+    r.network, r.requested_at, r.due_at, r.ticket, r.reason, r.signature_id"""
 
 
 def _request(row: Row[Any]) -> Request:
@@ -99,6 +103,8 @@ _INSERTED: Final = {
     "mailbox": "bytea",
     "network": "bytea",
     "requested_at": "timestamptz",
+    "due_at": "timestamptz",
+    "ticket": "int",
 }
 """The columns of a new request and their types."""
 
@@ -123,37 +129,90 @@ def by_refs(tx: Transaction, refs: Sequence[bytes]) -> dict[bytes, Request]:
     return {bytes(row.ref): _request(row) for row in rows}
 
 
-def is_waiting(tx: Transaction) -> bool:
-    """True if a request is not decided yet."""
+def is_waiting(tx: Transaction, *, now: datetime) -> bool:
+    """True if a request is due and not decided yet."""
     return bool(
         tx.execute(
-            text("select exists (select 1 from sign_up_request where state = 'asked')"),
+            text("select exists (select 1 from sign_up_request where state = 'asked' and due_at <= :now)"), now=now
         ).scalar_one()
     )
 
 
-def waiting(tx: Transaction) -> tuple[int, datetime | None]:
-    """How many requests are not decided yet, and when the oldest of them was made."""
+@dataclass(frozen=True)
+class Waiting:
+    """Requests that are not decided yet."""
+
+    due: int
+    oldest_at: datetime | None
+    """Since when the first of them has been due."""
+    held: int
+    """Due later, for their networks have no place free."""
+    last_at: datetime | None
+    """When the last of these is due."""
+
+
+def waiting(tx: Transaction, *, now: datetime) -> Waiting:
+    """How many requests are not decided yet."""
     row = tx.execute(
-        text("select count(*) as number, min(requested_at) as oldest_at from sign_up_request where state = 'asked'")
+        text("""
+        select count(*) filter (where due_at <= :now) as due, min(due_at) filter (where due_at <= :now) as oldest_at,
+            count(*) filter (where due_at > :now) as held, max(due_at) filter (where due_at > :now) as last_at
+        from sign_up_request where state = 'asked'"""),
+        now=now,
     ).one()
-    return row.number, row.oldest_at
+    return Waiting(**row._asdict())
 
 
-def take(tx: Transaction, *, limit: int, only: int | None = None) -> list[Request]:
-    """Undecided requests in the order in which they were made, locked until the transaction ends.
+def release(tx: Transaction, network: bytes, *, before: int, now: datetime) -> int:
+    """Let the first of the line of a network be decided now; returns how many.
+
+    Args:
+        tx: the open transaction.
+        network: its label.
+        before: the number in the line that must still wait.
+        now: the present moment.
+    """
+    released = tx.execute(
+        text("""
+        update sign_up_request set due_at = :now
+        where state = 'asked' and network = :network and ticket is not null and ticket < :before and due_at > :now"""),
+        network=network,
+        before=before,
+        now=now,
+    ).rowcount
+    if released:
+        tx.nudge(REQUESTS)
+    return released
+
+
+def refs_of(tx: Transaction, signature_id: int) -> tuple[bytes, ...]:
+    """The references of the sign-ups that led to a signature, those that are still there."""
+    found = tx.execute(
+        text("""
+        select r.ref from signature s join sign_up_request r
+            on r.petition_id = s.petition_id and r.address_index = s.address_index and r.state <> 'asked'
+        where s.id = :id and s.address_index is not null and r.signature_id = s.id"""),
+        id=signature_id,
+    )
+    return tuple(bytes(ref) for ref in found.scalars())
+
+
+def take(tx: Transaction, *, limit: int, now: datetime, only: int | None = None) -> list[Request]:
+    """Undecided requests in the order in which they are due, locked until the transaction ends.
 
     Args:
         tx: the open transaction.
         limit: how many at most.
+        now: the present moment.
         only: the id of a single request; all of them if not given.
     """
     rows = tx.execute(
         text(f"""
         select {_COLUMNS} from sign_up_request r
-        where r.state = 'asked' and (cast(:only as bigint) is null or r.id = :only)
-        order by r.id limit :limit for update skip locked"""),
+        where r.state = 'asked' and r.due_at <= :now and (cast(:only as bigint) is null or r.id = :only)
+        order by r.due_at, r.id limit :limit for update skip locked"""),
         limit=limit,
+        now=now,
         only=only,
     )
     return [_request(row) for row in rows]
@@ -169,11 +228,11 @@ class Decision:
 
 
 def decide(tx: Transaction, decisions: Sequence[Decision], *, now: datetime) -> None:
-    """Record decisions. The keyed hash of the network has served its purpose and is removed."""
+    """Record decisions. The label of the network has served its purpose and is removed."""
     tx.execute(
         text("""
-        update sign_up_request r set decided_at = coalesce(r.decided_at, :now), reason = d.reason, network = null,
-            signature_id = d.signature_id,
+        update sign_up_request r set decided_at = coalesce(r.decided_at, :now), reason = d.reason,
+            network = null, ticket = null, signature_id = d.signature_id,
             state = cast(case when d.reason is null then 'admitted' else 'refused' end as request_state)
         from unnest(cast(:ids as bigint[]), cast(:reasons as text[]), cast(:signatures as bigint[]))
             as d(id, reason, signature_id)

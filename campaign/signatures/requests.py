@@ -7,20 +7,22 @@ import base64
 import json
 import re
 import secrets
-from dataclasses import MISSING, dataclass, field, fields
-from datetime import timedelta
+from dataclasses import MISSING, dataclass, field, fields, replace
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
 from campaign.accounts.lookalikes import domain_in_letters
+from campaign.accounts.reachable import check_reachable
 from campaign.accounts.typos import suggest
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError, RequestGoneError
+from campaign.networks.labels import label_of
 from campaign.outbox import plan as outbox_plan
 from campaign.petitions.petitions import Opened, by_slug
 from campaign.runtime import Runtime
-from campaign.security.encryption import DataKey, DecryptionError
-from campaign.signatures import request_queries
+from campaign.security.encryption import DataKey, DecryptionError, keyed_hash
+from campaign.signatures import places, request_queries
 from campaign.signatures.consents import consent_id
 from campaign.signatures.signing import SignForm, check, person_index
 from campaign.states import PetitionState, RequestKind
@@ -39,6 +41,9 @@ SHOWN: Final = timedelta(minutes=30)
 
 RESEND_AFTER: Final = timedelta(minutes=1)
 """How long that page asks for patience before it offers to send the email again."""
+
+SOON: Final = timedelta(minutes=3)
+"""A booking within this time is not worth a word."""
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _REF = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -133,13 +138,14 @@ def request_signature(
         runtime: the runtime.
         slug: the petition.
         form: as typed.
-        network: the IP address it came from; hashed, never stored.
+        network: the IP address it came from, which is never stored; None if it came from no network.
         text_version_id: the text that was on the page, from its stamp; the newest one if not given.
 
     Raises:
         NotFoundError: no such petition.
         ConflictError: the petition can't be signed now.
         InvalidInputError: with a code per field.
+        NetworkBusyError: all that its network may be sent in the next hours is promised.
         StoreUnavailableError: nothing was stored.
     """
     opened = by_slug(runtime, slug)
@@ -147,7 +153,6 @@ def request_signature(
         raise ConflictError("this petition is closed")
     checked = check(runtime, form)
     key, canonical = opened.open_key, checked.address.canonical
-    origin = outbox_plan.origin(runtime, canonical, network)
     ref = secrets.token_bytes(request_queries.REF)
     payload = SignaturePayload(
         name=checked.name,
@@ -162,6 +167,7 @@ def request_signature(
         updates_consent_id=consent_id(runtime, "updates", checked.locale) if checked.wants_updates else None,
         forget=checked.forget,
     )
+    place = places.take(runtime, network, ref)
     new = request_queries.NewRequest(
         ref=ref,
         kind=RequestKind.SIGNATURE,
@@ -169,11 +175,12 @@ def request_signature(
         sealed=seal(key, ref, payload),
         address_index=key.index(canonical),
         person_index=person_index(key, canonical, checked.name),
-        mailbox=origin.mailbox,
-        network=origin.network,
+        mailbox=outbox_plan.mailbox_of(runtime, canonical),
         requested_at=runtime.clock(),
+        **vars(place),
     )
     request_queries.add(runtime.store, new)
+    places.settle(runtime, place)
     return as_text(ref)
 
 
@@ -185,9 +192,13 @@ def request_mine(runtime: Runtime, email: str, *, network: str | None) -> str:
 
     Raises:
         InvalidInputError: the address can't be one.
+        NetworkBusyError: as :func:`request_signature`.
         StoreUnavailableError: nothing was stored.
     """
-    return _request_mail(runtime, RequestKind.MINE, _address(email, gmail_rules=runtime.settings.gmail_rules), network)
+    address = _address(runtime, email, gmail_rules=runtime.settings.gmail_rules)
+    ref = secrets.token_bytes(request_queries.REF)
+    place = places.take(runtime, network, ref)
+    return _request_mail(runtime, RequestKind.MINE, address, ref, place)
 
 
 def request_sign_in_link(runtime: Runtime, email: str, *, network: str | None) -> str:
@@ -200,21 +211,26 @@ def request_sign_in_link(runtime: Runtime, email: str, *, network: str | None) -
         InvalidInputError: the address can't be one.
         StoreUnavailableError: nothing was stored.
     """
-    return _request_mail(runtime, RequestKind.SIGN_IN, _address(email), network)
+    address = _address(runtime, email)
+    # Sign-ups of a network never use up what its organisers and admins need: an allowance of its own.
+    label = None if network is None else label_of(network, runtime.settings.keys, runtime.clock())
+    place = places.Place(runtime.clock(), None if label is None else keyed_hash(label, "sign-in"))
+    ref = secrets.token_bytes(request_queries.REF)
+    return _request_mail(runtime, RequestKind.SIGN_IN, address, ref, place)
 
 
-def _address(email: str, *, gmail_rules: bool = False) -> addresses.Address:
+def _address(runtime: Runtime, email: str, *, gmail_rules: bool = False) -> addresses.Address:
     try:
-        return addresses.parse(email, gmail_rules=gmail_rules)
+        return check_reachable(runtime, addresses.parse(email, gmail_rules=gmail_rules))
     except RuleError as broken:
         raise InvalidInputError({"email": broken.code}) from None
 
 
-def _request_mail(runtime: Runtime, kind: RequestKind, address: addresses.Address, network: str | None) -> str:
+def _request_mail(
+    runtime: Runtime, kind: RequestKind, address: addresses.Address, ref: bytes, place: places.Place
+) -> str:
     # Sign-in mail has an allowance of its own in each mailbox.
     subject = f"sign-in {address.canonical}" if kind is RequestKind.SIGN_IN else address.canonical
-    origin = outbox_plan.origin(runtime, subject, network)
-    ref = secrets.token_bytes(request_queries.REF)
     new = request_queries.NewRequest(
         ref=ref,
         kind=kind,
@@ -222,11 +238,12 @@ def _request_mail(runtime: Runtime, kind: RequestKind, address: addresses.Addres
         sealed=seal(runtime.secrets.requests, ref, AddressPayload(address.canonical)),
         address_index=None,
         person_index=None,
-        mailbox=origin.mailbox,
-        network=origin.network,
+        mailbox=outbox_plan.mailbox_of(runtime, subject),
         requested_at=runtime.clock(),
+        **vars(place),
     )
     request_queries.add(runtime.store, new)
+    places.settle(runtime, place)
     return address.masked
 
 
@@ -236,11 +253,12 @@ def request_again(runtime: Runtime, slug: str, ref: str, *, network: str | None)
     Raises:
         NotFoundError: no such petition.
         RequestGoneError: no sign-up of this petition has this reference, or it is deleted.
+        NetworkBusyError: as :func:`request_signature`.
         StoreUnavailableError: nothing was stored.
     """
     opened, row, payload = _find(runtime, slug, ref)
     canonical = _canonical(runtime, payload)
-    origin = outbox_plan.origin(runtime, canonical, network)
+    place = places.take(runtime, network, row.ref)
     new_ref = secrets.token_bytes(request_queries.REF)
     new = request_queries.NewRequest(
         ref=new_ref,
@@ -249,11 +267,12 @@ def request_again(runtime: Runtime, slug: str, ref: str, *, network: str | None)
         sealed=seal(runtime.secrets.requests, new_ref, AddressPayload(canonical, ref)),
         address_index=row.address_index,
         person_index=row.person_index,
-        mailbox=origin.mailbox,
-        network=origin.network,
+        mailbox=outbox_plan.mailbox_of(runtime, canonical),
         requested_at=runtime.clock(),
+        **vars(place),
     )
     request_queries.add(runtime.store, new)
+    places.settle(runtime, place)
 
 
 @dataclass(frozen=True)
@@ -267,6 +286,8 @@ class Sent:
     is_masked: bool
     may_resend: bool
     """False until :data:`RESEND_AFTER` has passed."""
+    arrives_at: datetime | None = None
+    """When the email is booked for, if that is later than :data:`SOON`: many people of this network sign now."""
     suggestion: str = field(default="", repr=False)
     """The address that was probably meant, if its domain is a near miss of a large one; not once it is masked."""
 
@@ -296,12 +317,13 @@ def look_up(runtime: Runtime, slug: str, ref: str) -> Sent:
     """
     _opened, row, payload = _find(runtime, slug, ref)
     shown = domain_in_letters(payload.email)
-    age = runtime.clock() - row.requested_at
-    may_resend = age >= RESEND_AFTER
+    now = runtime.clock()
+    age = now - row.requested_at
+    arrives_at = row.due_at if row.due_at - now > SOON else None
+    sent = Sent(slug, ref, shown, is_masked=False, may_resend=age >= RESEND_AFTER, arrives_at=arrives_at)
     if age >= SHOWN:
-        masked = addresses.Address(typed=shown, canonical=shown).masked
-        return Sent(slug, ref, masked, is_masked=True, may_resend=may_resend)
-    return Sent(slug, ref, shown, is_masked=False, may_resend=may_resend, suggestion=suggest(payload.email) or "")
+        return replace(sent, address=addresses.Address(typed=shown, canonical=shown).masked, is_masked=True)
+    return replace(sent, suggestion=suggest(payload.email) or "")
 
 
 def form_of(runtime: Runtime, slug: str, ref: str) -> SignForm:

@@ -11,8 +11,10 @@ from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from campaign.errors import AlreadySignedError, ConflictError, NotFoundError, StoreUnavailableError, TokenRefusedError
+from campaign.petitions import petitions
+from campaign.views.current import runtime
 from campaign.views.forms import NO_PROBLEMS
-from campaign.views.headers import keep_private
+from campaign.views.headers import keep_private, without_referrer
 from campaign.views.language import gettext, lazy
 from campaign.views.rendering import page
 
@@ -40,6 +42,9 @@ WORDS: Mapping[int, tuple[str, str]] = {
 }
 """Heading and sentence by status."""
 
+AROUND = " \t\r\n\u00a0\u200b\u200c\u200d\u200e\u200f\u2060\ufeff./,:;!?…،؛؟۔。'\"`´‘’“”‚„«»‹›()[]{}<>*|\\"
+"""What text, mail and chat programs leave at the end of an address, and what no address of ours ends with."""
+
 RETRY_AFTER = "30"
 """Seconds after which trying again is sensible when the database did not answer."""
 
@@ -57,7 +62,7 @@ def error_page(status: int) -> Response:
 def token_refused(error: TokenRefusedError | None = None) -> Response:
     """One page for every token that is expired, altered or for another purpose; it tells none of them apart."""
     del error
-    return keep_private(page("refused.html", status=410, problems=NO_PROBLEMS, email=""))
+    return _meant() or keep_private(page("refused.html", status=410, problems=NO_PROBLEMS, email=""))
 
 
 def _untrusted_host(error: SecurityError) -> Response:
@@ -73,26 +78,39 @@ def _http(error: HTTPException) -> Response:
     if status < 400:
         # Redirects that routing itself raises.
         return error.get_response()  # type: ignore[return-value]  # werkzeug's type, which Flask accepts
-    if status == 404 and (better := _without_slash()) is not None:
-        return redirect(better, 308)  # type: ignore[return-value]  # werkzeug's type, which Flask accepts
+    if status == 404 and (better := _meant()) is not None:
+        return better
     answer = error_page(status)
     if status == 405:
         answer.headers["Allow"] = error.get_response().headers.get("Allow", "")
     return answer
 
 
-def _without_slash() -> str | None:
-    """The address that was meant, without a trailing slash, which mail programs and people add."""
-    path, adapter = request.path.removesuffix("/"), request_ctx.url_adapter
+def _meant() -> Response | None:
+    """The way to the address that was meant: without what stood behind it in a text, and with a slug in small letters.
+
+    Only to a page that is there, and only for what changes nothing.
+    """
+    path, adapter = _cleaned(request.path), request_ctx.url_adapter
     if path == request.path or request.method not in {"GET", "HEAD"} or adapter is None:
         return None
     try:
-        adapter.match(path, method="GET")
-    except HTTPException:
+        _endpoint, values = adapter.match(path, method="GET")
+        if "slug" in values and path.startswith("/p/"):
+            petitions.count(runtime(), values["slug"])
+    except (HTTPException, NotFoundError):
         # No such page either, or (after slashes in its middle) a redirect of its own: nothing to lead anybody to.
         return None
     query = request.query_string.decode("ascii", "replace")
-    return urllib.parse.quote(request.script_root + path) + (f"?{query}" if query else "")
+    better = urllib.parse.quote(request.script_root + path) + (f"?{query}" if query else "")
+    return without_referrer(current_app.make_response(redirect(better, 308)))
+
+
+def _cleaned(path: str) -> str:
+    bare = path.rstrip(AROUND)
+    root, slash, rest = bare.partition("/p/")
+    slug, more, tail = rest.partition("/")
+    return bare if root or not slash else f"/p/{slug.rstrip(AROUND).lower()}{more}{tail}"
 
 
 def _unavailable(error: StoreUnavailableError) -> Response:
@@ -104,7 +122,7 @@ def _unavailable(error: StoreUnavailableError) -> Response:
 
 def _not_found(error: NotFoundError) -> Response:
     del error
-    return error_page(404)
+    return _meant() or error_page(404)
 
 
 def _mailbox_full(error: AlreadySignedError) -> Response:

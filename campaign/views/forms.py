@@ -26,6 +26,12 @@ WORDS: Mapping[str, Mapping[str, str]] = {
             "Enter another email address: we can’t send to addresses with such letters before the @ yet."
         ),
     },
+    "new_email": {
+        "missing": lazy("Enter the new email address."),
+        "invalid": lazy("Enter an email address like name@example.org."),
+        "role": lazy("Enter your own address; this one belongs to an office, not to a person."),
+        "not_ascii": lazy("Enter another address: our mail server can’t yet write to letters like these before the @."),
+    },
     "country": {
         "missing": lazy("Choose your country."),
         "unknown": lazy("Choose a country from the list."),
@@ -57,6 +63,12 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
 }
 """What the page says for a problem code of a field."""
+
+NETWORK_BUSY = lazy(
+    "Many people near you are signing right now, and we can send no more emails to your network today. Nothing you "
+    "typed is lost. Please try again tomorrow, or from another network."
+)
+"""All that a network may be sent in the next hours is promised; the same words whether or not an address is known."""
 
 OTHERWISE = lazy("Please check this field.")
 """For a code that has no words of its own."""

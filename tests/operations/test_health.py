@@ -60,6 +60,8 @@ IN_ORDER = [
     (Code.CONFIRMATIONS_WAIT, Level.BAD, snapshot(urgent=WAITS, stuck=LEFT_BEHIND)),
     (Code.STUCK, Level.BAD, snapshot(stuck=LEFT_BEHIND, broker=BrokerStatus(ok=False, depths={}))),
     (Code.WITHOUT_REDIS, Level.WARNING, snapshot(broker=BrokerStatus(ok=False, depths={}), bulk=MOVES)),
+    (Code.PROXY_NOT_SET, Level.BAD, snapshot(proxy_not_set=True, held_by_networks=5)),
+    (Code.NETWORKS_WAIT, Level.WARNING, snapshot(held_by_networks=5, bulk=MOVES)),
     (Code.WAITING, Level.WARNING, snapshot(urgent={"rate": 1.0}, bulk=WAITS)),
     (Code.FLOWING, Level.GOOD, snapshot(bulk=MOVES | {"held": 5})),
     (Code.HELD, Level.WARNING, snapshot(bulk={"held": 5})),

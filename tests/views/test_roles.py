@@ -27,7 +27,7 @@ ROWS = frozenset({"blast_id", "signature_id"})
 
 NOWHERE: dict[str, object] = {
     "token": "x", "ref": "x", "mail_id": "x", "filename": "site.css", "threshold": 7, "update_id": 10**6,
-    "account_id": 10**6, "message_id": 10**6, "lane": "bulk", "suppression_id": 10**6,
+    "account_id": 10**6, "message_id": 10**6, "lane": "bulk", "suppression_id": 10**6, "label": "x",
 }  # fmt: skip
 """A value for each other argument of an address. Rows that are not there answer 404 to whoever may ask."""
 
@@ -215,6 +215,7 @@ def test_only_pages_without_a_session_are_exempt_from_the_token(house: House):
     assert exempt == {
         "/p/<slug>/sign", "/p/<slug>/code", "/mine", "/resend", "/c/<token>", "/c/<token>/decline", "/me/<token>",
         "/u/<token>", "/sign-in", "/sign-in/<token>", "/p/<slug>/inbox/<ref>/again", "/c/<token>/correct",
+        "/move/<token>", "/move-back/<token>",
     }  # fmt: skip
 
 

@@ -150,7 +150,7 @@ attempt = Table(
 mail_allowance = Table(
     "mail_allowance",
     metadata,
-    # Keyed hash of a mailbox (all petitions), or of a network with a salt that is thrown away each day.
+    # Keyed hash of a mailbox (all petitions), or of a network and day under an instance key.
     Column("key", LargeBinary, primary_key=True),
     Column("slot_at", MOMENT, primary_key=True),
     Column("id", BigInteger, Identity(), primary_key=True),

@@ -159,6 +159,22 @@ consent_proof = Table(
 )
 
 
+address_change = Table(
+    "address_change",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    # No foreign key: rows of erased signatures are deleted with what they hold.
+    Column("signature_id", BigInteger, nullable=False, index=True),
+    Column("nonce", LargeBinary, nullable=False),
+    # AES-256-GCM under the key of the petition: the new address, and the one before, once it is changed.
+    Column("address", LargeBinary, nullable=False),
+    Column("old_address", LargeBinary),
+    Column("asked_at", MOMENT, nullable=False, index=True),
+    Column("confirmed_at", MOMENT),
+    Column("undone_at", MOMENT),
+)
+
+
 sign_up_request = Table(
     "sign_up_request",
     metadata,
@@ -174,17 +190,26 @@ sign_up_request = Table(
     # Blind indexes under the petition's key; null if the request is about no single petition.
     Column("address_index", LargeBinary),
     Column("person_index", LargeBinary),
-    # Keyed hashes for the allowance; that of the network is removed when the request is decided.
+    # Keyed hash of the mailbox for the allowance; label of the network, kept only for requests that wait for it.
     Column("mailbox", LargeBinary, nullable=False),
     Column("network", LargeBinary),
     Column("requested_at", MOMENT, nullable=False),
+    # When it may be decided: at once, or at the minute that its network was promised; and its number in the line there.
+    Column("due_at", MOMENT, nullable=False, server_default=func.now()),
+    Column("ticket", Integer),
     Column("decided_at", MOMENT),
     Column("reason", Text),
     # The pending signature that an admitted sign-up led to.
     Column("signature_id", BigInteger),
     CheckConstraint("(state = 'asked') = (decided_at is null)", name="decided_has_time"),
-    # The admitting worker's list: empty but for the last moments.
-    Index("ix_sign_up_request_asked", "id", postgresql_where=text("state = 'asked'")),
+    # The admitting worker's list: empty but for the last moments, and for what waits for a place of its network.
+    Index("ix_sign_up_request_due", "due_at", "id", postgresql_where=text("state = 'asked'")),
+    Index(
+        "ix_sign_up_request_line",
+        "network",
+        "ticket",
+        postgresql_where=text("state = 'asked' and ticket is not null"),
+    ),
     # Decided requests are deleted after a day, or with the signature of their mailbox.
     Index("ix_sign_up_request_decided", "decided_at", postgresql_where=text("state <> 'asked'")),
     Index(

@@ -1,17 +1,25 @@
 """The page after signing: "check your inbox", the code field, "wrong address?" and "send it again"; reloadable."""
 
-from flask import Blueprint, Response, current_app, redirect, request
+from datetime import UTC, datetime
 
-from campaign.errors import RequestGoneError
+from flask import Blueprint, Response, current_app, redirect, request
+from markupsafe import Markup
+
+from campaign import i18n
+from campaign.errors import NetworkBusyError, RequestGoneError
 from campaign.signatures import requests
 from campaign.views import forms
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.headers import keep_private
+from campaign.views.language import gettext, language
 from campaign.views.public.petition import petition_page, title_of
 from campaign.views.rendering import link, page
 
 pages = Blueprint("check_inbox", __name__)
+
+TOO_MANY = 429
+"""Status of RFC 6585 section 4."""
 
 
 @pages.get("/p/<slug>/inbox/<ref>")
@@ -21,7 +29,9 @@ def show(slug: str, ref: str) -> Response:
     return inbox(slug, ref, again="again" in request.args)
 
 
-def inbox(slug: str, ref: str, *, problems: forms.Problems = forms.NO_PROBLEMS, again: bool = False) -> Response:
+def inbox(
+    slug: str, ref: str, *, problems: forms.Problems = forms.NO_PROBLEMS, again: bool = False, status: int = 0
+) -> Response:
     """The page with the address, the email's subject and the code field; or the page that says it is gone."""
     title = title_of(slug)
     try:
@@ -31,16 +41,25 @@ def inbox(slug: str, ref: str, *, problems: forms.Problems = forms.NO_PROBLEMS, 
     return keep_private(
         page(
             "inbox.html",
-            status=422 if problems else 200,
+            status=status or (422 if problems else 200),
             slug=slug,
             title=title,
             ref=sent.ref,
             sent=sent,
+            arrival=None if sent.arrives_at is None else _arrival(sent.arrives_at),
+            busy=gettext(forms.NETWORK_BUSY) if status == TOO_MANY else "",
             code=forms.typed("code"),
             problems=problems,
             again=again,
         )
     )
+
+
+def _arrival(when: datetime) -> tuple[Markup, str]:
+    """The time of day of a booking, in UTC for nothing is known of the reader's zone, and how far away it is."""
+    clock = i18n.format_time(when, language(), zone=UTC)
+    time = Markup('<time datetime="{}">{} UTC</time>').format(when.isoformat(timespec="minutes"), clock)
+    return time, i18n.format_duration(when - runtime().clock(), language())
 
 
 def gone(slug: str) -> Response:
@@ -66,9 +85,11 @@ def again(slug: str, ref: str) -> Response:
     try:
         if not requests.look_up(runtime(), slug, ref).may_resend:
             return current_app.make_response(redirect(link("check_inbox.show", slug=slug, ref=ref), 303))
-        requests.request_again(runtime(), slug, ref, network=request.remote_addr)
+        requests.request_again(runtime(), slug, ref, network=request.remote_addr or "")
     except RequestGoneError:
         return gone(slug)
+    except NetworkBusyError:
+        return inbox(slug, ref, status=TOO_MANY)
     return current_app.make_response(redirect(link("check_inbox.show", slug=slug, ref=ref, again=1), 303))
 
 

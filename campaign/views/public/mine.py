@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, current_app, redirect, request, url_for
 
-from campaign.errors import InvalidInputError
+from campaign.errors import InvalidInputError, NetworkBusyError
 from campaign.signatures import requests
 from campaign.views import forms
 from campaign.views.access import Access, allow
@@ -21,6 +21,10 @@ def show() -> Response:
     return keep_private(page("mine.html", problems=forms.NO_PROBLEMS, email=""))
 
 
+def _form(problems: forms.Problems, *, status: int) -> Response:
+    return keep_private(page("mine.html", status=status, problems=problems, email=forms.typed("email")))
+
+
 @pages.post("/mine")
 @pages.post("/resend", endpoint="resend")
 @allow(Access.PUBLIC)
@@ -28,10 +32,11 @@ def ask() -> Response:
     """Ask for the mail; the same work and the same answer whether or not we know the address."""
     switch_to(url_for("mine.show"))
     try:
-        requests.request_mine(runtime(), forms.typed("email"), network=request.remote_addr)
+        requests.request_mine(runtime(), forms.typed("email"), network=request.remote_addr or "")
     except InvalidInputError as error:
-        problems = forms.worded(error.problems)
-        return keep_private(page("mine.html", status=422, problems=problems, email=forms.typed("email")))
+        return _form(forms.worded(error.problems), status=422)
+    except NetworkBusyError:
+        return _form(forms.Problems({"email": _(forms.NETWORK_BUSY)}), status=429)
     return current_app.make_response(redirect(link("mine.sent"), 303))
 
 

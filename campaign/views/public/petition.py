@@ -7,7 +7,7 @@ from flask import Blueprint, Response, current_app, jsonify, redirect, request, 
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.blasts import pages as blast_pages
-from campaign.errors import ConflictError, InvalidInputError
+from campaign.errors import ConflictError, InvalidInputError, NetworkBusyError
 from campaign.petitions import petitions
 from campaign.signatures import consents, requests, signing
 from campaign.signatures import petition_page as signature_petition_page
@@ -109,6 +109,8 @@ def sign(slug: str) -> Response:
         notice = problems.pop("stamp", "")
         has_trap = "website" in request.form
         return petition_page(slug, form, notice=notice, problems=problems, status=422, has_trap=has_trap)
+    except NetworkBusyError:
+        return petition_page(slug, form, notice=_(forms.NETWORK_BUSY), status=429)
     return current_app.response_class(status=303, headers={"Location": _inbox_address(slug, ref)}, mimetype="text/html")
 
 
@@ -124,7 +126,9 @@ def _inbox_address(slug: str, ref: str) -> str:
 
 def _ask(slug: str, form: signing.SignForm) -> str:
     shown = signing.read_stamp(runtime(), slug, forms.typed("stamp"))
-    return requests.request_signature(runtime(), slug, form, network=request.remote_addr, text_version_id=shown)
+    return requests.request_signature(
+        runtime(), slug, form, network=request.remote_addr or "", text_version_id=shown
+    )
 
 
 def shelter_for(slug: str) -> None:

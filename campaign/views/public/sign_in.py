@@ -62,7 +62,7 @@ def ask() -> Response:
     if _from_elsewhere():
         return _form(status=403, notice=_("This form was sent from another site. Please sign in here."))
     try:
-        masked = requests.request_sign_in_link(runtime(), forms.typed("email"), network=request.remote_addr)
+        masked = requests.request_sign_in_link(runtime(), forms.typed("email"), network=request.remote_addr or "")
     except InvalidInputError as error:
         return _form(status=422, problems=forms.worded(error.problems))
     return keep_private(

@@ -179,3 +179,35 @@ def test_sending_again_is_offered_after_a_minute_and_asks_for_nothing_before(sit
     assert pressed.location == f"{path}?lang=en"
     assert f"{path}/again" in later.text
     assert site.world.sql("select count(*) from sign_up_request") == [(1,)]
+
+
+def test_the_page_says_when_the_email_arrives_if_many_near_by_are_signing(site: Site):
+    for number in range(20):
+        site.press(email=f"p{number}@example.org")
+    known = site.get(site.press(email="p3@example.org").location)
+    unknown = site.get(site.press(email="new@example.org").location)
+    site.world.clock.forward(minutes=58)
+    soon = site.get(site.press(email="late@example.org").location)
+
+    said = "Many people near you are signing right now. Your email will arrive at about 11:00 UTC, in 1 hour or sooner."
+    assert said in words(known)
+    assert said in words(unknown)
+    assert 'datetime="2026-11-22T11:00+00:00"' in unknown.text
+    assert "Many people near you" not in words(soon)
+
+
+def test_a_form_that_would_wait_for_more_than_six_hours_is_kept_and_told_to_come_back(site: Site):
+    for number in range(140):
+        assert site.press(email=f"p{number}@example.org").status_code == 303
+    answers = [site.press(email=email, reason="I swim.") for email in ("p3@example.org", "new@example.org")]
+    again = site.post("/resend?lang=en", {"email": "p3@example.org"})
+    elsewhere = site.client.post(
+        f"/p/{SLUG}/sign?lang=en", data=site.form(), environ_base={"REMOTE_ADDR": "198.51.100.7"}
+    )
+
+    for answer in answers:
+        assert answer.status_code == 429
+        assert "Please try again tomorrow, or from another network." in words(answer)
+        assert "I swim." in answer.text
+    assert again.status_code == 429
+    assert elsewhere.status_code == 303

@@ -1,0 +1,1 @@
+"""Networks that sign-ups come from, as labels that say nothing."""

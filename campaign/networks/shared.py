@@ -1,0 +1,225 @@
+"""What is known about networks, as all web processes share it in Redis: labels, numbers and minutes, for a day.
+
+A state changes by compare-and-set, so that two processes never give one place twice. If Redis forgets, every network
+begins anew; what was promised before is in the database.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+
+from redis.exceptions import RedisError
+
+from campaign.networks import rules
+from campaign.networks.rules import Limits, Network
+from campaign.redis_client import open_client
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+TIMEOUT: Final = 0.5
+"""Seconds that a form may wait for Redis."""
+
+QUIET: Final = 10.0
+"""Seconds for which Redis is not asked after it failed."""
+
+TRIES: Final = 100
+"""How often a state is read anew because another process has just changed it."""
+
+KEEP: Final = 26 * 60 * 60
+"""Seconds for which a state is kept after its last change: a label is used for a day."""
+
+DAY: Final = 24 * 60 * 60
+HOUR: Final = 60 * 60
+
+LISTED: Final = 200
+"""Networks that are listed at most."""
+
+_SET = """
+local known = redis.call('GET', KEYS[1])
+if (known or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+if ARGV[4] ~= '' then redis.call('ZADD', KEYS[2], ARGV[4], ARGV[5]) else redis.call('ZREM', KEYS[2], ARGV[5]) end
+return 1
+"""
+"""Store a state if it is still what was read; list it by its minute if it is to be seen, which is no more than that."""
+
+
+class NetworksAwayError(Exception):
+    """Raised when nothing can be learnt about networks: there is no Redis, or it does not answer."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A network that is under the shield, or has bookings of later."""
+
+    label: bytes
+    network: Network
+
+
+class Networks:
+    """The networks of this installation; safe to share between threads."""
+
+    def __init__(self, url: str, *, prefix: str, limits: Limits) -> None:
+        """Prepare; nothing is asked yet.
+
+        Args:
+            url: REDIS_URL, or empty if there is none.
+            prefix: of all keys, COUNTERSIGN_REDIS_PREFIX.
+            limits: places of a network.
+        """
+        self.limits = limits
+        self._prefix = prefix
+        self._quiet_until = 0.0
+        self._client = open_client(url, timeout=TIMEOUT) if url else None
+        self._set = self._client.register_script(_SET) if self._client is not None else None
+
+    def close(self) -> None:
+        """Give back the connections."""
+        if self._client is not None:
+            self._client.close()
+
+    def change(self, label: bytes, now: datetime, step: Callable[[Network], tuple[Network, T]]) -> T:
+        """Change what is known about a network.
+
+        Args:
+            label: of the network.
+            now: the present moment.
+            step: makes of the state at this moment the next one, and a result; may be called more than once.
+
+        Raises:
+            NetworksAwayError: nothing was changed.
+        """
+        return self._ask(lambda: self._change(label, rules.minute_of(now), step))
+
+    def _change(self, label: bytes, minute: int, step: Callable[[Network], tuple[Network, T]]) -> T:
+        for attempt in range(TRIES):
+            known = self._get(label)
+            before = self._read(known, minute)
+            after, result = step(before.at(minute, self.limits))
+            if after == before or self._store(label, known, after):
+                return result
+            if attempt:
+                time.sleep(random.uniform(0, 0.001 * min(attempt, 10)))  # noqa: S311 - spreads tries, guards nothing
+        raise NetworksAwayError("others change this network all the time")
+
+    def _get(self, label: bytes) -> bytes:
+        if self._client is None:
+            raise NetworksAwayError("there is no Redis")
+        found = self._client.get(self._key(label))
+        return found if isinstance(found, bytes) else b""
+
+    def _read(self, known: bytes, minute: int) -> Network:
+        try:
+            return rules.from_text(known) if known else rules.fresh(minute, self.limits)
+        except ValueError:
+            # Another release wrote it.
+            return rules.fresh(minute, self.limits)
+
+    def _store(self, label: bytes, known: bytes, network: Network) -> bool:
+        if self._set is None:
+            raise NetworksAwayError("there is no Redis")
+        is_seen = network.is_shielded or network.waiting
+        keys = [self._key(label), self._list]
+        values: list[bytes | str | int] = [known, network.as_text(), KEEP, network.seen if is_seen else "", label.hex()]
+        return bool(self._set(keys=keys, args=values))
+
+    def look(self, label: bytes, now: datetime) -> Network:
+        """What is known about a network.
+
+        Raises:
+            NetworksAwayError: there is no Redis, or it does not answer.
+        """
+        minute = rules.minute_of(now)
+        return self._ask(lambda: self._read(self._get(label), minute).at(minute, self.limits))
+
+    def tie(self, key: bytes, label: bytes) -> None:
+        """Remember for a day which network the answer to a confirmation frees a place of.
+
+        Args:
+            key: a keyed hash that names the confirmation.
+            label: of the network.
+        """
+        client = self._client
+        if client is not None:
+            self._ask(lambda: client.set(self._tie(key), label, ex=DAY))
+
+    def untie(self, key: bytes) -> bytes | None:
+        """The label that was remembered; a second call finds none.
+
+        Raises:
+            NetworksAwayError: there is no Redis, or it does not answer.
+        """
+        client = self._client
+        if client is None:
+            return None
+        found = self._ask(lambda: client.getdel(self._tie(key)))
+        return found if isinstance(found, bytes) else None
+
+    def listed(self, now: datetime) -> list[Listed]:
+        """Networks under the shield or with bookings of later, the newest change first.
+
+        Raises:
+            NetworksAwayError: there is no Redis, or it does not answer.
+        """
+        return self._ask(lambda: self._listed(rules.minute_of(now)))
+
+    def _listed(self, minute: int) -> list[Listed]:
+        client = self._client
+        if client is None:
+            raise NetworksAwayError("there is no Redis")
+        client.zremrangebyscore(self._list, "-inf", minute - KEEP // 60)
+        names = client.zrevrange(self._list, 0, LISTED - 1)
+        labels = [bytes.fromhex(name.decode()) for name in names if isinstance(name, bytes)]
+        states = client.mget([self._key(label) for label in labels]) if labels else []
+        found = [
+            Listed(label, self._read(state, minute).at(minute, self.limits))
+            for label, state in zip(labels, states, strict=True)
+            if isinstance(state, bytes)
+        ]
+        return [one for one in found if one.network.is_shielded or one.network.waiting]
+
+    def note_proxy(self) -> None:
+        """Tell the monitor for an hour that requests come through a proxy that is not set.
+
+        Raises:
+            NetworksAwayError: Redis does not answer.
+        """
+        client = self._client
+        if client is not None:
+            self._ask(lambda: client.set(f"{self._prefix}proxy", "1", ex=HOUR))
+
+    def is_proxy_noted(self) -> bool:
+        """True for an hour after :meth:`note_proxy`; False if Redis is away."""
+        client = self._client
+        if client is None:
+            return False
+        try:
+            return bool(self._ask(lambda: client.exists(f"{self._prefix}proxy")))
+        except NetworksAwayError:
+            return False
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        if time.monotonic() < self._quiet_until:
+            raise NetworksAwayError("redis did not answer a moment ago")
+        try:
+            return question()
+        except (RedisError, OSError) as problem:
+            log.warning("redis does not answer; networks have the places of the start: %s", type(problem).__name__)
+            self._quiet_until = time.monotonic() + QUIET
+            raise NetworksAwayError(type(problem).__name__) from None
+
+    def _key(self, label: bytes) -> str:
+        return f"{self._prefix}network:{label.hex()}"
+
+    def _tie(self, key: bytes) -> str:
+        return f"{self._prefix}place:{key.hex()}"
+
+    @property
+    def _list(self) -> str:
+        return f"{self._prefix}networks"
