@@ -8,8 +8,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from campaign.errors import StoreUnavailableError
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
-from campaign.views import page_cache
+from campaign.views import current, page_cache, visitor
 from campaign.views.current import LazyRuntime
+from campaign.views.gateway import Gateway
 from campaign.views.site import make_site
 from tasks.app import make_app
 from tasks.nudging import Nudger
@@ -32,6 +33,24 @@ def create_app(settings: Settings | None = None, runtime: Runtime | None = None)
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=0)  # type: ignore[method-assign]
     app.wsgi_app = app.extensions[page_cache.PLACE] = page_cache.PageCache(app.wsgi_app)  # type: ignore[method-assign]
     return app
+
+
+def create_server() -> Gateway:
+    """What `countersign web` serves: the application, in threads that no half-sent request can hold.
+
+    Raises:
+        SettingsError: the environment has missing or wrong variables.
+    """
+    settings = load_settings()
+    app = create_app(settings)
+    opening: LazyRuntime = app.extensions[current.PLACE]
+    kept: page_cache.PageCache = app.extensions[page_cache.PLACE]
+    return Gateway(
+        app,
+        threads=settings.web_threads,
+        recall=kept.recall,
+        may_send_much=lambda environ: visitor.is_signed_in(opening, environ),
+    )
 
 
 def open_runtime(settings: Settings) -> LazyRuntime:

@@ -2,6 +2,8 @@
 
 from flask import Flask
 
+from campaign.views.gateway import Gateway
+
 
 def create_app() -> Flask:
     """One view that says hello."""
@@ -12,3 +14,8 @@ def create_app() -> Flask:
         return "hello"
 
     return app
+
+
+def create_server() -> Gateway:
+    """The view behind what stands before every view."""
+    return Gateway(create_app(), threads=16, recall=lambda _environ: None, may_send_much=lambda _environ: False)

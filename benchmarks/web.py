@@ -37,9 +37,8 @@ IDLE_GOAL = 0.1
 def granian(made: Installation, application: str, port: int) -> None:
     """Serve an application exactly as `countersign web` does."""
     made.start(
-        "-m", "granian", application, "--factory", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", str(made.settings.web_workers), "--blocking-threads", str(made.settings.web_threads), "--no-ws",
-        "--no-access-log",
+        "-m", "granian", application, "--factory", "--interface", "rsgi", "--host", "127.0.0.1", "--port", str(port),
+        "--workers", str(made.settings.web_workers), "--http", "1", "--no-ws", "--no-access-log",
     )  # fmt: skip
 
 
@@ -121,7 +120,7 @@ def throughput(made: Installation, *, rounds: int, requests: int, service: float
         service: seconds of service before the first round; /healthz is called every second, then and later.
     """
     hello_port = ports.find_free("127.0.0.1")
-    granian(made, "benchmarks.hello:create_app", hello_port)
+    granian(made, "benchmarks.hello:create_server", hello_port)
     made.start("-m", "campaign.cli", "web")
     clocks = Clocks({"web": [child.pid for child in made.children], "postgres": [postgres_pid(made)]})
     base = f"http://localhost:{made.settings.port}"

@@ -22,6 +22,20 @@ RIGHT_TO_LEFT = frozenset({"fa", "ur"})
 LANGUAGE_NAMES = {"en": "English", "de": "Deutsch", "fa": "فارسی", "ur": "اردو"}
 """Each language in its own words, for the language switch."""
 
+TERRITORIES = {"en": "en_GB", "de": "de_DE", "fa": "fa_IR", "ur": "ur_PK"}
+"""Each language with a territory, as the Open Graph protocol writes a locale; a bare language is ignored there."""
+
+FAMILIES = {
+    "fa": ("fas", "per", "prs", "pes", "haz", "aiq"),
+    "ur": ("urd",),
+    "de": ("deu", "ger", "gsw", "bar", "ksh", "nds", "swg"),
+    "en": ("eng",),
+}
+"""Codes of ISO 639-3 and 639-2 whose readers read one of our languages: Dari, Iranian Persian, Hazaragi, Aimaq, the
+German dialects, and our languages by their longer codes."""
+
+_NEAREST = {code: code for code in LANGUAGES} | {code: near for near, codes in FAMILIES.items() for code in codes}
+
 
 @cache
 def translations(locale: str) -> NullTranslations:
@@ -41,9 +55,11 @@ def translations(locale: str) -> NullTranslations:
 
 
 def choose_language(wanted: str | None, *, fallback: str = LANGUAGES[0]) -> str:
-    """The supported language nearest to a tag such as ``de-AT``; ``fallback`` if there is none."""
-    tag = (wanted or "").lower().replace("_", "-").split("-")[0]
-    return tag if tag in LANGUAGES else fallback
+    """The supported language nearest to a tag such as ``de-AT`` or ``prs``; ``fallback`` if there is none.
+
+    The primary subtag decides (BCP 47 section 2.2.1): whatever the script or the territory, the language is the same.
+    """
+    return _NEAREST.get((wanted or "").strip().lower().replace("_", "-").partition("-")[0], fallback)
 
 
 def is_rtl(locale: str) -> bool:

@@ -12,6 +12,7 @@ from campaign.errors import CountersignError
 from campaign.networks.rules import Limits
 from campaign.networks.shared import Networks
 from campaign.security.encryption import DataKey, Keyring, derive, keyed_hash
+from campaign.security.retention_keys import RetentionKeys
 from campaign.security.tokens import Tokens
 from campaign.settings import Settings
 from campaign.ttl_cache import TTLCache
@@ -65,6 +66,8 @@ class Runtime:
     accounts: DataKey
     epoch: uuid.UUID
     networks: Networks
+    retention: RetentionKeys | None = None
+    """The keys that wrap those of petitions; None if no file is named for them."""
     clock: Callable[[], datetime] = now
     chance: Callable[[], float] = random.random
     cache: TTLCache = field(default_factory=lambda: TTLCache(FRESH, max_entries=MAX_CACHED), repr=False)
@@ -100,13 +103,15 @@ def build(
         DecryptionError: the instance keys do not open this database.
     """
     store = Store(settings.database_url, nudge=nudge, pool_size=pool_size)
-    keyring = Keyring(settings.keys)
+    retention = RetentionKeys(settings.retention_keys) if settings.retention_keys else None
+    keyring = Keyring(settings.keys, retention)
     try:
         found = _instance(store, keyring)
         return Runtime(
             settings=settings,
             store=store,
             keyring=keyring,
+            retention=retention,
             tokens=Tokens(settings.keys),
             secrets=Secrets.of(keyring.unwrap(found.stable, STABLE_PLACE)),
             accounts=keyring.unwrap(found.accounts, ACCOUNT_PLACE),

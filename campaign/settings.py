@@ -23,6 +23,7 @@ from campaign.variables import (
     Keys,
     Mailbox,
     Networks,
+    OwnFile,
     PemFile,
     Token,
     WarmUpDays,
@@ -65,6 +66,11 @@ class Settings(BaseSettings):
         (),
         repr=False,
         description="Instance keys `id:base64`, newest first. Default: made at the first start in <data>/keys.",
+    )
+    retention_keys: OwnFile = Field(
+        None,
+        description="File of the retention keys, which wrap the keys of petitions. Keep it out of the backups of the "
+        "database. Default: <data>/keys/retention, if COUNTERSIGN_KEYS is not set.",
     )
     database_url: Annotated[str, urls("postgresql", "postgres")] = Field(
         "", alias="DATABASE_URL", repr=False, description="PostgreSQL 15 or newer. Empty: the embedded server."

@@ -81,6 +81,8 @@ class MessageKind(StrEnum):
     SIGN_IN = "sign_in"
     ADMIN_ALERT = "admin_alert"
     MY_SIGNATURES = "my_signatures"
+    ADDRESS_CHECK = "address_check"
+    ADDRESS_CHANGED = "address_changed"
 
 
 PETITION_MOVES: Mapping[PetitionState, frozenset[PetitionState]] = {

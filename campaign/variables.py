@@ -37,6 +37,9 @@ class WarmUp:
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: where templates/, static/ and translations/ are."""
 
+RELAY_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+"""Schemes of SMTP_URL, each with its standard port."""
+
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _BASE_URL = "must be like https://petitions.example.org, without a path"
@@ -122,6 +125,10 @@ def _path(raw: str | Path) -> Path:
         return ROOT / Path(raw).expanduser()
     except RuntimeError:
         raise InvalidError("begins with ~ and a user that has no home folder: write the whole path") from None
+
+
+def _own_file(raw: str) -> Path | None:
+    return _path(raw) if raw.strip() else None
 
 
 def _pem_file(raw: str) -> Path | None:
@@ -235,6 +242,7 @@ def parse_keys(text: str) -> tuple[Key, ...]:
 LOWER = BeforeValidator(lambda raw: raw.strip().lower())
 Flag = Annotated[bool, BeforeValidator(lambda raw: raw.strip() or "no")]
 Folder = Annotated[Path, BeforeValidator(_path)]
+OwnFile = Annotated[Path | None, BeforeValidator(_own_file)]
 PemFile = Annotated[Path | None, BeforeValidator(_pem_file)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 Host = Annotated[str, BeforeValidator(_host)]

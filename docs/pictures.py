@@ -26,7 +26,11 @@ LARGEST = 150_000
 WIDE, NARROW = {"width": 1100, "height": 760}, {"width": 390, "height": 800}
 LETTER, DESK = {"width": 680, "height": 600}, {"width": 1300, "height": 860}
 HEIGHT = "document.body.scrollHeight"
-PEOPLE = {"en": ("Zahra Ahmadi", "zahra@example.org"), "ur": ("زہرا حسینی", "zehra@example.net")}
+PEOPLE = {
+    "en": ("Zahra Ahmadi", "zahra@example.org"),
+    "fa": ("زهرا احمدی", "zahra@example.com"),
+    "ur": ("زہرا حسینی", "zehra@example.net"),
+}
 TEXT = """Dear {{name}},
 
 yesterday a delegation handed the first **{{count}}** signatures to the committee for human rights.
@@ -139,8 +143,10 @@ def take_all(site: Installation, browser: Browser) -> None:
         save(page, "mailbox")
     with window(browser, NARROW, "ur") as page:
         supporter(page, site, "ur", suffix="-ur")
+    with window(browser, NARROW, "fa") as page:
         page.goto(f"{site.url}/p/{SLUG}?lang=fa")
         save(page, "petition-fa")
+        supporter(page, site, "fa", suffix="-fa")
     until(lambda: len(site.mails(kind="milestone")) > 20, seconds=60)
     for lang, kind, name in (("en", "confirmation", "mail"), ("ur", "confirmation", "mail-ur"),
                              ("fa", "milestone", "milestone-fa")):  # fmt: skip

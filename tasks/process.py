@@ -13,10 +13,11 @@ from campaign.delivery.jobs import Ticker, run_job
 from campaign.delivery.pacing import RelayPace
 from campaign.delivery.token_bucket import open_buckets
 from campaign.errors import CountersignError, StoreUnavailableError
+from campaign.outbox.relays import Offers
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
 from campaign.signatures import admission
-from campaign.smtp.relays import Relay, RelayTransport
+from campaign.smtp.relays import OnOffer, Relay, RelayTransport
 from campaign.smtp.settings import SmtpSettings
 from campaign.states import Lane
 from tasks.app import schedule
@@ -30,14 +31,15 @@ SPARE_SECONDS = 10.0
 """Seconds for which a look waits for the mail that it sends itself; a slow mail server must not hold the next look."""
 
 
-def open_transport(settings: Settings, lane: Lane) -> RelayTransport:
+def open_transport(settings: Settings, lane: Lane, *, on_offer: OnOffer | None = None) -> RelayTransport:
     """A transport for one lane, with kept connections of its own to each relay."""
     relays = SmtpSettings.all_from(
         settings.smtp_url, ehlo_name=settings.ehlo_name, lane=str(lane), ca_file=settings.smtp_ca_file
     )
     if lane is Lane.URGENT:
         relays = tuple(replace(relay, connections=min(relay.connections, URGENT_CONNECTIONS)) for relay in relays)
-    return RelayTransport([Relay.of(relay) for relay in relays], gate=RelayPace(lane, open_buckets(settings)))
+    made = [Relay.of(relay, on_offer=on_offer) for relay in relays]
+    return RelayTransport(made, gate=RelayPace(lane, open_buckets(settings)))
 
 
 class Process:
@@ -66,8 +68,9 @@ class Process:
         )
 
     def _deliverer(self, lane: Lane) -> Deliverer:
-        transport = open_transport(self.settings, lane)
-        return Deliverer(self.runtime, lane, composer=Composer(self.runtime), transport=transport)
+        offers = Offers()
+        transport = open_transport(self.settings, lane, on_offer=offers.hear)
+        return Deliverer(self.runtime, lane, composer=Composer(self.runtime), transport=transport, offers=offers)
 
     def run_job(self, name: str) -> None:
         """Run a job of the schedule and record how it ended."""

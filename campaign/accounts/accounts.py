@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from campaign.accounts import addresses, audit, queries
 from campaign.accounts.addresses import RuleError, clean_name
+from campaign.accounts.lookalikes import lookalike
+from campaign.accounts.reachable import check_reachable
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import ConflictError, ForbiddenError, InvalidInputError
 from campaign.i18n import zone_names
@@ -70,7 +72,10 @@ def create(runtime: Runtime, *, email: str, name: str, role: Role, locale: str =
     Raises:
         InvalidInputError: a field is wrong, or the address has an account (``{"email": "taken"}``).
     """
-    address = _address(email)
+    try:
+        address = check_reachable(runtime, _address(email))
+    except RuleError as broken:
+        raise InvalidInputError({"email": broken.code}) from None
     try:
         clean = clean_name(name)
     except RuleError as broken:
@@ -117,6 +122,11 @@ def find(runtime: Runtime, email: str) -> Account | None:
 def list_all(runtime: Runtime) -> list[Account]:
     """Every account, for admins."""
     return [in_clear(runtime, stored) for stored in runtime.store.transact(queries.all_accounts)]
+
+
+def with_doubtful_domains(runtime: Runtime) -> list[int]:
+    """Ids of the enabled accounts whose domain may be taken for another, by :mod:`campaign.accounts.lookalikes`."""
+    return [one.id for one in list_all(runtime) if not one.disabled and lookalike(one.email) is not None]
 
 
 def organisers(runtime: Runtime) -> dict[int, list[Account]]:

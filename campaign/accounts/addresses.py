@@ -159,6 +159,7 @@ class Address:
 
 _BRACKETED = re.compile(r"(?:\"[^\"]*\"\s*|[^<>@\"]*|[^<>\"]*)<\s*([^<>\s]+@[^<>\s]+)\s*>")
 _AROUND: Final = " \t\r\n<>()[]{}\"'“”„‟‘’‚‛«»‹›`´,;:،؛"
+_DIGITS: Final = {first + value: str(value) for first in (0x0660, 0x06F0) for value in range(10)}
 _INVISIBLE: Final = dict.fromkeys(map(ord, "\u034f\u115f\u1160\u3164\u180e\ufe0e\ufe0f\uffa0"))
 
 
@@ -167,7 +168,9 @@ def pasted(typed: str) -> str:
 
     Invisible marks anywhere (direction, zero width, soft hyphen, byte order), blanks at the ends and around the @,
     ``mailto:`` with its question, ``Name <address>``, quotes and brackets around it, and what ends a sentence;
-    full-width signs become plain ones.
+    full-width signs become plain ones. Persian and Arabic digits become plain ones in a part that is ASCII but for
+    them: a Persian or Urdu keyboard types them where the mailbox has ASCII digits, while providers give out either
+    wholly ASCII mailboxes or, rarely, names in the letters of one script; those stay as they are.
     """
     if _PLAIN.fullmatch(typed):
         return typed.rstrip(".")
@@ -181,7 +184,15 @@ def pasted(typed: str) -> str:
     text = text if _QUOTED.fullmatch(text) else text.strip(_AROUND).rstrip(".!?。۔…" + _AROUND)
     if text[:7].lower() == "mailto:":
         text = text[7:].partition("?")[0].replace("%40", "@").strip(_AROUND)
-    return re.sub(r"[ \t]*@[ \t]*", "@", text)
+    return _digits_folded(re.sub(r"[ \t]*@[ \t]*", "@", text))
+
+
+def _digits_folded(text: str) -> str:
+    if text.isascii():
+        return text
+    local, at, domain = text.rpartition("@")
+    parts = ((part.translate(_DIGITS), part) for part in (local, domain))
+    return at.join(folded if folded.isascii() else part for folded, part in parts)
 
 
 def _width_folded(character: str) -> str:

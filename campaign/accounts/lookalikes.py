@@ -26,6 +26,12 @@ def lookalike(address: str) -> str | None:
     return decoded if _is_doubtful(decoded) else None
 
 
+def with_reading(address: str) -> str:
+    """An address as it is on the wire, and how its domain reads if it may be taken for another."""
+    reading = lookalike(address)
+    return address if reading is None else f"{address} (reads {reading}, with letters that look like others)"
+
+
 def _decoded(domain: str) -> str:
     try:
         return domain.encode("ascii").decode("idna")

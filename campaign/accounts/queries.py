@@ -90,9 +90,12 @@ def set_role(tx: Transaction, account_id: int, role: str) -> None:
 
 
 def set_disabled(tx: Transaction, account_id: int, disabled_at: datetime | None) -> None:
-    """Disable an account, or let it in again; its sessions end."""
+    """Disable an account, or let it in again; its sessions end, and a sign-in link of before never works again."""
     tx.execute(text("update account set disabled_at = :at where id = :id"), id=account_id, at=disabled_at)
     tx.execute(text("delete from session where account_id = :id"), id=account_id)
+    tx.execute(
+        text("update sign_in_link set used_at = now() where account_id = :id and used_at is null"), id=account_id
+    )
 
 
 def set_preferences(tx: Transaction, account_id: int, *, locale: str, time_zone: str) -> None:

@@ -102,7 +102,8 @@ def audience_counts(tx: Transaction, petition_id: int, audience: Audience, *, no
         with barred as (
             select distinct m.signature_id as id from suppression p join message m on m.id = p.message_id
             where p.lifted_at is null and (p.petition_id is null or p.petition_id = :petition_id)
-                and m.petition_id = :petition_id and m.signature_id is not null)
+                and m.petition_id = :petition_id and m.signature_id is not null
+                and m.kind not in ('address_check', 'address_changed'))
         select count(*) filter (where {ELIGIBLE} and b.id is null) as eligible,
             count(*) filter (where {ELIGIBLE} and b.id is not null) as suppressed,
             count(*) filter (where s.state = 'confirmed' and s.address is not null and s.wants_updates

@@ -7,6 +7,7 @@ import click
 
 from campaign.accounts import accounts, sign_in
 from campaign.accounts.accounts import Account, Role
+from campaign.accounts.lookalikes import lookalike, with_reading
 from campaign.cli import tables
 from campaign.cli.opening import open_runtime
 from campaign.cli.petition import RefusedInputError
@@ -17,6 +18,7 @@ SENTENCES: Final = {
     ("email", "missing"): "the address is empty",
     ("email", "invalid"): "this is no mail address; it must be like name@example.org",
     ("email", "role"): "the address belongs to an office, not to a person",
+    ("email", "not_ascii"): "the mail server takes only ASCII letters before the @ (it does not offer SMTPUTF8)",
     ("email", "taken"): "this address has an account already",
     ("name", "missing"): "--name: say what to call the person",
     ("name", "not_a_name"): "--name: use letters",
@@ -62,6 +64,9 @@ def create(*, email: str, name: str, role: str, locale: str) -> None:
             account_id = accounts.create(runtime, email=email, name=name, role=Role(role), locale=locale)
         except InvalidInputError as error:
             raise refused(error) from None
+        found = next(one for one in accounts.list_all(runtime) if one.id == account_id)
+    if lookalike(found.email) is not None:
+        click.echo(f"Check this address: {with_reading(found.email)}", err=True)
     click.echo(f"Created account {account_id}. Let its owner in with: countersign account sign-in-link {email}")
 
 
@@ -94,7 +99,8 @@ def list_accounts(*, as_json: bool) -> None:
         click.echo("There is no account yet. Create one with: countersign account create", err=True)
     else:
         rows = [
-            (one.id, str(one.role), one.locale, "no" if one.disabled else "yes", one.email, one.name) for one in found
+            (one.id, str(one.role), one.locale, "no" if one.disabled else "yes", with_reading(one.email), one.name)
+            for one in found
         ]
         for row in tables.render(("ID", "ROLE", "LANGUAGE", "ENABLED", "EMAIL", "NAME"), rows):
             click.echo(row)
@@ -105,6 +111,7 @@ def _as_json(one: Account) -> dict[str, object]:
         "id": one.id,
         "role": str(one.role),
         "email": one.email,
+        "lookalike": lookalike(one.email),
         "name": one.name,
         "locale": one.locale,
         "time_zone": one.time_zone,

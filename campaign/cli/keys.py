@@ -1,9 +1,11 @@
-"""``countersign keys …``: the instance keys that wrap all others."""
+"""``countersign keys …``: the instance keys that wrap all others, and the retention keys of petitions."""
 
 import click
 
 from campaign.cli.opening import open_runtime
+from campaign.cli.tables import render
 from campaign.operations import backup_and_keys
+from campaign.petitions import retention
 from campaign.security import keys as security_keys
 from campaign.settings import load_settings
 from campaign.variables import format_keys
@@ -53,9 +55,69 @@ def rotate() -> None:
 def rewrap() -> None:
     """Put every stored data key under the newest instance key, after `keys rotate` and a restart.
 
+    Petitions go under the retention key of their quarter, if there is one.
+
     What the data keys encrypt stays as it is. It may be stopped and run again. The old instance key then opens no data
     any more; keep it on the list all the same, for the links in mails that were sent with it.
     """
     with open_runtime() as runtime:
         changed = backup_and_keys.rewrap(runtime)
+        kept = retention.keep_wrapped(runtime)
         click.echo(f"{changed} data keys are under the newest instance key now.")
+        if kept:
+            click.echo(f"{kept} petitions are under the retention key of their quarter now.")
+
+
+@keys.command(epilog="Example: countersign keys status")
+def status() -> None:
+    """List the retention keys and what they open.
+
+    A key that opens nothing can be destroyed: what its petitions held then is unreadable in every older backup.
+    """
+    with open_runtime() as runtime:
+        found = retention.status(runtime)
+    rows = [[one.key.name, f"{one.key.day}", _opens(one)] for one in found.keys]
+    for line in render(["Key", "Since", "Opens"], rows) if rows else ["There are no retention keys yet."]:
+        click.echo(line)
+    if found.under_instance_keys:
+        click.echo(f"{found.under_instance_keys} petitions are under an instance key alone: `countersign keys rewrap`.")
+    if found.needs_key:
+        click.echo(f"There is no key for petitions of {found.needs_key} yet: `countersign keys add`.")
+
+
+def _opens(held: retention.Held) -> str:
+    if held.key.is_retired:
+        return "destroyed"
+    return f"{held.petitions} petitions, {held.live} of them live" if held.petitions else "nothing any more"
+
+
+@keys.command(epilog="Example: countersign keys add")
+def add() -> None:
+    """Make a retention key for the petitions of this quarter.
+
+    In <data>/keys this happens by itself. A file that COUNTERSIGN_RETENTION_KEYS names elsewhere is to be copied to
+    every host afterwards; the new key is used from tomorrow on.
+    """
+    with open_runtime() as runtime:
+        made = retention.add(runtime)
+        path = runtime.settings.retention_keys
+    click.echo(f"{path} has the new key {made.name}. Copy the file to every host and to the backup of your keys.")
+
+
+@keys.command(epilog="Example: countersign keys retire 2026q1.0a1b2c")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Also if it opens a live petition, which is closed for good.")
+def retire(name: str, *, yes: bool, force: bool) -> None:
+    """Destroy a retention key: what it opened is unreadable from then on, in every backup too.
+
+    The data keys of its petitions are destroyed with it, and the audit log says so. Destroy copies of the file of keys
+    as well, on every host and in the backup of your keys.
+    """
+    with open_runtime() as runtime:
+        found = {one.key.name: one for one in retention.status(runtime).keys}
+        held = found.get(name)
+        if held is not None and not yes:
+            click.confirm(f"{name} opens: {_opens(held)}. Destroy it for good?", abort=True)
+        petitions = retention.retire(runtime, name, force=force)
+    click.echo(f"{name} is destroyed, and with it the keys of {petitions} petitions.")

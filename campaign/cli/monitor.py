@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 import click
 
 from campaign import i18n
+from campaign.accounts import accounts
 from campaign.cli import tables
 from campaign.cli.opening import find_settings, open_runtime
 from campaign.cli.petition import RefusedInputError
@@ -35,7 +36,7 @@ def monitor(context: click.Context, *, as_json: bool, check: bool) -> None:
 
     Exit status: 0 shown; 1 the database does not answer, or with --check, the sentence is bad news.
     """
-    snapshot = _take()
+    snapshot, doubtful = _take()
     if as_json:
         click.echo(
             json.dumps(operations_monitor.document(snapshot, LOCALE, zone=_here()), ensure_ascii=False, indent=2)
@@ -43,20 +44,24 @@ def monitor(context: click.Context, *, as_json: bool, check: bool) -> None:
     else:
         verdict = judge(snapshot)
         click.secho(sentence(snapshot, LOCALE, zone=_here()), fg=COLOURS[verdict.level], bold=True)
-        for line in _lines(snapshot):
+        for line in (*_lines(snapshot), *_doubtful(doubtful)):
             click.echo(line)
     if not snapshot.database_ok or (check and judge(snapshot).level is Level.BAD):
         context.exit(1)
 
 
-def _take() -> Snapshot:
+def _take() -> tuple[Snapshot, list[int]]:
+    """The snapshot, and the accounts whose domain imitates another."""
     settings = ensure_local_keys(find_settings())
     try:
         runtime = build(settings, pool_size=1)
     except StoreUnavailableError:
-        return operations_monitor.take_without_database(settings, now=now())
+        return operations_monitor.take_without_database(settings, now=now()), []
     try:
-        return operations_monitor.take(runtime)
+        snapshot = operations_monitor.take(runtime)
+        return snapshot, accounts.with_doubtful_domains(runtime) if snapshot.database_ok else []
+    except StoreUnavailableError:
+        return operations_monitor.take_without_database(settings, now=now()), []
     finally:
         runtime.close()
 
@@ -75,12 +80,20 @@ def _lines(snapshot: Snapshot) -> Iterator[str]:
     yield from _lanes(snapshot)
     for title, lines in (
         ("Workers", _workers(snapshot)),
+        ("Mail servers", _relays(snapshot)),
         ("Troubles", _troubles(snapshot)),
         ("Petitions", _petitions(snapshot)),
     ):
         yield ""
         yield f"{title}: none" if not lines else title
         yield from lines
+
+
+def _doubtful(account_ids: list[int]) -> Iterator[str]:
+    if account_ids:
+        yield ""
+        numbers = ", ".join(map(str, account_ids))
+        yield f"Accounts whose domain looks like another: {numbers}; see countersign account list"
 
 
 def _engines(snapshot: Snapshot) -> Iterator[str]:
@@ -133,6 +146,12 @@ def _workers(snapshot: Snapshot) -> list[str]:
         for worker in snapshot.workers
     ]
     return tables.render(("WORKER", "HOST", "PROCESS", "LANE", "STARTED", "SEEN"), rows) if rows else []
+
+
+def _relays(snapshot: Snapshot) -> list[str]:
+    words = {True: "taken", False: "not taken", None: "not known yet"}
+    rows = [(relay.name, words[relay.smtputf8], _ago(snapshot, relay.seen_at)) for relay in snapshot.relays]
+    return tables.render(("MAIL SERVER", "ADDRESSES BEYOND ASCII (SMTPUTF8)", "LAST SESSION"), rows) if rows else []
 
 
 def _troubles(snapshot: Snapshot) -> list[str]:

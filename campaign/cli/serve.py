@@ -1,12 +1,14 @@
 """``countersign web|worker|mailserver``: the programs that ``countersign up`` runs, one by one for other hosts."""
 
 import os
+import resource
 import socket
 import sys
 
 import click
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from campaign.local.mailserver.mailbox import serve
@@ -24,6 +26,12 @@ nothing would be counted, recovered or started for as long as that takes.
 STOP_WITHIN = 25
 """Seconds a web process may take to answer what it has begun; the supervisor waits longer."""
 
+HEAD_WITHIN = 10_000
+"""Milliseconds in which the head of a request must have come; campaign/views/gateway.py has the time for its body."""
+
+CONNECTIONS = 4096
+"""Connections that a web process holds open: many idle and slow ones are no reason to refuse the next."""
+
 
 @click.command(epilog="Example: COUNTERSIGN_WEB_WORKERS=4 countersign web")
 def web() -> None:
@@ -34,14 +42,21 @@ def web() -> None:
     """
     settings = attach(load_settings())
     export(settings)
+    # Inherited by the server's processes: the usual 1,024 open files are fewer than the connections they may hold.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * CONNECTIONS)), hard))
     server = Granian(
-        "web:create_app",
+        "web:create_server",
         factory=True,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
+        # Browsers speak HTTP/2 over TLS alone, which ends at the reverse proxy.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_WITHIN),
+        backlog=CONNECTIONS,
+        backpressure=CONNECTIONS,
         address=settings.bind,
         port=settings.port,
         workers=settings.web_workers,
-        blocking_threads=settings.web_threads,
         # A process that has begun to stop must not hold up the stop of all.
         workers_kill_timeout=STOP_WITHIN,
         respawn_failed_workers=True,

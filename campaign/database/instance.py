@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import text
 
@@ -34,8 +35,8 @@ def create(tx: Transaction, instance: Instance) -> None:
     """Add the row unless there is one; the caller must read it again."""
     tx.execute(
         text("""
-        insert into instance (id, epoch, stable_key_id, stable_key, account_key_id, account_key)
-        values (1, :epoch, :stable_key_id, :stable_key, :account_key_id, :account_key)
+        insert into instance (id, epoch, stable_key_id, stable_key, account_key_id, account_key, retention_keys_since)
+        values (1, :epoch, :stable_key_id, :stable_key, :account_key_id, :account_key, '-infinity')
         on conflict (id) do nothing"""),
         epoch=instance.epoch,
         stable_key_id=instance.stable.key_id,
@@ -63,3 +64,8 @@ def new_epoch(tx: Transaction) -> uuid.UUID:
     epoch = uuid.uuid4()
     tx.execute(text("update instance set epoch = :epoch"), epoch=epoch)
     return epoch
+
+
+def retention_keys_since(tx: Transaction) -> datetime | None:
+    """When this database came to know retention keys; None before its first use."""
+    return tx.execute(text("select greatest(retention_keys_since, '2000-01-01') from instance")).scalar_one_or_none()

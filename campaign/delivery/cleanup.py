@@ -8,12 +8,13 @@ from campaign.accounts import queries as account_queries
 from campaign.accounts.addresses import RuleError
 from campaign.database.connection import Transaction
 from campaign.delivery import pacing
-from campaign.outbox import allowance, suppressions, workers
+from campaign.outbox import allowance, relays, suppressions, workers
 from campaign.outbox import plan as outbox_plan
 from campaign.outbox.suppressions import WINDOW
+from campaign.petitions import retention
 from campaign.petitions.petitions import by_id
 from campaign.runtime import Runtime
-from campaign.signatures import code_tries, erasure, erasure_queries, request_queries
+from campaign.signatures import code_tries, erasure, erasure_queries, moving, request_queries
 from campaign.signatures import queries as signature_queries
 from campaign.states import Lane, MessageKind
 
@@ -43,7 +44,8 @@ def expire_signatures(runtime: Runtime) -> int:
 def erase_old(runtime: Runtime) -> int:
     """Erase the signers of petitions closed long enough ago; count and consent proof stay. Returns how many.
 
-    What a release before this one left of those it erased is removed as well, of any petition.
+    What a release before this one left of those it erased is removed as well, of any petition, and keys of petitions
+    are put under the retention key of their quarter.
     """
     before = runtime.clock() - timedelta(days=runtime.settings.retention_days)
 
@@ -57,6 +59,7 @@ def erase_old(runtime: Runtime) -> int:
     while erasure.finish_older(runtime, limit=SLICE) == SLICE:
         pass
     erased = _in_slices(runtime, work)
+    retention.keep_wrapped(runtime)
     # Of petitions that nobody signed, or whose signers an older release erased.
     runtime.store.transact(destroy)
     return erased
@@ -116,9 +119,11 @@ def forget(runtime: Runtime) -> None:
         account_queries.purge(tx, now=now)
         allowance.purge_allowances(tx, now=now)
         code_tries.purge(tx, now=now)
+        moving.purge(runtime, tx)
         pacing.forget(tx, now=now)
         request_queries.purge(tx, now=now)
         suppressions.purge_soft_bounces(tx, before=(now - WINDOW).date())
+        relays.purge(tx, before=now - relays.KEPT)
         workers.purge(tx, before=now - timedelta(days=7))
 
     runtime.store.transact(work)

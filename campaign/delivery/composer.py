@@ -9,6 +9,7 @@ from campaign.accounts.addresses import RuleError
 from campaign.delivery.contexts import (
     CONTEXTS,
     DISCREET_CONTEXTS,
+    ELSEWHERE,
     NOT_ABOUT_A_PETITION,
     ONE_READER,
     Materials,
@@ -106,6 +107,8 @@ class Composer:
             "code": lambda message, _materials, _recipient: self._code(message),
             "link_manage": lambda message, _materials, _recipient: self._manage(message),
             "link_unsubscribe": lambda message, _materials, _recipient: self._unsubscribe(message),
+            "link_move": lambda message, materials, _recipient: materials.links[message.id],
+            "link_move_back": lambda message, materials, _recipient: materials.links[message.id],
             "link_sign_in": lambda message, materials, _recipient: self._sign_in(message, materials),
         }
 
@@ -124,7 +127,10 @@ class Composer:
         opened = materials.petitions.get(message.petition_id or 0)
         if message.signature_id is None or opened is None or opened.key is None:
             raise NoAddressError("the recipient was erased")
-        typed = signature_queries.open_field(opened.key, message.signature_id, "address", message.address)
+        if message.kind in ELSEWHERE:
+            typed = materials.elsewhere.get(message.id)
+        else:
+            typed = signature_queries.open_field(opened.key, message.signature_id, "address", message.address)
         if typed is None:
             raise NoAddressError("the recipient was erased")
         return self._recipient(

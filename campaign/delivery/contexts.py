@@ -26,7 +26,7 @@ from campaign.petitions.petitions import Opened, by_id
 from campaign.petitions.rules import next_goal
 from campaign.runtime import Runtime
 from campaign.security.tokens import Purpose
-from campaign.signatures import confirming, mine, own_links
+from campaign.signatures import confirming, mine, moving, own_links
 from campaign.signatures import queries as signature_queries
 from campaign.signatures.mine_queries import Mine
 from campaign.states import MessageKind
@@ -60,6 +60,8 @@ class Materials:
     alerts: Mapping[int, operations_alerts.Alert] = field(default_factory=dict)
     mine: Mapping[int, Sequence[tuple[Opened, Mine]]] = field(default_factory=dict, repr=False)
     """By message: the signatures that it lists."""
+    elsewhere: Mapping[int, str] = field(default_factory=dict, repr=False)
+    """By message: where it goes, if not to the address of its signature."""
 
     def petition_of(self, message: Claimed) -> Opened:
         """The petition of a message.
@@ -89,7 +91,7 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
     petition_ids = {message.petition_id for message in messages if message.petition_id is not None}
     alert_ids = {message.about_id or 0 for message in messages if message.kind is MessageKind.ADMIN_ALERT}
     blast_ids = {
-        message.blast_id or message.about_id for message in messages if message.kind is not MessageKind.ADMIN_ALERT
+        message.blast_id or message.about_id for message in messages if message.kind not in ABOUT_NO_UPDATE
     } - {None}
     found = {}
     for account_id in {message.account_id for message in messages if message.account_id is not None}:
@@ -108,6 +110,8 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
             if link is not None and link.used_at is None:
                 links[message.id] = sign_in.link_address(runtime, link.id, link.nonce)
     petitions = {petition_id: by_id(runtime, tx, petition_id) for petition_id in petition_ids}
+    letters = _letters(runtime, tx, petitions, messages)
+    links.update({message_id: letter.link for message_id, letter in letters.items()})
     return Materials(
         petitions,
         found,
@@ -119,7 +123,25 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
             for message in messages
             if message.kind is MessageKind.MY_SIGNATURES
         },
+        {message_id: letter.address for message_id, letter in letters.items()},
     )
+
+
+def _letters(
+    runtime: Runtime, tx: Transaction, petitions: Mapping[int, Opened], messages: Sequence[Claimed]
+) -> dict[int, moving.Letter]:
+    found = {
+        message.id: moving.letter(
+            runtime,
+            tx,
+            petitions[message.petition_id or 0],
+            signature_id=message.signature_id or 0,
+            change_id=message.about_id,
+        )
+        for message in messages
+        if message.kind in ELSEWHERE
+    }
+    return {message_id: letter for message_id, letter in found.items() if letter is not None}
 
 
 def _mine(runtime: Runtime, tx: Transaction, opened: Opened, message: Claimed) -> Sequence[tuple[Opened, Mine]]:
@@ -254,6 +276,14 @@ def _sign_in(_letter: MessageContext) -> dict[str, Any]:
     return {"valid_minutes": int(sign_in.LINK_LIFE.total_seconds() // 60)}
 
 
+def _address_check(letter: MessageContext) -> dict[str, Any]:
+    return _title(letter) | _discreet_check(letter)
+
+
+def _address_changed(letter: MessageContext) -> dict[str, Any]:
+    return _title(letter) | _discreet_changed(letter)
+
+
 def _my_signatures(letter: MessageContext) -> dict[str, Any]:
     runtime = letter.runtime
     private = own_links.private_link(runtime)
@@ -303,6 +333,8 @@ CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, Any]]] = 
     MessageKind.SIGN_IN: _sign_in,
     MessageKind.ADMIN_ALERT: _admin_alert,
     MessageKind.MY_SIGNATURES: _my_signatures,
+    MessageKind.ADDRESS_CHECK: _address_check,
+    MessageKind.ADDRESS_CHANGED: _address_changed,
 }
 """What each kind's templates are given, besides the slots."""
 
@@ -317,6 +349,14 @@ def _discreet_asking(letter: MessageContext) -> dict[str, Any]:
     return {"expiry_days": letter.runtime.settings.confirm_days}
 
 
+def _discreet_check(_letter: MessageContext) -> dict[str, Any]:
+    return {"valid_hours": int(moving.LIFE.total_seconds() // 3600)}
+
+
+def _discreet_changed(_letter: MessageContext) -> dict[str, Any]:
+    return {"undo_days": moving.UNDO.days}
+
+
 def _nothing(_letter: MessageContext) -> dict[str, Any]:
     return {}
 
@@ -328,6 +368,8 @@ DISCREET_CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, 
     MessageKind.MAILBOX_FULL: _nothing,
     MessageKind.THANK_YOU: lambda letter: {"wants_updates": bool(letter.message.wants_updates)},
     MessageKind.MY_SIGNATURES: _my_signatures,
+    MessageKind.ADDRESS_CHECK: _discreet_check,
+    MessageKind.ADDRESS_CHANGED: _discreet_changed,
     MessageKind.MILESTONE: _news,
     MessageKind.UPDATE: _news,
     MessageKind.TEST: _news,
@@ -336,5 +378,11 @@ DISCREET_CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, 
 
 ONE_READER = frozenset({MessageKind.MY_SIGNATURES})
 """The kinds whose compiled form is for one reader alone, and is remembered nowhere."""
+
+ELSEWHERE = frozenset({MessageKind.ADDRESS_CHECK, MessageKind.ADDRESS_CHANGED})
+"""The kinds that go to another address than the signature has."""
+
+ABOUT_NO_UPDATE = ELSEWHERE | {MessageKind.ADMIN_ALERT}
+"""The kinds whose ``about_id`` is no update's."""
 
 NOT_ABOUT_A_PETITION = frozenset({MessageKind.SIGN_IN, MessageKind.ADMIN_ALERT})

@@ -20,8 +20,9 @@ from campaign.delivery.outcomes import Sent, SentBatch
 from campaign.delivery.pacing import Pace
 from campaign.delivery.token_bucket import Buckets
 from campaign.errors import SessionFailedError, StoreUnavailableError
-from campaign.outbox import ledger, workers
+from campaign.outbox import ledger, relays, workers
 from campaign.outbox.ledger import Claimed
+from campaign.outbox.relays import Offers
 from campaign.runtime import Runtime
 from campaign.smtp.transport import Blame, Envelope, Outcome, Result, Transport
 from campaign.states import Lane
@@ -81,12 +82,21 @@ class Deliverer:
     """
 
     def __init__(
-        self, runtime: Runtime, lane: Lane, *, composer: Composer, transport: Transport, buckets: Buckets | None = None
+        self,
+        runtime: Runtime,
+        lane: Lane,
+        *,
+        composer: Composer,
+        transport: Transport,
+        buckets: Buckets | None = None,
+        offers: Offers | None = None,
     ) -> None:
+        """Wire a deliverer; ``offers`` is where its transport tells what the mail servers offer."""
         self.runtime = runtime
         self.lane = lane
         self.composer = composer
         self.transport = transport
+        self.offers = offers or Offers()
         self.pace = Pace(runtime, lane, buckets=buckets)
         self.owner_id = runtime.store.transact(
             lambda tx: workers.add(tx, host=platform.node(), pid=os.getpid(), lane=lane)
@@ -307,6 +317,13 @@ class Deliverer:
         for this in rounds:
             delivery_outcomes.record(self.runtime, tx, this, lane=self.lane, owner_id=self.owner_id)
 
+    def _note_offers(self) -> None:
+        """What the mail servers offered; a statement of its own, and rare: what changed, or once an hour."""
+        now = self.runtime.clock()
+        if heard := self.offers.unwritten(now):
+            self.runtime.store.transact(lambda tx: relays.note(tx, heard, now=now))
+            self.offers.written(heard, now)
+
     def _forget(self, recorded: list[SentBatch]) -> None:
         self._ended = [this for this in self._ended if this not in recorded]
 
@@ -317,3 +334,4 @@ class Deliverer:
             self.runtime.store.transact(lambda tx: self._record(tx, ended))
             self._forget(ended)
         self.journal.settled()
+        self._note_offers()

@@ -135,6 +135,11 @@ KINDS: Mapping[str, MailKind] = {
             slots=BULK_SLOTS,
             is_test=True,
         ),
+        # To an address that is not proved yet, and to the one before.
+        _urgent("address_check", context=frozenset({"petition_title", "valid_hours"}), slots=frozenset({"link_move"})),
+        _urgent(
+            "address_changed", context=frozenset({"petition_title", "undo_days"}), slots=frozenset({"link_move_back"})
+        ),
         _urgent("my_signatures", context=frozenset({"signatures", "valid_minutes"}), slots=frozenset()),
         _urgent("sign_in", context=frozenset({"valid_minutes"}), slots=frozenset({"link_sign_in"})),
         _urgent(
@@ -162,8 +167,16 @@ DISCREET: Mapping[str, MailKind] = {
         _discreet(
             "thank_you", "thank_you", context=frozenset({"wants_updates"}), slots=frozenset({"link_manage"}) | _STOP
         ),
+        _discreet("address_check", "address_check", context=frozenset({"valid_hours"}), slots=frozenset({"link_move"})),
+        _discreet(
+            "address_changed", "address_changed", context=frozenset({"undo_days"}), slots=frozenset({"link_move_back"})
+        ),
         _discreet(
             "my_signatures", "my_signatures", context=frozenset({"signatures", "valid_minutes"}), slots=frozenset()
+        ),
+        _discreet("address_check", "address_check", context=frozenset({"valid_hours"}), slots=frozenset({"link_move"})),
+        _discreet(
+            "address_changed", "address_changed", context=frozenset({"undo_days"}), slots=frozenset({"link_move_back"})
         ),
         _discreet("milestone", "news", context=_NEWS, slots=_STOP),
         _discreet("update", "news", context=_NEWS, slots=_STOP),

@@ -11,7 +11,7 @@ from campaign.database.connection import Transaction
 from campaign.operations.lanes import CLI
 from campaign.outbox import lanes as outbox_lanes
 from campaign.petitions import queries as petition_queries
-from campaign.petitions.petitions import KEY_PLACE
+from campaign.petitions.retention import KEY_PLACE
 from campaign.runtime import ACCOUNT_PLACE, STABLE_PLACE, Runtime
 from campaign.states import Lane
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from campaign.blasts.progress import BlastStatus
 from campaign.database.jobs import TICK_LATE, JobStatus
+from campaign.outbox.relays import RelayOffer
 from campaign.states import Lane, MessageKind, MessageState
 
 WORKER_SEEN = timedelta(seconds=15)
@@ -199,6 +200,8 @@ class Snapshot:
     troubles: tuple[FailureGroup, ...] = ()
     blasts: tuple[BlastStatus, ...] = ()
     jobs: tuple[JobStatus, ...] = ()
+    relays: tuple[RelayOffer, ...] = ()
+    """The mail servers of SMTP_URL, with what each offered at its last session."""
     held_by_networks: int = 0
     """Sign-ups whose email waits for a place of their network."""
     held_until: datetime | None = None

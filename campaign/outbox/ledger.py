@@ -54,6 +54,7 @@ _WANTED = """(m.signature_id is null or (s.address is not null
     and case
         when m.kind in ('confirmation', 'reminder') then s.state = 'pending'
         when m.kind = 'my_signatures' then s.state <> 'expired'
+        when m.kind = 'address_changed' then s.state in ('confirmed', 'withdrawn')
         when m.kind in ('milestone', 'update') then s.state = 'confirmed' and s.wants_updates
         else s.state = 'confirmed' end))"""
 """Consent: withdrawn, unsubscribed and erased signatures get no mail."""

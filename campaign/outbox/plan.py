@@ -133,11 +133,6 @@ def cancel_for(tx: Transaction, signature_ids: list[int], *, reason: str, now: d
     ).rowcount
 
 
-def mailbox_of(runtime: Runtime, canonical: str) -> bytes:
-    """The keyed hash of the mailbox whose allowance a canonical address uses."""
-    return runtime.secrets.address_key(mailbox_key(canonical))
-
-
 def round_times(tx: Transaction, signature_ids: list[int]) -> None:
     """Keep only the day (UTC) of the settled mail that some signers caused: its times would tell when they signed."""
     tx.execute(
@@ -150,6 +145,11 @@ def round_times(tx: Transaction, signature_ids: list[int]) -> None:
         update attempt set at = date_trunc('day', at, 'UTC') where message_id in (select id from rounded)"""),
         ids=signature_ids,
     )
+
+
+def mailbox_of(runtime: Runtime, canonical: str) -> bytes:
+    """The keyed hash of the mailbox whose allowance a canonical address uses."""
+    return runtime.secrets.address_key(mailbox_key(canonical))
 
 
 def take_turn(tx: Transaction) -> None:

@@ -12,15 +12,15 @@ from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.petitions import queries
 from campaign.petitions.markdown import to_html
+from campaign.petitions.retention import KEY_PLACE, new_data_key
 from campaign.petitions.rules import Draft, Petition, TextVersion, check_draft, check_lines, nearest
 from campaign.runtime import Runtime
-from campaign.security.encryption import DataKey, DecryptionError, text_hash
+from campaign.security.encryption import DataKey, DecryptionError, RetiredKeyError, text_hash
 from campaign.settings import LANGUAGES
 from campaign.states import PETITION_MOVES, PetitionState
 
 log = logging.getLogger(__name__)
 
-KEY_PLACE = "petition.data_key"
 """Characters of an author, an addressee or a summary."""
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,78}[a-z0-9])?")
@@ -73,7 +73,11 @@ class Opened:
 def _opened(runtime: Runtime, stored: queries.Stored | None) -> Opened:
     if stored is None:
         raise NotFoundError("there is no such petition")
-    key = None if stored.key is None else runtime.keyring.unwrap(stored.key, KEY_PLACE)
+    try:
+        key = None if stored.key is None else runtime.keyring.unwrap(stored.key, KEY_PLACE)
+    except RetiredKeyError:
+        # A backup from before its retention key was destroyed: the signers are erased.
+        key = None
     return Opened(stored.petition, stored.texts, key)
 
 
@@ -228,7 +232,7 @@ def create(runtime: Runtime, new: NewPetition, drafts: Mapping[str, Draft], *, o
         InvalidInputError: a field is missing, too long, or the slug is taken.
     """
     _check_whole(new, drafts)
-    sealed = runtime.keyring.new_data_key(KEY_PLACE)
+    sealed = new_data_key(runtime)
 
     def work(tx: Transaction) -> int:
         petition_id = queries.add(

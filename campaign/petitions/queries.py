@@ -231,11 +231,11 @@ def consent_id(tx: Transaction, *, purpose: str, locale: str, wording: str, dige
 
 
 def wrapped_otherwise(tx: Transaction, *, key_id: str, after: int, limit: int) -> list[tuple[int, Sealed]]:
-    """Petitions, in the order of their ids, whose data key is not under this instance key; locked."""
+    """Petitions, in the order of their ids, whose data key is under another instance key; locked."""
     rows = tx.execute(
         text("""
         select id, data_key_id, data_key from petition
-        where data_key is not null and data_key_id <> :key_id and id > :after
+        where data_key is not null and data_key_id <> :key_id and position('.' in data_key_id) = 0 and id > :after
         order by id limit :limit for update"""),
         key_id=key_id,
         after=after,
@@ -252,3 +252,41 @@ def rewrap(tx: Transaction, petition_id: int, key: Sealed) -> None:
         key_id=key.key_id,
         key=key.blob,
     )
+
+
+def under_instance_keys(tx: Transaction, *, after: int, limit: int) -> list[tuple[int, datetime, Sealed]]:
+    """Petitions, in the order of their ids, whose data key no retention key wraps yet, with their creation; locked."""
+    rows = tx.execute(
+        text("""
+        select id, created_at, data_key_id, data_key from petition
+        where data_key is not null and position('.' in data_key_id) = 0 and id > :after
+        order by id limit :limit for update"""),
+        after=after,
+        limit=limit,
+    )
+    return [(row.id, row.created_at, Sealed(row.data_key_id, bytes(row.data_key))) for row in rows]
+
+
+def opened_by(tx: Transaction) -> dict[str, dict[PetitionState, int]]:
+    """How many petitions in each state the keys open, by the name of the key that wraps theirs."""
+    found: dict[str, dict[PetitionState, int]] = {}
+    for row in tx.execute(
+        text("""
+        select data_key_id, state, count(*) as n from petition where data_key is not null group by 1, 2""")
+    ):
+        found.setdefault(row.data_key_id, {})[PetitionState(row.state)] = row.n
+    return found
+
+
+def destroy_under(tx: Transaction, key_id: str, *, now: datetime) -> list[int]:
+    """Destroy the data keys that a key wraps, and close their petitions; returns which."""
+    found = tx.execute(
+        text("""
+        update petition set data_key = null, data_key_id = null, erased_at = :now,
+            state = case when state = 'live' then cast('closed' as petition_state) else state end,
+            closed_at = case when state = 'live' then cast(:now as timestamptz) else closed_at end
+        where data_key_id = :key_id returning id"""),
+        key_id=key_id,
+        now=now,
+    )
+    return list(found.scalars())

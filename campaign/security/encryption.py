@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -58,6 +59,11 @@ class Sealed:
     blob: bytes
 
 
+def is_retention(sealed: Sealed) -> bool:
+    """True if a data key is under a retention key: names of instance keys hold no full stop."""
+    return "." in sealed.key_id
+
+
 @dataclass(frozen=True)
 class DataKey:
     """An unwrapped data key: encrypts the fields of one petition, or of the accounts, and indexes them blindly."""
@@ -102,19 +108,48 @@ class DataKey:
         return keyed_hash(derive(self.secret, "mark"), ".".join(index.hex() for index in indexes))
 
 
-class Keyring:
-    """Wraps and unwraps data keys with the instance keys; the newest wraps, all listed ones unwrap."""
+class RetiredKeyError(DecryptionError):
+    """Raised when the retention key that wrapped a data key was destroyed: nothing opens it any longer."""
 
-    def __init__(self, keys: Sequence[Key]) -> None:
+
+class RetentionSecrets(Protocol):
+    """Where the retention keys are."""
+
+    version: object
+    """Changes with the keys."""
+
+    def secret(self, name: str) -> bytes:
+        """The secret of a retention key.
+
+        Raises:
+            DecryptionError: it is not listed, or retired.
+        """
+
+
+class Keyring:
+    """Wraps and unwraps data keys: the newest instance key wraps, all listed ones unwrap.
+
+    The data keys of petitions are wrapped anew by retention keys, whose names hold a full stop.
+    """
+
+    def __init__(self, keys: Sequence[Key], retention: RetentionSecrets | None = None) -> None:
         if not keys:
             raise DecryptionError("no instance key is set: COUNTERSIGN_KEYS is empty")
         self.newest = keys[0].id
         self._ciphers = {key.id: AESGCM(derive(key.secret, "wrap")) for key in keys}
+        self._retention = retention
+        self._retention_version: object = None
         self._unwrap = lru_cache(maxsize=4096)(self._unwrap_now)
 
-    def new_data_key(self, place: str) -> Sealed:
-        """Make a data key and return it wrapped for its place, e.g. ``petition.data_key``."""
-        return self.wrap(secrets.token_bytes(32), place)
+    def new_data_key(self, place: str, *, retention: str = "") -> Sealed:
+        """Make a data key and return it wrapped for its place, e.g. ``petition.data_key``.
+
+        Args:
+            place: what it is bound to.
+            retention: the name of the retention key that wraps it, instead of the newest instance key.
+        """
+        secret = secrets.token_bytes(32)
+        return self._wrap_for_retention(secret, place, retention) if retention else self.wrap(secret, place)
 
     def wrap(self, secret: bytes, place: str) -> Sealed:
         """Wrap a secret of 32 bytes under the newest instance key."""
@@ -127,10 +162,37 @@ class Keyring:
         Raises:
             DecryptionError: the instance key that wrapped it is not listed, or the blob is not for this place.
         """
+        if is_retention(sealed):
+            # Looked up each time, so that a key that was destroyed opens nothing from then on.
+            self._retention_cipher(sealed.key_id)
         return self._unwrap(sealed, place)
 
+    def _retention_cipher(self, name: str) -> AESGCM:
+        if self._retention is None:
+            raise DecryptionError(
+                f"data is sealed with the retention key {name!r}, and COUNTERSIGN_RETENTION_KEYS names no file"
+            )
+        secret = self._retention.secret(name)
+        if self._retention.version != self._retention_version:
+            self._unwrap.cache_clear()
+            self._retention_version = self._retention.version
+        return AESGCM(derive(secret, "wrap"))
+
+    def wrap_for_retention(self, sealed: Sealed, place: str, *, name: str) -> Sealed:
+        """The same data key under a retention key.
+
+        Raises:
+            DecryptionError: the data key does not open, or the retention key is not listed, or retired.
+        """
+        return self._wrap_for_retention(self.unwrap(sealed, place).secret, place, name)
+
+    def _wrap_for_retention(self, secret: bytes, place: str, name: str) -> Sealed:
+        nonce = secrets.token_bytes(NONCE)
+        return Sealed(name, nonce + self._retention_cipher(name).encrypt(nonce, secret, place.encode()))
+
     def _unwrap_now(self, sealed: Sealed, place: str) -> DataKey:
-        cipher = self._ciphers.get(sealed.key_id)
+        kept = is_retention(sealed)
+        cipher = self._retention_cipher(sealed.key_id) if kept else self._ciphers.get(sealed.key_id)
         if cipher is None:
             raise DecryptionError(
                 f"data is sealed with the instance key {sealed.key_id!r}, which COUNTERSIGN_KEYS does not list; "
@@ -139,14 +201,15 @@ class Keyring:
         try:
             return DataKey.of(cipher.decrypt(sealed.blob[:NONCE], sealed.blob[NONCE:], place.encode()))
         except InvalidTag:
+            kind, setting = ("retention", "COUNTERSIGN_RETENTION_KEYS") if kept else ("instance", "COUNTERSIGN_KEYS")
             raise DecryptionError(
-                f"the instance key {sealed.key_id!r} does not open what is stored for {place}: "
-                "COUNTERSIGN_KEYS belongs to another installation"
+                f"the {kind} key {sealed.key_id!r} does not open what is stored for {place}: "
+                f"{setting} belongs to another installation"
             ) from None
 
     def rewrap(self, sealed: Sealed, place: str) -> Sealed | None:
-        """The same data key under the newest instance key; None if it is already."""
-        if sealed.key_id == self.newest:
+        """The same data key under the newest instance key; None if it is already, or under a retention key."""
+        if sealed.key_id == self.newest or is_retention(sealed):
             return None
         return self.wrap(self.unwrap(sealed, place).secret, place)
 

@@ -14,6 +14,7 @@ from campaign.settings import Settings
 from campaign.variables import InvalidError, Key, format_keys, parse_keys
 
 INSTANCE = "instance"
+RETENTION = "retention"
 DKIM_RSA = "dkim-rsa.pem"
 DKIM_ED25519 = "dkim-ed25519.pem"
 
@@ -65,6 +66,8 @@ def read_local_keys(settings: Settings) -> Settings:
         SettingsError: it does not hold keys.
     """
     folder = settings.key_folder
+    if not settings.keys and settings.retention_keys is None:
+        settings = settings.replace(retention_keys=folder / RETENTION)
     try:
         if not settings.keys and (folder / INSTANCE).exists():
             settings = settings.replace(keys=_parsed((folder / INSTANCE).read_text()))
@@ -125,6 +128,18 @@ def _write_once(path: Path, content: bytes) -> None:
         pass  # Another process was first; its key counts.
     finally:
         draft.unlink()
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a key file, or write it anew; readers meet the old or the new one as a whole.
+
+    Raises:
+        KeyFileError: it can't be written.
+    """
+    try:
+        _replace(path, content)
+    except OSError as problem:
+        raise _unusable(problem) from problem
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -302,6 +302,7 @@ class _Batch:
         carrier = self._mine.carrier(asked, self._told)
         if carrier is not None:
             self._plan(asked.request, MessageKind.MY_SIGNATURES, *carrier)
+            self._mine.lend_address(self.runtime, self.tx, asked, carrier)
         return "mine"
 
     def _plan(self, request: Request, kind: MessageKind, signature_id: int, petition_id: int) -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Collection, Sequence
 
 from campaign.database.connection import Transaction
-from campaign.signatures import mine_queries
+from campaign.petitions import petitions
+from campaign.runtime import Runtime
+from campaign.signatures import mine_queries, queries
 from campaign.signatures.admission_queries import Place
 from campaign.signatures.request_reading import AllMine
 from campaign.states import MessageKind
@@ -15,8 +17,11 @@ class MineRequests:
     def __init__(self, tx: Transaction, asked: Sequence[AllMine]) -> None:
         places = {place for one in asked for place in one.places}
         self._at: dict[Place, list[int]] = {}
+        self._without_address: set[int] = set()
         for mine in mine_queries.at(tx, places) if places else ():
             self._at.setdefault((mine.petition_id, mine.address_index), []).append(mine.id)
+            if not mine.has_address:
+                self._without_address.add(mine.id)
 
     @property
     def ids(self) -> set[int]:
@@ -31,4 +36,12 @@ class MineRequests:
         found = [(id_, place[0]) for place in asked.places for id_ in self._at.get(place, ())]
         if not found or any((id_, MessageKind.MY_SIGNATURES) in told for id_, _ in found):
             return None
-        return max(found)
+        return max(found, key=lambda one: (one[0] not in self._without_address, one))
+
+    def lend_address(self, runtime: Runtime, tx: Transaction, asked: AllMine, carrier: tuple[int, int]) -> None:
+        """Let a forgotten signature carry the mail to the address that was typed; the next look forgets it again."""
+        signature_id, petition_id = carrier
+        key = petitions.by_id(runtime, tx, petition_id).key if signature_id in self._without_address else None
+        if key is not None:
+            sealed = key.seal(asked.email, place=queries.place("address", signature_id))
+            mine_queries.lend_address(tx, signature_id, sealed)

@@ -177,11 +177,16 @@ def set_form(tx: Transaction, signature_id: int, form: Form, *, form_id: int | N
 
 def used_slots(tx: Transaction, petition_id: int, address_index: bytes) -> set[int]:
     """The places at a mailbox that confirmed people hold."""
+    return set(seats(tx, petition_id, address_index).values())
+
+
+def seats(tx: Transaction, petition_id: int, address_index: bytes) -> dict[int, int]:
+    """The place at a mailbox of each confirmed signature there."""
     found = tx.execute(
         text("""
-        select mailbox_slot from signature
+        select id, mailbox_slot from signature
         where petition_id = :petition_id and address_index = :address_index and state = 'confirmed'"""),
         petition_id=petition_id,
         address_index=address_index,
     )
-    return set(found.scalars())
+    return {row.id: row.mailbox_slot for row in found}

@@ -14,13 +14,13 @@ from campaign.outbox import plan as outbox_plan
 from campaign.petitions import petitions
 from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey
-from campaign.signatures import erasure_queries, request_queries
+from campaign.signatures import erasure_queries, moving_queries, request_queries
 from campaign.signatures.erasure_queries import Erased, Mark
 from campaign.states import SignatureState
 
 
 def erase(runtime: Runtime, tx: Transaction, signature_ids: Sequence[int], *, reason: str) -> int:
-    """Erase signatures, what waits for them in the outbox, and the decided requests of their mailboxes.
+    """Erase signatures, what waits for them in the outbox, and the requests and address changes of their mailboxes.
 
     Args:
         runtime: the runtime.
@@ -36,6 +36,7 @@ def erase(runtime: Runtime, tx: Transaction, signature_ids: Sequence[int], *, re
     ids, now = list(signature_ids), runtime.clock()
     marks = _marks(runtime, tx, ids)
     request_queries.delete_of(tx, ids)
+    moving_queries.delete_of(tx, ids)
     erasure_queries.keep_consents(tx, ids)
     changed = erasure_queries.erase(tx, ids, marks, now=now)
     outbox_plan.cancel_for(tx, ids, reason=reason, now=now)

@@ -184,11 +184,11 @@ def destroy_keys(tx: Transaction, petition_ids: Collection[int], *, now: datetim
 
 
 def to_forget(tx: Transaction, *, uncertain_before: datetime, limit: int) -> list[tuple[int, int, bytes]]:
-    """Signers who want to be forgotten and whose thank-you is settled: id, petition and mailbox.
+    """Signers who want to be forgotten and whose mail is settled: id, petition and mailbox.
 
     Args:
         tx: the open transaction.
-        uncertain_before: a thank-you of unknown outcome counts as settled if it was sent before this moment.
+        uncertain_before: a mail of unknown outcome counts as settled if it was sent before this moment.
         limit: how many at most.
     """
     rows = tx.execute(
@@ -197,7 +197,7 @@ def to_forget(tx: Transaction, *, uncertain_before: datetime, limit: int) -> lis
         where s.forget and s.state <> 'pending' and s.address is not null and s.address_index is not null
             and not exists (
                 select from message m
-                where m.signature_id = s.id and m.blast_id is null and m.kind = 'thank_you'
+                where m.signature_id = s.id and m.blast_id is null
                     and (m.state in ('planned', 'claimed', 'submitting')
                         or (m.state = 'uncertain' and m.settled_at > :before)))
         order by s.id limit :limit"""),
@@ -208,11 +208,15 @@ def to_forget(tx: Transaction, *, uncertain_before: datetime, limit: int) -> lis
 
 
 def forget(tx: Transaction, signature_id: int, *, nonce: bytes, now: datetime) -> bool:
-    """Remove name, address and reason, and revoke every link; the blind indexes stay. False if it is not wanted now."""
+    """Remove name, address and reason, and revoke every link; the blind indexes stay. False if it is not wanted now.
+
+    A later call removes the address that was lent for a mail; the private links in it go on working.
+    """
     changed = tx.execute(
         text("""
         update signature set address = null, name = null, reason = null, show_name = false, wants_updates = false,
-            form_id = null, nonce = :nonce, forgotten_at = :now
+            form_id = null, nonce = case when forgotten_at is null then :nonce else nonce end,
+            forgotten_at = coalesce(forgotten_at, :now)
         where id = :id and forget and state <> 'pending' and address is not null"""),
         id=signature_id,
         nonce=nonce,

@@ -11,7 +11,7 @@ from typing import Final
 from campaign.database.connection import Transaction
 from campaign.runtime import Runtime
 from campaign.security.tokens import NONCE
-from campaign.signatures import confirming_queries, erasure_queries, request_queries
+from campaign.signatures import confirming_queries, erasure_queries, moving_queries, request_queries
 
 UNCERTAIN: Final = timedelta(days=1)
 """After this time a thank-you whose outcome is unknown counts as settled."""
@@ -38,4 +38,5 @@ def _forget(runtime: Runtime, tx: Transaction, *, signature_id: int, place: tupl
     # Before the row, as confirming does: the two never wait for each other.
     confirming_queries.lock_mailbox(tx, *place)
     request_queries.delete_of(tx, [signature_id])
+    moving_queries.delete_of(tx, [signature_id])
     return erasure_queries.forget(tx, signature_id, nonce=secrets.token_bytes(NONCE), now=runtime.clock())

@@ -76,6 +76,8 @@ class AllMine:
 
     request: Request
     places: tuple[Place, ...]
+    email: str = field(repr=False)
+    """The canonical address."""
 
 
 Readable = SignUp | Again | SignIn | AllMine
@@ -113,7 +115,7 @@ class Reader:
                     return SignIn(request, self.runtime.accounts.index(email))
                 case RequestKind.MINE:
                     email = self._open_address(request).email
-                    return AllMine(request, tuple(places(self._published, email)))
+                    return AllMine(request, tuple(places(self._published, email)), email)
         except (DecryptionError, PayloadError):
             log.error("request %d can't be read", request.id)  # noqa: TRY400 - the reason is in the name of the error
             return UNREADABLE
@@ -138,4 +140,4 @@ class Reader:
             # A release before this one named no sign-up.
             return Again(request, as_bytes(payload.ref) if payload.ref else b"")
         # A release before this one mailed only what waits for its confirmation.
-        return AllMine(request, tuple(places(self._published, payload.email)))
+        return AllMine(request, tuple(places(self._published, payload.email)), payload.email)

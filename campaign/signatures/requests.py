@@ -14,6 +14,7 @@ from typing import Any, Final
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
 from campaign.accounts.lookalikes import domain_in_letters
+from campaign.accounts.reachable import check_reachable
 from campaign.accounts.typos import suggest
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError, RequestGoneError
 from campaign.networks.labels import label_of
@@ -197,7 +198,7 @@ def request_mine(runtime: Runtime, email: str, *, network: str | None) -> str:
         NetworkBusyError: as :func:`request_signature`.
         StoreUnavailableError: nothing was stored.
     """
-    address = _address(email, gmail_rules=runtime.settings.gmail_rules)
+    address = _address(runtime, email, gmail_rules=runtime.settings.gmail_rules)
     ref = secrets.token_bytes(request_queries.REF)
     place = places.take(runtime, network, ref)
     return _request_mail(runtime, RequestKind.MINE, address, ref, place)
@@ -213,7 +214,7 @@ def request_sign_in_link(runtime: Runtime, email: str, *, network: str | None) -
         InvalidInputError: the address can't be one.
         StoreUnavailableError: nothing was stored.
     """
-    address = _address(email)
+    address = _address(runtime, email)
     # Sign-ups of a network never use up what its organisers and admins need: an allowance of its own.
     label = None if network is None else label_of(network, runtime.settings.keys, runtime.clock())
     place = places.Place(runtime.clock(), None if label is None else keyed_hash(label, "sign-in"))
@@ -221,9 +222,9 @@ def request_sign_in_link(runtime: Runtime, email: str, *, network: str | None) -
     return _request_mail(runtime, RequestKind.SIGN_IN, address, ref, place)
 
 
-def _address(email: str, *, gmail_rules: bool = False) -> addresses.Address:
+def _address(runtime: Runtime, email: str, *, gmail_rules: bool = False) -> addresses.Address:
     try:
-        return addresses.parse(email, gmail_rules=gmail_rules)
+        return check_reachable(runtime, addresses.parse(email, gmail_rules=gmail_rules))
     except RuleError as broken:
         raise InvalidInputError({"email": broken.code}) from None
 

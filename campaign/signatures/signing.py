@@ -7,6 +7,7 @@ from datetime import timedelta
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError, clean_name, clean_reason, person_key
 from campaign.accounts.countries import CODES
+from campaign.accounts.reachable import check_reachable
 from campaign.errors import InvalidInputError, TokenRefusedError
 from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey
@@ -92,7 +93,7 @@ def check(runtime: Runtime, form: SignForm) -> Checked:
 
     name = rule("name", lambda: clean_name(form.name))
     reason = rule("reason", lambda: clean_reason(form.reason))
-    address = rule("email", lambda: addresses.parse(form.email, gmail_rules=runtime.settings.gmail_rules))
+    address = rule("email", lambda: _address(runtime, form.email))
     if not form.country:
         problems["country"] = "missing"
     elif form.country not in CODES:
@@ -112,6 +113,10 @@ def check(runtime: Runtime, form: SignForm) -> Checked:
         locale=form.locale if form.locale in LANGUAGES else LANGUAGES[0],
         forget=form.forget,
     )
+
+
+def _address(runtime: Runtime, typed: str) -> addresses.Address:
+    return check_reachable(runtime, addresses.parse(typed, gmail_rules=runtime.settings.gmail_rules))
 
 
 def person_index(key: DataKey, canonical: str, name: str) -> bytes:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -26,6 +26,13 @@ NEXT_RELAY: Final = 15.0
 
 _TURN: Final = 0.02
 """Seconds between two looks at relays whose rate is used up."""
+
+
+class OnOffer(Protocol):
+    """Hears whether a relay takes addresses that are not ASCII before the @."""
+
+    def __call__(self, name: str, /, *, smtputf8: bool) -> None:
+        """A session with a relay has begun."""
 
 
 class RateLimiter(Protocol):
@@ -51,10 +58,16 @@ class Relay:
     rests_until: float = 0.0
 
     @classmethod
-    def of(cls, settings: SmtpSettings) -> "Relay":
-        """A relay with kept connections of its own."""
+    def of(cls, settings: SmtpSettings, *, on_offer: OnOffer | None = None) -> "Relay":
+        """A relay with kept connections of its own; ``on_offer`` hears what it offers as each session begins."""
         name = f"{settings.host}:{settings.port}"
-        return cls(name, SmtpTransport(settings), weight=settings.weight, rate=settings.rate)
+
+        def offered(capabilities: Mapping[str, str]) -> None:
+            if on_offer is not None:
+                on_offer(name, smtputf8="SMTPUTF8" in capabilities)
+
+        transport = SmtpTransport(settings, on_offer=offered)
+        return cls(name, transport, weight=settings.weight, rate=settings.rate)
 
     def failed(self, now: float, *, permanent: bool) -> None:
         """It gave no session: let it rest, longer each time, and longest if it refuses us (no lock-out loop)."""

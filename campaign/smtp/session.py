@@ -9,6 +9,7 @@ import re
 import selectors
 import ssl
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,6 +49,9 @@ class SessionOwner(Protocol):
 
     def submitting(self, message_id: int) -> None:
         """Called before the final dot of a message may reach the wire."""
+
+    def offered(self, capabilities: Mapping[str, str]) -> None:
+        """Called when a session began, with the server's extensions."""
 
     def settled(self, outcome: Outcome) -> None:
         """Called once for each message taken, unless it was given back."""
@@ -138,6 +142,7 @@ class Session:
 
     def _ready(self, capabilities: dict[str, str]) -> None:
         self._capabilities = capabilities
+        self.crew.offered(capabilities)
         self._pipelines = self._settings.pipelining and "PIPELINING" in capabilities
         limit = capabilities.get("SIZE", "")
         self._size_limit = int(limit) if limit.isascii() and limit.isdigit() else 0

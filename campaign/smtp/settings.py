@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from campaign.errors import SettingsError
 from campaign.smtp.transport import Phase
+from campaign.variables import RELAY_PORTS
 
 
 class Security(StrEnum):
@@ -29,11 +30,7 @@ class Mechanism(StrEnum):
     XOAUTH2 = "xoauth2"
 
 
-SCHEMES: Final = {
-    "smtp": (Security.NONE, 25),
-    "smtp+starttls": (Security.STARTTLS, 587),
-    "smtps": (Security.IMPLICIT, 465),
-}
+SCHEMES: Final = {"smtp": Security.NONE, "smtp+starttls": Security.STARTTLS, "smtps": Security.IMPLICIT}
 
 NUMBERS: Final = {"connections": 100, "weight": 100, "rate": 1_000_000}
 """Options of a URL that are numbers, with the largest that makes sense."""
@@ -103,8 +100,8 @@ class SmtpSettings:
         """
         try:
             parts = urlsplit(url)
-            security, standard_port = SCHEMES[parts.scheme]
-            port = parts.port or standard_port
+            security = SCHEMES[parts.scheme]
+            port = parts.port or RELAY_PORTS[parts.scheme]
             options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
             mechanism = Mechanism(options.get("auth", "auto"))
             numbers = {name: _number(options[name], most) for name, most in NUMBERS.items() if name in options}

@@ -4,7 +4,7 @@ import selectors
 import ssl
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from campaign.errors import MailValueError, SessionFailedError
@@ -17,6 +17,8 @@ from campaign.smtp.transport import SESSION_PHASES, Envelope, OnOutcome, OnSubmi
 
 __all__ = ["SmtpSettings", "SmtpTransport"]
 
+OnOffer = Callable[[Mapping[str, str]], None]
+
 GROW_AFTER: Final = 4
 """Messages taken per open connection before another one is opened: a few messages do not need the whole ring."""
 
@@ -27,8 +29,10 @@ MAX_BARREN: Final = 4
 class SmtpTransport:
     """See :class:`~campaign.smtp.transport.Transport`. One thread at a time; make it after a fork, not before."""
 
-    def __init__(self, settings: SmtpSettings) -> None:
+    def __init__(self, settings: SmtpSettings, *, on_offer: OnOffer | None = None) -> None:
+        """Wire a transport; ``on_offer`` gets the server's extensions, as each session begins."""
         self._settings = settings
+        self._on_offer = on_offer
         self._tls = None if settings.security is Security.NONE else settings.tls_context()
         self._selector: selectors.BaseSelector | None = None
         self._sessions: list[Session] = []
@@ -49,6 +53,7 @@ class SmtpTransport:
             envelopes=iter(envelopes),
             on_submit=on_submit,
             on_outcome=on_outcome,
+            on_offer=self._on_offer,
         )
         try:
             delivery.run()
@@ -82,7 +87,9 @@ class _Delivery:
         envelopes: Iterator[Envelope],
         on_submit: OnSubmit,
         on_outcome: OnOutcome,
+        on_offer: OnOffer | None,
     ) -> None:
+        self._on_offer = on_offer
         self._settings = settings
         self._selector = selector
         self._tls = tls
@@ -144,6 +151,11 @@ class _Delivery:
                 verdict = BAD_RECIPIENT if "rcpt_to" in error.problems else BAD_MESSAGE
                 self._on_outcome(Outcome(envelope.id, verdict, Phase.MAIL, text=str(error)))
         return None
+
+    def offered(self, capabilities: Mapping[str, str]) -> None:
+        """See :class:`~campaign.smtp.session.SessionOwner`."""
+        if self._on_offer is not None:
+            self._on_offer(capabilities)
 
     def settled(self, outcome: Outcome) -> None:
         """See :class:`~campaign.smtp.session.SessionOwner`."""

@@ -8,13 +8,16 @@ from typing import TypeVar
 
 from flask import Flask, Response, abort, current_app, request
 
-from campaign.views import visitor
+from campaign.views import forms, visitor
 from campaign.views.current import runtime
 
 View = TypeVar("View", bound=Callable[..., object])
 
 MARK = "access_rule"
 """Attribute of a view function that holds its rule."""
+
+ELSEWHERE = "from_elsewhere"
+"""Attribute of a view function that says whether it gets forms of other sites."""
 
 
 class Access(StrEnum):
@@ -39,11 +42,18 @@ class Access(StrEnum):
     """This machine, or a client with the token of COUNTERSIGN_METRICS_TOKEN."""
 
 
-def allow(rule: Access) -> Callable[[View], View]:
-    """Declare the access rule of a view; goes below its route decorators."""
+def allow(rule: Access, *, from_elsewhere: bool = False) -> Callable[[View], View]:
+    """Declare the access rule of a view; goes below its route decorators.
+
+    Args:
+        rule: who may open it.
+        from_elsewhere: forms of other sites reach the view: it refuses them itself, with words of its own, or takes
+            them because no browser sends them (RFC 8058).
+    """
 
     def mark(view: View) -> View:
         setattr(view, MARK, rule)
+        setattr(view, ELSEWHERE, from_elsewhere)
         return view
 
     return mark
@@ -92,8 +102,9 @@ def _only_this_machine_or_token() -> None:
     sent = request.headers.get("Authorization", "")
     if token and hmac.compare_digest(sent.encode(), f"Bearer {token}".encode()):
         return
-    proxied = any(name in request.headers for name in FORWARDED)
-    if not proxied and ipaddress.ip_address(request.remote_addr or "0.0.0.0").is_loopback:  # noqa: S104 - a placeholder
+    # Behind a proxy of this machine every visitor may seem to be this machine.
+    is_direct = not runtime().settings.proxies and not any(name in request.headers for name in FORWARDED)
+    if is_direct and ipaddress.ip_address(request.remote_addr or "0.0.0.0").is_loopback:  # noqa: S104 - a placeholder
         return
     if token:
         abort(Response("A bearer token is needed.\n", 401, {"WWW-Authenticate": "Bearer"}, mimetype="text/plain"))
@@ -117,6 +128,14 @@ def guard() -> Response | None:
         # No such page, or not with this method: Flask answers 404 or 405 by itself.
         return None
     rule = rule_of(current_app, request.endpoint)
-    if rule is None:
+    if rule is None or _is_sent_by_another_site(request.endpoint, rule):
         abort(403)
     return CHECKS[rule]()
+
+
+def _is_sent_by_another_site(endpoint: str, rule: Access) -> bool:
+    if request.method in visitor.SAFE_METHODS or getattr(current_app.view_functions[endpoint], ELSEWHERE, False):
+        return False
+    is_foreign = forms.is_forged if rule is Access.TOKEN else forms.is_foreign
+    headers = request.headers
+    return is_foreign(headers.get("Sec-Fetch-Site"), headers.get("Origin"), current_app.config["OWN_ORIGINS"])

@@ -11,31 +11,40 @@ from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from campaign.errors import AlreadySignedError, ConflictError, NotFoundError, StoreUnavailableError, TokenRefusedError
+from campaign.petitions import petitions
+from campaign.views.current import runtime
+from campaign.views.form_text import FormRequest
 from campaign.views.forms import NO_PROBLEMS
-from campaign.views.headers import keep_private
+from campaign.views.headers import keep_private, without_referrer
 from campaign.views.language import gettext, lazy
 from campaign.views.rendering import page
 
 WORDS: Mapping[int, tuple[str, str]] = {
-    400: (lazy("That request was not understood"), lazy("Please go back, reload the page and try again.")),
+    400: (lazy("We couldn’t read this request"), lazy("Please go back, reload the page and try again.")),
     403: (
-        lazy("That did not come from our page"),
-        lazy("For your protection nothing was done. Open the petition here and use its form."),
+        lazy("We couldn’t verify this request"),
+        lazy("To protect you, we didn’t carry it out. Open the petition again and use the form there."),
     ),
-    404: (lazy("This page does not exist"), lazy("The address may be mistyped, or the petition is no longer here.")),
-    405: (lazy("This page can’t be used that way"), lazy("Please start again from the petition.")),
-    409: (lazy("That is not possible any more"), lazy("It may have been done already, or the petition is closed.")),
-    410: (lazy("This page is gone"), lazy("What stood here has been removed.")),
-    413: (lazy("That was too much at once"), lazy("Please shorten what you typed and try again.")),
-    422: (lazy("Something typed can’t be used"), lazy("Please go back and check the form.")),
-    429: (lazy("Too many tries"), lazy("Please wait some minutes and try again.")),
-    500: (lazy("Something went wrong on our side"), lazy("It is our fault, not yours. Please try again in a minute.")),
+    404: (
+        lazy("This page does not exist"),
+        lazy("The link may contain a typing mistake, or the page has been removed."),
+    ),
+    405: (lazy("This page can’t be opened like this"), lazy("Please go back to the petition and start again.")),
+    409: (lazy("This is no longer possible"), lazy("It may have been done already, or the petition is closed.")),
+    410: (lazy("This page is gone"), lazy("It has been removed.")),
+    413: (lazy("That’s too long"), lazy("Please shorten what you typed and try again.")),
+    422: (lazy("Something in the form can’t be used"), lazy("Please go back and check the form.")),
+    429: (lazy("Too many attempts"), lazy("Please wait a few minutes and try again.")),
+    500: (lazy("Something went wrong on our side"), lazy("It’s our fault, not yours. Please try again in a minute.")),
     503: (
-        lazy("We can’t be reached for a moment"),
-        lazy("Nothing was stored. Please wait a minute, go back and press the button again."),
+        lazy("We’re briefly unavailable"),
+        lazy("Please wait a minute, go back and try again. If you were signing, you’ll still be counted only once."),
     ),
 }
 """Heading and sentence by status."""
+
+AROUND = " \t\r\n\u00a0\u200b\u200c\u200d\u200e\u200f\u2060\ufeff./,:;!?…،؛؟۔。'\"`´‘’“”‚„«»‹›()[]{}<>*|\\"
+"""What text, mail and chat programs leave at the end of an address, and what no address of ours ends with."""
 
 RETRY_AFTER = "30"
 """Seconds after which trying again is sensible when the database did not answer."""
@@ -54,7 +63,7 @@ def error_page(status: int) -> Response:
 def token_refused(error: TokenRefusedError | None = None) -> Response:
     """One page for every token that is expired, altered or for another purpose; it tells none of them apart."""
     del error
-    return keep_private(page("refused.html", status=410, problems=NO_PROBLEMS, email=""))
+    return _meant() or keep_private(page("refused.html", status=410, problems=NO_PROBLEMS, email=""))
 
 
 def _untrusted_host(error: SecurityError) -> Response:
@@ -70,26 +79,39 @@ def _http(error: HTTPException) -> Response:
     if status < 400:
         # Redirects that routing itself raises.
         return error.get_response()  # type: ignore[return-value]  # werkzeug's type, which Flask accepts
-    if status == 404 and (better := _without_slash()) is not None:
-        return redirect(better, 308)  # type: ignore[return-value]  # werkzeug's type, which Flask accepts
+    if status == 404 and (better := _meant()) is not None:
+        return better
     answer = error_page(status)
     if status == 405:
         answer.headers["Allow"] = error.get_response().headers.get("Allow", "")
     return answer
 
 
-def _without_slash() -> str | None:
-    """The address that was meant, without a trailing slash, which mail programs and people add."""
-    path, adapter = request.path.removesuffix("/"), request_ctx.url_adapter
+def _meant() -> Response | None:
+    """The way to the address that was meant: without what stood behind it in a text, and with a slug in small letters.
+
+    Only to a page that is there, and only for what changes nothing.
+    """
+    path, adapter = _cleaned(request.path), request_ctx.url_adapter
     if path == request.path or request.method not in {"GET", "HEAD"} or adapter is None:
         return None
     try:
-        adapter.match(path, method="GET")
-    except HTTPException:
+        _endpoint, values = adapter.match(path, method="GET")
+        if "slug" in values and path.startswith("/p/"):
+            petitions.count(runtime(), values["slug"])
+    except (HTTPException, NotFoundError):
         # No such page either, or (after slashes in its middle) a redirect of its own: nothing to lead anybody to.
         return None
     query = request.query_string.decode("ascii", "replace")
-    return urllib.parse.quote(request.script_root + path) + (f"?{query}" if query else "")
+    better = urllib.parse.quote(request.script_root + path) + (f"?{query}" if query else "")
+    return without_referrer(current_app.make_response(redirect(better, 308)))
+
+
+def _cleaned(path: str) -> str:
+    bare = path.rstrip(AROUND)
+    root, slash, rest = bare.partition("/p/")
+    slug, more, tail = rest.partition("/")
+    return bare if root or not slash else f"/p/{slug.rstrip(AROUND).lower()}{more}{tail}"
 
 
 def _unavailable(error: StoreUnavailableError) -> Response:
@@ -101,7 +123,7 @@ def _unavailable(error: StoreUnavailableError) -> Response:
 
 def _not_found(error: NotFoundError) -> Response:
     del error
-    return error_page(404)
+    return _meant() or error_page(404)
 
 
 def _mailbox_full(error: AlreadySignedError) -> Response:
@@ -124,6 +146,8 @@ def _conflict(error: ConflictError) -> Response:
 
 class FlaskSite(Flask):
     """Flask, with a log that names the place of an error and not its text, which may quote user input."""
+
+    request_class = FormRequest
 
     def log_exception(self, exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None]) -> None:
         """Log type and places (file, line, function) of an unexpected error; no message, no values."""

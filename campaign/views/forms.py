@@ -4,8 +4,12 @@ from collections.abc import Mapping
 
 from flask import request
 
+from campaign.errors import InvalidInputError
 from campaign.signatures.signing import SignForm
+from campaign.views.form_text import UNREADABLE
 from campaign.views.language import gettext, lazy
+
+UNREADABLE_WORDS = lazy("Some letters arrived unreadable and are shown as �. Please type them again.")
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "name": {
@@ -16,10 +20,19 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         ),
         "looks_like_email": lazy("Leave out “%(word)s”: a name can’t contain an email address."),
         "not_a_name": lazy("Enter your name in letters."),
-        "taken": lazy("Somebody else with this mailbox has signed under this name."),
+        "unreadable": UNREADABLE_WORDS,
+        "taken": lazy("Someone else with this email address has signed under this name."),
     },
     "email": {
         "missing": lazy("Enter your email address."),
+        "invalid": lazy("Enter an email address like name@example.org."),
+        "role": lazy("Use your personal email address; this looks like a shared or role address."),
+        "not_ascii": lazy(
+            "Enter another email address: we can’t send to addresses with such letters before the @ yet."
+        ),
+    },
+    "new_email": {
+        "missing": lazy("Enter the new email address."),
         "invalid": lazy("Enter an email address like name@example.org."),
         "role": lazy("Enter your own address; this one belongs to an office, not to a person."),
         "not_ascii": lazy("Enter another address: our mail server can’t yet write to letters like these before the @."),
@@ -29,7 +42,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "unknown": lazy("Choose a country from the list."),
     },
     "reason": {
-        "too_long": lazy("Shorten your reason to 500 characters."),
+        "unreadable": UNREADABLE_WORDS,
+        "too_long": lazy("Shorten your reason to 500 characters or fewer."),
         "looks_like_link": lazy(
             "Leave out “%(word)s”: it looks like a web address. If it is not one, put a space after the full stop."
         ),
@@ -42,16 +56,16 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "stamp": {
         "expired": lazy(
-            "This page was open for a long time. Everything is still filled in: please press the button again."
+            "This page was open for a long time. Your entries are still here: please press the button again."
         ),
     },
     "code": {
-        "missing": lazy("Enter the six digits from the mail."),
-        "wrong": lazy("This code is not right. Look at the newest mail from us and type its six digits."),
+        "missing": lazy("Enter the six digits from the email."),
+        "wrong": lazy("This code isn’t right. Enter the six digits from our newest email."),
     },
     "why": {
-        "missing": lazy("Say why, for whoever looks next."),
-        "too_long": lazy("Say it in 200 characters or fewer."),
+        "missing": lazy("Enter a reason."),
+        "too_long": lazy("Use 200 characters or fewer."),
     },
 }
 """What the page says for a problem code of a field."""
@@ -62,7 +76,7 @@ NETWORK_BUSY = lazy(
 )
 """All that a network may be sent in the next hours is promised; the same words whether or not an address is known."""
 
-OTHERWISE = lazy("Please check this.")
+OTHERWISE = lazy("Please check this field.")
 """For a code that has no words of its own."""
 
 EMPTY = SignForm(name="", email="", country="", reason="", show_name=False, wants_updates=False, locale="en")
@@ -96,6 +110,17 @@ def sign_form(sent: Mapping[str, str], locale: str) -> SignForm:
         locale=locale,
         forget="forget" in sent,
     )
+
+
+def check_readable(form: SignForm) -> None:
+    """Check that every letter of a form could be read.
+
+    Raises:
+        InvalidInputError: ``unreadable`` for each field with bytes that are no text.
+    """
+    typed_texts = {"name": form.name, "reason": form.reason}
+    if problems := {name: "unreadable" for name, text in typed_texts.items() if UNREADABLE in text}:
+        raise InvalidInputError(problems)
 
 
 class Problems(dict[str, str]):
@@ -134,3 +159,12 @@ def is_foreign(site: str | None, origin: str | None, own_origins: frozenset[str]
     if site is not None:
         return site not in {"same-origin", "none"}
     return origin is not None and origin not in own_origins
+
+
+def is_forged(site: str | None, origin: str | None, own_origins: frozenset[str]) -> bool:
+    """True if another site surely sent a form whose address is a token.
+
+    A page that sends no referrer gives its own forms the Origin "null" (Fetch section 3.2), and so do browsers inside
+    other programs: without Sec-Fetch-Site that says nothing.
+    """
+    return is_foreign(site, None if origin == "null" else origin, own_origins)

@@ -21,9 +21,10 @@ _OUR_QUERIES = {f"lang={code}": code for code in LANGUAGES}
 def preferred(header: str) -> str:
     """The one of our languages that an Accept-Language header likes best; the first one if it names none."""
     # Best first, and fa-IR counts as fa: werkzeug's own best_match would prefer a weaker but exact tag.
-    for tag, _quality in parse_accept_header(header, LanguageAccept):
+    for tag, quality in parse_accept_header(header, LanguageAccept):
         near = choose_language(tag, fallback="")
-        if near:
+        # A quality of 0 means "not this one" (RFC 9110 section 12.4.2).
+        if near and quality > 0:
             return near
     return LANGUAGES[0]
 

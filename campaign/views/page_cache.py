@@ -70,14 +70,17 @@ class _Answer:
     renew_at: float
     expires_at: float
 
-    def give(self, condition: str | None, start_response: StartResponse) -> Iterable[bytes]:
-        """The answer; 304 without its body if ``condition``, an If-None-Match header, names it (RFC 9110, 13.1.2)."""
+    def parts(self, condition: str | None) -> tuple[str, _Headers, list[bytes]]:
+        """Status, headers and body; 304 without it if ``condition``, an If-None-Match header, names it (RFC 9110)."""
         if condition and parse_etags(condition).contains_weak(self.etag):
-            bare = [(name, value) for name, value in self.headers if name.lower() not in _OF_THE_BODY]
-            start_response("304 NOT MODIFIED", bare)
-            return []
-        start_response("200 OK", self.headers.copy())
-        return [self.body]
+            return "304 NOT MODIFIED", [(n, value) for n, value in self.headers if n.lower() not in _OF_THE_BODY], []
+        return "200 OK", self.headers.copy(), [self.body]
+
+    def give(self, condition: str | None, start_response: StartResponse) -> Iterable[bytes]:
+        """The answer, as :meth:`parts` has it, begun."""
+        status, headers, body = self.parts(condition)
+        start_response(status, headers)
+        return body
 
 
 class PageCache:
@@ -105,13 +108,7 @@ class PageCache:
         """Answer one request."""
         if environ["REQUEST_METHOD"] != "GET":
             return self._ask(None, environ, start_response)
-        # The host as it was sent: one that is not ours gets 400, and only what was answered with 200 is kept.
-        # Of query and headers only the language they lead to: visitors can't fill the cache with strings of theirs.
-        key = (
-            environ.get("HTTP_HOST"),
-            environ.get("PATH_INFO", ""),
-            among(wanted(environ.get("QUERY_STRING", "")), environ.get("HTTP_ACCEPT_LANGUAGE", "")),
-        )
+        key = _key(environ)
         answer = self._answers.get(key)
         if answer is not None:
             if self._clock() < answer.renew_at:
@@ -119,6 +116,16 @@ class PageCache:
             # This request renews the answer. Meanwhile others get the cached one, until it expires.
             answer.renew_at = answer.expires_at
         return self._ask(key, environ, start_response)
+
+    def recall(self, environ: WSGIEnvironment) -> tuple[int, _Headers, list[bytes]] | None:
+        """Status, headers and body of a cached answer to a request; None if the application is to be asked."""
+        if environ["REQUEST_METHOD"] != "GET":
+            return None
+        answer = self._answers.get(_key(environ))
+        if answer is None or self._clock() >= answer.renew_at:
+            return None
+        status, headers, body = answer.parts(environ.get("HTTP_IF_NONE_MATCH"))
+        return int(status[:3]), headers, body
 
     def __len__(self) -> int:
         """The number of cached answers."""
@@ -184,6 +191,16 @@ class PageCache:
         answer = self._answers.pop(key, None)
         if answer is not None:
             self._size -= len(answer.body)
+
+
+def _key(environ: WSGIEnvironment) -> _Key:
+    # The host as it was sent: one that is not ours gets 400, and only what was answered with 200 is kept.
+    # Of query and headers only the language they lead to: visitors can't fill the cache with strings of theirs.
+    return (
+        environ.get("HTTP_HOST"),
+        environ.get("PATH_INFO", ""),
+        among(wanted(environ.get("QUERY_STRING", "")), environ.get("HTTP_ACCEPT_LANGUAGE", "")),
+    )
 
 
 def _joined(pieces: Iterable[bytes]) -> list[bytes]:

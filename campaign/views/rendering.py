@@ -150,6 +150,7 @@ def install(app: Flask, settings: Settings) -> None:
         mail_link=mail_link,
         country=lambda code: countries.name(code, language()),
         direction_of=i18n.direction,
+        territory_of=i18n.TERRITORIES.__getitem__,
     )
     app.context_processor(_context)
 

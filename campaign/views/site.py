@@ -12,13 +12,24 @@ from campaign.views.admin import petitions as admin_petitions
 from campaign.views.desk import account, frame, overview, people, petitions, previews, signatures, text, update
 from campaign.views.desk import settings as desk_settings
 from campaign.views.desk import updates as desk_updates
-from campaign.views.public import check_inbox, confirm, mailbox, mine, news, petition, preferences, sign_in, updates
+from campaign.views.public import (
+    check_inbox,
+    confirm,
+    mailbox,
+    mine,
+    moving,
+    news,
+    petition,
+    preferences,
+    sign_in,
+    updates,
+)
 
 MAX_REQUEST = 64 * 1024
 """Bytes of a request: a form with every field full is under 8 KB in any script."""
 
 PAGES = (
-    *(petition, check_inbox, updates, news, confirm, mine, preferences, mailbox, health, sign_in),
+    *(petition, check_inbox, updates, news, confirm, mine, moving, preferences, mailbox, health, sign_in),
     *(petitions, overview, text, desk_settings, people, signatures, desk_updates, update, previews, account),
     *(monitor, messages, admin_petitions, accounts, suppressions, networks, audit),
 )

@@ -1,15 +1,19 @@
 """Who is signed in: the session cookie, the token that every form carries against forgery, and the account."""
 
 import hmac
+from wsgiref.types import WSGIEnvironment
 
 from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
 from markupsafe import Markup
+from werkzeug.http import parse_cookie
 
 from campaign.accounts import sign_in
 from campaign.accounts.accounts import Account
 from campaign.accounts.sign_in import Session
+from campaign.errors import StoreUnavailableError
 from campaign.petitions import organisers
-from campaign.views.current import runtime
+from campaign.settings import Settings
+from campaign.views.current import LazyRuntime, runtime
 from campaign.views.headers import keep_private
 from campaign.views.language import asked_for, speak
 
@@ -30,7 +34,11 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 def cookie_name() -> str:
     """``__Host-`` binds the cookie to this very host and to https; plain http, which is localhost, can't have it."""
-    return "__Host-countersign" if _is_https() else "countersign"
+    return _cookie_name(runtime().settings)
+
+
+def _cookie_name(settings: Settings) -> str:
+    return "__Host-countersign" if settings.base_url.startswith("https:") else "countersign"
 
 
 def _is_https() -> bool:
@@ -60,6 +68,15 @@ def drop_cookie(response: Response) -> Response:
     """Take the session back from a browser."""
     response.delete_cookie(cookie_name(), path="/", secure=_is_https(), httponly=True, samesite="Lax")
     return keep_private(response)
+
+
+def is_signed_in(opening: LazyRuntime, environ: WSGIEnvironment) -> bool:
+    """True if a request comes with an open session; asked before its body is read."""
+    try:
+        found = opening.runtime()
+        return sign_in.session(found, parse_cookie(environ).get(_cookie_name(found.settings))) is not None
+    except StoreUnavailableError:
+        return False
 
 
 def admit() -> Response | None:

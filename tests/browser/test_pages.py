@@ -1,9 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import LONG, SLUG, Live
+from campaign.petitions import petitions
+from tests.browser.conftest import LONG, SLUG, TEXTS, Live
 from tests.kit.browsers import Visitor
 from tests.views.public.test_mailbox import receive
 
@@ -216,6 +218,19 @@ def test_printing_shows_the_petition_and_no_form(live: Live, visitor: Callable[.
 
     assert page.locator("h1").is_visible()
     assert page.locator("form").is_hidden()
+
+
+@pytest.mark.parametrize("lang", ["fa", "ur"])
+def test_a_long_summary_in_a_list_is_cut_but_in_urdu_whose_letters_would_reach_over_the_edge(
+    live: Live, visitor: Callable[..., Visitor], lang: str
+):
+    text = replace(TEXTS[lang], summary=" ".join([TEXTS[lang].summary] * 12)[:300])
+    petitions.edit_text(live.world.runtime, SLUG, lang, text)
+
+    summary = visitor(width=390).open(f"{live.url}/?lang={lang}").locator(".petition-card .clip")
+
+    is_whole = summary.evaluate("node => node.scrollHeight - node.clientHeight <= 1")
+    assert is_whole is (lang == "ur")
 
 
 def test_a_mail_is_read_in_its_frame_and_its_script_does_not_run(live: Live, visitor: Callable[..., Visitor]):

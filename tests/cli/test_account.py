@@ -3,6 +3,7 @@ import json
 import pytest
 
 from campaign.accounts import sign_in
+from campaign.outbox import relays
 from tests.kit.commands import Shell
 
 ADA = ("--email", "ada@example.org", "--name", "Ada", "--role", "admin")
@@ -71,3 +72,30 @@ def test_the_list_is_a_table_and_says_what_to_do_when_empty(shell):
     assert "account create" in empty.err
     assert table.out.splitlines()[0].split() == ["ID", "ROLE", "LANGUAGE", "ENABLED", "EMAIL", "NAME"]
     assert "ada@example.org" in table.out
+
+
+def test_an_address_that_the_mail_server_can_not_take_is_refused_and_nothing_is_created(world, shell):
+    names = relays.relay_names(world.runtime.settings.smtp_url)
+    world.read(lambda tx: relays.note(tx, dict.fromkeys(names, False), now=world.clock.now))
+
+    ran = shell("account", "create", "--email", "jürgen@example.org", "--name", "Jürgen", "--role", "admin")
+
+    assert ran.status == 2
+    assert "SMTPUTF8" in ran.err
+    assert shell("account", "list").out == ""
+
+
+def test_a_domain_that_imitates_another_is_told_when_the_account_is_made_listed_and_monitored(shell):
+    made = shell("account", "create", "--email", "ada@раураl.com", "--name", "Ada", "--role", "admin")
+    shell("account", "create", *ADA)
+
+    listed, documents = shell("account", "list").out, json.loads(shell("account", "list", "--json").out)
+    watched = shell("monitor").out
+
+    told = "ada@xn--l-7sba6dbr.com (reads раураl.com, with letters that look like others)"
+    assert made.status == 0
+    assert told in made.err
+    assert told in listed
+    assert [one["lookalike"] for one in documents] == ["раураl.com", None]
+    assert f"Accounts whose domain looks like another: {documents[0]['id']};" in watched
+    assert "xn--" not in watched

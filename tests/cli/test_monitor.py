@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from campaign.outbox import workers
+from campaign.outbox import relays, workers
 from campaign.states import Lane
 from tests.kit.commands import Shell
 
@@ -71,3 +71,16 @@ def test_help_shows_an_example(world, shell):
 
     assert "Example: countersign monitor --json" in ran.out
     assert "Exit status" in ran.out
+
+
+def test_it_says_whether_the_mail_server_takes_addresses_beyond_ascii(world, shell):
+    [name] = relays.relay_names(world.runtime.settings.smtp_url)
+    before = shell("monitor").out
+    world.read(lambda tx: relays.note(tx, {name: False}, now=world.clock.now))
+
+    after = shell("monitor")
+    document = json.loads(shell("monitor", "--json").out)
+
+    assert re.search(rf"(?m)^{name} +not known yet +never$", before)
+    assert re.search(rf"(?m)^{name} +not taken ", after.out)
+    assert [(relay["name"], relay["smtputf8"]) for relay in document["relays"]] == [(name, False)]

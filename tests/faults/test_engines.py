@@ -152,7 +152,7 @@ def test_f25_while_the_database_is_away_pages_say_so_workers_wait_and_afterwards
         deliverer.close()
 
         assert {answer.status_code for answer in answers} == {503}
-        assert "We can’t be reached for a moment" in answers[0].text
+        assert "We’re briefly unavailable" in answers[0].text
         assert answers[0].headers["Retry-After"]
         assert (alive, tried_while_away) == (True, 0)
         assert after.status_code == 200

@@ -163,7 +163,7 @@ def test_the_base_url_made_from_a_port_is_the_one_a_child_process_reads(port):
     assert load_settings({}, port=port, base_url=made).base_url == made
 
 
-TAKES_ANY_TEXT = {"data", "redis_prefix", "site_name", "postal_address", "discreet_name"}
+TAKES_ANY_TEXT = {"data", "retention_keys", "redis_prefix", "site_name", "postal_address", "discreet_name"}
 TAKES_A_NAME = {"ehlo_name", "return_domain", "dkim_selector", "dkim_ed25519_selector"}
 REFUSED = [
     pytest.param(name, shape, id=f"{name} {shape}")

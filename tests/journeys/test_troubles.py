@@ -102,7 +102,7 @@ def test_a_database_that_is_away_is_said_in_plain_words_and_nothing_needs_a_rest
     site.mail("after@database.test", "confirmation", seconds=LONG)
     for answer in [*answers, late]:
         assert answer.status == 503
-        assert "We can’t be reached for a moment" in answer.text
+        assert "We’re briefly unavailable" in answer.text
         assert answer.headers["Retry-After"]
     assert health.status == 503
     assert born.is_running()

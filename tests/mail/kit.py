@@ -67,6 +67,8 @@ CONTEXT: dict[str, Any] = {
         }
         for state in ("pending", "confirmed", "withdrawn", "removed")
     ],
+    "valid_hours": 24,
+    "undo_days": 7,
     "valid_minutes": 15,
     "sentences": ("The bulk lane is paused.", "550 5.7.1 was said 12 times."),
     "link_monitor": f"{BASE}/admin",
@@ -79,6 +81,8 @@ VALUES = {
     "link_confirm": f"{BASE}/c/{TOKEN}",
     "link_deny": f"{BASE}/c/{TOKEN}/deny",
     "link_manage": f"{BASE}/me/{TOKEN}",
+    "link_move": f"{BASE}/move/{TOKEN}",
+    "link_move_back": f"{BASE}/move-back/{TOKEN}",
     "link_unsubscribe": UNSUBSCRIBE,
     "link_sign_in": f"{BASE}/sign-in/{TOKEN}",
 }

@@ -1,10 +1,14 @@
 """Forget me once I am counted: what is removed, when, and what still works by the blind indexes."""
 
+import re
+from email import message_from_bytes, policy
+
 import pytest
 
 from campaign.errors import AlreadySignedError, ConflictError, InvalidInputError, TokenRefusedError
 from campaign.signatures import confirming, forgetting, preferences, requests, signing
 from campaign.states import SignatureState
+from tests.kit.memory_transport import MemoryTransport
 
 SETTLED = ("accepted", "rejected", "suppressed", "cancelled")
 
@@ -173,3 +177,24 @@ def test_a_signature_that_waits_can_not_be_forgotten_on_its_own_page(world):
 
     with pytest.raises(ConflictError):
         preferences.forget(world.runtime, world.manage_token(signed))
+
+
+def test_the_owner_of_the_mailbox_gets_a_fresh_link_to_a_forgotten_signature_and_withdraws(world):
+    slug = world.petition()
+    signed = forgotten(world, slug)
+    world.clock.forward(days=1)
+
+    requests.request_mine(world.runtime, "zahra@example.org", network=None)
+    world.admit()
+    transport = MemoryTransport()
+    deliverer = world.deliverer(transport=transport)
+    deliverer.drain()
+    deliverer.close()
+    forgetting.forget_counted(world.runtime)
+
+    [sent] = transport.sent
+    found = re.search(r"/me/([\w.-]+)", message_from_bytes(sent.data, policy=policy.default).get_body().get_content())
+    assert found is not None
+    assert not readable(world, signed)
+    preferences.withdraw(world.runtime, found[1])
+    assert world.count(slug) == 0

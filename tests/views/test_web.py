@@ -48,7 +48,7 @@ def test_a_process_that_starts_before_its_database_serves_as_soon_as_that_is_the
     until(lambda: client.get("/healthz").status_code == 200)
 
     assert {answer.status_code for answer in waiting} == {503}
-    assert "We can’t be reached for a moment" in waiting[1].text
+    assert "We’re briefly unavailable" in waiting[1].text
     assert waiting[1].headers["Retry-After"]
     assert client.get("/").status_code == 200
     app.extensions["countersign"].close()

@@ -159,6 +159,22 @@ consent_proof = Table(
 )
 
 
+address_change = Table(
+    "address_change",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    # No foreign key: rows of erased signatures are deleted with what they hold.
+    Column("signature_id", BigInteger, nullable=False, index=True),
+    Column("nonce", LargeBinary, nullable=False),
+    # AES-256-GCM under the key of the petition: the new address, and the one before, once it is changed.
+    Column("address", LargeBinary, nullable=False),
+    Column("old_address", LargeBinary),
+    Column("asked_at", MOMENT, nullable=False, index=True),
+    Column("confirmed_at", MOMENT),
+    Column("undone_at", MOMENT),
+)
+
+
 sign_up_request = Table(
     "sign_up_request",
     metadata,

@@ -83,6 +83,7 @@ def corrected(token: str) -> Response:
     """Store the corrected form and lead back to the button."""
     form = forms.sign_form(request.form, language())
     try:
+        forms.check_readable(form)
         confirming.correct(runtime(), token, form)
     except InvalidInputError as error:
         return _correct_form(token, form, problems=forms.worded(error.problems))
@@ -110,7 +111,7 @@ def declined(token: str) -> Response:
         render(
             "message.html",
             sign="tick",
-            heading=_("Your address is erased"),
+            heading=_("Your email address is erased"),
             sentences=[
                 _("No signature in your name counts, and you won’t get any more email about it."),
                 *filter(None, [copies_of_today()]),

@@ -21,6 +21,10 @@ def show() -> Response:
     return keep_private(page("mine.html", problems=forms.NO_PROBLEMS, email=""))
 
 
+def _form(problems: forms.Problems, *, status: int) -> Response:
+    return keep_private(page("mine.html", status=status, problems=problems, email=forms.typed("email")))
+
+
 @pages.post("/mine")
 @pages.post("/resend", endpoint="resend")
 @allow(Access.PUBLIC)
@@ -30,11 +34,9 @@ def ask() -> Response:
     try:
         requests.request_mine(runtime(), forms.typed("email"), network=request.remote_addr or "")
     except InvalidInputError as error:
-        problems = forms.worded(error.problems)
-        return keep_private(page("mine.html", status=422, problems=problems, email=forms.typed("email")))
+        return _form(forms.worded(error.problems), status=422)
     except NetworkBusyError:
-        said = {"heading": _("Please try again tomorrow"), "sentences": [_(forms.NETWORK_BUSY)]}
-        return keep_private(page("message.html", status=429, sign="info", **said, back="", back_label=""))
+        return _form(forms.Problems({"email": _(forms.NETWORK_BUSY)}), status=429)
     return current_app.make_response(redirect(link("mine.sent"), 303))
 
 

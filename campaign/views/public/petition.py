@@ -91,7 +91,7 @@ def sign_again(slug: str) -> Response:
 
 
 @pages.post("/p/<slug>/sign")
-@allow(Access.PUBLIC)
+@allow(Access.PUBLIC, from_elsewhere=True)
 def sign(slug: str) -> Response:
     """Write down a sign-up and lead to its page; the same work and the same answer for every address."""
     switch_to(request.path.removesuffix("/sign"))
@@ -136,6 +136,7 @@ def _inbox_address(slug: str, ref: str) -> str:
 
 
 def _ask(slug: str, form: signing.SignForm) -> str:
+    forms.check_readable(form)
     shown = signing.read_stamp(runtime(), slug, forms.typed("stamp"))
     network = request.remote_addr or ""
     return requests.request_signature(runtime(), slug, form, network=network, text_version_id=shown, effort=_effort())

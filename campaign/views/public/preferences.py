@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, jsonify, redirect, request, 
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import InvalidInputError
-from campaign.signatures import own_links, preferences
+from campaign.signatures import moving, own_links, preferences
 from campaign.states import SignatureState
 from campaign.views import forms
 from campaign.views.access import Access, allow
@@ -38,7 +38,7 @@ def unsubscribe_page(token: str) -> Response:
 
 
 @pages.post("/u/<token>")
-@allow(Access.TOKEN)
+@allow(Access.TOKEN, from_elsewhere=True)
 def unsubscribe(token: str) -> Response:
     """Stop mail: at once for a mail program's one-click request (RFC 8058), else as chosen on the page."""
     if request.form.get("List-Unsubscribe") == ONE_CLICK:
@@ -78,6 +78,9 @@ DONE: Mapping[str, str] = {
     "updates": lazy("You’ll get updates from now on."),
     "no_updates": lazy("You won’t get any more updates."),
     "correct": lazy("Your correction is saved."),
+    "move": lazy(
+        "We email a link to the new address. Press its button within a day; until then, the address stays as it is."
+    ),
     "withdraw": lazy("Your signature is withdrawn and no longer counts."),
     "forget": lazy("You’ll be forgotten within a minute."),
 }
@@ -92,7 +95,11 @@ def own(token: str) -> Response:
 
 
 def _own_page(
-    token: str, *, form: Mapping[str, str] | None = None, problems: forms.Problems = forms.NO_PROBLEMS
+    token: str,
+    *,
+    form: Mapping[str, str] | None = None,
+    new_email: str = "",
+    problems: forms.Problems = forms.NO_PROBLEMS,
 ) -> Response:
     kept = preferences.own_page(runtime(), token)
     speak(kept.locale)
@@ -110,6 +117,7 @@ def _own_page(
             until=own_links.works_until(runtime(), token),
             here=link("preferences.own", token=token),
             form=form or kept,
+            new_email=new_email,
             problems=problems,
             done=_(done) if done else "",
             countries=countries.names(language()),
@@ -158,6 +166,8 @@ def change(token: str) -> Response:
         return without_referrer(current_app.make_response(redirect(link(SECOND_PAGE[action], token=token), 303)))
     if action == "erase":
         return _erase(token)
+    if action == "move":
+        return _move(token)
     if action not in ACTIONS:
         return current_app.make_response(redirect(link("preferences.own", token=token), 303))
     try:
@@ -165,8 +175,21 @@ def change(token: str) -> Response:
     except InvalidInputError as error:
         typed = {name: forms.typed(name) for name in ("name", "country", "reason")}
         return _own_page(token, form=typed, problems=forms.worded(error.problems))
+    return _done(token, action)
+
+
+def _done(token: str, action: str) -> Response:
     speak(preferences.own_page(runtime(), token).locale)
     return without_referrer(current_app.make_response(redirect(link("preferences.own", token=token, done=action), 303)))
+
+
+def _move(token: str) -> Response:
+    typed = forms.typed("new_email")
+    try:
+        moving.ask(runtime(), token, typed)
+    except InvalidInputError as error:
+        return _own_page(token, new_email=typed, problems=forms.worded({"new_email": error.problems["email"]}))
+    return _done(token, "move")
 
 
 def _correct(token: str) -> None:

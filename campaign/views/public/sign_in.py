@@ -56,7 +56,7 @@ def _form(
 
 
 @pages.post("/sign-in")
-@allow(Access.PUBLIC)
+@allow(Access.PUBLIC, from_elsewhere=True)
 def ask() -> Response:
     """Ask for a link; the same work and the same answer whether or not the address has an account."""
     if _from_elsewhere():
@@ -82,7 +82,7 @@ def link(token: str) -> Response:
 
 
 @pages.post("/sign-in/<token>")
-@allow(Access.TOKEN)
+@allow(Access.TOKEN, from_elsewhere=True)
 def enter(token: str) -> Response:
     """Open a session with a fresh cookie; one that the browser had before ends."""
     if _from_elsewhere():

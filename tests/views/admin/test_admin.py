@@ -75,7 +75,7 @@ def test_a_pause_without_a_reason_is_refused_with_a_sentence(night: Night):
     answer = night.press("/admin/lanes/urgent/pause", why=" ")
 
     assert answer.status_code == 422
-    assert "Say why, for whoever looks next." in words(answer)
+    assert "Enter a reason." in words(answer)
     assert night.world.sql("select count(*) from lane where paused_at is not null") == [(0,)]
 
 

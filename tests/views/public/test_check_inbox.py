@@ -113,8 +113,8 @@ def test_a_wrong_code_on_the_page_is_said_at_its_field(site: Site):
     }
 
     assert {answer.status_code for answer in answers.values()} == {422}
-    assert "Enter the six digits from the mail." in words(answers[""])
-    assert "This code is not right." in words(answers["123456"])
+    assert "Enter the six digits from the email." in words(answers[""])
+    assert "This code isn’t right." in words(answers["123456"])
     assert ref_of(answers["123456"]) == ref_of(page)
     assert site.world.sql("select tries from code_guess") == [(1,), (1,)]
 

@@ -1,4 +1,7 @@
+import html
+import re
 from dataclasses import replace
+from urllib.parse import parse_qsl, quote
 
 import pytest
 
@@ -188,7 +191,7 @@ def test_without_the_database_pages_say_so_plainly(site: Site):
     for answer in answers:
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "30"
-        assert "Nothing was stored." in words(answer)
+        assert "you’ll still be counted only once." in words(answer)
     assert client.get("/healthz").status_code == 503
 
 
@@ -212,9 +215,114 @@ def test_a_slash_too_many_leads_nowhere_else(site: Site, asked: str):
     answer = site.get("/", environ_overrides={"PATH_INFO": asked})
 
     # Routing merges slashes by itself, within this site.
-    assert answer.status_code in {200, 404} or answer.location.startswith("http://localhost/p/")
+    assert answer.status_code in {200, 404} or answer.location.startswith(("http://localhost/p/", "/p/"))
     assert "evil" not in (answer.location or "")
 
 
 def test_nothing_that_is_sent_follows_a_slash_too_many(site: Site):
     assert site.post(f"/p/{SLUG}/sign/", data={}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        (f"/p/{SLUG.upper()}", f"/p/{SLUG}"),
+        (f"/p/{SLUG.title()}?lang=fa", f"/p/{SLUG}?lang=fa"),
+        *(
+            (f"/p/{SLUG}{end}", f"/p/{SLUG}")
+            for end in (".", ",", ")", "%20", "!", "%E2%80%9D", "%DB%94", "/.", "%E2%80%8F")
+        ),
+        (f"/p/{SLUG.upper()}/thanks).", f"/p/{SLUG}/thanks"),
+        ("/privacy.", "/privacy"),
+    ],
+)
+def test_an_address_as_people_and_their_programs_write_it_leads_to_the_page(site: Site, asked: str, meant: str):
+    answers = [site.get(asked), site.client.head(asked)]
+
+    assert {(answer.status_code, answer.location) for answer in answers} == {(308, meant)}
+    assert site.get(meant).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "asked", ["/p/unknown.", "/p/UNKNOWN", "/p/.", "/p/A-DRAFT", "/nothing.", f"/x/{SLUG.upper()}"]
+)
+def test_an_address_of_no_page_stays_unknown(site: Site, asked: str):
+    site.world.petition("a-draft", live=False)
+
+    assert site.get(asked).status_code == 404
+
+
+def test_a_form_is_not_led_elsewhere(site: Site):
+    assert site.post(f"/p/{SLUG.upper()}/sign", site.form()).status_code == 404
+
+
+def test_a_private_link_with_the_end_of_a_sentence_leads_to_its_page(site: Site):
+    path = site.confirm(site.signature())
+
+    answer = site.get(f"{path}).")
+
+    assert (answer.status_code, answer.location) == (308, path)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def heads(page: str, name: str) -> list[str]:
+    """What the head says under a name, in its order."""
+    return re.findall(rf'<meta property="{name}" content="([^"]*)">|<link rel="{name}"[^>]*href="([^"]*)">', page)
+
+
+@pytest.mark.parametrize(("lang", "locale", "title"), [("en", "en_GB", "Clean rivers"), ("fa", "fa_IR", "رودهای پاک")])
+@pytest.mark.parametrize("by", ["address", "browser"])
+def test_a_preview_is_in_the_language_of_the_page(site: Site, lang: str, locale: str, title: str, by: str):
+    page = (
+        site.get(f"/p/{SLUG}?lang={lang}")
+        if by == "address"
+        else site.get(f"/p/{SLUG}", headers={"Accept-Language": lang})
+    )
+
+    own = f"http://localhost:8000/p/{SLUG}?lang={lang}"
+    other = {"en": "fa_IR", "fa": "en_GB"}[lang]
+    assert heads(page.text, "og:url") == [(own, "")]
+    assert heads(page.text, "canonical") == [("", own)]
+    assert heads(page.text, "og:title") == [(title, "")]
+    assert heads(page.text, "og:locale") == [(locale, "")]
+    assert heads(page.text, "og:locale:alternate") == [(other, "")]
+    assert f"<title>{title} " in page.text
+    assert f'hreflang="{lang}" href="{own}">' in page.text
+    assert f'hreflang="x-default" href="http://localhost:8000/p/{SLUG}">' in page.text
+
+
+def test_a_page_in_a_language_without_a_text_names_the_language_of_the_text(site: Site):
+    page = site.get(f"/p/{SLUG}?lang=ur").text
+
+    assert heads(page, "og:locale") == [("en_GB", "")]
+    assert heads(page, "og:url") == [(f"http://localhost:8000/p/{SLUG}?lang=en", "")]
+    assert heads(page, "og:title") == [("Clean rivers", "")]
+
+
+@pytest.mark.parametrize("path", ["/", "/privacy"])
+@pytest.mark.parametrize(("lang", "locale"), [("en", "en_GB"), ("de", "de_DE"), ("fa", "fa_IR"), ("ur", "ur_PK")])
+def test_every_public_page_names_its_language(site: Site, path: str, lang: str, locale: str):
+    page = site.get(f"{path}?lang={lang}").text
+
+    assert heads(page, "og:locale") == [(locale, "")]
+    assert len(heads(page, "og:locale:alternate")) == 3
+    assert heads(page, "og:url") == [(f"http://localhost:8000{path}?lang={lang}", "")]
+
+
+@pytest.mark.parametrize("lang", ["en", "de", "fa", "ur"])
+def test_links_to_share_open_with_title_and_address(site: Site, lang: str):
+    page = html.unescape(site.get(f"/p/{SLUG}?lang={lang}").text)
+
+    title = {"fa": "رودهای پاک"}.get(lang, "Clean rivers")
+    address = f"http://localhost:8000/p/{SLUG}"
+    [mail] = re.findall(r'href="mailto:\?([^"]*)"', page)
+    [whatsapp] = re.findall(r'href="https://wa.me/\?([^"]*)"', page)
+    [telegram] = re.findall(r'href="https://t.me/share/url\?([^"]*)"', page)
+    # RFC 6068 section 5: a line ends with %0D%0A, and a blank is %20, not "+".
+    assert mail.isascii()
+    assert "+" not in mail
+    assert f"%0D%0A%0D%0A{quote(address)}" in mail
+    assert dict(parse_qsl(mail)) == {"subject": title, "body": f"{title}\r\n\r\n{address}"}
+    assert dict(parse_qsl(whatsapp)) == {"text": f"{title} {address}"}
+    assert dict(parse_qsl(telegram)) == {"url": address, "text": title}

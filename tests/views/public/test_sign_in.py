@@ -219,3 +219,18 @@ def test_a_link_leads_an_organiser_to_the_desk_and_an_admin_to_the_monitor(door:
 
     assert landed == {"organiser": "/organiser", "admin": "/admin"}
     assert door.client.get("/sign-in").headers["Location"] == "/admin"
+
+
+def test_a_link_of_before_an_account_was_disabled_never_works_again(door: Door):
+    path = door.link()
+    ada = accounts.create(door.world.runtime, email="ada@example.org", name="Ada", role=Role.ADMIN)
+    by = accounts.find(door.world.runtime, "ada@example.org")
+    assert by is not None
+    assert by.id == ada
+
+    for disabled in (True, False):
+        accounts.set_disabled(door.world.runtime, door.olga, disabled=disabled, by=by)
+
+    assert door.client.get(path).status_code == 410
+    assert door.client.post(path).status_code == 410
+    assert door.client.post(door.link()).status_code == 303

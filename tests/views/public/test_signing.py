@@ -57,7 +57,7 @@ def test_a_wrong_code_is_asked_for_again(site: Site):
 
     for answer in (here, there):
         assert answer.status_code == 422
-        assert "This code is not right." in words(answer)
+        assert "This code isn’t right." in words(answer)
         assert 'name="code" type="text" value="12"' in answer.text
     assert "zahra@example.org" in words(here)
     assert 'value="zahra@example.org"' in there.text
