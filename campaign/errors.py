@@ -27,6 +27,10 @@ class NetworkBusyError(CountersignError):
     """Raised when all that a network may be sent in the next hours is promised; the form takes no more for now."""
 
 
+class NetworkShieldedError(NetworkBusyError):
+    """Raised when hardly any email to a network is answered: the form is to be proven, or to wait."""
+
+
 class TokenRefusedError(CountersignError):
     """Raised for a token that is altered, for another purpose, revoked or expired: one error, no oracle."""
 

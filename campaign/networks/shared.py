@@ -184,6 +184,21 @@ class Networks:
         ]
         return [one for one in found if one.network.is_shielded or one.network.waiting]
 
+    def use_once(self, key: bytes, *, seconds: int) -> bool:
+        """True the first time that something is used within so many seconds.
+
+        Args:
+            key: a keyed hash of it.
+            seconds: how long that is remembered.
+
+        Raises:
+            NetworksAwayError: there is no Redis, or it does not answer.
+        """
+        client = self._client
+        if client is None:
+            raise NetworksAwayError("there is no Redis")
+        return bool(self._ask(lambda: client.set(f"{self._prefix}used:{key.hex()}", "1", ex=seconds, nx=True)))
+
     def note_proxy(self) -> None:
         """Tell the monitor for an hour that requests come through a proxy that is not set.
 

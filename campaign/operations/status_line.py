@@ -56,7 +56,9 @@ def _words(snapshot: Snapshot, verdict: Diagnosis, locale: str) -> str:
             "flowing; %(networked)s confirmations wait because many people of one network sign, the last until "
             "%(networked_until)s"
         ),
-        Code.WITHOUT_REDIS: gettext("flowing without Redis: workers look each second; %(left)s left"),
+        Code.WITHOUT_REDIS: gettext(
+            "flowing without Redis: workers look each second, and answers free no place of a network; %(left)s left"
+        ),
         Code.FLOWING: _flowing_words(snapshot, locale),
         Code.WAITING: gettext(
             "%(lane)s: %(waiting)s wait, the oldest for %(waited)s; none went out in the last minute"

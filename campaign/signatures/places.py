@@ -7,9 +7,10 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 
 from campaign.database.connection import Transaction
-from campaign.errors import NetworkBusyError
+from campaign.errors import NetworkBusyError, NetworkShieldedError
 from campaign.networks.labels import is_in, label_of
 from campaign.networks.rules import Booking, Network, moment_of
 from campaign.networks.shared import NetworksAwayError
@@ -21,6 +22,16 @@ from campaign.signatures import request_queries
 log = logging.getLogger(__name__)
 
 
+class Effort(Enum):
+    """What a form of a network under the shield offers for its place."""
+
+    NONE = "none"
+    PROVEN = "proven"
+    """It solved a challenge (proofs.py)."""
+    WAITS = "waits"
+    """Its email may come later."""
+
+
 @dataclass(frozen=True)
 class Place:
     """When a request is due, and its number in the line of its network if that is later."""
@@ -30,15 +41,17 @@ class Place:
     ticket: int | None = None
 
 
-def take(runtime: Runtime, network: str | None, ref: bytes) -> Place:
+def take(runtime: Runtime, network: str | None, ref: bytes, effort: Effort = Effort.WAITS) -> Place:
     """Take a place for the email that a form wants.
 
     Args:
         runtime: the runtime.
         network: the IP address that the form came from; None if it came from no network.
         ref: of the sign-up whose confirmation frees the place.
+        effort: what the form offers if its network is under the shield.
 
     Raises:
+        NetworkShieldedError: it must offer something.
         NetworkBusyError: all that can go in the next hours is promised.
         StoreUnavailableError: neither Redis nor the database answers.
     """
@@ -47,7 +60,7 @@ def take(runtime: Runtime, network: str | None, ref: bytes) -> Place:
         return Place(now)
     label = label_of(network, runtime.settings.keys, now)
     try:
-        return _book(runtime, label, ref, now)
+        return _book(runtime, label, ref, effort)
     except NetworksAwayError:
         places = runtime.settings.network_places
         slot = runtime.store.transact(lambda tx: allowance.book_network(tx, label, places=places, now=now))
@@ -56,10 +69,14 @@ def take(runtime: Runtime, network: str | None, ref: bytes) -> Place:
         return Place(max(now, slot))
 
 
-def _book(runtime: Runtime, label: bytes, ref: bytes, now: datetime) -> Place:
+def _book(runtime: Runtime, label: bytes, ref: bytes, effort: Effort) -> Place:
+    now = runtime.clock()
+
     def step(network: Network) -> tuple[Network, tuple[Booking | None, int]]:
+        if network.is_shielded and effort is Effort.NONE:
+            raise NetworkShieldedError("few of this network answer")
         moved = network.moved()
-        after, booking = moved.book()
+        after, booking = moved.book(proven=effort is Effort.PROVEN)
         return after, (booking, after.released if moved.released > network.released else 0)
 
     booking, released = runtime.networks.change(label, now, step)

@@ -131,6 +131,7 @@ def request_signature(
     *,
     network: str | None = None,
     text_version_id: int | None = None,
+    effort: places.Effort = places.Effort.NONE,
 ) -> str:
     """Check a sign form and write down that it was sent; returns the reference of the page that follows.
 
@@ -140,11 +141,13 @@ def request_signature(
         form: as typed.
         network: the IP address it came from, which is never stored; None if it came from no network.
         text_version_id: the text that was on the page, from its stamp; the newest one if not given.
+        effort: what it offers if its network is under the shield.
 
     Raises:
         NotFoundError: no such petition.
         ConflictError: the petition can't be signed now.
         InvalidInputError: with a code per field.
+        NetworkShieldedError: its network is under the shield, and it offers nothing.
         NetworkBusyError: all that its network may be sent in the next hours is promised.
         StoreUnavailableError: nothing was stored.
     """
@@ -167,7 +170,7 @@ def request_signature(
         updates_consent_id=consent_id(runtime, "updates", checked.locale) if checked.wants_updates else None,
         forget=checked.forget,
     )
-    place = places.take(runtime, network, ref)
+    place = places.take(runtime, network, ref, effort)
     new = request_queries.NewRequest(
         ref=ref,
         kind=RequestKind.SIGNATURE,

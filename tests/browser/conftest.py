@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,11 +56,12 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def live(database_url: str, tmp_path: Path) -> Iterator[Live]:
+@contextmanager
+def serving(database_url: str, folder: Path, **settings: str) -> Iterator[Live]:
+    """A site that listens while the block runs."""
     port = _free_port()
     url = f"http://localhost:{port}"
-    world = make_world(database_url, tmp_path, base_url=url, port=str(port), local_mailbox="yes")
+    world = make_world(database_url, folder, base_url=url, port=str(port), local_mailbox="yes", **settings)
     petitions.create(world.runtime, petitions.NewPetition(slug=SLUG, author="River Watch"), TEXTS)
     petitions.publish(world.runtime, SLUG)
     server = make_server("127.0.0.1", port, make_web(world.runtime), threaded=True)
@@ -70,3 +72,9 @@ def live(database_url: str, tmp_path: Path) -> Iterator[Live]:
     thread.join()
     server.server_close()
     world.runtime.close()
+
+
+@pytest.fixture
+def live(database_url: str, tmp_path: Path) -> Iterator[Live]:
+    with serving(database_url, tmp_path) as site:
+        yield site

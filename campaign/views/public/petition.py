@@ -1,5 +1,6 @@
 """Pages that everybody sees: the list, a petition, its form, count, thanks, QR code, privacy."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, url_for
@@ -7,10 +8,11 @@ from flask import Blueprint, Response, current_app, jsonify, redirect, request, 
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.blasts import pages as blast_pages
-from campaign.errors import ConflictError, InvalidInputError, NetworkBusyError
+from campaign.errors import ConflictError, InvalidInputError, NetworkBusyError, NetworkShieldedError
 from campaign.petitions import petitions
-from campaign.signatures import consents, requests, signing
+from campaign.signatures import consents, proofs, requests, signing
 from campaign.signatures import petition_page as signature_petition_page
+from campaign.signatures.places import Effort
 from campaign.states import PetitionState
 from campaign.views import forms
 from campaign.views.access import Access, allow
@@ -56,6 +58,7 @@ def petition_page(
     notice: str = "",
     status: int = 200,
     has_trap: bool = True,
+    challenge: Mapping[str, object] | None = None,
 ) -> Response:
     """The page of a petition, with its form as it was typed; without the trap for a signer who was caught in it."""
     shown = signature_petition_page.show(runtime(), slug, language())
@@ -68,6 +71,7 @@ def petition_page(
         problems=problems,
         notice=notice,
         has_trap=has_trap,
+        challenge=challenge,
         stamp=signing.form_stamp(runtime(), slug, shown.text_version_id),
         countries=countries.names(language()),
         open=shown.state is PetitionState.LIVE,
@@ -109,9 +113,16 @@ def sign(slug: str) -> Response:
         notice = problems.pop("stamp", "")
         has_trap = "website" in request.form
         return petition_page(slug, form, notice=notice, problems=problems, status=422, has_trap=has_trap)
-    except NetworkBusyError:
-        return petition_page(slug, form, notice=_(forms.NETWORK_BUSY), status=429)
+    except NetworkBusyError as busy:
+        return _busy(slug, form, busy)
     return current_app.response_class(status=303, headers={"Location": _inbox_address(slug, ref)}, mimetype="text/html")
+
+
+def _busy(slug: str, form: signing.SignForm, error: NetworkBusyError) -> Response:
+    has_trap = "website" in request.form
+    if isinstance(error, NetworkShieldedError):
+        return petition_page(slug, form, status=429, has_trap=has_trap, challenge=proofs.make(runtime()))
+    return petition_page(slug, form, notice=_(forms.NETWORK_BUSY), status=429, has_trap=has_trap)
 
 
 def _without_public_name(slug: str, form: signing.SignForm) -> signing.SignForm:
@@ -127,7 +138,15 @@ def _inbox_address(slug: str, ref: str) -> str:
 def _ask(slug: str, form: signing.SignForm) -> str:
     forms.check_readable(form)
     shown = signing.read_stamp(runtime(), slug, forms.typed("stamp"))
-    return requests.request_signature(runtime(), slug, form, network=request.remote_addr or "", text_version_id=shown)
+    network = request.remote_addr or ""
+    return requests.request_signature(runtime(), slug, form, network=network, text_version_id=shown, effort=_effort())
+
+
+def _effort() -> Effort:
+    if "wait" in request.form:
+        return Effort.WAITS
+    answer = forms.typed("altcha")
+    return Effort.PROVEN if answer and proofs.is_solved(runtime(), answer) else Effort.NONE
 
 
 def shelter_for(slug: str) -> None:
