@@ -18,7 +18,7 @@ from campaign.delivery import cleanup, journal
 from campaign.delivery.jobs import Job
 from campaign.operations import alerts, throughput
 from campaign.settings import Settings
-from campaign.signatures import forgetting
+from campaign.signatures import forgetting, rekeying
 
 URGENT = "urgent"
 """Promise: mail that one reader waits for; served by workers of its own."""
@@ -42,6 +42,7 @@ def schedule(settings: Settings) -> Mapping[str, Job]:
     return {
         "signatures.count": Job(timedelta(seconds=settings.count_interval), milestones.count_signatures, vital=True),
         "signatures.recount": Job(timedelta(hours=24), milestones.recount),
+        "signatures.rekey": Job(timedelta(minutes=10), rekeying.rekey),
         "signatures.remind": Job(timedelta(minutes=10), cleanup.remind),
         "signatures.expire": Job(timedelta(minutes=10), cleanup.expire_signatures),
         "signatures.forget": Job(timedelta(seconds=10), forgetting.forget_counted),

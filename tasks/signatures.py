@@ -23,6 +23,12 @@ def recount() -> None:
     current().run_job("signatures.recount")
 
 
+@shared_task(name="signatures.rekey")
+def rekey() -> None:
+    """Make blind indexes anew after the rule for Gmail addresses has changed. A second run finds the pass done."""
+    current().run_job("signatures.rekey")
+
+
 @shared_task(name="signatures.remind")
 def remind() -> None:
     """Plan one reminder for each signature that has waited a day. The row is marked, so that a second run skips it."""

@@ -30,7 +30,7 @@ from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import Purpose
 from campaign.settings import Settings
 from campaign.signatures import queries as signature_queries
-from campaign.signatures.confirming import code_for
+from campaign.signatures.codes import code_for
 from campaign.smtp.transport import Envelope
 from campaign.ttl_cache import TTLCache
 from campaign.variables import ROOT

@@ -30,6 +30,7 @@ JOBS = (
     "signatures.expire",
     "signatures.forget",
     "signatures.recount",
+    "signatures.rekey",
     "signatures.remind",
     "throughput.record",
 )

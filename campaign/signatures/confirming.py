@@ -1,7 +1,7 @@
 """Confirming: one button or six digits, once; the thank-you is planned in the same transaction."""
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -14,10 +14,11 @@ from campaign.networks.labels import prefix_of
 from campaign.outbox import plan as outbox_plan
 from campaign.petitions.petitions import Opened, by_id, by_slug
 from campaign.runtime import Runtime
-from campaign.security.encryption import DataKey, keyed_hash
+from campaign.security.encryption import DataKey
 from campaign.security.tokens import REFUSED, Purpose
 from campaign.signatures import (
     code_tries,
+    codes,
     confirming_queries,
     erasure,
     erasure_queries,
@@ -27,7 +28,6 @@ from campaign.signatures import (
     request_queries,
     same_signer,
 )
-from campaign.signatures.confirming_queries import MailedCode
 from campaign.signatures.consents import consent_id
 from campaign.signatures.mine_queries import Mine
 from campaign.signatures.queries import Signature
@@ -37,14 +37,6 @@ from campaign.signatures.signing import MAILBOX_SEATS, SignForm, check, person_i
 from campaign.states import Lane, MessageKind, SignatureState
 
 T = TypeVar("T")
-
-CODE_TRIES = 5
-"""Wrong codes for one page, or for one mailbox from one network, until the next email with a code."""
-
-MAILBOX_TRIES = 50
-"""Wrong codes for one mailbox from all networks until the next email with a code."""
-
-CODE_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -77,12 +69,6 @@ class Confirmed:
     locale: str
     answered: tuple[bytes, ...] = field(default=(), repr=False)
     """The references of the sign-ups that were answered by this."""
-
-
-def code_for(runtime: Runtime, signature_id: int, nonce: bytes) -> str:
-    """The six digits of a signature: the second key, for another device or a scanner-ridden mailbox. Not stored."""
-    digest = keyed_hash(runtime.secrets.code, f"{signature_id}.{nonce.hex()}")
-    return f"{int.from_bytes(digest[:8], 'big') % 1_000_000:06d}"
 
 
 def find(runtime: Runtime, tx: Transaction, purpose: Purpose, token: str, *, lock: bool = False) -> Signature:
@@ -326,19 +312,19 @@ def confirm_with_code(
     else:
         address_index, only = _address_index(runtime, opened, email), None
         source = prefix_of(network or "")
-    typed = "".join(str(int(character)) for character in code if character.isdecimal())
-    if len(typed) != CODE_DIGITS:
+    typed = codes.digits_of(code)
+    if len(typed) != codes.DIGITS:
         # Nothing that can be right: no try.
         raise InvalidInputError({"code": "wrong" if typed else "missing"})
     place = opened.petition.id, address_index
 
     def work(tx: Transaction) -> Confirmed | None:
         now = runtime.clock()
-        codes = confirming_queries.codes(tx, *place, only=only)
-        limits = _limits(runtime, place, codes, source)
+        mailed = confirming_queries.codes(tx, *place, only=only)
+        limits = codes.limits(runtime, place, mailed, source)
         ends = now + timedelta(days=runtime.settings.confirm_days)
         has_tries = code_tries.count(tx, limits, now=now, expires_at=ends)
-        match = _match(runtime, codes, typed)
+        match = codes.match(runtime, mailed, typed)
         row = queries.by_id(tx, match) if match and has_tries else None
         if row is None:
             return None
@@ -354,31 +340,6 @@ def confirm_with_code(
         raise InvalidInputError({"code": "wrong"})
     _free_place(runtime, confirmed)
     return confirmed
-
-
-def _limits(
-    runtime: Runtime, place: tuple[int, bytes], codes: Sequence[MailedCode], source: str
-) -> list[code_tries.Limit]:
-    """The tries that one attempt uses up.
-
-    They begin anew with each email that brings a code: what was tried before it is no try of it.
-    """
-    mailed = max(code.message_id for code in codes)
-    mailbox = f"{place[0]}.{place[1].hex()}.{mailed}"
-    day = runtime.clock().date()
-    return [
-        code_tries.Limit(keyed_hash(runtime.secrets.code, f"tries {mailbox} {source} {day}"), CODE_TRIES),
-        code_tries.Limit(keyed_hash(runtime.secrets.code, f"tries {mailbox}"), MAILBOX_TRIES),
-    ]
-
-
-def _match(runtime: Runtime, codes: Sequence[MailedCode], typed: str) -> int:
-    """The id of the signature that a code belongs to, or 0; compares with all."""
-    match = 0
-    for code in codes:
-        if hmac.compare_digest(code_for(runtime, code.id, code.nonce), typed):
-            match = match or code.id
-    return match
 
 
 def _address_index(runtime: Runtime, opened: Opened, email: str) -> bytes:

@@ -15,7 +15,7 @@ from campaign.petitions import rules as petition_rules
 from campaign.runtime import Runtime, build
 from campaign.security.tokens import Purpose
 from campaign.settings import Settings, load_settings
-from campaign.signatures import admission, confirming, own_links, requests, signing
+from campaign.signatures import admission, codes, confirming, own_links, requests, signing
 from campaign.signatures import queries as signature_queries
 from campaign.states import Lane, SignatureState
 from tests.kit.memory_transport import MemoryTransport
@@ -145,7 +145,7 @@ class World:
         return own_links.manage_token(self.runtime, signature_id, self.row(signature_id).nonce)
 
     def code(self, signature_id: int) -> str:
-        return confirming.code_for(self.runtime, signature_id, self.row(signature_id).nonce)
+        return codes.code_for(self.runtime, signature_id, self.row(signature_id).nonce)
 
     def read(self, work):
         """Run a named query."""

@@ -1,6 +1,7 @@
 """The installation, its periodic jobs and what the monitor reads."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -34,6 +35,10 @@ instance = Table(
     Column("account_key", LargeBinary, nullable=False),
     # When this database came to know retention keys; a release before it, which may still run then, does not.
     Column("retention_keys_since", MOMENT, nullable=False, server_default=func.now()),
+    # The rule of what one mailbox is under which blind indexes are made, and the pass that made old ones anew for it.
+    Column("keyed_rule", String(10)),
+    Column("keyed_done", BigInteger),
+    Column("keyed_end", BigInteger),
     created_at(),
     CheckConstraint("id = 1", name="single_row"),
 )

@@ -97,6 +97,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "signatures.remind": lazy("Remind"),
         "personal_data.erase_expired": lazy("Erase what is old"),
         "signatures.recount": lazy("Recount"),
+        "signatures.rekey": lazy("Match old Gmail addresses"),
         "records.purge_expired": lazy("Forget limits"),
     },
     "reason": {
