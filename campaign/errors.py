@@ -35,6 +35,15 @@ class TokenRefusedError(CountersignError):
     """Raised for a token that is altered, for another purpose, revoked or expired: one error, no oracle."""
 
 
+class PageLockedError(CountersignError):
+    """Raised when an own page opens only with a fresh code (discreet mode): the link alone is not enough."""
+
+    def __init__(self, *, slug: str, locale: str) -> None:
+        self.slug = slug
+        self.locale = locale
+        super().__init__("this page opens with a code")
+
+
 class InvalidInputError(CountersignError):
     """Raised for invalid input; carries a message code per field, which the page words in its language."""
 

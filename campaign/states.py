@@ -81,6 +81,7 @@ class MessageKind(StrEnum):
     SIGN_IN = "sign_in"
     ADMIN_ALERT = "admin_alert"
     MY_SIGNATURES = "my_signatures"
+    OWN_CODE = "own_code"
     ADDRESS_CHECK = "address_check"
     ADDRESS_CHANGED = "address_changed"
 

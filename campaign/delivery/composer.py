@@ -29,6 +29,7 @@ from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import Purpose
 from campaign.settings import Settings
+from campaign.signatures import own_codes
 from campaign.signatures import queries as signature_queries
 from campaign.signatures.codes import code_for
 from campaign.smtp.transport import Envelope
@@ -105,6 +106,7 @@ class Composer:
             "link_confirm": lambda message, _materials, _recipient: self._confirm(message),
             "link_deny": lambda message, _materials, _recipient: self._deny(message),
             "code": lambda message, _materials, _recipient: self._code(message),
+            "own_code": lambda message, _materials, _recipient: self._own_code(message),
             "link_manage": lambda message, _materials, _recipient: self._manage(message),
             "link_unsubscribe": lambda message, _materials, _recipient: self._unsubscribe(message),
             "link_move": lambda message, materials, _recipient: materials.links[message.id],
@@ -184,6 +186,9 @@ class Composer:
 
     def _deny(self, message: Claimed) -> str | OwnLink:
         return self._confirm_link(self._confirm_token(message.signature_id or 0, message.nonce or b"") + b"/decline")
+
+    def _own_code(self, message: Claimed) -> str:
+        return own_codes.code_for(self.runtime, message.signature_id or 0, message.nonce or b"", message.id)
 
     def _manage(self, message: Claimed) -> str | OwnLink:
         return self._manage_link(self._manage_token(message.signature_id or 0, message.nonce or b""))

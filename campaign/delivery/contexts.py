@@ -284,6 +284,10 @@ def _address_changed(letter: MessageContext) -> dict[str, Any]:
     return _title(letter) | _discreet_changed(letter)
 
 
+def _own_code(_letter: MessageContext) -> dict[str, Any]:
+    return {"valid_minutes": int(own_links.LIFE.total_seconds() // 60)}
+
+
 def _my_signatures(letter: MessageContext) -> dict[str, Any]:
     runtime = letter.runtime
     private = own_links.private_link(runtime)
@@ -333,6 +337,7 @@ CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, Any]]] = 
     MessageKind.SIGN_IN: _sign_in,
     MessageKind.ADMIN_ALERT: _admin_alert,
     MessageKind.MY_SIGNATURES: _my_signatures,
+    MessageKind.OWN_CODE: _own_code,
     MessageKind.ADDRESS_CHECK: _address_check,
     MessageKind.ADDRESS_CHANGED: _address_changed,
 }
@@ -368,6 +373,7 @@ DISCREET_CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, 
     MessageKind.MAILBOX_FULL: _nothing,
     MessageKind.THANK_YOU: lambda letter: {"wants_updates": bool(letter.message.wants_updates)},
     MessageKind.MY_SIGNATURES: _my_signatures,
+    MessageKind.OWN_CODE: _own_code,
     MessageKind.ADDRESS_CHECK: _discreet_check,
     MessageKind.ADDRESS_CHANGED: _discreet_changed,
     MessageKind.MILESTONE: _news,

@@ -140,6 +140,11 @@ KINDS: Mapping[str, MailKind] = {
         _urgent(
             "address_changed", context=frozenset({"petition_title", "undo_days"}), slots=frozenset({"link_move_back"})
         ),
+        # Of petitions in discreet mode alone, so its words tell nothing.
+        replace(
+            _urgent("own_code", context=frozenset({"valid_minutes"}), slots=frozenset({"own_code"})),
+            folder="discreet/own_code",
+        ),
         _urgent("my_signatures", context=frozenset({"signatures", "valid_minutes"}), slots=frozenset()),
         _urgent("sign_in", context=frozenset({"valid_minutes"}), slots=frozenset({"link_sign_in"})),
         _urgent(
@@ -160,6 +165,7 @@ _STOP = frozenset({"link_unsubscribe"})
 DISCREET: Mapping[str, MailKind] = {
     kind.name: kind
     for kind in (
+        KINDS["own_code"],
         _discreet("confirmation", "asking", context=frozenset({"expiry_days"}), slots=_ASKING),
         _discreet("reminder", "asking", context=frozenset({"expiry_days"}), slots=_ASKING),
         _discreet("already_signed", "already_signed", context=frozenset(), slots=frozenset({"link_manage"})),

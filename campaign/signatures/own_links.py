@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from campaign.database.connection import Transaction
-from campaign.errors import TokenRefusedError
+from campaign.errors import PageLockedError, TokenRefusedError
+from campaign.petitions.petitions import by_id
 from campaign.runtime import Runtime
 from campaign.security.tokens import NONCE, REFUSED, Purpose
 from campaign.signatures import queries
@@ -47,15 +48,23 @@ def open_own(runtime: Runtime, tx: Transaction, token: str, *, lock: bool = Fals
 
     Raises:
         TokenRefusedError: altered, of another purpose, out of time, revoked, or the row is erased.
+        PageLockedError: the petition is in discreet mode and the link is the one of the thank-you.
     """
     try:
         claim = runtime.tokens.read(Purpose.PRIVATE, token)
     except TokenRefusedError:
-        return find(runtime, tx, Purpose.MANAGE, token, lock=lock)
+        return _unlocked(runtime, tx, find(runtime, tx, Purpose.MANAGE, token, lock=lock))
     row = queries.by_id(tx, claim.row_id, lock=lock)
     nonce, ends = claim.nonce[:NONCE], _moment(claim.nonce[NONCE:])
     if row is None or not row.nonce or not hmac.compare_digest(row.nonce, nonce) or ends < runtime.clock():
         raise TokenRefusedError(REFUSED)
+    return row
+
+
+def _unlocked(runtime: Runtime, tx: Transaction, row: Signature) -> Signature:
+    petition = by_id(runtime, tx, row.petition_id).petition
+    if petition.discreet:
+        raise PageLockedError(slug=petition.slug, locale=row.locale)
     return row
 
 

@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
+from campaign.errors import PageLockedError
 from campaign.settings import Settings
 from campaign.variables import LOCAL_HOSTS
 from campaign.views import access, current, errors, headers, health, proxies, rendering, visitor
@@ -19,6 +20,7 @@ from campaign.views.public import (
     mine,
     moving,
     news,
+    own_code,
     petition,
     preferences,
     sign_in,
@@ -29,7 +31,7 @@ MAX_REQUEST = 64 * 1024
 """Bytes of a request: a form with every field full is under 8 KB in any script."""
 
 PAGES = (
-    *(petition, check_inbox, updates, news, confirm, mine, moving, preferences, mailbox, health, sign_in),
+    *(petition, check_inbox, updates, news, confirm, mine, moving, own_code, preferences, mailbox, health, sign_in),
     *(petitions, overview, text, desk_settings, people, signatures, desk_updates, update, previews, account),
     *(monitor, messages, admin_petitions, accounts, suppressions, networks, audit),
 )
@@ -51,6 +53,7 @@ def make_site(settings: Settings, opening: current.LazyRuntime) -> Flask:
     current.attach(app, opening)
     rendering.install(app, settings)
     errors.install(app)
+    app.register_error_handler(PageLockedError, own_code.locked)
     headers.install(app, settings)
     visitor.install(app)
     words.install(app)

@@ -37,6 +37,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         MessageKind.SIGN_IN: lazy("Sign-in link"),
         MessageKind.ADMIN_ALERT: lazy("Alert to admins"),
         MessageKind.MY_SIGNATURES: lazy("My signatures"),
+        MessageKind.OWN_CODE: lazy("Code for the own page"),
         MessageKind.ADDRESS_CHECK: lazy("Check of a new address"),
         MessageKind.ADDRESS_CHANGED: lazy("Notice of a changed address"),
     },
