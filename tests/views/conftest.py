@@ -39,7 +39,7 @@ TAG = re.compile(r"<[^>]+>")
 
 def words(answer: TestResponse) -> str:
     """What a reader sees: the text of a page without its tags and lists of countries, blanks folded."""
-    body = answer.text.partition("<body>")[2]
+    body = answer.text.partition("<body")[2].partition(">")[2]
     return " ".join(html.unescape(TAG.sub("", OPTION.sub("", body))).split())
 
 
