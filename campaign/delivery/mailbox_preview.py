@@ -50,7 +50,7 @@ def discreet_mails(runtime: Runtime, petition_id: int) -> Iterator[tuple[Message
     for kind in (kind for kind in MessageKind if str(kind) in DISCREET and kind is not MessageKind.TEST):
         blast = blasts.get(kind)
         known = {} if blast is None else {blast.id: BlastMaterial(blast, {})}
-        materials = Materials({petition_id: opened}, {}, known, {})
+        materials = Materials({petition_id: opened}, {}, known, {0: f"{runtime.settings.base_url}/"})
         for locale in LANGUAGES:
             message = _message(kind, blast, petition_id, locale, update)
             recipient = Recipient(SIGNERS[locale], wire_address(ADDRESS), b"")

@@ -87,7 +87,7 @@ def test_a_code_that_is_wrong_or_old_or_of_an_earlier_email_opens_nothing(gate: 
 
     assert {answer.status_code for answer in answers} == {422}
     assert 'value="12"' in answers[1].text
-    assert "This code is not right." in words(answers[2])
+    assert "This code isn’t right." in words(answers[2])
 
 
 def test_five_wrong_codes_are_all(gate: Site):
