@@ -178,6 +178,9 @@ def pasted(typed: str) -> str:
     if not text.isascii():
         text = "".join(_width_folded(one) for one in text if unicodedata.category(one) != "Cf")
     text = text.strip()
+    if any(unicodedata.category(one) == "Cc" for one in text):
+        # Lines of something else, not an address that was pasted.
+        return text
     bracketed = _BRACKETED.fullmatch(text.rstrip(".,; "))
     if bracketed is not None:
         text = bracketed[1]
@@ -275,6 +278,8 @@ def _checked_domain(domain: str) -> str | None:
 _NEVER = frozenset({"Cc", "Cs", "Zl", "Zp"})
 # Marks that turn the reading direction of what follows them around: a title could show what it does not say.
 _OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e")
+# Stands for what could not be read of a form, such as NUL.
+_UNREADABLE = "\ufffd"
 
 
 def has_controls(text: str, *, lines: bool = False) -> bool:
@@ -286,6 +291,7 @@ def has_controls(text: str, *, lines: bool = False) -> bool:
     """
     fine = frozenset("\n\r\t") if lines else frozenset()
     return any(
-        character not in fine and (character in _OVERRIDES or unicodedata.category(character) in _NEVER)
+        character not in fine
+        and (character in _OVERRIDES or character == _UNREADABLE or unicodedata.category(character) in _NEVER)
         for character in text
     )

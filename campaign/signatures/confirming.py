@@ -67,7 +67,7 @@ class Confirmed:
 
     slug: str
     locale: str
-    answered: tuple[bytes, ...] = field(default=(), repr=False)
+    answered: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
     """The references of the sign-ups that were answered by this."""
 
 

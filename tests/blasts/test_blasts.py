@@ -81,7 +81,8 @@ def test_an_update_greets_by_name_and_unsubscribes_by_one_click(world, petition,
     assert message["Subject"] == "News of A petition (en)"
     assert "زهرا &lt;b&gt;" in html
     assert "زهرا <b>" in message.get_body(("plain",)).get_content()
-    assert "/me/" in html
+    assert "/mine?" in html
+    assert "/me/" not in html
     assert "{{" not in html
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
 

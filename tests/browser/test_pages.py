@@ -95,6 +95,7 @@ def test_signing_works_without_javascript(live: Live, visitor: Callable[..., Vis
     page.click("button[type=submit]")
     assert page.locator("h1").inner_text() == "Check your inbox"
     live.world.admit()
+    live.world.deliver()
     [row] = live.world.rows(SLUG, "zahra@example.org")
     page.fill("#code", live.world.code(row.id))
     page.click("button[type=submit]")

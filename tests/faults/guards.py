@@ -153,7 +153,7 @@ GUARDS = (
     ),
     Guard(
         "F20", "the ticker finds requests that no worker was told of", "campaign/delivery/jobs.py",
-        "if self.lane is Lane.URGENT and request_queries.is_waiting(tx):", "if not self:",
+        "if self.lane is Lane.URGENT and request_queries.is_waiting(tx, now=now):", "if not self:",
         "test_f20_while_redis_is_down_the_page_is_2xx_the_row_is_stored_and_the_mail_goes",
     ),
     Guard(

@@ -289,7 +289,8 @@ def test_f14_a_person_may_send_it_again_or_take_it_as_arrived(stage):
 
     failures.press_message(scene.world.runtime, first, Action.RETRY, by=None)
     failures.press_message(scene.world.runtime, second, Action.ACCEPT, by=None)
-    scene.later(seconds=1)
+    # A server that answers nothing is left alone for some seconds.
+    scene.later(seconds=10)
 
     assert doubted == {"uncertain": 2}
     assert scene.states() == {"accepted": 2}

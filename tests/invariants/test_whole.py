@@ -297,7 +297,17 @@ def test_the_table_of_rooms_names_every_room_and_modules_that_exist():
 def test_only_the_ground_lies_directly_in_the_package():
     modules = {path.stem for path in (ROOT / "campaign").glob("*.py")}
 
-    assert modules == {"__init__", "errors", "i18n", "runtime", "settings", "states", "ttl_cache", "variables"}
+    assert modules == {
+        "__init__",
+        "errors",
+        "i18n",
+        "redis_client",
+        "runtime",
+        "settings",
+        "states",
+        "ttl_cache",
+        "variables",
+    }
 
 
 def test_files_that_the_docs_name_exist():

@@ -274,11 +274,12 @@ class Installation:
         return mail
 
     def rest(self) -> None:
-        """Wait until every request is decided and no mail is on its way."""
+        """Wait until every request that is due is decided and no mail is on its way."""
         until(
             lambda: (
                 not self.sql(
-                    "select 1 from sign_up_request where state = 'asked' union all"
+                    "select 1 from sign_up_request where state = 'asked' and due_at < now() + interval '1 minute'"
+                    " union all"
                     " select 1 from message where state in ('planned', 'claimed', 'submitting')"
                     " and due_at < now() + interval '1 minute' limit 1"
                 )

@@ -16,7 +16,7 @@ from campaign.errors import MailTemplateError, MailValueError
 from campaign.mail import headers
 from campaign.mail import templates as mail_templates
 from campaign.mail.compose import ListIdentity, TemplateCompiler
-from campaign.mail.kinds import COMMON, KINDS, Lane
+from campaign.mail.kinds import COMMON, DISCREET, KINDS, Lane
 from campaign.mail.slots import Slots
 from campaign.settings import LANGUAGES
 from campaign.variables import ROOT
@@ -68,9 +68,11 @@ def test_the_templates_use_every_name_that_their_kind_documents(kind: str) -> No
 
 
 def test_every_folder_of_templates_is_a_kind_and_has_its_three_files() -> None:
-    folders = {folder.name: {file.name for file in folder.iterdir()} for folder in FOLDER.iterdir() if folder.is_dir()}
+    found = [folder for folder in FOLDER.rglob("*") if folder.is_dir() and folder.name != "discreet"]
+    folders = {str(folder.relative_to(FOLDER)): {file.name for file in folder.iterdir()} for folder in found}
 
-    assert folders == {kind.folder: {"subject.txt", "body.txt", "body.html"} for kind in KINDS.values()}
+    kinds = (*KINDS.values(), *DISCREET.values())
+    assert folders == {kind.folder: {"subject.txt", "body.txt", "body.html"} for kind in kinds}
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.rglob("*.*")), ids=lambda file: str(file.relative_to(FOLDER)))

@@ -91,8 +91,6 @@ def test_nothing_that_a_signer_typed_is_in_a_mail_before_confirmation(world):
         '"quoted local"@example.org',
         "a@example.org,evil@example.com",
         "a@example.org>,<evil@example.com",
-        "<a@example.org>",
-        "Zahra <a@example.org>",
         "a@[127.0.0.1]",
         "a@localhost",
         "a@b@example.org",

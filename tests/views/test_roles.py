@@ -215,7 +215,7 @@ def test_only_pages_without_a_session_are_exempt_from_the_token(house: House):
     assert exempt == {
         "/p/<slug>/sign", "/p/<slug>/code", "/mine", "/resend", "/c/<token>", "/c/<token>/decline", "/me/<token>",
         "/u/<token>", "/sign-in", "/sign-in/<token>", "/p/<slug>/inbox/<ref>/again", "/c/<token>/correct",
-        "/move/<token>", "/move-back/<token>",
+        "/move/<token>", "/move-back/<token>", "/n/<token>", "/me/<token>/code", "/me/<token>/open",
     }  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def test_given_servers_are_not_looked_for(tmp_path):
 
     found = attach(settings)
 
-    assert found == settings
+    assert found == settings.model_copy(update={"retention_keys": tmp_path / "keys" / "retention"})
 
 
 def test_local_keys_are_made_once_and_private(settings):

@@ -52,7 +52,7 @@ def test_what_is_wrong_can_be_corrected_and_the_same_link_confirms_it(site: Site
         ({"name": ""}, "Enter your name."),
         ({"country": ""}, "Choose"),
         ({"reason": "See https://spam.example now"}, "Leave out “https://spam.example”"),
-        ({"name": "\x00"}, "Enter your name."),
+        ({"name": "\u200b"}, "Enter your name."),
     ],
 )
 def test_a_correction_with_a_mistake_is_told_at_its_field_and_keeps_the_rest(site: Site, typed, said):

@@ -248,9 +248,9 @@ def test_a_dump_of_the_database_holds_neither_address_in_clear(signed: Site):
 
 
 def test_the_mails_of_a_petition_in_discreet_mode_do_not_tell_it(signed: Site):
+    ask(signed)
     signed.world.sql("update petition set discreet = true")
     signed.refresh()
-    ask(signed)
     [check] = sent(signed)
     signed.post(link(check))
     [notice] = sent(signed)
