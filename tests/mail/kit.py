@@ -78,6 +78,7 @@ CONTEXT: dict[str, Any] = {
 VALUES = {
     "name": "Zahra O'Hara-Müller",
     "code": "048213",
+    "own_code": "730915",
     "link_confirm": f"{BASE}/c/{TOKEN}",
     "link_deny": f"{BASE}/c/{TOKEN}/deny",
     "link_manage": f"{BASE}/me/{TOKEN}",
