@@ -43,7 +43,7 @@ def move(token: str) -> Response:
     return _done(
         _("Your signature has this address now"),
         [
-            _("We told the address before. Your signature counts as it did."),
+            _("We’re emailing the previous address about it. Your signature counts as it did."),
             _("To see or change your signature, ask for a new link."),
         ],
     )

@@ -82,7 +82,7 @@ DONE: Mapping[str, str] = {
         "We email a link to the new address. Press its button within a day; until then, the address stays as it is."
     ),
     "withdraw": lazy("Your signature is withdrawn and no longer counts."),
-    "forget": lazy("You’ll be forgotten within a minute."),
+    "forget": lazy("You’ll be forgotten as soon as your thank-you email is settled: usually within a minute."),
 }
 """What the own page says after an action, by the name of the action."""
 
@@ -253,7 +253,9 @@ def forget(token: str) -> Response:
         heading=lazy("Be forgotten?"),
         button=lazy("Forget me"),
         sentences=(
-            lazy("Your name, email address and reason are removed within a minute. Your signature still counts."),
+            lazy(
+                "Your name, email address and reason are removed as soon as your thank-you email is settled, usually within a minute. Your signature still counts."
+            ),
             lazy("You’ll get no updates, your name isn’t shown, and this page and its links stop working."),
             lazy("A scrambled mark of your mailbox is left, so that you’re counted once and can still withdraw."),
         ),
