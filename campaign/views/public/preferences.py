@@ -254,7 +254,8 @@ def forget(token: str) -> Response:
         button=lazy("Forget me"),
         sentences=(
             lazy(
-                "Your name, email address and reason are removed as soon as your thank-you email is settled, usually within a minute. Your signature still counts."
+                "Your name, email address and reason are removed as soon as your thank-you email is settled, "
+                "usually within a minute. Your signature still counts."
             ),
             lazy("You’ll get no updates, your name isn’t shown, and this page and its links stop working."),
             lazy("A scrambled mark of your mailbox is left, so that you’re counted once and can still withdraw."),
