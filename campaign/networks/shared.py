@@ -41,13 +41,15 @@ LISTED: Final = 200
 """Networks that are listed at most."""
 
 _SET = """
-local known = redis.call('GET', KEYS[1])
-if (known or '') ~= ARGV[1] then return 0 end
+local known = redis.call('GET', KEYS[1]) or ''
+if known ~= ARGV[1] then return known end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 if ARGV[4] ~= '' then redis.call('ZADD', KEYS[2], ARGV[4], ARGV[5]) else redis.call('ZREM', KEYS[2], ARGV[5]) end
-return 1
+if KEYS[3] then redis.call('SET', KEYS[3], ARGV[6], 'EX', ARGV[7]) end
+return false
 """
-"""Store a state if it is still what was read; list it by its minute if it is to be seen, which is no more than that."""
+"""Store a state if what is stored is still what was known, or else tell what is; list the network by its minute if it
+is to be seen, which is no more than that; and tie a confirmation to it."""
 
 
 class NetworksAwayError(Exception):
@@ -84,27 +86,34 @@ class Networks:
         if self._client is not None:
             self._client.close()
 
-    def change(self, label: bytes, now: datetime, step: Callable[[Network], tuple[Network, T]]) -> T:
+    def change(
+        self, label: bytes, now: datetime, step: Callable[[Network], tuple[Network, T]], *, tie: bytes | None = None
+    ) -> T:
         """Change what is known about a network.
 
         Args:
             label: of the network.
             now: the present moment.
             step: makes of the state at this moment the next one, and a result; may be called more than once.
+            tie: a keyed hash that names a confirmation, whose answer frees a place of this network (:meth:`untie`).
 
         Raises:
             NetworksAwayError: nothing was changed.
         """
-        return self._ask(lambda: self._change(label, rules.minute_of(now), step))
+        return self._ask(lambda: self._change(label, rules.minute_of(now), step, tie))
 
-    def _change(self, label: bytes, minute: int, step: Callable[[Network], tuple[Network, T]]) -> T:
+    def _change(self, label: bytes, minute: int, step: Callable[[Network], tuple[Network, T]], tie: bytes | None) -> T:
+        # Most networks sign for the first time today: taking that for granted saves a question.
+        known: bytes | None = b""
         for attempt in range(TRIES):
-            known = self._get(label)
-            before = self._read(known, minute)
-            after, result = step(before.at(minute, self.limits))
-            if after == before or self._store(label, known, after):
+            before = self._read(known or b"", minute).at(minute, self.limits)
+            after, result = step(before)
+            if attempt and after == before:
                 return result
-            if attempt:
+            known = self._store(label, known or b"", after, tie)
+            if known is None:
+                return result
+            if attempt > 1:
                 time.sleep(random.uniform(0, 0.001 * min(attempt, 10)))  # noqa: S311 - spreads tries, guards nothing
         raise NetworksAwayError("others change this network all the time")
 
@@ -121,13 +130,18 @@ class Networks:
             # Another release wrote it.
             return rules.fresh(minute, self.limits)
 
-    def _store(self, label: bytes, known: bytes, network: Network) -> bool:
+    def _store(self, label: bytes, known: bytes, network: Network, tie: bytes | None) -> bytes | None:
+        """Store a state in place of the known one; another one that was found there, or None if it is stored."""
         if self._set is None:
             raise NetworksAwayError("there is no Redis")
         is_seen = network.is_shielded or network.waiting
         keys = [self._key(label), self._list]
         values: list[bytes | str | int] = [known, network.as_text(), KEEP, network.seen if is_seen else "", label.hex()]
-        return bool(self._set(keys=keys, args=values))
+        if tie is not None:
+            keys.append(self._tie(tie))
+            values += [label, DAY]
+        found = self._set(keys=keys, args=values)
+        return found if isinstance(found, bytes) else None
 
     def look(self, label: bytes, now: datetime) -> Network:
         """What is known about a network.
@@ -138,19 +152,11 @@ class Networks:
         minute = rules.minute_of(now)
         return self._ask(lambda: self._read(self._get(label), minute).at(minute, self.limits))
 
-    def tie(self, key: bytes, label: bytes) -> None:
-        """Remember for a day which network the answer to a confirmation frees a place of.
+    def untie(self, key: bytes) -> bytes | None:
+        """The label of the network whose place the answer to a confirmation frees; a second call finds none.
 
         Args:
-            key: a keyed hash that names the confirmation.
-            label: of the network.
-        """
-        client = self._client
-        if client is not None:
-            self._ask(lambda: client.set(self._tie(key), label, ex=DAY))
-
-    def untie(self, key: bytes) -> bytes | None:
-        """The label that was remembered; a second call finds none.
+            key: the tie of :meth:`change`, which is kept for a day.
 
         Raises:
             NetworksAwayError: there is no Redis, or it does not answer.

@@ -79,12 +79,11 @@ def _book(runtime: Runtime, label: bytes, ref: bytes, effort: Effort) -> Place:
         after, booking = moved.book(proven=effort is Effort.PROVEN)
         return after, (booking, after.released if moved.released > network.released else 0)
 
-    booking, released = runtime.networks.change(label, now, step)
+    booking, released = runtime.networks.change(label, now, step, tie=_tie(runtime, ref))
     if released:
         _release(runtime, label, released, now)
     if booking is None:
         raise NetworkBusyError("too many of this network sign now")
-    runtime.networks.tie(_tie(runtime, ref), label)
     return Place(max(now, moment_of(booking.minute)), None if booking.ticket is None else label, booking.ticket)
 
 

@@ -6,10 +6,12 @@ on the event loop, with a deadline, and then the WSGI application gets it whole,
 """
 
 import asyncio
+import contextlib
 import io
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Final, Protocol, TypeVar
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
@@ -34,6 +36,7 @@ _Input = TypeVar("_Input")
 _Output = TypeVar("_Output")
 _Headers = list[tuple[str, str]]
 _Answer = tuple[int, _Headers, Iterable[bytes]]
+_Work = Future[_Answer | None]
 
 
 class SentHeaders(Protocol):
@@ -66,6 +69,9 @@ class Stream(Protocol):
 
 class Exchange(Protocol):
     """One request's body, and the way to answer it."""
+
+    def __call__(self) -> Awaitable[bytes]:
+        """The whole body, once it has come."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """The body as it comes."""
@@ -117,7 +123,20 @@ class Gateway:
         if scope.method in WITH_BODY and not await self._take_body(environ, exchange):
             exchange.response_bytes(408, [("content-type", "text/plain"), ("connection", "close")], TOO_SLOW)
             return
-        await self._give(await self._in_thread(self._answer, environ), exchange)
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[_Answer | None] = loop.create_future()
+        work = self._threads.submit(self._serve, environ, exchange)
+        work.add_done_callback(partial(_tell, loop, ended))
+        if (answer := await ended) is not None:
+            await self._give(answer, exchange)
+
+    def _serve(self, environ: WSGIEnvironment, exchange: Exchange) -> _Answer | None:
+        """Answer a request in this thread, which spares a turn of the event loop; an answer in pieces is returned."""
+        status, headers, pieces = self._answer(environ)
+        if not isinstance(pieces, list):
+            return status, headers, pieces
+        exchange.response_bytes(status, headers, b"".join(pieces))
+        return None
 
     async def _in_thread(self, work: Callable[[_Input], _Output], value: _Input) -> _Output:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, value)
@@ -133,17 +152,13 @@ class Gateway:
             limit, within = LARGE, LARGE_WITHIN
         if declared > limit:
             return True
-        body = bytearray()
         try:
             async with asyncio.timeout(within):
-                async for piece in exchange:
-                    body += piece
-                    if len(body) > limit:
-                        break
+                body = await (exchange() if declared else _read(exchange, limit))
         except TimeoutError:
             return False
         if len(body) <= limit:
-            environ["wsgi.input"] = io.BytesIO(bytes(body))
+            environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         # It has come whole: its length is known now.
         environ.pop("HTTP_TRANSFER_ENCODING", None)
@@ -173,6 +188,32 @@ class Gateway:
         finally:
             if (close := getattr(pieces, "close", None)) is not None:
                 close()
+
+
+def _tell(loop: asyncio.AbstractEventLoop, ended: "asyncio.Future[_Answer | None]", work: _Work) -> None:
+    with contextlib.suppress(RuntimeError):
+        # A closed loop: the server has stopped meanwhile.
+        loop.call_soon_threadsafe(_settle, ended, work)
+
+
+def _settle(ended: "asyncio.Future[_Answer | None]", work: _Work) -> None:
+    if ended.done():
+        return
+    error = work.exception()
+    if error is None:
+        ended.set_result(work.result())
+    else:
+        ended.set_exception(error)
+
+
+async def _read(exchange: Exchange, limit: int) -> bytes:
+    """A body of unknown length, up to the first piece that makes it too long."""
+    body = bytearray()
+    async for piece in exchange:
+        body += piece
+        if len(body) > limit:
+            break
+    return bytes(body)
 
 
 def _next(pieces: Iterator[bytes]) -> bytes | None:
