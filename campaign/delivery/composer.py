@@ -229,7 +229,7 @@ class Composer:
             message.kind,
             locale,
             message.blast_id or message.about_id,
-            message.wants_updates,
+            (message.wants_updates, message.forget),
             message.account_id,
             None if opened is None else (opened.text_for(locale).id, opened.petition.discreet),
         )

@@ -201,11 +201,19 @@ def _full(letter: MessageContext) -> dict[str, Any]:
 
 
 def _thanks(letter: MessageContext) -> dict[str, Any]:
-    return _full(letter) | {
-        "count": max(letter.opened.petition.count, 1),
-        "goal": letter.opened.petition.goal,
-        "wants_updates": bool(letter.message.wants_updates),
-    }
+    return (
+        _full(letter)
+        | {
+            "count": max(letter.opened.petition.count, 1),
+            "goal": letter.opened.petition.goal,
+        }
+        | _discreet_thanks(letter)
+    )
+
+
+def _discreet_thanks(letter: MessageContext) -> dict[str, Any]:
+    chosen = {"wants_updates": bool(letter.message.wants_updates), "forget": bool(letter.message.forget)}
+    return chosen | {"link_mine": letter.link_mine}
 
 
 def _merged(letter: MessageContext, text: str, *, escape: bool) -> str:
@@ -362,16 +370,12 @@ def _discreet_changed(_letter: MessageContext) -> dict[str, Any]:
     return {"undo_days": moving.UNDO.days}
 
 
-def _nothing(_letter: MessageContext) -> dict[str, Any]:
-    return {}
-
-
 DISCREET_CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, Any]]] = {
     MessageKind.CONFIRMATION: _discreet_asking,
     MessageKind.REMINDER: _discreet_asking,
-    MessageKind.ALREADY_SIGNED: _nothing,
-    MessageKind.MAILBOX_FULL: _nothing,
-    MessageKind.THANK_YOU: lambda letter: {"wants_updates": bool(letter.message.wants_updates)},
+    MessageKind.ALREADY_SIGNED: lambda _letter: {},
+    MessageKind.MAILBOX_FULL: lambda _letter: {},
+    MessageKind.THANK_YOU: _discreet_thanks,
     MessageKind.MY_SIGNATURES: _my_signatures,
     MessageKind.OWN_CODE: _own_code,
     MessageKind.ADDRESS_CHECK: _discreet_check,

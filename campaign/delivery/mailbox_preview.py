@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from campaign.blasts.rules import Blast, BlastKind
+from campaign.blasts.rules import BlastKind
 from campaign.delivery.composer import Composer, Recipient
 from campaign.delivery.contexts import BlastMaterial, Materials
 from campaign.delivery.proof import ADDRESS, SIGNERS, sample_blast
 from campaign.mail.addresses import wire_address
 from campaign.mail.kinds import DISCREET
-from campaign.outbox.ledger import Claimed
+from campaign.outbox import ledger
 from campaign.petitions import petitions
 from campaign.runtime import Runtime
 from campaign.settings import LANGUAGES
-from campaign.states import MessageKind, SignatureState
+from campaign.states import MessageKind
 
 _PREHEADER = re.compile(r'<div class="preheader"[^>]*>(.*?)</div>', re.DOTALL)
 
@@ -52,32 +52,13 @@ def discreet_mails(runtime: Runtime, petition_id: int) -> Iterator[tuple[Message
         known = {} if blast is None else {blast.id: BlastMaterial(blast, {})}
         materials = Materials({petition_id: opened}, {}, known, {0: f"{runtime.settings.base_url}/"})
         for locale in LANGUAGES:
-            message = _message(kind, blast, petition_id, locale, update)
+            blast_id = None if blast is None else blast.id
+            message = ledger.sample(
+                kind, at=update.created_at, locale=locale, petition_id=petition_id, blast_id=blast_id
+            )
             recipient = Recipient(SIGNERS[locale], wire_address(ADDRESS), b"")
             compiled = composer.compile(message, materials)
             yield kind, locale, bytes(composer.compose(message, materials, recipient, compiled=compiled).data)
-
-
-def _message(kind: MessageKind, blast: Blast | None, petition_id: int, locale: str, sample: Blast) -> Claimed:
-    return Claimed(
-        id=0,
-        kind=kind,
-        attempts=1,
-        planned_at=sample.created_at,
-        is_ready=True,
-        petition_id=petition_id,
-        blast_id=None if blast is None else blast.id,
-        account_id=None,
-        about_id=None,
-        signature_id=0,
-        signature_state=SignatureState.CONFIRMED,
-        locale=locale,
-        wants_updates=True,
-        requested_at=sample.created_at,
-        nonce=b"",
-        address=None,
-        name=None,
-    )
 
 
 def _row(kind: MessageKind, locale: str, data: bytes) -> Row:

@@ -18,13 +18,12 @@ from campaign.delivery.contexts import BlastMaterial, Materials
 from campaign.errors import CountersignError, MailTemplateError
 from campaign.mail.addresses import wire_address
 from campaign.mail.compose import MAX_HTML
-from campaign.outbox import lanes, workers
-from campaign.outbox.ledger import Claimed
+from campaign.outbox import lanes, ledger, workers
 from campaign.petitions import petitions
 from campaign.petitions.markdown import to_html
 from campaign.runtime import Runtime
 from campaign.settings import LANGUAGES
-from campaign.states import Lane, MessageKind, SignatureState
+from campaign.states import Lane, MessageKind
 
 SIGNERS: Final[Mapping[str, str]] = {
     "en": "Zahra Ahmadi",
@@ -123,33 +122,14 @@ class Previewer:
         }
         material = BlastMaterial(blast, saved)
         materials = Materials({opened.petition.id: opened}, {}, {blast.id: material}, {})
-        message = _message(blast, locale)
+        kind = MessageKind(str(blast.kind))
+        message = ledger.sample(
+            kind, at=blast.created_at, locale=locale, petition_id=blast.petition_id, blast_id=blast.id
+        )
         composer = self._mailer = self._mailer or Composer(self._runtime)
         recipient = Recipient(SIGNERS[locale], wire_address(ADDRESS), b"")
         envelope = composer.compose(message, materials, recipient, compiled=composer.compile(message, materials))
         return _read(envelope.data, locale, fell_back=bool(saved) and locale not in saved)
-
-
-def _message(blast: Blast, locale: str) -> Claimed:
-    return Claimed(
-        id=0,
-        kind=MessageKind(str(blast.kind)),
-        attempts=1,
-        planned_at=blast.created_at,
-        is_ready=True,
-        petition_id=blast.petition_id,
-        blast_id=blast.id,
-        account_id=None,
-        about_id=None,
-        signature_id=0,
-        signature_state=SignatureState.CONFIRMED,
-        locale=locale,
-        wants_updates=True,
-        requested_at=blast.created_at,
-        nonce=b"",
-        address=None,
-        name=None,
-    )
 
 
 def _read(data: bytes, locale: str, *, fell_back: bool) -> Preview:

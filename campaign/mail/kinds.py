@@ -26,6 +26,7 @@ COMMON = frozenset(
 """Names that every template may use; filled in by the composer from the sender and the kind."""
 
 OWN_PAGE = frozenset({"name", "link_manage"})
+_THANKS = frozenset({"wants_updates", "forget", "link_mine"})
 BULK_SLOTS = frozenset({"name", "link_unsubscribe"})
 """Mail to many is forwarded: it holds no link that opens a person's data."""
 UPDATE = frozenset(
@@ -101,7 +102,7 @@ KINDS: Mapping[str, MailKind] = {
         _urgent("mailbox_full", context=frozenset({"petition_title", "link_petition"}), slots=frozenset()),
         _urgent(
             "thank_you",
-            context=frozenset({"petition_title", "count", "goal", "link_petition", "wants_updates"}),
+            context=frozenset({"petition_title", "count", "goal", "link_petition"}) | _THANKS,
             slots=OWN_PAGE | {"link_unsubscribe"},
             unsubscribe=Unsubscribe.WITH_UPDATES,
         ),
@@ -170,19 +171,13 @@ DISCREET: Mapping[str, MailKind] = {
         _discreet("reminder", "asking", context=frozenset({"expiry_days"}), slots=_ASKING),
         _discreet("already_signed", "already_signed", context=frozenset(), slots=frozenset({"link_manage"})),
         _discreet("mailbox_full", "mailbox_full", context=frozenset(), slots=frozenset()),
-        _discreet(
-            "thank_you", "thank_you", context=frozenset({"wants_updates"}), slots=frozenset({"link_manage"}) | _STOP
-        ),
+        _discreet("thank_you", "thank_you", context=_THANKS, slots=frozenset({"link_manage"}) | _STOP),
         _discreet("address_check", "address_check", context=frozenset({"valid_hours"}), slots=frozenset({"link_move"})),
         _discreet(
             "address_changed", "address_changed", context=frozenset({"undo_days"}), slots=frozenset({"link_move_back"})
         ),
         _discreet(
             "my_signatures", "my_signatures", context=frozenset({"signatures", "valid_minutes"}), slots=frozenset()
-        ),
-        _discreet("address_check", "address_check", context=frozenset({"valid_hours"}), slots=frozenset({"link_move"})),
-        _discreet(
-            "address_changed", "address_changed", context=frozenset({"undo_days"}), slots=frozenset({"link_move_back"})
         ),
         _discreet("milestone", "news", context=_NEWS, slots=_STOP),
         _discreet("update", "news", context=_NEWS, slots=_STOP),

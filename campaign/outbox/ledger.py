@@ -33,10 +33,38 @@ class Claimed:
     signature_state: SignatureState | None
     locale: str | None
     wants_updates: bool | None
+    forget: bool | None
+    """True if name and address are removed once the signature is counted."""
     requested_at: datetime | None
     nonce: bytes | None = field(repr=False)
     address: bytes | None = field(repr=False)
     name: bytes | None = field(repr=False)
+
+
+def sample(
+    kind: MessageKind, *, at: datetime, locale: str, petition_id: int | None = None, blast_id: int | None = None
+) -> Claimed:
+    """A message that is in no ledger, to a supporter who is no one: for previews and checks of what would be sent."""
+    return Claimed(
+        id=0,
+        kind=kind,
+        attempts=1,
+        planned_at=at,
+        is_ready=True,
+        petition_id=petition_id,
+        blast_id=blast_id,
+        account_id=None,
+        about_id=None,
+        signature_id=0,
+        signature_state=SignatureState.CONFIRMED,
+        locale=locale,
+        wants_updates=True,
+        forget=False,
+        requested_at=at,
+        nonce=b"",
+        address=None,
+        name=None,
+    )
 
 
 _KINDS = {str(kind): kind for kind in MessageKind}
@@ -140,7 +168,7 @@ def claim(
             where m.id = due.id
             returning m.id, m.kind, m.attempts, m.planned_at, m.state = 'submitting' as is_ready, m.petition_id,
                 m.blast_id, m.account_id, m.about_id, m.signature_id, s.state as signature_state, s.locale,
-                s.wants_updates, s.requested_at, s.nonce, s.address, s.name)
+                s.wants_updates, s.forget, s.requested_at, s.nonce, s.address, s.name)
         select * from taken order by id"""),
         lane=str(lane),
         owner_id=owner_id,

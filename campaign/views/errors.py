@@ -134,7 +134,10 @@ def _mailbox_full(error: AlreadySignedError) -> Response:
             status=409,
             status_code=409,
             heading=gettext("This mailbox has signed already"),
-            sentence=gettext("Up to two people may sign with one mailbox, and two have. Your own address counts too."),
+            sentence=gettext(
+                "Up to two people can sign with one email address, and two have already signed with this one. "
+                "Please sign with an address of your own."
+            ),
         )
     )
 

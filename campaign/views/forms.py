@@ -34,7 +34,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "new_email": {
         "missing": lazy("Enter the new email address."),
         "invalid": lazy("Enter an email address like name@example.org."),
-        "role": lazy("Enter your own address; this one belongs to an office, not to a person."),
+        "role": lazy("Use your personal address; this looks like a shared or role address."),
         "not_ascii": lazy("Enter another address: our mail server can’t yet write to letters like these before the @."),
     },
     "country": {

@@ -158,7 +158,7 @@ def erase(person: Supporter, site: Installation) -> None:
     person.expect("Your data are erased")
     for mail, path in ((person.thanks, "/me/"), (person.confirmation, "/c/")):
         person.visitor.open(mail.link(path))
-        assert person.page.locator("h1").inner_text() == "This link does not work any more"
+        assert person.page.locator("h1").inner_text() == "This link no longer works"
         person.inspector.look(person.visitor, "refused")
     until(lambda: person.name not in site.get(f"/p/{SLUG}").text)
     is_counted(site, 3)
@@ -224,7 +224,7 @@ def test_every_token_that_does_not_fit_is_refused_by_the_same_page(site: Install
 
     assert {answer.status for answer in answers} == {410}
     assert len({without_address(answer.text) for answer in answers}) == 1
-    assert "This link does not work any more" in answers[0].text
+    assert "This link no longer works" in answers[0].text
 
 
 def without_address(page: str) -> str:

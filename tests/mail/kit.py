@@ -50,6 +50,7 @@ CONTEXT: dict[str, Any] = {
     "count": 1234,
     "goal": 5000,
     "wants_updates": True,
+    "forget": False,
     "author_name": "Ada & Co. <friends>",
     "threshold": 1000,
     "body_html": "<p>Good news: <b>we were heard</b>.</p><table><tr><td>1</td></tr></table>",

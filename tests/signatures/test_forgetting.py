@@ -117,6 +117,27 @@ def test_a_couple_can_sign_when_one_of_them_is_forgotten_and_a_third_person_can_
     assert world.count(slug) == 2
 
 
+@pytest.mark.parametrize("discreet", [False, True])
+@pytest.mark.parametrize("forget", [False, True])
+def test_the_thank_you_offers_the_own_page_only_if_that_goes_on(world, discreet, forget):
+    slug = world.petition()
+    world.sql("update petition set discreet = %(discreet)s", discreet=discreet)
+    signed = world.signature(slug, forget=forget)
+    settle(world)
+    confirming.confirm(world.runtime, world.confirm_token(signed))
+    transport = MemoryTransport()
+    deliverer = world.deliverer(transport=transport)
+    deliverer.drain()
+    deliverer.close()
+
+    [sent] = transport.sent
+    mail = message_from_bytes(sent.data, policy=policy.default)
+    for kind in ("plain", "html"):
+        content = mail.get_body((kind,)).get_content()
+        assert ("/me/" in content, "/mine" in content) == (not forget, forget)
+        assert ("As you chose" in content) == forget
+
+
 def test_the_owner_of_the_mailbox_can_withdraw_a_forgotten_signature(world):
     slug = world.petition()
     signed = forgotten(world, slug)

@@ -51,7 +51,7 @@ def sent() -> Response:
             sign="mail",
             heading=_("Check your inbox"),
             sentences=[
-                _("If a petition was signed with this address, we'll email you links to each signature."),
+                _("If a petition was signed with this address, we’ll email you links to each signature."),
                 _("Nothing after a few minutes? Check your spam folder. We send at most three emails a day."),
             ],
             back="",

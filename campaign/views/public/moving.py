@@ -41,7 +41,7 @@ def move(token: str) -> Response:
     speak(moving.confirm(runtime(), token).locale)
     switch_to(url_for("public.home"))
     return _done(
-        _("Your signature has this address now"),
+        _("Your signature now uses this address"),
         [
             _("We’re emailing the previous address about it. Your signature counts as it did."),
             _("To see or change your signature, ask for a new link."),

@@ -258,7 +258,9 @@ def forget(token: str) -> Response:
                 "usually within a minute. Your signature still counts."
             ),
             lazy("You’ll get no updates, your name isn’t shown, and this page and its links stop working."),
-            lazy("A scrambled mark of your mailbox is left, so that you’re counted once and can still withdraw."),
+            lazy(
+                "An irreversible fingerprint of your mailbox stays, so that you’re counted once and can still withdraw."
+            ),
         ),
         with_backups=True,
     )
@@ -281,7 +283,7 @@ def erase(token: str) -> Response:
                 "Name, email address, country, language and reason are removed at once. Of times, only the day stays."
             ),
             lazy("Your signature still counts, anonymously. If you don’t want that, withdraw it first."),
-            lazy("A scrambled mark stays. It can’t be turned back, and stops a second count if you sign again."),
+            lazy("An irreversible fingerprint stays, so that you aren’t counted twice if you sign again."),
             lazy("This page and the private links in our emails to you stop working."),
         ),
         with_backups=True,
@@ -322,7 +324,10 @@ def _erase(token: str) -> Response:
             sign="tick",
             heading=_("Your data are erased"),
             sentences=[
-                _("What stays is one in the count, the day, and a scrambled mark that stops a second count."),
+                _(
+                    "What stays is one in the count, the day, and an irreversible fingerprint "
+                    "that stops a second count."
+                ),
                 *filter(None, [copies_of_today()]),
                 _("You’ll get no more email about this petition. Thank you for having signed."),
             ],

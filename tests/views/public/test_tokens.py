@@ -59,7 +59,7 @@ def test_every_dead_token_gets_the_same_kind_page(site: Site):
     answers.append(site.post(f"{alive}?lang=en"))
 
     assert {answer.status_code for answer in answers} == {410}
-    assert "This link does not work any more" in words(answers[0])
+    assert "This link no longer works" in words(answers[0])
     assert len({words(answer) for answer in answers}) == 1
     assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}
     assert site.states() == ["pending"]
