@@ -86,7 +86,7 @@ def show(plays: dict[str, Play]) -> None:
     """Print a line for each."""
     for name, play in plays.items():
         print(
-            f"  {name:10} time to the email p50 {play.p50_s:.0f} s, p95 {play.p95_s:.0f} s, at most {play.most_s:.0f} s;"
+            f"  {name:10} email after p50 {play.p50_s:.0f} s, p95 {play.p95_s:.0f} s, at most {play.most_s:.0f} s;"
             f" {play.mailed} mailed, {play.refused} asked to come later, at most {play.most_out} without an answer"
         )
     most = plays["people"].most_s
