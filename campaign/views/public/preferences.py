@@ -266,9 +266,6 @@ def forget(token: str) -> Response:
     )
 
 
-REMOVED = lazy("Name, email address, country, language and reason are removed at once. Of times, only the day stays.")
-
-
 @pages.get("/me/<token>/erase")
 @allow(Access.TOKEN)
 def erase(token: str) -> Response:
