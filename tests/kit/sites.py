@@ -1,12 +1,17 @@
-"""The web application of a test. Its templates are compiled once per process, not once per test."""
+"""The web application of a test. Templates and routes are compiled once per process, not once per test."""
 
 from types import CodeType
+from typing import Any
 
 from flask import Flask
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 
 from campaign.runtime import Runtime
+from campaign.ttl_cache import TTLCache
+from campaign.views import current
+from campaign.views.current import LazyRuntime
+from campaign.views.page_cache import PageCache
 from web import create_app
 
 
@@ -24,6 +29,32 @@ class CompiledOnce(BytecodeCache):
 
 
 COMPILED = CompiledOnce()
+
+
+OF_ONE_TEST = {"database_url", "redis_url", "data"}
+"""Settings that differ from test to test and that nothing of an application depends on."""
+
+_kept: dict[str, tuple[Flask, dict[str, Any]]] = {}
+
+
+def borrow_web(runtime: Runtime) -> Flask:
+    """The application of an earlier test with the same settings, on another runtime and with nothing remembered.
+
+    Werkzeug compiles a hundred routes for each new application, which takes longer than most tests. Two runtimes at the
+    same time need one each: :func:`make_web`.
+    """
+    key = repr(sorted(runtime.settings.model_dump(exclude=OF_ONE_TEST).items()))
+    if key not in _kept:
+        made = make_web(runtime)
+        _kept[key] = made, dict(made.extensions)
+    app, extensions = _kept[key]
+    app.extensions.clear()
+    app.extensions.update(extensions)
+    for extension in extensions.values():
+        if isinstance(extension, PageCache | TTLCache):
+            extension.clear()
+    current.attach(app, LazyRuntime.of(runtime))
+    return app
 
 
 def make_web(runtime: Runtime) -> Flask:

@@ -13,7 +13,7 @@ from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
 from campaign.runtime import Runtime
 from campaign.signatures import preferences
-from tests.kit.sites import make_web
+from tests.kit.sites import borrow_web
 from tests.kit.worlds import World
 
 SLUG = "clean-rivers"
@@ -129,5 +129,5 @@ def site(world: World) -> Site:
     new = petitions.NewPetition(slug=SLUG, author="River Watch", on_behalf_of="all who swim")
     petitions.create(world.runtime, new, TEXTS)
     petitions.publish(world.runtime, SLUG)
-    app = make_web(world.runtime)
+    app = borrow_web(world.runtime)
     return Site(app, app.test_client(), world)

@@ -1,6 +1,6 @@
 from campaign.views.access import Access, allow, rule_of
 from tests.kit.sites import make_web
-from tests.kit.worlds import make_world
+from tests.kit.worlds import World, make_world
 from tests.views.conftest import Site
 
 
@@ -10,10 +10,11 @@ def test_every_route_declares_who_may_open_it(site: Site):
     assert without == []
 
 
-def test_a_route_without_a_rule_is_never_served(site: Site):
-    site.app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
+def test_a_route_without_a_rule_is_never_served(world: World):
+    app = make_web(world.runtime)
+    app.add_url_rule("/forgotten", "forgotten", lambda: "secret")
 
-    answer = site.get("/forgotten")
+    answer = app.test_client().get("/forgotten")
 
     assert answer.status_code == 403
     assert "secret" not in answer.text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.kit.sites import make_web
+from tests.kit.sites import borrow_web
 from tests.kit.worlds import make_world
 from tests.views.conftest import SLUG, Site
 
@@ -63,7 +63,7 @@ def test_one_click_unsubscribe_is_taken_from_everywhere(site: Site):
 
 def test_metrics_behind_a_proxy_open_by_the_token_alone(database_url, tmp_path):
     world = make_world(database_url, tmp_path, metrics_token="a-long-secret-token", proxies="1")
-    client = make_web(world.runtime).test_client()
+    client = borrow_web(world.runtime).test_client()
 
     statuses = [
         client.get("/metrics", headers=headers).status_code

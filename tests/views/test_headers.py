@@ -1,7 +1,7 @@
 import pytest
 
 from campaign.views.rendering import asset
-from tests.kit.sites import make_web
+from tests.kit.sites import borrow_web
 from tests.kit.worlds import make_world
 from tests.views.conftest import SLUG, Site, words
 
@@ -45,7 +45,7 @@ def test_a_site_on_https_asks_browsers_to_stay_there(database_url, tmp_path):
     world = make_world(
         database_url, tmp_path, base_url="https://petitions.example.org", dkim_key_file=str(key), proxies="1"
     )
-    client = make_web(world.runtime).test_client()
+    client = borrow_web(world.runtime).test_client()
 
     answer = client.get("/privacy", headers={"Host": "petitions.example.org"})
 

@@ -16,7 +16,7 @@ from campaign.blasts import blasts
 from campaign.blasts.rules import BlastText
 from campaign.petitions import petitions
 from campaign.views.access import Access, rule_of
-from tests.kit.sites import make_web
+from tests.kit.sites import borrow_web
 from tests.kit.worlds import World
 
 OWN, ANOTHERS = "rivers", "forests"
@@ -80,7 +80,7 @@ def _give(world: World, slug: str, account: Account) -> None:
 
 @pytest.fixture
 def house(world: World) -> House:
-    app = make_web(world.runtime)
+    app = borrow_web(world.runtime)
     people = {
         "own": _account(world, "own@example.org", Role.ORGANISER),
         "another": _account(world, "another@example.org", Role.ORGANISER),

@@ -15,7 +15,7 @@ from campaign.states import Lane
 from campaign.views.admin import words as admin_words
 from tests.kit import ledgers, nights
 from tests.kit.nights import Night
-from tests.kit.sites import make_web
+from tests.kit.sites import borrow_web
 from tests.kit.worlds import make_world
 from tests.views.conftest import words
 
@@ -316,7 +316,7 @@ def test_metrics_are_not_there_for_another_machine(night: Night):
 
 def test_metrics_open_to_another_machine_with_the_token(database_url, tmp_path):
     world = make_world(database_url, tmp_path, metrics_token="a-long-secret-token")
-    client = make_web(world.runtime).test_client()
+    client = borrow_web(world.runtime).test_client()
     elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
 
     statuses = [

@@ -12,7 +12,7 @@ from campaign.accounts import accounts, sign_in
 from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Account, Role
 from campaign.petitions import petitions
-from tests.kit.sites import make_web
+from tests.kit.sites import borrow_web
 from tests.kit.worlds import World
 
 SLUG = "a-petition"
@@ -60,7 +60,7 @@ def make_desk(world: World, *, live: bool = True, locales: tuple[str, ...] = ("e
     world.petition(SLUG, live=live, locales=locales)
     petition_id = petitions.by_slug(world.runtime, SLUG).petition.id
     world.read(lambda tx: account_queries.add_member(tx, petition_id, olga.id, role="owner"))
-    app = make_web(world.runtime)
+    app = borrow_web(world.runtime)
     client = app.test_client()
     link = sign_in.sign_in_link(world.runtime, olga.id)
     assert client.post(link.removeprefix(world.runtime.settings.base_url)).status_code == 303

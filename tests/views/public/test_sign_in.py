@@ -7,7 +7,7 @@ from werkzeug.test import TestResponse
 
 from campaign.accounts import accounts, sign_in
 from campaign.accounts.accounts import Role
-from tests.kit.sites import make_web
+from tests.kit.sites import borrow_web
 from tests.kit.worlds import World, make_world
 
 
@@ -39,7 +39,7 @@ class Door:
 @pytest.fixture
 def door(world: World) -> Door:
     olga = accounts.create(world.runtime, email="olga@example.org", name="Olga", role=Role.ORGANISER)
-    return Door(world, make_web(world.runtime).test_client(), olga)
+    return Door(world, borrow_web(world.runtime).test_client(), olga)
 
 
 def test_nobody_is_led_to_the_sign_in_page(door: Door):
@@ -114,7 +114,7 @@ def test_on_https_the_cookie_is_bound_to_the_host(database_url, tmp_path):
     key.write_text("-----BEGIN PRIVATE KEY-----\nnever read here\n")
     world = make_world(database_url, tmp_path, base_url="https://petitions.example.org", dkim_key_file=str(key))
     olga = accounts.create(world.runtime, email="olga@example.org", name="Olga", role=Role.ORGANISER)
-    client = make_web(world.runtime).test_client()
+    client = borrow_web(world.runtime).test_client()
 
     cookie = client.post(link_of(world, olga), base_url="https://petitions.example.org").headers["Set-Cookie"]
 
