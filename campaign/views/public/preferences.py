@@ -267,23 +267,26 @@ def forget(token: str) -> Response:
 
 
 REMOVED = lazy("Name, email address, country, language and reason are removed at once. Of times, only the day stays.")
+FINGERPRINT = lazy("An irreversible fingerprint stays, so that you aren’t counted twice if you sign again.")
+MARKED = frozenset({SignatureState.CONFIRMED, SignatureState.REMOVED})
+"""The states in which an erased signature leaves a fingerprint: it counts, or may count again."""
 
 
 @pages.get("/me/<token>/erase")
 @allow(Access.TOKEN)
 def erase(token: str) -> Response:
     """The step before erasing."""
+    state = preferences.own_page(runtime(), token).state
+    counts = [lazy("Your signature still counts, anonymously. If you don’t want that, withdraw it first.")]
     return _sure(
         token,
         action="erase",
         heading=lazy("Erase everything about you?"),
         button=lazy("Erase my data for good"),
         sentences=(
-            lazy(
-                "Name, email address, country, language and reason are removed at once. Of times, only the day stays."
-            ),
-            lazy("Your signature still counts, anonymously. If you don’t want that, withdraw it first."),
-            lazy("An irreversible fingerprint stays, so that you aren’t counted twice if you sign again."),
+            REMOVED,
+            *(counts if state is SignatureState.CONFIRMED else []),
+            *([FINGERPRINT] if state in MARKED else []),
             lazy("This page and the private links in our emails to you stop working."),
         ),
         with_backups=True,
@@ -324,10 +327,7 @@ def _erase(token: str) -> Response:
             sign="tick",
             heading=_("Your data are erased"),
             sentences=[
-                _(
-                    "What stays is one in the count, the day, and an irreversible fingerprint "
-                    "that stops a second count."
-                ),
+                *_what_stays(kept.state),
                 *filter(None, [copies_of_today()]),
                 _("You’ll get no more email about this petition. Thank you for having signed."),
             ],
@@ -335,3 +335,11 @@ def _erase(token: str) -> Response:
             back_label=_("To the petition"),
         )
     )
+
+
+def _what_stays(state: SignatureState) -> list[str]:
+    if state is SignatureState.CONFIRMED:
+        return [
+            _("What stays is one in the count, the day, and an irreversible fingerprint that stops a second count.")
+        ]
+    return [_(REMOVED), *([_(FINGERPRINT)] if state in MARKED else [])]

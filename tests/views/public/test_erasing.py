@@ -65,3 +65,27 @@ def test_a_signer_is_forgotten_from_the_own_page_after_a_second_page(site: Site)
     assert site.get(path).status_code == 410
     assert site.states() == ["confirmed"]
     assert "Removed, as you asked." in words(site.get(f"{site.own(site.last)}?lang=en"))
+
+
+def test_who_has_withdrawn_and_erases_is_not_told_that_the_signature_still_counts(site: Site):
+    site.signature(confirmed=True)
+    counting = site.get(f"{site.own(site.last)}?lang=en")
+    site.second_page(site.last, "withdraw")
+    path = site.own(site.last)
+
+    pages = [site.get(f"{path}?lang=en"), site.get(f"{path}/erase?lang=en"), site.second_page(site.last, "erase")]
+
+    assert "Your signature still counts, anonymously" in words(counting)
+    for page in pages:
+        assert page.status_code == 200
+        assert "still counts" not in words(page)
+        assert "one in the count" not in words(page)
+        assert "fingerprint" not in words(page)
+        assert "Of times, only the day stays." in words(page)
+    assert site.world.sql("select mailbox_mark, person_mark from signature") == [(None, None)]
+
+
+def test_the_thanks_promise_a_link_to_the_own_page_only_to_those_who_are_not_forgotten(site: Site):
+    thanks = words(site.get(f"/p/{SLUG}/thanks?lang=en"))
+
+    assert "a link to your own page, unless you chose to be forgotten" in thanks
