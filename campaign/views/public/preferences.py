@@ -9,6 +9,7 @@ from flask import Blueprint, Response, current_app, jsonify, redirect, request, 
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import InvalidInputError
+from campaign.petitions import petitions
 from campaign.signatures import moving, own_links, preferences
 from campaign.states import SignatureState
 from campaign.views import forms
@@ -25,6 +26,15 @@ pages = Blueprint("preferences", __name__)
 
 ONE_CLICK = "One-Click"
 """Value of the form field List-Unsubscribe in a request of RFC 8058, section 3.1."""
+
+
+EFFECTIVE: Mapping[bool, str] = {
+    True: lazy(
+        "This takes effect immediately, also for emails already waiting to be sent. Your signature still counts."
+    ),
+    False: lazy("This takes effect immediately, also for emails already waiting to be sent."),
+}
+"""What the page after unsubscribing adds, by whether the signature counts."""
 
 
 @pages.get("/u/<token>")
@@ -47,27 +57,23 @@ def unsubscribe(token: str) -> Response:
     view = preferences.unsubscribe_page(runtime(), token)
     speak(view.locale)
     shelter_for(view.slug)
-    everything = forms.typed("scope") == "everything"
+    everything = forms.typed("scope") == "everything" and view.has_address
     preferences.unsubscribe(runtime(), token, everything=everything)
     sentence = (
         _("You won’t get any more updates from us at this email address.")
         if everything
         else _("You won’t get any more updates about this petition.")
     )
+    # An old email does not lead to a discreet petition.
+    is_discreet = petitions.by_slug(runtime(), view.slug).petition.discreet
     return without_referrer(
         page(
             "message.html",
             sign="tick",
             heading=_("You are unsubscribed"),
-            sentences=[
-                sentence,
-                _(
-                    "This takes effect immediately, also for emails already waiting to be sent. "
-                    "Your signature still counts."
-                ),
-            ],
-            back=link("public.petition", slug=view.slug),
-            back_label=_("To the petition"),
+            sentences=[sentence, _(EFFECTIVE[view.counts])],
+            back="" if is_discreet else link("public.petition", slug=view.slug),
+            back_label="" if is_discreet else _("To the petition"),
         )
     )
 

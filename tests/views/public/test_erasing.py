@@ -89,3 +89,21 @@ def test_the_thanks_promise_a_link_to_the_own_page_only_to_those_who_are_not_for
     thanks = words(site.get(f"/p/{SLUG}/thanks?lang=en"))
 
     assert "a link to your own page, unless you chose to be forgotten" in thanks
+
+
+def test_an_unsubscribe_link_promises_only_what_it_can_do_for_who_is_forgotten_or_has_withdrawn(site: Site):
+    first = site.signature(confirmed=True)
+    whole = words(site.get(f"{site.unsubscribe(first)}?lang=en"))
+    site.second_page(first, "withdraw")
+    withdrawn = [site.get(f"{site.unsubscribe(first)}?lang=en"), site.post(f"{site.unsubscribe(first)}?lang=en")]
+    site.world.sql("update signature set address = null")
+    gone = [
+        site.get(f"{site.unsubscribe(first)}?lang=en"),
+        site.post(f"{site.unsubscribe(first)}?lang=en", {"scope": "everything"}),
+    ]
+
+    assert "Unsubscribe from all petitions" in whole
+    assert "still counts" in whole
+    assert not any("still counts" in words(page) for page in withdrawn)
+    assert "Unsubscribe from all petitions" not in words(gone[0])
+    assert "any more updates about this petition" in words(gone[1])
