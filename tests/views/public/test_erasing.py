@@ -107,3 +107,11 @@ def test_an_unsubscribe_link_promises_only_what_it_can_do_for_who_is_forgotten_o
     assert not any("still counts" in words(page) for page in withdrawn)
     assert "Unsubscribe from all petitions" not in words(gone[0])
     assert "any more updates about this petition" in words(gone[1])
+
+
+def test_pages_do_not_deny_who_is_forgotten_the_own_page_that_my_signatures_opens(site: Site):
+    form, privacy = words(site.get(f"/p/{SLUG}?lang=en")), words(site.get("/privacy?lang=en"))
+
+    assert "To see or withdraw your signature, you ask for a link at “My signatures”." in form
+    assert "you ask for a new one at “My signatures”." in privacy
+    assert "own page then" not in form
