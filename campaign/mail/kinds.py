@@ -104,7 +104,7 @@ KINDS: Mapping[str, MailKind] = {
         _urgent("mailbox_full", context=frozenset({"petition_title", "link_petition"}), slots=frozenset()),
         _urgent(
             "thank_you",
-            context=frozenset({"petition_title", "count", "goal", "link_petition"}) | _THANKS,
+            context=frozenset({"petition_title", "count", "goal", "link_petition", "is_open"}) | _THANKS,
             slots=OWN_PAGE | {"link_unsubscribe"},
             unsubscribe=Unsubscribe.WITH_UPDATES,
         ),
