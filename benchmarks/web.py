@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import answer_times
+from benchmarks import answer_times, network_plays
 from benchmarks.installation import Installation, installation, wait_for
 from benchmarks.load import run_in_process
 from campaign.local.mailserver.faults import FaultServer
@@ -225,6 +225,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     with FaultServer() as server, installation(smtp_port=server.port) as made:
+        plays = network_plays.measure(made)
         found = throughput(made, rounds=options.rounds, requests=options.requests, service=options.service)
         # What signing planned is none of the idle way's business.
         runtime_clear(made)
@@ -239,9 +240,11 @@ def main() -> int:
         print(f"{name:16} {ratios[name]:6.3f}   goal >= {goal}   {'met' if ratios[name] >= goal else 'NOT met'}")
     print(f"{'idle p95':16} {idle_p95:6.3f} s goal <  {IDLE_GOAL}   {'met' if idle_p95 < IDLE_GOAL else 'NOT met'}")
     answer_times.show(differences)
+    network_plays.show(plays)
     result = {
         "ratios": ratios,
         "known_against_unknown": {name: vars(found) for name, found in differences.items()},
+        "network_plays": {name: vars(play) for name, play in plays.items()},
         "rates_per_s": found.rates,
         "processor_us_per_request": processor,
         "latency_s": {"idle_p50": statistics.median(times), "idle_p95": idle_p95, "mails": len(times)},

@@ -11,20 +11,21 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from campaign.local.seed.example import SLUG
 from tests.journeys.desk import links
 from tests.kit.browsers import ARGUMENTS, find_program
 from tests.kit.installation import Installation, installation
+from tests.kit.old_browsers import age
 from tests.kit.waiting import until
 
 FOLDER = Path(__file__).with_name("pictures")
 LARGEST = 150_000
 """Bytes of a picture: a README with ten of them is still read on a phone."""
 
-WIDE, NARROW = {"width": 1100, "height": 760}, {"width": 390, "height": 800}
-LETTER, DESK = {"width": 680, "height": 600}, {"width": 1300, "height": 860}
+WIDE, NARROW = ViewportSize(width=1100, height=760), ViewportSize(width=390, height=800)
+LETTER, DESK = ViewportSize(width=680, height=600), ViewportSize(width=1300, height=860)
 HEIGHT = "document.body.scrollHeight"
 PEOPLE = {
     "en": ("Zahra Ahmadi", "zahra@example.org"),
@@ -52,10 +53,15 @@ def save(page: Page, name: str) -> None:
 
 
 @contextmanager
-def window(browser: Browser, size: dict[str, int] | None = None, lang: str = "en") -> Iterator[Page]:
-    """A browser of its own; on a phone, with a phone's fine screen."""
+def window(
+    browser: Browser, size: ViewportSize | None = None, lang: str = "en", *, java_script: bool = True
+) -> Iterator[Page]:
+    """A browser of its own."""
     context = browser.new_context(
-        viewport=size or WIDE, locale=lang, extra_http_headers={"X-Forwarded-For": "198.51.100.7"}
+        viewport=size or WIDE,
+        locale=lang,
+        extra_http_headers={"X-Forwarded-For": "198.51.100.7"},
+        java_script_enabled=java_script,
     )
     yield context.new_page()
     context.close()
@@ -83,6 +89,45 @@ def supporter(page: Page, site: Installation, lang: str, *, suffix: str = "") ->
     save(page, f"thanks{suffix}")
     page.goto(site.mail(address, "thank_you").link("/me/"))
     save(page, f"own{suffix}")
+
+
+def old_phone(browser: Browser, site: Installation) -> None:
+    """The form and the page after it as a browser of before 2022 without JavaScript shows them."""
+    with window(browser, NARROW, "fa", java_script=False) as page:
+        age(page)
+        page.goto(f"{site.url}/p/{SLUG}?lang=fa#sign")
+        save(page, "old-browser-fa")
+
+
+def discreet(browser: Browser, site: Installation, desk: Page) -> None:
+    """Turn discreet mode on; what a signer on a phone sees then, from the form to the code of the own page."""
+    desk.goto(f"{site.url}/organiser/p/{SLUG}/settings?lang=en")
+    desk.check("[name=discreet]")
+    click(desk, "form:has([name=discreet]) button[type=submit]")
+    desk.goto(f"{site.url}/organiser/p/{SLUG}/discreet?lang=en")
+    desk.set_viewport_size({"width": DESK["width"], "height": 640})
+    save(desk, "discreet-preview")
+    address = "leyla@example.org"
+    with window(browser, NARROW, "fa") as page:
+        page.goto(f"{site.url}/p/{SLUG}?lang=fa")
+        page.fill("#name", "لیلا احمدی")
+        page.fill("#email", address)
+        page.select_option("#country", "DE")
+        page.locator("#sign").scroll_into_view_if_needed()
+        save(page, "discreet-form-fa")
+        click(page, "#sign button[type=submit]")
+        save(page, "discreet-inbox-fa")
+        page.goto(site.mail(address, "confirmation").link("/c/"))
+        click(page, "main form button")
+        save(page, "discreet-thanks-fa")
+        page.goto(site.mail(address, "thank_you").link("/me/"))
+        click(page, "main form button")
+        save(page, "discreet-code-fa")
+    with window(browser, LETTER) as page:
+        mail = site.mail(address, "confirmation")
+        page.goto(f"{site.url}/mailbox/{mail.id}/html")
+        page.set_viewport_size({"width": LETTER["width"], "height": int(page.evaluate(HEIGHT))})
+        save(page, "discreet-mail-fa")
 
 
 def letter(page: Page, site: Installation, kind: str, lang: str, name: str) -> None:
@@ -147,6 +192,7 @@ def take_all(site: Installation, browser: Browser) -> None:
         page.goto(f"{site.url}/p/{SLUG}?lang=fa")
         save(page, "petition-fa")
         supporter(page, site, "fa", suffix="-fa")
+    old_phone(browser, site)
     until(lambda: len(site.mails(kind="milestone")) > 20, seconds=60)
     for lang, kind, name in (("en", "confirmation", "mail"), ("ur", "confirmation", "mail-ur"),
                              ("fa", "milestone", "milestone-fa")):  # fmt: skip
@@ -166,6 +212,7 @@ def take_all(site: Installation, browser: Browser) -> None:
         site.rest()
         page.goto(f"{site.url}{path}?lang=en")
         save(page, "report")
+        discreet(browser, site, page)
 
 
 def main() -> int:

@@ -52,3 +52,16 @@ def test_without_javascript_the_later_email_is_chosen(shielded: Live, visitor: C
     page.get_by_role("button", name="Sign without the check").click()
 
     expect(page.get_by_text("Your email will arrive at about 11:30 UTC, in 30 minutes or sooner.")).to_be_visible()
+
+
+def test_the_time_of_the_email_is_in_the_zone_of_the_readers_browser(shielded: Live, visitor: Callable[..., Visitor]):
+    person = visitor(390, 844, timezone_id="Asia/Kabul", locale="fa")
+    page = person.open(f"{shielded.url}/p/{SLUG}?lang=fa")
+    page.fill("#name", "زهرا احمدی")
+    page.fill("#email", "zahra@example.org")
+    page.select_option("#country", "DE")
+    page.click("#sign button[type=submit]")
+
+    page.locator("button[name=wait]").click()
+
+    expect(page.locator("time[data-clock]")).to_have_text("۱۶:۰۰")

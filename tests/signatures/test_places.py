@@ -9,10 +9,8 @@ from redis import Redis
 from campaign.errors import NetworkBusyError
 from campaign.operations.broker import client_url
 from campaign.signatures import confirming, requests
+from tests.kit.crowds import MINUTE, SHARED, Crowd
 from tests.kit.worlds import make_world
-
-SHARED = "203.0.113.7"
-MINUTE = timedelta(minutes=1)
 
 
 def make_shared(database_url, folder, redis_url, redis_prefix, **more):
@@ -25,52 +23,6 @@ def shared(database_url, redis_url, redis_prefix, tmp_path):
     made = make_shared(database_url, tmp_path, redis_url, redis_prefix)
     yield made
     made.runtime.close()
-
-
-class Crowd:
-    """People of one network: who waits since when, who was mailed after how long, and who presses the button."""
-
-    def __init__(self, world, *, presses=lambda _number: False):
-        self.world, self.presses, self.slug = world, presses, world.petition()
-        self.waiting, self.waits, self.answering, self.refused = {}, [], [], 0
-
-    def arrive(self, people):
-        for _ in range(people):
-            number = len(self.waiting) + len(self.waits) + self.refused
-            try:
-                ref = self.world.ask(self.slug, f"p{number}@example.org", network=SHARED)
-            except NetworkBusyError:
-                self.refused += 1
-            else:
-                self.waiting[ref] = self.world.clock.now
-
-    def work(self):
-        """Let a worker decide, and the people who press it press the button two minutes later."""
-        now = self.world.clock.now
-        self.world.admit()
-        decided = "select ref, signature_id from sign_up_request where decided_at = %(now)s order by id"
-        for ref, signature_id in self.world.sql(decided, now=now):
-            since = self.waiting.pop(requests.as_text(ref), None)
-            if since is not None:
-                self.waits.append(now - since)
-                if self.presses(len(self.waits)):
-                    self.answering.append((now + 2 * MINUTE, signature_id))
-
-    def press(self):
-        now = self.world.clock.now
-        for _, signature_id in [one for one in self.answering if one[0] <= now]:
-            confirming.confirm(self.world.runtime, self.world.confirm_token(signature_id))
-        self.answering = [one for one in self.answering if one[0] > now]
-
-    def out(self):
-        """Confirmations of the last hour that are not answered."""
-        since = self.world.clock.now - timedelta(hours=1)
-        return self.world.sql(
-            """
-            select count(*) from message m join signature s on s.id = m.signature_id
-            where m.kind = 'confirmation' and s.state = 'pending' and m.due_at > %(since)s""",
-            since=since,
-        )[0][0]
 
 
 def test_four_hundred_people_of_one_network_are_all_mailed_within_five_minutes(shared):

@@ -11,10 +11,11 @@ from markupsafe import Markup
 from campaign import i18n
 from campaign.operations import status_line
 from campaign.operations.health import Level
-from campaign.states import Lane, MessageKind
+from campaign.states import Lane
 from campaign.views import visitor
 from campaign.views.current import runtime
 from campaign.views.language import gettext, language, lazy
+from campaign.views.mail_kinds import KINDS
 
 LEVELS: Mapping[Level, tuple[str, str]] = {
     Level.GOOD: ("tick", lazy("All is well")),
@@ -25,22 +26,7 @@ LEVELS: Mapping[Level, tuple[str, str]] = {
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "lane": {Lane.URGENT: lazy("Urgent mail"), Lane.BULK: lazy("Bulk mail")},
-    "kind": {
-        MessageKind.CONFIRMATION: lazy("Confirmation"),
-        MessageKind.REMINDER: lazy("Reminder"),
-        MessageKind.ALREADY_SIGNED: lazy("Already signed"),
-        MessageKind.MAILBOX_FULL: lazy("Mailbox has signed twice"),
-        MessageKind.THANK_YOU: lazy("Thank-you"),
-        MessageKind.MILESTONE: lazy("Milestone"),
-        MessageKind.UPDATE: lazy("Update"),
-        MessageKind.TEST: lazy("Test of an update"),
-        MessageKind.SIGN_IN: lazy("Sign-in link"),
-        MessageKind.ADMIN_ALERT: lazy("Alert to admins"),
-        MessageKind.MY_SIGNATURES: lazy("My signatures"),
-        MessageKind.OWN_CODE: lazy("Code for the own page"),
-        MessageKind.ADDRESS_CHECK: lazy("Check of a new address"),
-        MessageKind.ADDRESS_CHANGED: lazy("Notice of a changed address"),
-    },
+    "kind": KINDS,
     "state": {
         "planned": lazy("Planned"),
         "claimed": lazy("Claimed by a worker"),

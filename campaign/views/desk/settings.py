@@ -1,6 +1,8 @@
 """Who asks, the goal, the milestones, and the name in the From line."""
 
 from collections.abc import Mapping
+from itertools import groupby
+from operator import attrgetter
 
 from flask import Blueprint, Response
 
@@ -17,6 +19,7 @@ from campaign.views.current import runtime
 from campaign.views.desk import forms as desk_forms
 from campaign.views.desk import frame, words
 from campaign.views.language import gettext as _
+from campaign.views.mail_kinds import KINDS
 from campaign.views.rendering import number
 
 pages = Blueprint("desk_settings", __name__, template_folder=str(ROOT / "templates"))
@@ -88,7 +91,9 @@ def save(slug: str) -> Response:
 def discreet(slug: str) -> Response:
     """What a signer's mailbox would show in discreet mode."""
     rows = mailbox_preview.rows(runtime(), visitor.petition_id())
-    return frame.desk_page("discreet.html", slug, "settings", rows=rows, names=LANGUAGE_NAMES)
+    of_kind = groupby(rows, key=attrgetter("kind"))
+    groups = [(KINDS[kind], list(group)) for kind, group in of_kind]
+    return frame.desk_page("discreet.html", slug, "settings", groups=groups, names=LANGUAGE_NAMES)
 
 
 def settings_of(form: Mapping[str, str]) -> PetitionSettings:

@@ -56,9 +56,12 @@ def inbox(
 
 
 def arrival(when: datetime) -> tuple[Markup, str]:
-    """The time of day of a booking, in UTC for nothing is known of the reader's zone, and how far away it is."""
+    """The time of day of a booking, and how far away it is.
+
+    In UTC, for nothing is known of the reader's zone; static/js/clock.js shows it in that of the browser.
+    """
     clock = i18n.format_time(when, language(), zone=UTC)
-    time = Markup('<time datetime="{}">{} UTC</time>').format(when.isoformat(timespec="minutes"), clock)
+    time = Markup('<time datetime="{}" data-clock>{} UTC</time>').format(when.isoformat(timespec="minutes"), clock)
     return time, i18n.format_duration(when - runtime().clock(), language())
 
 

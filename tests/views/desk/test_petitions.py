@@ -285,3 +285,14 @@ def test_every_page_speaks_every_language(desk: Desk, lang: str):
         page = desk.get(f"{path}?lang={lang}")
         assert page.status_code == 200
         assert f'<html lang="{lang}" dir="{"rtl" if lang in {"fa", "ur"} else "ltr"}">' in page.text
+
+
+def test_the_preview_of_discreet_mode_names_each_kind_of_mail_and_not_the_petition(desk: Desk):
+    page = text_of(desk.client.get(f"/organiser/p/{SLUG}/discreet?lang=en")).partition("What a signer’s mailbox shows")[
+        2
+    ]
+
+    assert "Confirmation Notification" in page
+    assert "Thank-you Notification" in page
+    assert page.count("Please confirm your email address") == 2
+    assert "A petition" not in page
