@@ -88,7 +88,13 @@ def status() -> None:
 def _opens(held: retention.Held) -> str:
     if held.key.is_retired:
         return "destroyed"
-    return f"{held.petitions} petitions, {held.live} of them live" if held.petitions else "nothing any more"
+    if not held.petitions:
+        return "nothing now; petitions of this quarter come under it" if held.is_newest else "nothing any more"
+    return f"{_petitions(held.petitions)}, {held.live} of them live"
+
+
+def _petitions(number: int) -> str:
+    return "1 petition" if number == 1 else f"{number} petitions"
 
 
 @keys.command(epilog="Example: countersign keys add")
@@ -120,4 +126,4 @@ def retire(name: str, *, yes: bool, force: bool) -> None:
         if held is not None and not yes:
             click.confirm(f"{name} opens: {_opens(held)}. Destroy it for good?", abort=True)
         petitions = retention.retire(runtime, name, force=force)
-    click.echo(f"{name} is destroyed, and with it the keys of {petitions} petitions.")
+    click.echo(f"{name} is destroyed, and with it the keys of {_petitions(petitions)}.")

@@ -289,14 +289,15 @@ class Composer:
         # Opaque and stable: a keyed hash of the petition's id says nothing and never changes (RFC 2919 section 2).
         petition_id = letter.opened.petition.id
         opaque = keyed_hash(self.runtime.secrets.message_id, f"list.{petition_id}").hex()[:12]
+        list_id = f"{opaque}.lists.{self.runtime.settings.mail_domain}"
+        if letter.is_discreet:
+            # Nothing that names this program, the kind, or the petition by its number.
+            sender_id = keyed_hash(self.runtime.secrets.message_id, "sender").hex()[:12]
+            return ListIdentity(discreet_name(self.runtime.settings, letter.locale), list_id, (opaque,), sender_id)
         blast = letter.materials.blast_of(letter.message).blast
         return ListIdentity(
-            list_name=(
-                discreet_name(self.runtime.settings, letter.locale)
-                if letter.opened.petition.discreet
-                else letter.opened.text_for(letter.locale).title
-            ),
-            list_id=f"{opaque}.lists.{self.runtime.settings.mail_domain}",
+            list_name=letter.opened.text_for(letter.locale).title,
+            list_id=list_id,
             campaign_ids=(f"b{blast.id}", f"p{petition_id}", str(blast.kind)),
             sender_id="countersign",
         )

@@ -29,7 +29,7 @@ from campaign.security.tokens import Purpose
 from campaign.signatures import confirming, mine, moving, own_links
 from campaign.signatures import queries as signature_queries
 from campaign.signatures.mine_queries import Mine
-from campaign.states import MessageKind
+from campaign.states import MessageKind, PetitionState
 
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~&])")
 
@@ -206,6 +206,7 @@ def _thanks(letter: MessageContext) -> dict[str, Any]:
         | {
             "count": max(letter.opened.petition.count, 1),
             "goal": letter.opened.petition.goal,
+            "is_open": letter.opened.petition.state is PetitionState.LIVE,
         }
         | _discreet_thanks(letter)
     )

@@ -49,7 +49,7 @@ def wire_data(data: bytes) -> bytes:
     return data + (FINAL_DOT if data.endswith(b"\r\n") else b"\r\n" + FINAL_DOT)
 
 
-BOUNDARY: Final = "=_countersign"
+BOUNDARY: Final = "=_parts"
 """Multipart boundary: ``=_`` can't occur in quoted-printable (RFC 2045 section 6.7), so it need not be random."""
 
 MAX_LINK: Final = 900

@@ -213,9 +213,10 @@ def _head(
         b"MIME-Version: 1.0\r\n",
         f'Content-Type: multipart/alternative; boundary="{BOUNDARY}"\r\n'.encode(),
         headers.unfolded("Content-Language", locale),
-        # Not personal: it lets a local mailbox and a postmaster tell the kinds apart.
-        headers.unfolded("X-Countersign-Kind", spec.name),
     ]
+    if not spec.is_discreet:
+        # Not personal: it lets a local mailbox and a postmaster tell the kinds apart.
+        lines.append(headers.unfolded("X-Countersign-Kind", spec.name))
     if spec.auto_submitted:
         lines.append(b"Auto-Submitted: auto-generated\r\n")
     if one_click:

@@ -54,6 +54,8 @@ class MailKind:
     context: frozenset[str]
     slots: frozenset[str]
     is_test: bool = False
+    is_discreet: bool = False
+    """No header of it says what kind it is."""
 
 
 def _urgent(
@@ -102,7 +104,7 @@ KINDS: Mapping[str, MailKind] = {
         _urgent("mailbox_full", context=frozenset({"petition_title", "link_petition"}), slots=frozenset()),
         _urgent(
             "thank_you",
-            context=frozenset({"petition_title", "count", "goal", "link_petition"}) | _THANKS,
+            context=frozenset({"petition_title", "count", "goal", "link_petition", "is_open"}) | _THANKS,
             slots=OWN_PAGE | {"link_unsubscribe"},
             unsubscribe=Unsubscribe.WITH_UPDATES,
         ),
@@ -145,6 +147,7 @@ KINDS: Mapping[str, MailKind] = {
         replace(
             _urgent("own_code", context=frozenset({"valid_minutes"}), slots=frozenset({"own_code"})),
             folder="discreet/own_code",
+            is_discreet=True,
         ),
         _urgent("my_signatures", context=frozenset({"signatures", "valid_minutes"}), slots=frozenset()),
         _urgent("sign_in", context=frozenset({"valid_minutes"}), slots=frozenset({"link_sign_in"})),
@@ -156,7 +159,7 @@ KINDS: Mapping[str, MailKind] = {
 
 
 def _discreet(name: str, folder: str, *, context: frozenset[str], slots: frozenset[str]) -> MailKind:
-    return replace(KINDS[name], folder=f"discreet/{folder}", context=context, slots=slots)
+    return replace(KINDS[name], folder=f"discreet/{folder}", context=context, slots=slots, is_discreet=True)
 
 
 _ASKING = frozenset({"link_confirm", "code", "link_deny"})

@@ -31,6 +31,8 @@ class Held:
     key: RetentionKey
     petitions: int
     live: int
+    is_newest: bool = False
+    """True if it is the one that petitions of the present quarter are put under."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,13 @@ def status(runtime: Runtime) -> Status:
     """
     keys, today = _keys(runtime), runtime.clock().date()
     opened = runtime.store.transact(queries.opened_by)
-    held = [
-        Held(key, sum(opened.get(key.name, {}).values()), opened.get(key.name, {}).get(PetitionState.LIVE, 0))
-        for key in keys.all()
-    ]
-    alone = sum(sum(numbers.values()) for name, numbers in opened.items() if "." not in name)
     present = keys.of_quarter(quarter(today), made_before=date.max)
+    held = []
+    for key in keys.all():
+        numbers = opened.get(key.name, {})
+        is_newest = present is not None and key.name == present.name
+        held.append(Held(key, sum(numbers.values()), numbers.get(PetitionState.LIVE, 0), is_newest))
+    alone = sum(sum(numbers.values()) for name, numbers in opened.items() if "." not in name)
     return Status(tuple(held), alone, "" if present else quarter(today))
 
 

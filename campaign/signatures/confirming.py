@@ -106,7 +106,7 @@ def look_up_confirmation(runtime: Runtime, token: str) -> Confirmation:
             reason=clear(key, row, "reason", row.reason),
             country=row.country,
             wants_updates=row.wants_updates,
-            show_name=row.show_name,
+            show_name=row.show_name and not opened.petition.discreet,
             forget=row.forget,
             near_name=clear(key, same, "name", same.name) if same else "",
             may_be_other=same is not None and same.person_index != row.person_index,
@@ -188,6 +188,10 @@ def _confirm(runtime: Runtime, tx: Transaction, found: Signature, *, method: str
     opened = by_id(runtime, tx, row.petition_id)
     _check_open(runtime, opened, row)
     if row.state is SignatureState.PENDING:
+        if row.show_name and opened.petition.discreet:
+            # Its page said that the name is not shown, and that must hold if discreet mode is turned off one day.
+            queries.set_shown(tx, row.id, show_name=False)
+            row = replace(row, show_name=False)
         refs = request_queries.refs_of(tx, row.id)
         beside = same_signer.others(tx, row)
         same = same_signer.find(opened.open_key, row, beside)
@@ -255,7 +259,8 @@ def correct(runtime: Runtime, token: str, form: SignForm) -> None:
             raise TokenRefusedError(REFUSED)
         key = opened.open_key
         email = clear(key, row, "address", row.address)
-        checked = check(runtime, replace(form, email=email, locale=row.locale))
+        shown = form.show_name and not opened.petition.discreet
+        checked = check(runtime, replace(form, email=email, locale=row.locale, show_name=shown))
         name, reason = (
             key.seal(text, place=queries.place(column, row.id)) if text else None
             for column, text in (("name", checked.name), ("reason", checked.reason))

@@ -40,6 +40,7 @@ UNDO: Final = timedelta(days=7)
 class Moving:
     """What the pages of a change show."""
 
+    slug: str
     title: str
     locale: str
     address: str = field(repr=False)
@@ -139,7 +140,7 @@ def look_up(runtime: Runtime, token: str, *, back: bool = False) -> Moving:
     def work(tx: Transaction) -> Moving:
         change, row, opened = _find(runtime, tx, purpose, token)
         typed = _old_address(opened.open_key, change) if back else _address(opened.open_key, change)
-        return Moving(opened.text_for(row.locale).title, row.locale, typed)
+        return Moving(opened.petition.slug, opened.text_for(row.locale).title, row.locale, typed)
 
     return runtime.store.transact(work)
 
@@ -171,7 +172,7 @@ def confirm(runtime: Runtime, token: str) -> Moving:
             sealed = key.seal(before, place=_place("old_address", change.nonce))
             moving_queries.confirm(tx, change.id, old_address=sealed, now=now)
             outbox_plan.add(tx, _plan(MessageKind.ADDRESS_CHANGED, row, runtime, change.id))
-        return Moving(opened.text_for(row.locale).title, row.locale, typed)
+        return Moving(opened.petition.slug, opened.text_for(row.locale).title, row.locale, typed)
 
     return _unless_taken(runtime, work)
 
@@ -189,7 +190,7 @@ def undo(runtime: Runtime, token: str) -> Moving:
         typed = _old_address(opened.open_key, change)
         _move(runtime, tx, opened.open_key, row, typed)
         moving_queries.undo(tx, change, now=runtime.clock())
-        return Moving(opened.text_for(row.locale).title, row.locale, typed)
+        return Moving(opened.petition.slug, opened.text_for(row.locale).title, row.locale, typed)
 
     return _unless_taken(runtime, work)
 

@@ -1,6 +1,7 @@
 """Places of networks: a form takes one before it is stored, so that its page can say when the email arrives.
 
-Where Redis is away, networks have the places of the start each hour, counted in the database by label and minute.
+Where Redis is away, networks have the places of the start each hour, counted in the database by label and minute. So
+they always have for emails with private links, which nobody can answer.
 """
 
 import logging
@@ -62,11 +63,34 @@ def take(runtime: Runtime, network: str | None, ref: bytes, effort: Effort = Eff
     try:
         return _book(runtime, label, ref, effort)
     except NetworksAwayError:
-        places = runtime.settings.network_places
-        slot = runtime.store.transact(lambda tx: allowance.book_network(tx, label, places=places, now=now))
-        if slot is None:
-            raise NetworkBusyError("too many of this network sign now") from None
-        return Place(max(now, slot))
+        return _by_the_hour(runtime, label, now)
+
+
+def take_for_links(runtime: Runtime, network: str | None) -> Place:
+    """Take a place for an email with private links.
+
+    Nothing tells whether it is answered, so it has an allowance of its own, by the hour: it takes no place from those
+    who sign, and puts no network under the shield.
+
+    Args:
+        runtime: the runtime.
+        network: as for :func:`take`.
+
+    Raises:
+        NetworkBusyError, StoreUnavailableError: as :func:`take`.
+    """
+    now = runtime.clock()
+    if network is None or is_in(network, runtime.settings.open_networks):
+        return Place(now)
+    return _by_the_hour(runtime, keyed_hash(label_of(network, runtime.settings.keys, now), "mine"), now)
+
+
+def _by_the_hour(runtime: Runtime, label: bytes, now: datetime) -> Place:
+    places = runtime.settings.network_places
+    slot = runtime.store.transact(lambda tx: allowance.book_network(tx, label, places=places, now=now))
+    if slot is None:
+        raise NetworkBusyError("all of the next hours is promised")
+    return Place(max(now, slot))
 
 
 def _book(runtime: Runtime, label: bytes, ref: bytes, effort: Effort) -> Place:

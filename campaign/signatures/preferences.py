@@ -314,6 +314,10 @@ class UnsubscribePage:
     title: str
     locale: str
     wants_updates: bool
+    counts: bool
+    """False if the signature does not count, or not any longer."""
+    has_address: bool
+    """False once the address is removed: then nothing leads to other signatures of the mailbox."""
 
 
 def unsubscribe_page(runtime: Runtime, token: str) -> UnsubscribePage:
@@ -329,7 +333,8 @@ def unsubscribe_page(runtime: Runtime, token: str) -> UnsubscribePage:
         title = opened.text_for(row.locale).title
         # Its link works for ever; the language was erased with the rest.
         locale = row.locale or opened.petition.default_locale
-        return UnsubscribePage(opened.petition.slug, title, locale, row.wants_updates)
+        counts, has_address = row.state is SignatureState.CONFIRMED, row.address is not None
+        return UnsubscribePage(opened.petition.slug, title, locale, row.wants_updates, counts, has_address)
 
     return runtime.store.transact(work)
 

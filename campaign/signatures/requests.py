@@ -187,11 +187,11 @@ def request_signature(
     return as_text(ref)
 
 
-def request_mine(runtime: Runtime, email: str, *, network: str | None) -> str:
+def request_mine(runtime: Runtime, email: str, *, network: str | None) -> datetime | None:
     """Write down that links to all signatures of a mailbox are wanted, whether or not there are any.
 
     Returns:
-        The masked address.
+        When the email is booked for, if that is later than :data:`SOON`: many people of this network ask for one now.
 
     Raises:
         InvalidInputError: the address can't be one.
@@ -200,8 +200,9 @@ def request_mine(runtime: Runtime, email: str, *, network: str | None) -> str:
     """
     address = _address(runtime, email, gmail_rules=runtime.settings.gmail_rules)
     ref = secrets.token_bytes(request_queries.REF)
-    place = places.take(runtime, network, ref)
-    return _request_mail(runtime, RequestKind.MINE, address, ref, place)
+    place = places.take_for_links(runtime, network)
+    _request_mail(runtime, RequestKind.MINE, address, ref, place)
+    return place.due_at if place.due_at - runtime.clock() > SOON else None
 
 
 def request_sign_in_link(runtime: Runtime, email: str, *, network: str | None) -> str:

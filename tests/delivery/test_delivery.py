@@ -1,5 +1,7 @@
 import email.policy
 
+from campaign.petitions import petitions
+from campaign.signatures import confirming
 from campaign.states import Lane
 from tests.kit.memory_transport import MemoryTransport
 
@@ -42,3 +44,21 @@ def test_a_gmail_address_that_was_suppressed_before_its_dots_were_ignored_stays_
     world.deliverer(transport=transport).drain()
 
     assert world.sql("select state, reason from message") == [("suppressed", "suppressed: bounce")]
+
+
+def test_the_thank_you_of_a_petition_that_closed_meanwhile_asks_nobody_to_share_it(world):
+    slug = world.petition()
+    texts = []
+    for number, closes in enumerate((False, True)):
+        signed = world.signature(slug, f"p{number}@example.org")
+        if closes:
+            petitions.close(world.runtime, slug)
+        confirming.confirm(world.runtime, world.confirm_token(signed))
+        transport = MemoryTransport()
+        # A mailer keeps what is the same for many for some seconds; another one looks anew.
+        world.deliver(transport=transport)
+        thanks = email.message_from_bytes(transport.sent[-1].data, policy=email.policy.default)
+        texts.append("".join(part.get_content() for part in thanks.walk() if not part.is_multipart()))
+
+    assert ["send this link to someone" in text for text in texts] == [True, False]
+    assert ["Thank you! Your signature is confirmed" in text for text in texts] == [True, True]

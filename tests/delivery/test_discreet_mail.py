@@ -68,3 +68,26 @@ def test_the_rows_of_the_preview_are_in_the_language_of_their_reader(world):
     assert said["de"][1] == "Bitte bestätigen Sie Ihre E-Mail-Adresse"
     assert said["en"][0].startswith("Notification")
     assert all(row.preheader for row in rows)
+
+
+def test_no_header_says_which_kind_of_mail_it_is_or_which_program_sends_it(world):
+    petition_id = quarry(world)
+    for _, _, data in mailbox_preview.discreet_mails(world.runtime, petition_id):
+        message = message_from_bytes(bytes(data), policy=policy.default)
+        said = "\n".join(f"{name}: {value}" for name, value in message.items() if name != "Subject").casefold()
+        said = said.replace(f"@{world.runtime.settings.mail_domain}", "").replace(
+            world.runtime.settings.mail_domain, ""
+        )
+        assert not re.search("countersign|milestone|update|signature|thank_you|confirmation", said), said
+        assert f"p{petition_id}:" not in said
+
+
+def test_one_list_identity_of_a_discreet_petition_serves_all_its_news(world):
+    mails = mailbox_preview.discreet_mails(world.runtime, quarry(world))
+    found = {
+        (message["List-Id"].split("<")[1], message["Feedback-ID"])
+        for message in (message_from_bytes(bytes(data), policy=policy.default) for _, _, data in mails)
+        if message["List-Id"]
+    }
+    assert len(found) == 1
+    assert re.fullmatch(r"[0-9a-f]{12}:::[0-9a-f]{12}", next(iter(found))[1])

@@ -51,6 +51,7 @@ CONTEXT: dict[str, Any] = {
     "goal": 5000,
     "wants_updates": True,
     "forget": False,
+    "is_open": True,
     "author_name": "Ada & Co. <friends>",
     "threshold": 1000,
     "body_html": "<p>Good news: <b>we were heard</b>.</p><table><tr><td>1</td></tr></table>",

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from campaign.errors import SettingsError
+from campaign.mail.compiled import BOUNDARY
 from campaign.mail.dkim import DkimKey, Signer, load_key, relaxed_body
 from campaign.mail.headers import relaxed
 from tests.mail import kit
@@ -73,7 +74,7 @@ def test_two_thousand_different_messages_are_verified(signer: Signer) -> None:
 @given(data=st.data())
 def test_changing_any_byte_that_is_signed_breaks_both_signatures(signer: Signer, data: st.DataObject) -> None:
     raw = kit.fill(kit.compile_mail("update"), signer=signer)
-    body = raw.index(b"--=_countersign")
+    body = raw.index(f"--{BOUNDARY}".encode())
     at = data.draw(st.integers(body, len(raw) - 5).filter(lambda index: raw[index] not in b" \r\n"))
     changed = raw[:at] + (b"x" if raw[at : at + 1] != b"x" else b"y") + raw[at + 1 :]
 

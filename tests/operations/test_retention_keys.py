@@ -129,21 +129,22 @@ def test_the_commands_say_what_keys_open_and_destroy_one_with_an_entry_in_the_au
     shell, place = Shell(kept), {"COUNTERSIGN_RETENTION_KEYS": str(kept.runtime.settings.retention_keys)}
     slug = kept.petition()
     name = wrapped_by(kept)
-    assert "1 petitions, 1 of them live" in shell("keys", "status", **place).out
+    assert "1 petition, 1 of them live" in shell("keys", "status", **place).out
     refused = shell("keys", "retire", name, "--yes", **place)
     assert refused.status != 0
     assert "still opens 1 live petitions" in refused.err
     petitions.close(kept.runtime, slug)
     kept.clock.forward(days=91)
     cleanup.erase_old(kept.runtime)
-    assert "nothing any more" in shell("keys", "status", **place).out
+    assert "of them live" not in shell("keys", "status", **place).out
+    assert [(one.petitions, one.is_newest) for one in retention.status(kept.runtime).keys] == [(0, False)]
 
     asked = shell("keys", "retire", name, stdin="n\n", **place)
     still = shell("keys", "status", **place)
     done = shell("keys", "retire", name, "--yes", **place)
 
     assert asked.status != 0
-    assert "nothing any more" in still.out
+    assert "destroyed" not in still.out
     assert done.status == 0
     assert "destroyed" in shell("keys", "status", **place).out
     assert kept.sql("select actor, detail->>'key' from audit_entry where action = 'keys.retire'") == [("cli", name)]
@@ -222,3 +223,13 @@ def test_after_an_erasure_and_its_key_nothing_readable_is_left_in_files_wal_redi
     assert bytes(row.name or b"")[:16] in wal
     assert f"{name} retired".encode() in (folder / "keys" / "retention").read_bytes()
     world.runtime.close()
+
+
+def test_a_new_key_that_opens_nothing_yet_is_not_called_spent(kept):
+    shell, place = Shell(kept), {"COUNTERSIGN_RETENTION_KEYS": str(kept.runtime.settings.retention_keys)}
+
+    assert shell("keys", "add", **place).status == 0
+
+    said = shell("keys", "status", **place).out
+    assert "nothing now; petitions of this quarter come under it" in said
+    assert "nothing any more" not in said

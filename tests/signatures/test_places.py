@@ -1,13 +1,15 @@
 """Fair to shared networks: what is limited is what is not answered, as all processes share it in Redis."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from redis import Redis
 
+from campaign.errors import NetworkBusyError
 from campaign.operations.broker import client_url
 from campaign.signatures import confirming, requests
-from tests.kit.crowds import MINUTE, Crowd
+from tests.kit.crowds import MINUTE, SHARED, Crowd
 from tests.kit.worlds import make_world
 
 
@@ -162,3 +164,26 @@ def test_a_line_leaves_no_network_beside_a_decided_request(shared):
 
     assert (held, seconds) == (5, 0)
     assert shared.sql("select count(*) from sign_up_request where network is not null or ticket is not null") == [(0,)]
+
+
+def test_those_who_ask_for_their_links_take_no_place_of_those_who_sign_and_raise_no_shield(shared):
+    slug = shared.petition()
+    later = [requests.request_mine(shared.runtime, f"p{number}@example.org", network=SHARED) for number in range(60)]
+    shared.clock.forward(minutes=15)
+
+    ref = shared.ask(slug, network=SHARED)
+
+    assert later.count(None) == 20
+    assert max(filter(None, later)) == shared.clock.now - timedelta(minutes=15) + timedelta(hours=2)
+    assert requests.look_up(shared.runtime, slug, ref).arrives_at is None
+    assert shared.runtime.networks.listed(shared.clock.now) == []
+
+
+def test_a_flood_that_asks_for_links_is_held_to_so_many_an_hour(shared):
+    taken = 0
+    for number in range(200):
+        with suppress(NetworkBusyError):
+            requests.request_mine(shared.runtime, f"p{number}@example.org", network=SHARED)
+            taken += 1
+
+    assert taken == 20 * 7

@@ -24,8 +24,10 @@ def index() -> Response:
 
 
 def _page(*, notice: Notice | None = None, status: int = 200) -> Response:
-    limits = runtime().networks.limits
-    return page("admin/networks.html", status=status, notice=notice, networks=networks.listed(runtime()), limits=limits)
+    found, limits = networks.listed(runtime()), runtime().networks.limits
+    # While Redis is away the page says so; what a button led to is not known.
+    said = None if found is None else notice
+    return page("admin/networks.html", status=status, notice=said, networks=found, limits=limits)
 
 
 @pages.post("/admin/networks/<label>/lift")

@@ -46,7 +46,7 @@ def inbox(
             title=title,
             ref=sent.ref,
             sent=sent,
-            arrival=None if sent.arrives_at is None else _arrival(sent.arrives_at),
+            arrival=None if sent.arrives_at is None else arrival(sent.arrives_at),
             busy=gettext(forms.NETWORK_BUSY) if status == TOO_MANY else "",
             code=forms.typed("code"),
             problems=problems,
@@ -55,7 +55,7 @@ def inbox(
     )
 
 
-def _arrival(when: datetime) -> tuple[Markup, str]:
+def arrival(when: datetime) -> tuple[Markup, str]:
     """The time of day of a booking, and how far away it is.
 
     In UTC, for nothing is known of the reader's zone; static/js/clock.js shows it in that of the browser.

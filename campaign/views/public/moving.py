@@ -8,6 +8,7 @@ from campaign.views.current import runtime
 from campaign.views.headers import without_referrer
 from campaign.views.language import gettext as _
 from campaign.views.language import speak
+from campaign.views.public.petition import shelter_for
 from campaign.views.rendering import link, page, switch_to
 
 pages = Blueprint("moving", __name__)
@@ -19,6 +20,7 @@ def show(token: str) -> Response:
     """Ask the new mailbox."""
     found = moving.look_up(runtime(), token)
     speak(found.locale)
+    shelter_for(found.slug)
     return without_referrer(
         page(
             "move.html",
@@ -38,7 +40,9 @@ def show(token: str) -> Response:
 @allow(Access.TOKEN)
 def move(token: str) -> Response:
     """Change the address; pressing again changes nothing and says the same."""
-    speak(moving.confirm(runtime(), token).locale)
+    moved = moving.confirm(runtime(), token)
+    speak(moved.locale)
+    shelter_for(moved.slug)
     switch_to(url_for("public.home"))
     return _done(
         _("Your signature now uses this address"),
@@ -55,6 +59,7 @@ def show_back(token: str) -> Response:
     """Ask the old mailbox."""
     found = moving.look_up(runtime(), token, back=True)
     speak(found.locale)
+    shelter_for(found.slug)
     return without_referrer(
         page(
             "move.html",
@@ -73,7 +78,9 @@ def show_back(token: str) -> Response:
 @allow(Access.TOKEN)
 def move_back(token: str) -> Response:
     """Undo a change of address."""
-    speak(moving.undo(runtime(), token).locale)
+    undone = moving.undo(runtime(), token)
+    speak(undone.locale)
+    shelter_for(undone.slug)
     switch_to(url_for("public.home"))
     return _done(
         _("The change is undone"),

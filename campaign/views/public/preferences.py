@@ -9,6 +9,7 @@ from flask import Blueprint, Response, current_app, jsonify, redirect, request, 
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import InvalidInputError
+from campaign.petitions import petitions
 from campaign.signatures import moving, own_links, preferences
 from campaign.states import SignatureState
 from campaign.views import forms
@@ -25,6 +26,15 @@ pages = Blueprint("preferences", __name__)
 
 ONE_CLICK = "One-Click"
 """Value of the form field List-Unsubscribe in a request of RFC 8058, section 3.1."""
+
+
+EFFECTIVE: Mapping[bool, str] = {
+    True: lazy(
+        "This takes effect immediately, also for emails already waiting to be sent. Your signature still counts."
+    ),
+    False: lazy("This takes effect immediately, also for emails already waiting to be sent."),
+}
+"""What the page after unsubscribing adds, by whether the signature counts."""
 
 
 @pages.get("/u/<token>")
@@ -47,27 +57,23 @@ def unsubscribe(token: str) -> Response:
     view = preferences.unsubscribe_page(runtime(), token)
     speak(view.locale)
     shelter_for(view.slug)
-    everything = forms.typed("scope") == "everything"
+    everything = forms.typed("scope") == "everything" and view.has_address
     preferences.unsubscribe(runtime(), token, everything=everything)
     sentence = (
         _("You won’t get any more updates from us at this email address.")
         if everything
         else _("You won’t get any more updates about this petition.")
     )
+    # An old email does not lead to a discreet petition.
+    is_discreet = petitions.by_slug(runtime(), view.slug).petition.discreet
     return without_referrer(
         page(
             "message.html",
             sign="tick",
             heading=_("You are unsubscribed"),
-            sentences=[
-                sentence,
-                _(
-                    "This takes effect immediately, also for emails already waiting to be sent. "
-                    "Your signature still counts."
-                ),
-            ],
-            back=link("public.petition", slug=view.slug),
-            back_label=_("To the petition"),
+            sentences=[sentence, _(EFFECTIVE[view.counts])],
+            back="" if is_discreet else link("public.petition", slug=view.slug),
+            back_label="" if is_discreet else _("To the petition"),
         )
     )
 
@@ -266,21 +272,27 @@ def forget(token: str) -> Response:
     )
 
 
+REMOVED = lazy("Name, email address, country, language and reason are removed at once. Of times, only the day stays.")
+FINGERPRINT = lazy("An irreversible fingerprint stays, so that you aren’t counted twice if you sign again.")
+MARKED = frozenset({SignatureState.CONFIRMED, SignatureState.REMOVED})
+"""The states in which an erased signature leaves a fingerprint: it counts, or may count again."""
+
+
 @pages.get("/me/<token>/erase")
 @allow(Access.TOKEN)
 def erase(token: str) -> Response:
     """The step before erasing."""
+    state = preferences.own_page(runtime(), token).state
+    counts = [lazy("Your signature still counts, anonymously. If you don’t want that, withdraw it first.")]
     return _sure(
         token,
         action="erase",
         heading=lazy("Erase everything about you?"),
         button=lazy("Erase my data for good"),
         sentences=(
-            lazy(
-                "Name, email address, country, language and reason are removed at once. Of times, only the day stays."
-            ),
-            lazy("Your signature still counts, anonymously. If you don’t want that, withdraw it first."),
-            lazy("An irreversible fingerprint stays, so that you aren’t counted twice if you sign again."),
+            REMOVED,
+            *(counts if state is SignatureState.CONFIRMED else []),
+            *([FINGERPRINT] if state in MARKED else []),
             lazy("This page and the private links in our emails to you stop working."),
         ),
         with_backups=True,
@@ -321,10 +333,7 @@ def _erase(token: str) -> Response:
             sign="tick",
             heading=_("Your data are erased"),
             sentences=[
-                _(
-                    "What stays is one in the count, the day, and an irreversible fingerprint "
-                    "that stops a second count."
-                ),
+                *_what_stays(kept.state),
                 *filter(None, [copies_of_today()]),
                 _("You’ll get no more email about this petition. Thank you for having signed."),
             ],
@@ -332,3 +341,11 @@ def _erase(token: str) -> Response:
             back_label=_("To the petition"),
         )
     )
+
+
+def _what_stays(state: SignatureState) -> list[str]:
+    if state is SignatureState.CONFIRMED:
+        return [
+            _("What stays is one in the count, the day, and an irreversible fingerprint that stops a second count.")
+        ]
+    return [_(REMOVED), *([_(FINGERPRINT)] if state in MARKED else [])]

@@ -60,8 +60,14 @@ def test_a_network_whose_people_do_not_answer_is_shown_under_the_shield_and_the_
     ]
 
 
-def test_without_redis_the_page_says_so(night: Night):
+def test_without_redis_the_page_says_so_and_nothing_about_the_shield_that_it_does_not_know(night: Night):
     assert "Redis does not answer" in words(night.get("/admin/networks"))
+
+    pressed = night.press(f"/admin/networks/{'0a' * 16}/lift")
+
+    assert pressed.status_code == 409
+    assert "Redis does not answer" in words(pressed)
+    assert "not under the shield" not in words(pressed)
 
 
 def test_the_monitor_counts_confirmations_that_wait_for_their_network(shared: Night):

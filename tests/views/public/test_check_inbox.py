@@ -3,6 +3,7 @@
 import pytest
 
 from campaign.petitions import petitions
+from campaign.signatures import forgetting
 from tests.views.conftest import SLUG, Site, words
 from tests.views.public.test_signing import ref_of
 
@@ -131,6 +132,8 @@ def test_the_address_is_shown_whole_for_half_an_hour_and_masked_afterwards(site:
     assert "Zahra@example.org" in form.text
     assert "Z•••@example.org" in words(late)
     assert "in case others use this screen" in words(late)
+    assert "Check the address above." in words(soon)
+    assert "Check the address above." not in words(late)
     assert "qoqnus" in form.text
     for answer in (late, empty):
         assert "Zahra" not in answer.text
@@ -200,7 +203,7 @@ def test_a_form_that_would_wait_for_more_than_six_hours_is_kept_and_told_to_come
     for number in range(140):
         assert site.press(email=f"p{number}@example.org").status_code == 303
     answers = [site.press(email=email, reason="I swim.") for email in ("p3@example.org", "new@example.org")]
-    again = site.post("/resend?lang=en", {"email": "p3@example.org"})
+    links = site.post("/mine?lang=en", {"email": "p3@example.org"})
     elsewhere = site.client.post(
         f"/p/{SLUG}/sign?lang=en", data=site.form(), environ_base={"REMOTE_ADDR": "198.51.100.7"}
     )
@@ -209,5 +212,20 @@ def test_a_form_that_would_wait_for_more_than_six_hours_is_kept_and_told_to_come
         assert answer.status_code == 429
         assert "Please try again tomorrow, or from another network." in words(answer)
         assert "I swim." in answer.text
-    assert again.status_code == 429
+    # Links have an allowance of their own.
+    assert links.status_code == 303
     assert elsewhere.status_code == 303
+
+
+def test_the_page_that_is_gone_promises_nothing_to_who_has_confirmed_and_is_forgotten(site: Site):
+    path = page_of(site, forget="yes")
+    site.world.admit()
+    site.post(site.confirm(site.last))
+    site.world.sql("update message set state = 'accepted', settled_at = now()")
+    forgetting.forget_counted(site.runtime)
+
+    gone = site.get(f"{path}?lang=en")
+
+    assert gone.status_code == 410
+    assert "It is kept for one day at most." in words(gone)
+    assert "If you haven’t confirmed yet, your email still works" in words(gone)

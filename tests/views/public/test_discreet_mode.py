@@ -63,3 +63,40 @@ def test_a_tick_from_an_older_form_shows_no_name_later(discreet):
 def test_a_link_to_news_that_was_not_signed_by_us_is_refused(discreet):
     token = discreet.runtime.tokens.issue(Purpose.UNSUBSCRIBE, 1)
     assert discreet.get(f"/n/{token}").status_code == discreet.post(f"/n/{token}").status_code == 410
+
+
+def test_a_form_of_before_is_confirmed_and_corrected_without_a_public_name(site):
+    waiting = site.signature(show_name="yes")
+    site.world.sql("update petition set discreet = true")
+    site.refresh()
+    link = site.confirm(waiting)
+
+    shown = site.get(f"{link}/correct?lang=en")
+    site.post(f"{link}/correct", site.form(show_name="yes"))
+    corrected = site.world.row(waiting).show_name
+    site.world.sql("update signature set show_name = true")
+    page = words(site.get(f"{link}?lang=en"))
+    site.post(link)
+
+    assert 'name="show_name"' not in shown.text
+    assert not corrected
+    assert "Your name will not be shown." in page
+    assert not site.world.row(waiting).show_name
+
+
+def test_links_of_old_emails_do_not_tell_what_was_signed(discreet):
+    waiting = discreet.signature(wants_updates="yes")
+    asked = discreet.get(f"{discreet.confirm(waiting)}?lang=en")
+    discreet.post(discreet.confirm(waiting))
+    paths = [discreet.confirm(waiting), f"{discreet.confirm(waiting)}/decline", discreet.unsubscribe(waiting)]
+
+    pages = [discreet.get(f"{path}?lang=en") for path in paths]
+    pages.append(discreet.post(f"{discreet.unsubscribe(waiting)}?lang=en", {"scope": "petition"}))
+
+    assert "Clean rivers" in asked.text
+    assert [page.status_code for page in pages] == [200] * 4
+    for page in pages:
+        assert "Clean rivers" not in page.text
+        assert SLUG not in page.text
+        assert WAY_OUT in page.text
+        assert title_of(page) == "Page"

@@ -65,3 +65,53 @@ def test_a_signer_is_forgotten_from_the_own_page_after_a_second_page(site: Site)
     assert site.get(path).status_code == 410
     assert site.states() == ["confirmed"]
     assert "Removed, as you asked." in words(site.get(f"{site.own(site.last)}?lang=en"))
+
+
+def test_who_has_withdrawn_and_erases_is_not_told_that_the_signature_still_counts(site: Site):
+    site.signature(confirmed=True)
+    counting = site.get(f"{site.own(site.last)}?lang=en")
+    site.second_page(site.last, "withdraw")
+    path = site.own(site.last)
+
+    pages = [site.get(f"{path}?lang=en"), site.get(f"{path}/erase?lang=en"), site.second_page(site.last, "erase")]
+
+    assert "Your signature still counts, anonymously" in words(counting)
+    for page in pages:
+        assert page.status_code == 200
+        assert "still counts" not in words(page)
+        assert "one in the count" not in words(page)
+        assert "fingerprint" not in words(page)
+        assert "Of times, only the day stays." in words(page)
+    assert site.world.sql("select mailbox_mark, person_mark from signature") == [(None, None)]
+
+
+def test_the_thanks_promise_a_link_to_the_own_page_only_to_those_who_are_not_forgotten(site: Site):
+    thanks = words(site.get(f"/p/{SLUG}/thanks?lang=en"))
+
+    assert "a link to your own page, unless you chose to be forgotten" in thanks
+
+
+def test_an_unsubscribe_link_promises_only_what_it_can_do_for_who_is_forgotten_or_has_withdrawn(site: Site):
+    first = site.signature(confirmed=True)
+    whole = words(site.get(f"{site.unsubscribe(first)}?lang=en"))
+    site.second_page(first, "withdraw")
+    withdrawn = [site.get(f"{site.unsubscribe(first)}?lang=en"), site.post(f"{site.unsubscribe(first)}?lang=en")]
+    site.world.sql("update signature set address = null")
+    gone = [
+        site.get(f"{site.unsubscribe(first)}?lang=en"),
+        site.post(f"{site.unsubscribe(first)}?lang=en", {"scope": "everything"}),
+    ]
+
+    assert "Unsubscribe from all petitions" in whole
+    assert "still counts" in whole
+    assert not any("still counts" in words(page) for page in withdrawn)
+    assert "Unsubscribe from all petitions" not in words(gone[0])
+    assert "any more updates about this petition" in words(gone[1])
+
+
+def test_pages_do_not_deny_who_is_forgotten_the_own_page_that_my_signatures_opens(site: Site):
+    form, privacy = words(site.get(f"/p/{SLUG}?lang=en")), words(site.get("/privacy?lang=en"))
+
+    assert "To see or withdraw your signature, you ask for a link at “My signatures”." in form
+    assert "you ask for a new one at “My signatures”." in privacy
+    assert "own page then" not in form

@@ -218,3 +218,28 @@ def test_a_dead_link_leads_to_the_page_and_no_further(site: Site):
     assert 'action="/mine' in dead.text
     assert 'name="email"' in dead.text
     assert f"/p/{SLUG}" not in dead.text
+
+
+def test_who_must_wait_for_others_of_the_network_is_told_when_the_email_comes(site: Site):
+    soon, later = (site.post("/mine?lang=en", {"email": "zahra@example.org"}) for _ in range(2))
+    for _ in range(20):
+        later = site.post("/mine?lang=en", {"email": "never-seen@example.org"})
+
+    said, forged = words(site.get(later.location)), words(site.get("/mine/sent?lang=en&at=99999999999999999999"))
+
+    assert "Nothing after a few minutes?" in words(site.get(soon.location))
+    assert "Yours will come at about 11:00 UTC, in 1 hour." in said
+    assert "few minutes" not in said
+    assert "Nothing after a few minutes?" in forged
+
+
+def test_a_network_that_asks_for_too_many_links_is_told_so_in_the_same_words_for_every_address(site: Site):
+    site.signature()
+    for number in range(140):
+        assert site.post("/mine?lang=en", {"email": f"p{number}@example.org"}).status_code == 303
+    known, unknown = (site.post("/mine?lang=en", {"email": f"{name}@example.org"}) for name in ("zahra", "never-seen"))
+
+    assert (known.status_code, unknown.status_code) == (429, 429)
+    assert known.text.replace("zahra", "never-seen") == unknown.text
+    assert "Please try again tomorrow, or from another network." in words(known)
+    assert site.sign(email="other@example.org", name="Other").status_code == 200

@@ -285,3 +285,20 @@ def test_one_who_erased_a_signature_at_the_new_mailbox_is_not_counted_there_agai
 
     assert answer.status_code == 409
     assert site.world.count(SLUG) == 2
+
+
+def test_in_discreet_mode_the_pages_of_a_change_do_not_tell_the_petition_and_have_a_way_out(signed: Site):
+    ask(signed)
+    signed.world.sql("update petition set discreet = true")
+    signed.refresh()
+    [check] = sent(signed)
+    pages = [signed.get(link(check)), signed.post(link(check))]
+    [notice] = sent(signed)
+    pages += [signed.get(link(notice)), signed.post(link(notice))]
+
+    for page in pages:
+        assert page.status_code == 200
+        assert "<title>Page</title>" in page.text
+        assert "data-leave" in page.text
+        assert "Clean rivers" not in page.text
+        assert SLUG not in page.text
