@@ -18,6 +18,9 @@ from campaign.variables import IPNetwork, Key
 UNKNOWN: Final = "unknown"
 """The one network of all that can't be read."""
 
+LABEL: Final = 16
+"""Bytes of a label."""
+
 _WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.%]+)\](?::\d{1,5})?|([0-9.]+):\d{1,5}")
 
 

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from redis.exceptions import RedisError
 
 from campaign.networks import rules
+from campaign.networks.labels import LABEL
 from campaign.networks.rules import Limits, Network
 from campaign.redis_client import open_client
 
@@ -45,11 +46,14 @@ local known = redis.call('GET', KEYS[1]) or ''
 if known ~= ARGV[1] then return known end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 if ARGV[4] ~= '' then redis.call('ZADD', KEYS[2], ARGV[4], ARGV[5]) else redis.call('ZREM', KEYS[2], ARGV[5]) end
-if KEYS[3] then redis.call('SET', KEYS[3], ARGV[6], 'EX', ARGV[7]) end
+if KEYS[3] then
+    redis.call('APPEND', KEYS[3], ARGV[6])
+    redis.call('EXPIRE', KEYS[3], ARGV[7])
+end
 return false
 """
 """Store a state if what is stored is still what was known, or else tell what is; list the network by its minute if it
-is to be seen, which is no more than that; and tie a confirmation to it."""
+is to be seen, which is no more than that; and tie a confirmation to it, one that was sent before to both."""
 
 
 class NetworksAwayError(Exception):
@@ -152,20 +156,22 @@ class Networks:
         minute = rules.minute_of(now)
         return self._ask(lambda: self._read(self._get(label), minute).at(minute, self.limits))
 
-    def untie(self, key: bytes) -> bytes | None:
-        """The label of the network whose place the answer to a confirmation frees; a second call finds none.
+    def untie(self, key: bytes) -> list[bytes]:
+        """The label of the network of each place that the answer to a confirmation frees; a second call finds none.
 
         Args:
-            key: the tie of :meth:`change`, which is kept for a day.
+            key: the tie of :meth:`change`, which is kept for a day. A confirmation that was sent again took two places.
 
         Raises:
             NetworksAwayError: there is no Redis, or it does not answer.
         """
         client = self._client
         if client is None:
-            return None
+            return []
         found = self._ask(lambda: client.getdel(self._tie(key)))
-        return found if isinstance(found, bytes) else None
+        if not isinstance(found, bytes):
+            return []
+        return [found[at : at + LABEL] for at in range(0, len(found), LABEL)]
 
     def listed(self, now: datetime) -> list[Listed]:
         """Networks under the shield or with bookings of later, the newest change first.

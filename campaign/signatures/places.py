@@ -134,10 +134,9 @@ def answered(runtime: Runtime, refs: Sequence[bytes]) -> None:
 
     try:
         for ref in refs:
-            label = runtime.networks.untie(_tie(runtime, ref))
-            released = runtime.networks.change(label, now, step) if label is not None else 0
-            if label is not None and released:
-                _release(runtime, label, released, now)
+            for label in runtime.networks.untie(_tie(runtime, ref)):
+                if released := runtime.networks.change(label, now, step):
+                    _release(runtime, label, released, now)
     except NetworksAwayError:
         log.info("a confirmation was answered while redis was away: its place is free after an hour")
 

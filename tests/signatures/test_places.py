@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 
 from campaign.errors import NetworkBusyError
+from campaign.networks.labels import label_of
 from campaign.operations.broker import client_url
 from campaign.signatures import confirming, requests
 from tests.kit.crowds import MINUTE, SHARED, Crowd
@@ -86,6 +87,20 @@ def test_a_second_press_frees_nothing(shared):
     crowd.work()
 
     assert len(crowd.waits) == 22
+
+
+def test_an_answer_frees_the_place_of_an_email_that_was_sent_again_too(shared):
+    slug, now = shared.petition(), shared.clock()
+    ref = shared.sign(slug, network=SHARED)
+    shared.clock.forward(minutes=11)
+    requests.request_again(shared.runtime, slug, ref, network=SHARED)
+    shared.admit()
+    label = label_of(SHARED, shared.runtime.settings.keys, now)
+    assert shared.runtime.networks.look(label, shared.clock()).out == 2
+
+    confirming.confirm(shared.runtime, shared.confirm_token(shared.rows(slug, "zahra@example.org")[0].id))
+
+    assert shared.runtime.networks.look(label, shared.clock()).out == 0
 
 
 def test_what_was_promised_is_sent_in_time_when_redis_forgets(shared, redis_url):

@@ -111,9 +111,11 @@ def declined(token: str) -> Response:
         render(
             "message.html",
             sign="tick",
-            heading=_("Your email address is erased"),
+            heading=_("This signature is erased"),
             sentences=[
-                _("No signature in your name counts, and you won’t get any more email about it."),
+                _(
+                    "It doesn’t count, its email address, name and reason are removed, and you won’t get any more email about it."
+                ),
                 *filter(None, [copies_of_today()]),
                 _("Thank you for telling us. You can close this page."),
             ],

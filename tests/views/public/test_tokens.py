@@ -88,7 +88,7 @@ def test_who_did_not_sign_is_erased_by_a_button_only(site: Site):
     done = site.post(path)
 
     assert "Didn’t sign this?" in words(asked)
-    assert "Your email address is erased" in words(done)
+    assert "This signature is erased" in words(done)
     assert site.states() == ["expired"]
     assert site.get(path).status_code == 410
 
@@ -104,7 +104,7 @@ def test_who_sees_that_others_confirmed_for_them_can_withdraw_from_there(site: S
     assert f'href="{path}/decline' in confirmed.text
     assert "A signature with your address was confirmed" in words(asked)
     assert states == ["confirmed"]
-    assert "Your email address is erased" in words(done)
+    assert "This signature is erased" in words(done)
     assert site.states() == ["withdrawn"]
 
 
