@@ -232,7 +232,16 @@ def test_nothing_that_is_sent_follows_a_slash_too_many(site: Site):
             (f"/p/{SLUG}{end}", f"/p/{SLUG}")
             for end in (".", ",", ")", "%20", "!", "%E2%80%9D", "%DB%94", "/.", "%E2%80%8F")
         ),
+        *(
+            (f"/p/{SLUG}{end}", f"/p/{SLUG}")
+            for end in ("-", "_", "%E2%80%94", "&", "&lang=fa", "%3Flang=fa", "~", "%E0%A5%A4", "%E2%81%A9")
+        ),
+        *((f"/p/{begin}{SLUG}", f"/p/{SLUG}") for begin in ("(", "%20", "%22", "%E2%80%8E")),
+        (f"/p/{SLUG.replace('-', '%E2%80%91')}", f"/p/{SLUG}"),
+        (f"/P/{SLUG.upper()}", f"/p/{SLUG}"),
+        (f"/P/{SLUG.upper()}/THANKS", f"/p/{SLUG}/thanks"),
         (f"/p/{SLUG.upper()}/thanks).", f"/p/{SLUG}/thanks"),
+        ("/PRIVACY", "/privacy"),
         ("/privacy.", "/privacy"),
     ],
 )
