@@ -18,7 +18,7 @@ from campaign.variables import IPNetwork, Key
 UNKNOWN: Final = "unknown"
 """The one network of all that can't be read."""
 
-_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.%]+)\](?::\d{1,5})?|([0-9.]+):\d{1,5}")
+_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)(?:%[^\]]*)?\](?::\d{1,5})?|([0-9.]+):\d{1,5}")
 
 
 def bare(entry: str) -> str:
