@@ -4,7 +4,7 @@ import logging
 import re
 import unicodedata
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Any, Final
 
@@ -69,7 +69,7 @@ def error_page(status: int) -> Response:
 def token_refused(error: TokenRefusedError | None = None) -> Response:
     """One page for every token that is expired, altered or for another purpose; it tells none of them apart."""
     del error
-    return _meant() or keep_private(page("refused.html", status=410, problems=NO_PROBLEMS, email=""))
+    return meant() or keep_private(page("refused.html", status=410, problems=NO_PROBLEMS, email=""))
 
 
 def _untrusted_host(error: SecurityError) -> Response:
@@ -85,7 +85,7 @@ def _http(error: HTTPException) -> Response:
     if status < 400:
         # Redirects that routing itself raises.
         return error.get_response()  # type: ignore[return-value]  # werkzeug's type, which Flask accepts
-    if status == 404 and (better := _meant()) is not None:
+    if status == 404 and (better := meant()) is not None:
         return better
     answer = error_page(status)
     if status == 405:
@@ -93,7 +93,7 @@ def _http(error: HTTPException) -> Response:
     return answer
 
 
-def _meant() -> Response | None:
+def meant() -> Response | None:
     """The way to the address that was meant: without what stood around it in a text, and in small letters.
 
     Only to a page that is there, and only for what changes nothing.
@@ -101,24 +101,28 @@ def _meant() -> Response | None:
     adapter = request_ctx.url_adapter
     if request.method not in {"GET", "HEAD"} or adapter is None:
         return None
-    cleaned = _cleaned(request.path)
-    path = next((path for path in (cleaned, cleaned.lower()) if _is_there(path, adapter)), request.path)
+    path = _cleaned(request.path)
+    if not _is_there(path, adapter):
+        path = path.lower()
+        if not _is_there(path, adapter, names={"slug"}):
+            # No such page either, or (after slashes in its middle) a redirect of its own: nothing to lead anybody to.
+            return None
     if path == request.path:
-        # No such page either, or (after slashes in its middle) a redirect of its own: nothing to lead anybody to.
         return None
     query = request.query_string.decode("ascii", "replace")
     better = urllib.parse.quote(request.script_root + path) + (f"?{query}" if query else "")
     return without_referrer(current_app.make_response(redirect(better, 308)))
 
 
-def _is_there(path: str, adapter: MapAdapter) -> bool:
+def _is_there(path: str, adapter: MapAdapter, *, names: Collection[str] | None = None) -> bool:
+    """True if an address is that of a page; with ``names``, only of one with no other values in it, such as a token."""
     try:
         _endpoint, values = adapter.match(path, method="GET")
         if "slug" in values and path.startswith("/p/"):
             petitions.count(runtime(), values["slug"])
     except (HTTPException, NotFoundError):
         return False
-    return True
+    return names is None or values.keys() <= set(names)
 
 
 def _cleaned(path: str) -> str:
@@ -148,7 +152,7 @@ def _unavailable(error: StoreUnavailableError) -> Response:
 
 def _not_found(error: NotFoundError) -> Response:
     del error
-    return _meant() or error_page(404)
+    return meant() or error_page(404)
 
 
 def _mailbox_full(error: AlreadySignedError) -> Response:

@@ -275,6 +275,18 @@ def test_a_private_link_with_the_end_of_a_sentence_leads_to_its_page(site: Site)
     assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
+def test_a_page_of_a_sign_up_with_the_end_of_a_sentence_is_found(site: Site):
+    path = site.press().location.partition("?")[0]
+
+    answer = site.get(f"{path}.")
+
+    assert (answer.status_code, answer.location) == (308, path)
+
+
+def test_the_letters_of_a_private_link_are_not_made_small(site: Site):
+    assert site.get(site.confirm(site.signature()).upper()).status_code == 404
+
+
 def heads(page: str, name: str) -> list[str]:
     """What the head says under a name, in its order."""
     return re.findall(rf'<meta property="{name}" content="([^"]*)">|<link rel="{name}"[^>]*href="([^"]*)">', page)
