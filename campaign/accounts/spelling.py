@@ -5,7 +5,8 @@ import unicodedata
 from typing import Final
 
 MAX_MARKS: Final = 3
-"""Combining marks on one letter; what is stacked higher covers the lines above."""
+"""Combining marks above and below one letter; what is stacked higher covers the lines above. Those that stand beside it
+(Burmese "မျိုး" has two of them) cover nothing and are not counted."""
 
 # Arabic and Persian/Urdu keyboards write yeh, kaf and heh with different code points. Tatweel only stretches.
 _SAME_LETTERS = str.maketrans(
@@ -29,11 +30,12 @@ def limit_marks(text: str) -> str:
     """Composed text (NFC) with at most :data:`MAX_MARKS` marks on a letter; the first ones are kept."""
     kept, marks = [], 0
     for character in unicodedata.normalize("NFD", text):
-        if unicodedata.category(character)[0] == "M":
+        kind = unicodedata.category(character)
+        if kind in {"Mn", "Me"}:
             marks += 1
             if marks > MAX_MARKS:
                 continue
-        elif character not in "\u200c\u200d":
+        elif kind != "Mc" and character not in "\u200c\u200d":
             marks = 0
         kept.append(character)
     return unicodedata.normalize("NFC", "".join(kept))

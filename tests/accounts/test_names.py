@@ -228,6 +228,17 @@ def test_at_most_three_marks_are_kept_on_a_letter(mark):
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *("ဖြိုးမျိုးအောင်", "မြို့သူ", "Nguyễn Thị Hường", "น้ำผึ้ง ที่รัก", "ក្រុំ ស្រ៊ី", "སྒྲོལ་མ", "श्रीकृष्ण", "ശ്രീലക്ഷ്മി"),
+        *("مُحَمَّدٌ", "رحمٰن", "שְׁלֹמֹה", "فاطمه\u200cسادات", "ශ්\u200dරී ලංකා", "ਸ੍ਰੀਮਤੀ", "শ্রীকান্ত", "தமிழ்ச்செல்வி"),
+    ],
+)
+def test_names_keep_every_mark_and_joiner_that_their_script_spells_them_with(name):
+    assert clean_name(name) == unicodedata.normalize("NFC", name)
+
+
+@pytest.mark.parametrize(
     "typed",
     [
         "J.de Vries",
