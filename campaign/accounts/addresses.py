@@ -34,6 +34,10 @@ MAX_REASON = 500
 _CONTROL = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Zero-width (non-)joiners are part of correct Persian and Urdu spelling and of many emoji.
 _JOINERS = frozenset({"\u200c", "\u200d"})
+# What writing programs put between lines; and letters of Hangul that show nothing: a name of these would be empty.
+_UNSEEN: Final = dict.fromkeys(map(ord, "\r\v\f\x85\u2028\u2029"), "\n") | dict.fromkeys(
+    map(ord, "\u115f\u1160\u3164\uffa0"), ""
+)
 
 
 class Problem(str):
@@ -61,7 +65,7 @@ def _clean(text: str, *, keep_lines: bool) -> str:
     if text.isascii() and text.isprintable():
         # Nothing to compose and nothing to take out.
         return " ".join(text.split())
-    composed = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
+    composed = unicodedata.normalize("NFC", text.replace("\r\n", "\n").translate(_UNSEEN))
     kept = [
         character
         for character in composed

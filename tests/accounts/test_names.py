@@ -27,6 +27,9 @@ ANYTHING = st.text(alphabet=st.characters(codec=None), max_size=80)
         ("می‌خواهم", "می‌خواهم"),  # the joiner is spelling
         ("\u200dZahra\u200c", "Zahra"),
         ("e\u200b\u0301va", "éva"),
+        ("Zahra\u2028Ahmadi", "Zahra Ahmadi"),
+        ("Zahra\vAhmadi", "Zahra Ahmadi"),
+        ("\u3164Zahra\u3164", "Zahra"),
         ("O’Neill-Smith", "O’Neill-Smith"),
         ("J. R. R. Tolkien", "J. R. R. Tolkien"),
         ("李小龍", "李小龍"),
@@ -42,6 +45,8 @@ def test_a_name_is_cleaned_and_kept(typed, cleaned):
     [
         ("", "missing"),
         (" \u200c\u202e\x00 ", "missing"),
+        ("\u3164", "missing"),
+        ("\u115f\uffa0", "missing"),
         ("💚💚", "not_a_name"),
         ("\u0301\u0302", "not_a_name"),
         ("123", "not_a_name"),
@@ -286,6 +291,10 @@ def test_initials_titles_and_handles_are_names(typed):
 )
 def test_the_end_of_a_sentence_is_no_web_address(typed):
     assert clean_reason(typed) == typed
+
+
+def test_line_ends_of_writing_programs_are_line_ends_of_a_reason():
+    assert clean_reason("We wait.\u2028In Kabul.\vIn Quetta.\rHere.") == "We wait.\nIn Kabul.\nIn Quetta.\nHere."
 
 
 @pytest.mark.parametrize(
