@@ -34,6 +34,10 @@ MAX_REASON = 500
 _CONTROL = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # Zero-width (non-)joiners are part of correct Persian and Urdu spelling and of many emoji.
 _JOINERS = frozenset({"\u200c", "\u200d"})
+# What writing programs put between lines; and letters of Hangul that show nothing: a name of these would be empty.
+_UNSEEN: Final = dict.fromkeys(map(ord, "\r\v\f\x85\u2028\u2029"), "\n") | dict.fromkeys(
+    map(ord, "\u115f\u1160\u3164\uffa0"), ""
+)
 
 
 class Problem(str):
@@ -61,7 +65,7 @@ def _clean(text: str, *, keep_lines: bool) -> str:
     if text.isascii() and text.isprintable():
         # Nothing to compose and nothing to take out.
         return " ".join(text.split())
-    composed = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
+    composed = unicodedata.normalize("NFC", text.replace("\r\n", "\n").translate(_UNSEEN))
     kept = [
         character
         for character in composed
@@ -157,9 +161,33 @@ class Address:
         return f"{local[:1]}•••@{domain}"
 
 
-_BRACKETED = re.compile(r"(?:\"[^\"]*\"\s*|[^<>@\"]*|[^<>\"]*)<\s*([^<>\s]+@[^<>\s]+)\s*>")
+_BRACKETED: Final = tuple(
+    map(
+        re.compile,
+        (
+            # Name <address>, Name (address), address (Name), [address](mailto:address)
+            r"(?:\"[^\"]*\"\s*|[^<>@\"]*|[^<>\"]*)<\s*([^<>\s]+@[^<>\s]+)\s*>",
+            r"(?:[^@()\[\]]*\s)?[(\[]\s*([^()\[\]\s]+@[^()\[\]\s]+)\s*[)\]]",
+            r"([^()\s]+@[^()\s]+)\s*\([^@()]*\)",
+            r"\[\s*([^()\[\]\s]+@[^()\[\]\s]+)\s*\]\(mailto:[^()]*\)",
+        ),
+    )
+)
+_LABEL: Final = re.compile(r"\A(?:[^@:\"]*:\s+|(?:e-?mail|smtp)\s*:)(?=[^:@]+@)", re.IGNORECASE)
+"""What stands before an address in a list or a signature: "Email: "."""
+
+_BULLET: Final = re.compile(r"\A[-–—*+#>|]\s+(?=\S)")
+_SIGNS: Final = frozenset("!#$%&*+-/=?^_|~")
+"""Signs that a mailbox may begin with; the others are left out there. No domain ends with any."""
+
+_EMPHASIS: Final = re.compile(r"([*_~]{1,2})(.+)\1")
 _AROUND: Final = " \t\r\n<>()[]{}\"'“”„‟‘’‚‛«»‹›`´,;:،؛"
-_DIGITS: Final = {first + value: str(value) for first in (0x0660, 0x06F0) for value in range(10)}
+_TYPED_FOR: Final = {first + value: str(value) for first in (0x0660, 0x06F0) for value in range(10)} | dict.fromkeys(
+    map(ord, "‘’ʼ′"), "'"
+)
+"""What keyboards and writing programs put for plain signs: digits of another script, curly apostrophes."""
+
+_HYPHENS: Final = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63"
 _INVISIBLE: Final = dict.fromkeys(map(ord, "\u034f\u115f\u1160\u3164\u180e\ufe0e\ufe0f\uffa0"))
 
 
@@ -167,40 +195,73 @@ def pasted(typed: str) -> str:
     """An address without what people paste with it.
 
     Invisible marks anywhere (direction, zero width, soft hyphen, byte order), blanks at the ends and around the @,
-    ``mailto:`` with its question, ``Name <address>``, quotes and brackets around it, and what ends a sentence;
-    full-width signs become plain ones. Persian and Arabic digits become plain ones in a part that is ASCII but for
-    them: a Persian or Urdu keyboard types them where the mailbox has ASCII digits, while providers give out either
-    wholly ASCII mailboxes or, rarely, names in the letters of one script; those stay as they are.
+    ``mailto:`` with its question, a name or a label beside it, quotes, brackets, bullets and stars around it, and what
+    ends a sentence; full-width signs, curly apostrophes and the hyphens of writing programs become plain ones. Persian
+    and Arabic digits become plain ones in a part that is ASCII but for them: a Persian or Urdu keyboard types them
+    where the mailbox has ASCII digits, while providers give out either wholly ASCII mailboxes or, rarely, names in the
+    letters of one script; those stay as they are.
     """
-    if _PLAIN.fullmatch(typed):
-        return typed.rstrip(".")
+    if _PLAIN.fullmatch(typed) and typed[-1].isalnum():
+        return typed
     text = typed.translate(_INVISIBLE)
     if not text.isascii():
         text = "".join(_width_folded(one) for one in text if unicodedata.category(one) != "Cf")
-    text = text.strip()
-    if any(unicodedata.category(one) == "Cc" for one in text):
-        # Lines of something else, not an address that was pasted.
+    text = text.strip().replace("\t", " ")
+    if text.count("@") > 2 or len(text) > 1000 or any(unicodedata.category(one) == "Cc" for one in text):
+        # A list or lines of something else, not an address that was pasted.
         return text
-    bracketed = _BRACKETED.fullmatch(text.rstrip(".,; "))
-    if bracketed is not None:
-        text = bracketed[1]
-    text = text if _QUOTED.fullmatch(text) else text.strip(_AROUND).rstrip(".!?。۔…" + _AROUND)
+    while (rest := _once_cleaned(text)) != text:
+        text = rest
+    return text
+
+
+def _once_cleaned(text: str) -> str:
+    text = _without_company(text)
     if text[:7].lower() == "mailto:":
-        text = text[7:].partition("?")[0].replace("%40", "@").strip(_AROUND)
-    return _digits_folded(re.sub(r"[ \t]*@[ \t]*", "@", text))
+        text = _bare(text[7:].lstrip("/").partition("?")[0].replace("%40", "@"))
+    return _made_plain(re.sub(r" *@ *", "@", text))
 
 
-def _digits_folded(text: str) -> str:
+def _without_company(text: str) -> str:
+    """An address without the name, label or list sign beside it, and without the signs around it."""
+    text = _LABEL.sub("", _BULLET.sub("", text, count=1), count=1)
+    ended = text.rstrip(".,; ")
+    bracketed = next(filter(None, (form.fullmatch(ended) for form in _BRACKETED)), None)
+    return _bare(bracketed[1] if bracketed else text)
+
+
+def _bare(text: str) -> str:
+    """A text without the signs around it that no address begins or ends with."""
+    if _QUOTED.fullmatch(text):
+        return text
+    text = text.strip(_AROUND)
+    if (stressed := _EMPHASIS.fullmatch(text)) is not None:
+        text = stressed[2]
+    begin, end = 0, len(text)
+    while begin < end and not _is_letter(text[begin]) and text[begin] not in _SIGNS:
+        begin += 1
+    while end > begin and not _is_letter(text[end - 1]):
+        end -= 1
+    return text[begin:end]
+
+
+def _is_letter(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LNM"
+
+
+def _made_plain(text: str) -> str:
     if text.isascii():
         return text
     local, at, domain = text.rpartition("@")
-    parts = ((part.translate(_DIGITS), part) for part in (local, domain))
+    parts = ((part.translate(_TYPED_FOR), part) for part in (local, domain))
     return at.join(folded if folded.isascii() else part for folded, part in parts)
 
 
 def _width_folded(character: str) -> str:
     if character in "。｡":
         return "."
+    if character in _HYPHENS:
+        return "-"
     if unicodedata.category(character) == "Zs":
         return " "
     full = "\uff01" <= character <= "\uff5e" or character in "﹫﹒"

@@ -18,16 +18,20 @@ _DOTS: Final = str.maketrans({"。": ".", "｡": ".", "．": "."})
 _BEGIN_SENTENCES: Final = frozenset(
     """
     ad am an as at baby be black blue by ca call care da de do education es et family free gives god help how il
-    im in is it je justice kids la le life live love me men mr ms my news no now one open please pm pr read save
+    im in is it je justice kids la le life live love me men mr ms my news no now one open please pm pr prof read save
     school so st to today us vote watch we women work world yes you
     """.split()  # noqa: SIM905 - words of a text
 )
 """Top-level domains that are words or titles too: capitalised behind a full stop they begin a sentence."""
 
-_TITLES: Final = frozenset({"Adv", "Dr", "Drs", "Engr", "Hon", "Ing", "Ir", "Mr", "Mrs", "Ms", "Prof", "Rev", "St"})
+_TITLES: Final = frozenset(
+    {"Adv", "Dr", "Drs", "Engr", "Hon", "Ing", "Ir", "Mr", "Mrs", "Md", "Mohd", "Ms", "Prof", "Rev", "St"}
+)
 
 _PARTICLES: Final = frozenset({"al", "da", "de", "do", "el", "la", "le", "st", "te"})
 """Top-level domains that are parts of family names too."""
+
+_NEXT_NAME: Final = re.compile(r"\s+(?:(?:de[mnr]|el|la|las|los)\s+)*([^\W\d_])")
 
 
 def find_link(text: str) -> str | None:
@@ -84,12 +88,16 @@ def _breaks(before: str, after: str) -> bool:
 
 
 def _is_part_of_name(labels: list[str], rest: str) -> bool:
-    last = labels[-1]
-    if all(len(label) == 1 and label.isupper() for label in labels[:-1]):
-        # Initials and degrees: J.de Vries, M.Sc, B.Com, Ph.D.
+    first, last = labels[:-1], labels[-1]
+    if all(len(letter) == 1 and letter.isupper() for label in first for letter in label.strip("-").split("-")):
+        # Initials and degrees: J.de Vries, K.-H.de Boer, M.Sc, B.Com, Ph.D.
         return len(last) == 2 or (last[:1].isupper() and last[1:].islower())
-    if labels[0] in _TITLES and len(labels) == 2:
+    if len(first) > 1 and len(last) == 2 and all(len(label) == 1 and label.isalpha() for label in first):
+        # Abbreviations before a word: u.a.in Kabul, a.m.to
         return True
-    follows_name = re.match(r"\s+[^\W\d_]", rest) is not None and rest.lstrip()[0].isupper()
-    short = len(labels) == 2 and len(labels[0]) <= 3 and labels[0].istitle()
-    return short and follows_name and last in _PARTICLES
+    if first[0] in _TITLES and len(first) == 1:
+        return True
+    name = _NEXT_NAME.match(rest)
+    follows_name = name is not None and name[1].isupper()
+    short = all(len(label) <= 3 and label.istitle() for label in first)
+    return short and follows_name and last.lower() in _PARTICLES

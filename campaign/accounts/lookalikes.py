@@ -6,8 +6,9 @@ from typing import Final
 _ALONE: Final = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"})
 """Scripts with letters that look like those of another; in one label only one of them may occur."""
 
-_LIKE_LATIN: Final = frozenset("асеорхуіјѕһԁԛԝӏвкмнтгᴦοανρυκιτχ")
-"""Letters of Cyrillic and Greek that are drawn like Latin ones: a label of these alone reads as a Latin word."""
+_LIKE_LATIN: Final = frozenset("асеорхуіјѕһԁԛԝӏвкмнтгᴦοανρυκιτχ" + "ɡɑɩıȷƿǀʙʜɪʟɴʀʏᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜱ")
+"""Letters of Cyrillic, of Greek and of the Latin script itself that are drawn like those of ASCII: a label of these and
+plain ones alone reads as another word."""
 
 
 def domain_in_letters(address: str) -> str:
@@ -47,4 +48,4 @@ def _label_is_doubtful(label: str) -> bool:
     letters = [character for character in label if character.isalpha()]
     scripts = {unicodedata.name(character, "?").partition(" ")[0] for character in letters}
     mixed = len(scripts) > 1 and bool(scripts & _ALONE)
-    return mixed or (bool(letters) and all(letter in _LIKE_LATIN for letter in letters))
+    return mixed or (bool(letters) and all(letter.isascii() or letter in _LIKE_LATIN for letter in letters))

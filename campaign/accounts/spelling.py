@@ -5,10 +5,16 @@ import unicodedata
 from typing import Final
 
 MAX_MARKS: Final = 3
-"""Combining marks on one letter; what is stacked higher covers the lines above."""
+"""Combining marks above and below one letter; what is stacked higher covers the lines above. Those that stand beside it
+(Burmese "မျိုး" has two of them) cover nothing and are not counted."""
 
 # Arabic and Persian/Urdu keyboards write yeh, kaf and heh with different code points. Tatweel only stretches.
-_SAME_LETTERS = str.maketrans({"ي": "ی", "ى": "ی", "ك": "ک", "ہ": "ه", "ة": "ه", "ـ": None})
+_SAME_LETTERS = str.maketrans(
+    {"ي": "ی", "ى": "ی", "ك": "ک", "ہ": "ه", "ة": "ه", "ۃ": "ه", "ە": "ه", "ٱ": "ا", "ـ": None}
+)
+
+# Latin letters whose stroke, or want of a dot, Unicode does not take apart: Łukasz = Lukasz, Işık = Isik.
+_STRUCK_LETTERS = str.maketrans("łøđħŧıƶɨ", "lodhtizi")
 
 _FOLDED_SCRIPTS = ("LATIN", "GREEK", "CYRILLIC", "ARABIC")
 
@@ -24,11 +30,12 @@ def limit_marks(text: str) -> str:
     """Composed text (NFC) with at most :data:`MAX_MARKS` marks on a letter; the first ones are kept."""
     kept, marks = [], 0
     for character in unicodedata.normalize("NFD", text):
-        if unicodedata.category(character)[0] == "M":
+        kind = unicodedata.category(character)
+        if kind in {"Mn", "Me"}:
             marks += 1
             if marks > MAX_MARKS:
                 continue
-        elif character not in "\u200c\u200d":
+        elif kind != "Mc" and character not in "\u200c\u200d":
             marks = 0
         kept.append(character)
     return unicodedata.normalize("NFC", "".join(kept))
@@ -37,7 +44,8 @@ def limit_marks(text: str) -> str:
 def person_key(name: str) -> str:
     """The form in which two spellings of one name are the same: compatible, caseless, without blanks and signs.
 
-    Accents of Latin, Greek and Cyrillic letters, Arabic vowel marks and tatweel are left out (José = Jose, عَلی = علی);
+    Accents and strokes of Latin, Greek and Cyrillic letters, Arabic vowel marks and tatweel are left out (José = Jose,
+    Łukasz = Lukasz, عَلی = علی);
     the marks of every other script spell another name (राम, रमा) and stay in their place. Marks are also kept in a name
     whose every word is a syllable as Vietnamese spells them: Hoà and Hoa are two people. There the tone is put behind
     the word, since it is written over either vowel (Hòa = Hoà). Letters keep their order.
@@ -53,7 +61,7 @@ def person_key(name: str) -> str:
     if words and all(_SYLLABLE.fullmatch(_without_marks(word)) for word in words):
         folded = " ".join(_tone_last(word) for word in words)
         return "".join(character for character in folded if unicodedata.category(character)[0] in "LNM")
-    return _without_marks(folded)
+    return _without_marks(folded.translate(_STRUCK_LETTERS))
 
 
 def _without_marks(folded: str) -> str:

@@ -3,6 +3,8 @@
 from functools import lru_cache
 from typing import Final
 
+from campaign.accounts.top_level_domains import TOP_LEVEL_DOMAINS
+
 LARGE_DOMAINS: Final = tuple(
     """
     gmail.com yahoo.com hotmail.com outlook.com icloud.com aol.com live.com msn.com googlemail.com gmx.de web.de
@@ -64,6 +66,11 @@ _ENDINGS: Final = {
     "ruu": "ru",
 }
 
+_BRANDS: Final = frozenset(domain.partition(".")[0] for domain in LARGE_DOMAINS)
+
+_COM_ALONE: Final = frozenset({"gmail", "googlemail", "icloud"})
+"""Providers with mailboxes at .com and nowhere else, so that any other ending is a slip."""
+
 
 def suggest(address: str) -> str | None:
     """The address with the domain that was probably meant, if its own is a near miss of a large mail domain.
@@ -85,10 +92,15 @@ def _meant(domain: str) -> str | None:
         return None
     stem, _, ending = domain.rpartition(".")
     mended = f"{stem}.{_ENDINGS.get(ending, ending)}"
-    if mended in LARGE_DOMAINS:
+    if mended in LARGE_DOMAINS or (mended in REAL_DOMAINS and ending not in TOP_LEVEL_DOMAINS):
         return mended
     best = min(LARGE_DOMAINS, key=lambda known: _distance(mended, known))
-    return best if _distance(mended, best) <= _tolerance(best, mended) else None
+    near = best if _distance(mended, best) <= _tolerance(best, mended) else None
+    brand = domain.partition(".")[0]
+    if brand in _COM_ALONE:
+        return near or f"{brand}.com"
+    # The name is right and the ending exists: yahoo.co.id and hotmail.gr are other people's countries.
+    return None if brand in _BRANDS and ending in TOP_LEVEL_DOMAINS else near
 
 
 def _tolerance(known: str, typed: str) -> int:

@@ -21,7 +21,7 @@ UNKNOWN: Final = "unknown"
 LABEL: Final = 16
 """Bytes of a label."""
 
-_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.%]+)\](?::\d{1,5})?|([0-9.]+):\d{1,5}")
+_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)(?:%[^\]]*)?\](?::\d{1,5})?|([0-9.]+):\d{1,5}")
 
 
 def bare(entry: str) -> str:

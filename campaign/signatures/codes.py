@@ -1,7 +1,10 @@
 """The six digits of a confirmation email: how they are made and compared, and which tries one attempt uses up."""
 
 import hmac
+import re
+import unicodedata
 from collections.abc import Sequence
+from typing import Final
 
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
@@ -23,9 +26,17 @@ def code_for(runtime: Runtime, signature_id: int, nonce: bytes) -> str:
     return f"{int.from_bytes(digest[:8], 'big') % 1_000_000:06d}"
 
 
+_CODE: Final = re.compile(r"(?<!\d)\d{3}[\s.\u2010-\u2015-]?\d{3}(?!\d)")
+
+
 def digits_of(typed: str) -> str:
-    """The digits in what was typed or pasted, in any script."""
-    return "".join(str(int(character)) for character in typed if character.isdecimal())
+    """The one group of six digits in what was typed or pasted, in any script; all its digits if there is no such one.
+
+    A sentence around the code may hold others: "350067, valid for 7 days".
+    """
+    plain = "".join(str(int(one)) if one.isdecimal() else one for one in typed if unicodedata.category(one) != "Cf")
+    groups = {re.sub(r"\D", "", found) for found in _CODE.findall(plain)}
+    return groups.pop() if len(groups) == 1 else re.sub(r"\D", "", plain)
 
 
 def limits(

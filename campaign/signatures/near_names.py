@@ -3,6 +3,7 @@
 The answer decides nothing alone: the confirm page asks its reader.
 """
 
+import unicodedata
 from typing import Final
 
 from campaign.accounts.addresses import person_key
@@ -12,6 +13,9 @@ _ONE_FROM: Final = 6
 
 _TWO_FROM: Final = 12
 """Letters of the shorter name from which two mistakes are allowed."""
+
+_ACCENTS: Final = "\u0300\u0301\u0302\u0303\u0306\u0309\u031b\u0323"
+"""The marks of Vietnamese."""
 
 _LONGEST: Final = 200
 """Letters compared; the cost grows with their square."""
@@ -28,8 +32,16 @@ def is_near(one: str, other: str) -> bool:
     if keys[0] == keys[1] or _parts(one) == _parts(other):
         return True
     shorter = min(len(key) for key in keys)
+    if shorter >= _ONE_FROM and _without_accents(one) == _without_accents(other):
+        # Vietnamese, typed without its tones: another name when it is short, and more often the same when it is long.
+        return True
     allowed = 0 if shorter < _ONE_FROM else 1 if shorter < _TWO_FROM else 2
     return abs(len(keys[0]) - len(keys[1])) <= allowed and _distance(*keys) <= allowed
+
+
+def _without_accents(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).casefold().replace("đ", "d")
+    return "".join(letter for letter in plain if letter not in _ACCENTS and not letter.isspace())
 
 
 def _parts(name: str) -> list[str]:

@@ -1,14 +1,17 @@
 """Error pages: the same calm design for every trouble, a plain sentence, never a traceback."""
 
 import logging
+import re
+import unicodedata
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask, Response, current_app, redirect, request
 from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.routing import MapAdapter
 
 from campaign.errors import AlreadySignedError, ConflictError, NotFoundError, StoreUnavailableError, TokenRefusedError
 from campaign.petitions import petitions
@@ -43,11 +46,14 @@ WORDS: Mapping[int, tuple[str, str]] = {
 }
 """Heading and sentence by status."""
 
-AROUND = " \t\r\n\u00a0\u200b\u200c\u200d\u200e\u200f\u2060\ufeff./,:;!?…،؛؟۔。'\"`´‘’“”‚„«»‹›()[]{}<>*|\\"
-"""What text, mail and chat programs leave at the end of an address, and what no address of ours ends with."""
-
 RETRY_AFTER = "30"
 """Seconds after which trying again is sensible when the database did not answer."""
+
+_SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+"""A slug in what may be more, such as the rest of a sentence or of a query."""
+
+_HYPHENS: Final = str.maketrans(dict.fromkeys("_\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
+"""What writing programs make of a hyphen."""
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +69,7 @@ def error_page(status: int) -> Response:
 def token_refused(error: TokenRefusedError | None = None) -> Response:
     """One page for every token that is expired, altered or for another purpose; it tells none of them apart."""
     del error
-    return _meant() or keep_private(page("refused.html", status=410, problems=NO_PROBLEMS, email=""))
+    return meant() or keep_private(page("refused.html", status=410, problems=NO_PROBLEMS, email=""))
 
 
 def _untrusted_host(error: SecurityError) -> Response:
@@ -79,7 +85,7 @@ def _http(error: HTTPException) -> Response:
     if status < 400:
         # Redirects that routing itself raises.
         return error.get_response()  # type: ignore[return-value]  # werkzeug's type, which Flask accepts
-    if status == 404 and (better := _meant()) is not None:
+    if status == 404 and (better := meant()) is not None:
         return better
     answer = error_page(status)
     if status == 405:
@@ -87,31 +93,54 @@ def _http(error: HTTPException) -> Response:
     return answer
 
 
-def _meant() -> Response | None:
-    """The way to the address that was meant: without what stood behind it in a text, and with a slug in small letters.
+def meant() -> Response | None:
+    """The way to the address that was meant: without what stood around it in a text, and in small letters.
 
     Only to a page that is there, and only for what changes nothing.
     """
-    path, adapter = _cleaned(request.path), request_ctx.url_adapter
-    if path == request.path or request.method not in {"GET", "HEAD"} or adapter is None:
+    adapter = request_ctx.url_adapter
+    if request.method not in {"GET", "HEAD"} or adapter is None:
         return None
-    try:
-        _endpoint, values = adapter.match(path, method="GET")
-        if "slug" in values and path.startswith("/p/"):
-            petitions.count(runtime(), values["slug"])
-    except (HTTPException, NotFoundError):
-        # No such page either, or (after slashes in its middle) a redirect of its own: nothing to lead anybody to.
+    path = _cleaned(request.path)
+    if not _is_there(path, adapter):
+        path = path.lower()
+        if not _is_there(path, adapter, names={"slug"}):
+            # No such page either, or (after slashes in its middle) a redirect of its own: nothing to lead anybody to.
+            return None
+    if path == request.path:
         return None
     query = request.query_string.decode("ascii", "replace")
     better = urllib.parse.quote(request.script_root + path) + (f"?{query}" if query else "")
     return without_referrer(current_app.make_response(redirect(better, 308)))
 
 
+def _is_there(path: str, adapter: MapAdapter, *, names: Collection[str] | None = None) -> bool:
+    """True if an address is that of a page; with ``names``, only of one with no other values in it, such as a token."""
+    try:
+        _endpoint, values = adapter.match(path, method="GET")
+        if "slug" in values and path.startswith("/p/"):
+            petitions.count(runtime(), values["slug"])
+    except (HTTPException, NotFoundError):
+        return False
+    return names is None or values.keys() <= set(names)
+
+
 def _cleaned(path: str) -> str:
-    bare = path.rstrip(AROUND)
-    root, slash, rest = bare.partition("/p/")
+    """An address without what text, mail and chat programs leave behind it, and a slug without what is none."""
+    end = len(path)
+    while end and not _is_of_token(path[end - 1]):
+        end -= 1
+    root, slash, rest = path[:end].partition("/p/" if "/p/" in path else "/P/")
+    if root or not slash:
+        return path[:end]
     slug, more, tail = rest.partition("/")
-    return bare if root or not slash else f"/p/{slug.rstrip(AROUND).lower()}{more}{tail}"
+    found = _SLUG.search(slug.lower().translate(_HYPHENS))
+    return f"/p/{found[0] if found else ''}{more}{tail}"
+
+
+def _is_of_token(character: str) -> bool:
+    # A token may end with any sign of base64url.
+    return character in "-_" or unicodedata.category(character)[0] in "LNM"
 
 
 def _unavailable(error: StoreUnavailableError) -> Response:
@@ -123,7 +152,7 @@ def _unavailable(error: StoreUnavailableError) -> Response:
 
 def _not_found(error: NotFoundError) -> Response:
     del error
-    return _meant() or error_page(404)
+    return meant() or error_page(404)
 
 
 def _mailbox_full(error: AlreadySignedError) -> Response:

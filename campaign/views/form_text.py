@@ -20,12 +20,29 @@ MAX_FIELDS: Final = 1_000
 """Fields of a form; more are refused as too much."""
 
 CHARSETS: Final = frozenset(
-    {"big5", "big5hkscs", "cp1006", "euc_jp", "euc_kr", "gb18030", "gb2312", "gbk", "hz", "iso2022_jp", "koi8-r"}
-    | {"koi8-u", "mac-roman", "ptcp154", "shift_jis", "tis-620", "utf-8"}
+    {"big5hkscs", "cp1006", "cp932", "cp949", "euc_jp", "gb18030", "hz", "iso2022_jp", "koi8-r", "koi8-u"}
+    | {"mac-cyrillic", "mac-roman", "ptcp154", "utf-8"}
     | {f"cp{number}" for number in (866, 874, *range(1250, 1259))}
     | {f"iso8859-{number}" for number in range(2, 17)}
 )
 """Charsets that forms come in, as Python names them; its other codecs are no charsets of the web (UTF-7, zlib)."""
+
+_MEANT: Final = {
+    "ascii": "cp1252",
+    "big5": "big5hkscs",
+    "euc_kr": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "shift_jis": "cp932",
+    "tis-620": "cp874",
+    "utf-8-sig": "utf-8",
+}
+"""The larger charset that browsers mean by the name of an older one (Encoding Standard section 4.2)."""
+
+_WINDOWS: Final = re.compile(r"(?:x-)?windows-(?=\d+$)", re.IGNORECASE)
 
 _ASKED = re.compile(r"(?:^|&)_charset_=([A-Za-z0-9_.:-]{1,40})(?:&|$)")
 _RAW = re.compile(rb"[\x80-\xff]")
@@ -35,11 +52,10 @@ _REFERENCE = re.compile(r"&#([0-9]{1,7});")
 def charset(label: str | None) -> str | None:
     """The Python name of a charset; None if it is unknown or none that a form comes in."""
     try:
-        name = codecs.lookup(label or "").name
+        name = codecs.lookup(_WINDOWS.sub("cp", label or "")).name
     except (LookupError, ValueError):
         return None
-    # Browsers mean Windows-1252 when they say Latin-1 or ASCII (Encoding Standard section 4.2).
-    name = {"iso8859-1": "cp1252", "ascii": "cp1252", "utf-8-sig": "utf-8"}.get(name, name)
+    name = _MEANT.get(name, name)
     return name if name in CHARSETS else None
 
 

@@ -27,6 +27,9 @@ ANYTHING = st.text(alphabet=st.characters(codec=None), max_size=80)
         ("می‌خواهم", "می‌خواهم"),  # the joiner is spelling
         ("\u200dZahra\u200c", "Zahra"),
         ("e\u200b\u0301va", "éva"),
+        ("Zahra\u2028Ahmadi", "Zahra Ahmadi"),
+        ("Zahra\vAhmadi", "Zahra Ahmadi"),
+        ("\u3164Zahra\u3164", "Zahra"),
         ("O’Neill-Smith", "O’Neill-Smith"),
         ("J. R. R. Tolkien", "J. R. R. Tolkien"),
         ("李小龍", "李小龍"),
@@ -42,6 +45,8 @@ def test_a_name_is_cleaned_and_kept(typed, cleaned):
     [
         ("", "missing"),
         (" \u200c\u202e\x00 ", "missing"),
+        ("\u3164", "missing"),
+        ("\u115f\uffa0", "missing"),
         ("💚💚", "not_a_name"),
         ("\u0301\u0302", "not_a_name"),
         ("123", "not_a_name"),
@@ -186,6 +191,12 @@ def test_plain_letters_are_read_as_all_others_are(typed):
         ("Άννα", "Αννα"),
         ("Hoà", "Hòa"),
         ("João", "Joao"),
+        ("Łukasz Nowak", "Lukasz Nowak"),
+        ("Øystein", "Oystein"),
+        ("Işık", "Isik"),
+        ("فاطمۃ", "فاطمه"),
+        ("خانۀ", "خانه"),
+        ("علی\u200cرضا", "علی رضا"),
     ],
 )
 def test_accents_and_vowel_marks_of_four_scripts_are_left_out(pair):
@@ -199,6 +210,8 @@ def test_accents_and_vowel_marks_of_four_scripts_are_left_out(pair):
         ("रमा", "राम"),
         ("राम", "रम"),
         ("Hoà", "Hoa"),
+        ("Đô", "Dô"),
+        ("สมชาย", "สมชัย"),
         ("Nguyễn Thị Hồng", "Nguyễn Thị Hông"),
         ("கலா", "கல"),
         ("กา", "ก"),
@@ -220,6 +233,17 @@ def test_at_most_three_marks_are_kept_on_a_letter(mark):
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *("ဖြိုးမျိုးအောင်", "မြို့သူ", "Nguyễn Thị Hường", "น้ำผึ้ง ที่รัก", "ក្រុំ ស្រ៊ី", "སྒྲོལ་མ", "श्रीकृष्ण", "ശ്രീലക്ഷ്മി"),
+        *("مُحَمَّدٌ", "رحمٰن", "שְׁלֹמֹה", "فاطمه\u200cسادات", "ශ්\u200dරී ලංකා", "ਸ੍ਰੀਮਤੀ", "শ্রীকান্ত", "தமிழ்ச்செல்வி"),
+    ],
+)
+def test_names_keep_every_mark_and_joiner_that_their_script_spells_them_with(name):
+    assert clean_name(name) == unicodedata.normalize("NFC", name)
+
+
+@pytest.mark.parametrize(
     "typed",
     [
         "J.de Vries",
@@ -236,6 +260,12 @@ def test_at_most_three_marks_are_kept_on_a_letter(mark):
         "@HRCP87",
         "Zahra (Kabul)",
         "Karl e.V.",
+        "K.-H.de Vries",
+        "H-P.de Boer",
+        "Ö.de Vries",
+        "Jos.Ma.de la Cruz",
+        "Md.Al Amin",
+        "Univ.Prof.Ali Rezai",
     ],
 )
 def test_initials_titles_and_handles_are_names(typed):
@@ -254,10 +284,17 @@ def test_initials_titles_and_handles_are_names(typed):
         "我们是难民。中国很远",
         "Stop.Now",
         "1.5 of 2.0",
+        "Sie leben u.a.in Kabul",
+        "from 9 a.m.to noon",
+        "the U.S.A., e.g. New York ... and 3.5 million",
     ],
 )
 def test_the_end_of_a_sentence_is_no_web_address(typed):
     assert clean_reason(typed) == typed
+
+
+def test_line_ends_of_writing_programs_are_line_ends_of_a_reason():
+    assert clean_reason("We wait.\u2028In Kabul.\vIn Quetta.\rHere.") == "We wait.\nIn Kabul.\nIn Quetta.\nHere."
 
 
 @pytest.mark.parametrize(
@@ -280,6 +317,10 @@ def test_the_end_of_a_sentence_is_no_web_address(typed):
         ("jan.de", "jan.de"),
         ("(scam.app)", "scam.app"),
         ("@scam.app", "scam.app"),
+        ("jan.de Vries", "jan.de"),
+        ("Good.al Click", "Good.al"),
+        ("a.b.to/x", "a.b.to"),
+        ("1.2.de", "1.2.de"),
     ],
 )
 def test_a_web_address_is_refused_by_its_word(typed, word):
@@ -320,6 +361,26 @@ def test_a_web_address_is_refused_by_its_word(typed, word):
         "\u00a0zahra@example.org\u00a0",
         " zahra @ example.org\t",
         "\u3000zahra@example.org",
+        "Zahra Ahmadi\t<zahra@example.org>",
+        "Zahra Ahmadi (zahra@example.org)",
+        "Zahra Ahmadi [zahra@example.org]",
+        "zahra@example.org (Zahra Ahmadi)",
+        "[zahra@example.org](mailto:zahra@example.org)",
+        "mailto://zahra@example.org",
+        "Email: zahra@example.org",
+        "e-mail:zahra@example.org",
+        "ایمیل: zahra@example.org",
+        "• zahra@example.org",
+        "- zahra@example.org",
+        "*zahra@example.org*",
+        "_zahra@example.org_",
+        "zahra@example.org/",
+        "zahra@example.org –",
+        "zahra@example.org-",
+        "zahra@example.org؟",
+        "zahra@example.org।",
+        "「zahra@example.org」",
+        "【zahra@example.org】、",
     ],
 )
 def test_what_is_pasted_with_an_address_is_left_out(typed):
@@ -327,7 +388,27 @@ def test_what_is_pasted_with_an_address_is_left_out(typed):
 
 
 @pytest.mark.parametrize(
-    "typed", ["za hra@example.org", "a@example.org b@example.org", "zahra", "@", "<>", "mailto:", "\u200b"]
+    ("typed", "plain"),
+    [
+        ("o’brien@example.org", "o'brien@example.org"),
+        ("anne‑marie@t‑online.de", "anne-marie@t-online.de"),
+        ("anne–marie@example.org", "anne-marie@example.org"),
+        ("-zahra@example.org", "-zahra@example.org"),
+        ("_zahra@example.org", "_zahra@example.org"),
+        ("'o'brien@example.org'", "o'brien@example.org"),
+    ],
+)
+def test_signs_of_a_writing_program_become_plain_and_signs_of_a_mailbox_stay(typed, plain):
+    assert addresses.parse(typed).typed == plain
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        *("za hra@example.org", "a@example.org b@example.org", "zahra", "@", "<>", "mailto:", "\u200b"),
+        *("za:hra@example.org", "za(hra@example.org", "a@example.org, b@example.org", "Zahra zahra@example.org"),
+        *("@" * 5000, "(" * 5000),
+    ],
 )
 def test_what_is_no_address_stays_none(typed):
     with pytest.raises(RuleError) as caught:

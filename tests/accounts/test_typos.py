@@ -26,6 +26,12 @@ from campaign.accounts.typos import LARGE_DOMAINS, REAL_DOMAINS, suggest
         ("iclod.com", "icloud.com"),
         ("GMIAL.com", "gmail.com"),
         ("yahoo.com.pkk", "yahoo.com.pk"),
+        ("gmail.ir", "gmail.com"),
+        ("gmail.com.pk", "gmail.com"),
+        ("gmail.com.com", "gmail.com"),
+        ("icloud.de", "icloud.com"),
+        ("gmx.con", "gmx.com"),
+        ("ymail.con", "ymail.com"),
     ],
 )
 def test_a_slip_is_answered_with_what_was_meant(typed, meant):
@@ -41,6 +47,14 @@ def test_a_real_domain_is_no_slip(domain):
     "typed", ["example.org", "uni-koeln.de", "hrcp-web.org", "xn--mnchen-3ya.de", "a.b", "ok.ru", "kabul.af"]
 )
 def test_other_domains_are_left_alone(typed):
+    assert suggest(f"zahra@{typed}") is None
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["yahoo.co.id", "yahoo.com.ph", "yahoo.be", "hotmail.ca", "hotmail.gr", "outlook.cz", "outlook.sa", "live.in"],
+)
+def test_the_domain_of_a_provider_in_another_country_is_no_slip(typed):
     assert suggest(f"zahra@{typed}") is None
 
 

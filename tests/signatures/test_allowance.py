@@ -258,6 +258,7 @@ def test_a_network_is_found_in_any_spelling_of_an_address(address):
 def test_ports_are_understood_and_whatever_cannot_be_read_is_one_network():
     assert prefix_of("203.0.113.9:4711") == prefix_of("203.0.113.200") == "203.0.113.0/24"
     assert prefix_of("[2001:db8::1]:443") == prefix_of('"[2001:db8::2]"') == prefix_of("2001:db8::3%eth0")
+    assert prefix_of("[fe80::1%25eth0]:80") == prefix_of("[fe80::2%wlan0]") == prefix_of("fe80::3")
     assert {prefix_of(entry) for entry in ("unknown", "", "_hidden", "203.0.113.9:x", "1.2.3", "\x00")} == {UNKNOWN}
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from campaign.errors import AlreadySignedError, InvalidInputError, TokenRefusedError
 from campaign.signatures import confirming, requests, signing
+from campaign.signatures.codes import digits_of
 from campaign.signatures.near_names import is_near
 from campaign.states import SignatureState
 
@@ -252,7 +253,10 @@ def test_strangers_who_guess_do_not_lock_the_code_of_a_signer(world, strangers):
 
 @pytest.mark.parametrize(
     "pasted",
-    ["Your code is {}", "{} .", " {}\u200f", "\u202b{}\u202c", "کد شما: {}", "{} (valid for a week)"],
+    [
+        *("Your code is {}", "{} .", " {}\u200f", "\u202b{}\u202c", "کد شما: {}", "{} (valid for a week)"),
+        *("{}, valid for 7 days", "2026-11-29 11:40 {}", "{0} {0}", "{} ۷ روز"),
+    ],
 )
 def test_a_code_is_read_out_of_what_was_pasted_with_it(world, pasted):
     slug = world.petition()
@@ -265,6 +269,27 @@ def test_a_code_is_read_out_of_what_was_pasted_with_it(world, pasted):
 
 
 @pytest.mark.parametrize(
+    ("typed", "digits"),
+    [
+        ("350 067", "350067"),
+        ("350\u00a0067, valid for 7 days", "350067"),
+        ("350–067", "350067"),
+        ("3 5 0 0 6 7", "350067"),
+        ("۳۵۰۰۶۷", "350067"),
+        ("٣٥٠ ٠٦٧", "350067"),
+        ("３５００６７", "350067"),
+        ("350\u200b067", "350067"),
+        ("3500671", "3500671"),
+        ("350067 or 123456", "350067123456"),
+        ("35006", "35006"),
+        ("²½", ""),
+    ],
+)
+def test_the_digits_of_a_code_are_found_in_every_writing_of_it(typed, digits):
+    assert digits_of(typed) == digits
+
+
+@pytest.mark.parametrize(
     ("one", "other", "near"),
     [
         ("Zahra Ahmadi", "zahra  ahmadi", True),
@@ -272,6 +297,9 @@ def test_a_code_is_read_out_of_what_was_pasted_with_it(world, pasted):
         ("Zahra Ahmadi", "Zahra Ahmdai", True),
         ("Mohammad Hussain Alizada", "Muhammad Hussein Alizada", True),
         ("زهرا احمدی", "زهرا احمدئ", True),
+        ("Nguyễn Văn An", "Nguyen Van An", True),
+        ("Đặng Thị Hoà", "Dang Thi Hoa", True),
+        ("Hoà", "Hoa", False),
         ("Ali", "Ala", False),
         ("Ali Rezaei", "Zahra Rezaei", False),
         ("Sara", "Zara", False),

@@ -11,6 +11,7 @@ from campaign.signatures import requests
 from campaign.views import forms
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
+from campaign.views.errors import meant
 from campaign.views.headers import keep_private
 from campaign.views.language import gettext, language
 from campaign.views.public.petition import petition_page, title_of
@@ -67,7 +68,7 @@ def arrival(when: datetime) -> tuple[Markup, str]:
 
 def gone(slug: str) -> Response:
     """Say that the page of a sign-up is deleted, and offer the other ways: the code form and the petition."""
-    return keep_private(
+    return meant() or keep_private(
         page(
             "code.html",
             status=410,

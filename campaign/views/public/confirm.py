@@ -114,7 +114,8 @@ def declined(token: str) -> Response:
             heading=_("This signature is erased"),
             sentences=[
                 _(
-                    "It doesn’t count, its email address, name and reason are removed, and you won’t get any more email about it."
+                    "It doesn’t count, its email address, name and reason are removed, "
+                    "and you won’t get any more email about it."
                 ),
                 *filter(None, [copies_of_today()]),
                 _("Thank you for telling us. You can close this page."),

@@ -232,7 +232,16 @@ def test_nothing_that_is_sent_follows_a_slash_too_many(site: Site):
             (f"/p/{SLUG}{end}", f"/p/{SLUG}")
             for end in (".", ",", ")", "%20", "!", "%E2%80%9D", "%DB%94", "/.", "%E2%80%8F")
         ),
+        *(
+            (f"/p/{SLUG}{end}", f"/p/{SLUG}")
+            for end in ("-", "_", "%E2%80%94", "&", "&lang=fa", "%3Flang=fa", "~", "%E0%A5%A4", "%E2%81%A9")
+        ),
+        *((f"/p/{begin}{SLUG}", f"/p/{SLUG}") for begin in ("(", "%20", "%22", "%E2%80%8E")),
+        (f"/p/{SLUG.replace('-', '%E2%80%91')}", f"/p/{SLUG}"),
+        (f"/P/{SLUG.upper()}", f"/p/{SLUG}"),
+        (f"/P/{SLUG.upper()}/THANKS", f"/p/{SLUG}/thanks"),
         (f"/p/{SLUG.upper()}/thanks).", f"/p/{SLUG}/thanks"),
+        ("/PRIVACY", "/privacy"),
         ("/privacy.", "/privacy"),
     ],
 )
@@ -264,6 +273,18 @@ def test_a_private_link_with_the_end_of_a_sentence_leads_to_its_page(site: Site)
     assert (answer.status_code, answer.location) == (308, path)
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_page_of_a_sign_up_with_the_end_of_a_sentence_is_found(site: Site):
+    path = site.press().location.partition("?")[0]
+
+    answer = site.get(f"{path}.")
+
+    assert (answer.status_code, answer.location) == (308, path)
+
+
+def test_the_letters_of_a_private_link_are_not_made_small(site: Site):
+    assert site.get(site.confirm(site.signature()).upper()).status_code == 404
 
 
 def heads(page: str, name: str) -> list[str]:
