@@ -154,9 +154,11 @@ def _opened_row(runtime: Runtime, tx: Transaction, token: str) -> tuple[Opened, 
     return by_id(runtime, tx, row.petition_id), row
 
 
-def _check_remembered(row: Signature) -> None:
+def _check_changeable(row: Signature) -> None:
     if row.forget:
         raise ConflictError("this signer is forgotten, or about to be")
+    if row.state is not SignatureState.CONFIRMED:
+        raise ConflictError("only a confirmed signature can be changed")
 
 
 def forget(runtime: Runtime, token: str) -> None:
@@ -183,12 +185,12 @@ def set_name_shown(runtime: Runtime, token: str, *, show_name: bool) -> None:
 
     Raises:
         TokenRefusedError: the token does not work.
-        ConflictError: the signer is forgotten, or about to be.
+        ConflictError: the signature is not confirmed, or its signer is forgotten, or about to be.
     """
 
     def work(tx: Transaction) -> None:
         _, row = _opened_row(runtime, tx, token)
-        _check_remembered(row)
+        _check_changeable(row)
         queries.set_shown(tx, row.id, show_name=show_name)
 
     runtime.store.transact(work)
@@ -206,9 +208,7 @@ def set_updates(runtime: Runtime, token: str, *, wants_updates: bool) -> None:
 
     def work(tx: Transaction) -> None:
         opened, row = _opened_row(runtime, tx, token)
-        _check_remembered(row)
-        if row.state is not SignatureState.CONFIRMED:
-            raise ConflictError("only a confirmed signature gets updates")
+        _check_changeable(row)
         queries.set_updates(tx, row.id, wants_updates=wants_updates, consent_id=agreed, now=runtime.clock())
         if wants_updates:
             mine.allow_updates(runtime, tx, opened, row)
@@ -221,6 +221,7 @@ def correct(runtime: Runtime, token: str, *, name: str, country: str, reason: st
 
     Raises:
         TokenRefusedError: the token does not work.
+        ConflictError: as :func:`set_name_shown`.
         InvalidInputError: with a code per field; ``{"name": "taken"}`` if the other person of the mailbox has it.
     """
     problems: dict[str, str] = {}
@@ -237,7 +238,7 @@ def correct(runtime: Runtime, token: str, *, name: str, country: str, reason: st
 
     def work(tx: Transaction) -> None:
         opened, row = _opened_row(runtime, tx, token)
-        _check_remembered(row)
+        _check_changeable(row)
         key = opened.open_key
         typed = queries.open_field(key, row.id, "address", row.address) or ""
         canonical = addresses.parse(typed, gmail_rules=runtime.settings.gmail_rules).canonical

@@ -13,6 +13,9 @@ from campaign.settings import LANGUAGES
 LONGEST_HEADER = 200
 """Characters of an Accept-Language header that are read: more than a browser sends, and the longest key cached here."""
 
+LONGEST_TAG = 35
+"""Characters of a language tag that are read: longer ones are none in use (RFC 5646 section 4.4.1)."""
+
 _OUR_QUERIES = {f"lang={code}": code for code in LANGUAGES}
 """The queries of our own links, which are nearly all that come: these need no parsing."""
 
@@ -39,13 +42,17 @@ def wanted(query: str) -> str:
 
 def among(named: str, header: str) -> str:
     """The language of an answer: the one that the address names, if it is ours, else by the Accept-Language header."""
-    return named if named in LANGUAGES else preferred(header[:LONGEST_HEADER])
+    return named_language(named) or preferred(header[:LONGEST_HEADER])
+
+
+def named_language(named: str) -> str:
+    """The one of our languages that a tag in an address names (fa-AF, prs and FA name fa); empty if none."""
+    return named if named in LANGUAGES else choose_language(named[:LONGEST_TAG], fallback="")
 
 
 def asked_for() -> str | None:
     """The language named in the address, if it is one of ours."""
-    named = request.args.get("lang", "")
-    return named if named in LANGUAGES else None
+    return named_language(request.args.get("lang", "")) or None
 
 
 def language() -> str:

@@ -34,7 +34,12 @@ COMPILED = CompiledOnce()
 OF_ONE_TEST = {"database_url", "redis_url", "data"}
 """Settings that differ from test to test and that nothing of an application depends on."""
 
-_kept: dict[str, tuple[Flask, dict[str, Any]]] = {}
+_kept: dict[str, tuple[Flask, tuple[dict[str, Any], ...]]] = {}
+
+
+def _state(app: Flask) -> tuple[dict[str, Any], ...]:
+    """What a test may change of an application."""
+    return app.extensions, app.config, app.view_functions
 
 
 def borrow_web(runtime: Runtime) -> Flask:
@@ -46,11 +51,12 @@ def borrow_web(runtime: Runtime) -> Flask:
     key = repr(sorted(runtime.settings.model_dump(exclude=OF_ONE_TEST).items()))
     if key not in _kept:
         made = make_web(runtime)
-        _kept[key] = made, dict(made.extensions)
-    app, extensions = _kept[key]
-    app.extensions.clear()
-    app.extensions.update(extensions)
-    for extension in extensions.values():
+        _kept[key] = made, tuple(map(dict, _state(made)))
+    app, as_made = _kept[key]
+    for part, values in zip(_state(app), as_made, strict=True):
+        part.clear()
+        part.update(values)
+    for extension in app.extensions.values():
         if isinstance(extension, PageCache | TTLCache):
             extension.clear()
     current.attach(app, LazyRuntime.of(runtime))

@@ -363,3 +363,16 @@ def test_every_ending_leaves_the_ledger_balanced_for_each_kind(world):
     assert totals == {kind: int(number) for kind, number in by_state}
     assert totals["confirmation"] == 8
     assert settled == [(0,)]
+
+
+def test_a_withdrawn_signature_can_not_be_changed(world):
+    signed = world.signature(world.petition(), confirmed=True)
+    token = world.manage_token(signed)
+    preferences.withdraw(world.runtime, token)
+
+    with pytest.raises(ConflictError):
+        preferences.set_name_shown(world.runtime, token, show_name=True)
+    with pytest.raises(ConflictError):
+        preferences.correct(world.runtime, token, name="Another Name", country="DE", reason="")
+
+    assert world.sql("select show_name from signature") == [(False,)]

@@ -37,3 +37,12 @@ def test_a_browser_gets_the_language_its_reader_reads(site: Site, header: str, l
 @given(st.text(alphabet=st.characters(codec="latin-1"), max_size=300))
 def test_no_header_breaks_the_choice(header: str):
     assert among("", header) in LANGUAGES
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"), [("fa-AF", "fa"), ("FA", "fa"), ("prs", "fa"), ("ur_IN", "ur"), ("xx", "de")]
+)
+def test_a_family_of_languages_in_the_address_is_read_like_one_of_the_browser(site: Site, tag: str, language: str):
+    page = site.client.get(f"/p/{SLUG}?lang={tag}", headers={"Accept-Language": "de"})
+
+    assert f'<html lang="{language}"' in page.text
