@@ -177,12 +177,16 @@ def postgres_pid(made: Installation) -> int:
 
 def rows(made: Installation) -> int:
     """Admit what was written down; signatures that have the mail which was promised."""
-    count = "select count(*) from signature s where exists (select 1 from message m where m.signature_id = s.id)"
+    count = """
+        select count(*) from signature s where exists (select 1 from message m where m.signature_id = s.id)
+            and s.petition_id = (select id from petition where slug = %(slug)s)"""
     runtime = build(made.settings)
     begin = time.perf_counter()
     admitted = admission.admit_all(runtime).total()
     print(f"  admit  {admitted / (time.perf_counter() - begin):8.0f}/s   {admitted} requests by one worker")
-    found: int = runtime.store.transact(lambda tx: tx.connection.exec_driver_sql(count).scalar_one())
+    found: int = runtime.store.transact(
+        lambda tx: tx.connection.exec_driver_sql(count, {"slug": made.slug}).scalar_one()
+    )
     runtime.close()
     return found
 
