@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import Final
 
 from campaign.database.connection import Transaction
 from campaign.errors import NetworkBusyError, NetworkShieldedError
@@ -31,6 +32,10 @@ class Effort(Enum):
     """It solved a challenge (proofs.py)."""
     WAITS = "waits"
     """Its email may come later."""
+
+
+ASIDE: Final = -1
+"""The ticket of a request that chose to wait, under the shield: it is in no line, and nothing brings it forward."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,10 @@ def _book(runtime: Runtime, label: bytes, ref: bytes, effort: Effort) -> Place:
         _release(runtime, label, released, now)
     if booking is None:
         raise NetworkBusyError("too many of this network sign now")
-    return Place(max(now, moment_of(booking.minute)), None if booking.ticket is None else label, booking.ticket)
+    due_at = max(now, moment_of(booking.minute))
+    if booking.ticket is None:
+        return Place(due_at, ticket=ASIDE if due_at > now else None)
+    return Place(due_at, label, booking.ticket)
 
 
 def settle(runtime: Runtime, place: Place) -> None:

@@ -291,7 +291,9 @@ class Sent:
     may_resend: bool
     """False until :data:`RESEND_AFTER` has passed."""
     arrives_at: datetime | None = None
-    """When the email is booked for, if that is later than :data:`SOON`: many people of this network sign now."""
+    """When the email is booked for, if that is later than :data:`SOON`."""
+    is_in_line: bool = False
+    """True if many people of this network sign now, so that each answer may bring the email forward."""
     suggestion: str = field(default="", repr=False)
     """The address that was probably meant, if its domain is a near miss of a large one; not once it is masked."""
 
@@ -324,7 +326,15 @@ def look_up(runtime: Runtime, slug: str, ref: str) -> Sent:
     now = runtime.clock()
     age = now - row.requested_at
     arrives_at = row.due_at if row.due_at - now > SOON else None
-    sent = Sent(slug, ref, shown, is_masked=False, may_resend=age >= RESEND_AFTER, arrives_at=arrives_at)
+    sent = Sent(
+        slug,
+        ref,
+        shown,
+        is_masked=False,
+        may_resend=age >= RESEND_AFTER,
+        arrives_at=arrives_at,
+        is_in_line=row.ticket != places.ASIDE,
+    )
     if age >= SHOWN:
         return replace(sent, address=addresses.Address(typed=shown, canonical=shown).masked, is_masked=True)
     return replace(sent, suggestion=suggest(payload.email) or "")

@@ -51,7 +51,8 @@ def test_without_javascript_the_later_email_is_chosen(shielded: Live, visitor: C
 
     page.get_by_role("button", name="Sign without the check").click()
 
-    expect(page.get_by_text("Your email will arrive at about 11:30 UTC, in 30 minutes or sooner.")).to_be_visible()
+    expect(page.get_by_text("Your email will arrive at about 11:30 UTC, in 30 minutes.")).to_be_visible()
+    expect(page.get_by_text("Many people near you")).to_have_count(0)
 
 
 def test_the_time_of_the_email_is_in_the_zone_of_the_readers_browser(shielded: Live, visitor: Callable[..., Visitor]):
