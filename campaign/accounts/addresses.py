@@ -177,8 +177,8 @@ _LABEL: Final = re.compile(r"\A(?:[^@:\"]*:\s+|(?:e-?mail|smtp)\s*:)(?=[^:@]+@)"
 """What stands before an address in a list or a signature: "Email: "."""
 
 _BULLET: Final = re.compile(r"\A[-–—*+#>|]\s+(?=\S)")
-_SIGNS: Final = frozenset("!#$%&*+-/=?^_|~")
-"""Signs that a mailbox may begin with; the others are left out there. No domain ends with any."""
+_SIGNS: Final = frozenset("!#$%&*+-/=?^_|~.@")
+"""Signs that stay at the beginning, for a mailbox may begin with them, or they are a mistake to tell."""
 
 _EMPHASIS: Final = re.compile(r"([*_~]{1,2})(.+)\1")
 _AROUND: Final = " \t\r\n<>()[]{}\"'“”„‟‘’‚‛«»‹›`´,;:،؛"
@@ -242,7 +242,7 @@ def _bare(text: str) -> str:
         begin += 1
     while end > begin and not _is_letter(text[end - 1]):
         end -= 1
-    return text[begin:end]
+    return text[begin:end] or text
 
 
 def _is_letter(character: str) -> bool:
