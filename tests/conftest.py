@@ -17,6 +17,7 @@ settings.load_profile("patient")
 
 engines = kit_engines.engines
 database_url = kit_engines.database_url
+new_tables = kit_engines.new_tables
 redis_url = kit_engines.redis_url
 redis_prefix = kit_engines.redis_prefix
 chromium = browsers.chromium

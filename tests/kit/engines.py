@@ -175,15 +175,21 @@ _SMALL = 256 * 1024
 """Bytes of a table whose rows are deleted; a larger one is truncated, which takes ten times as long for a few rows."""
 
 
-def clean(url: str) -> None:
-    """Empty every table that has rows, then bring back the rows that migrations made."""
+def clean(url: str, *, anew: bool = False) -> None:
+    """Empty every table that has rows, then bring back the rows that migrations made.
+
+    Args:
+        url: the database.
+        anew: give every table new files, empty or not.
+    """
     with psycopg.connect(url) as connection:
         connection.execute("SET lock_timeout = '20s'")  # a transaction that a test left open is an error, not a hang
         connection.execute(_RESTART)
-        filled = _filled(connection, _tables(connection))
+        tables = _tables(connection)
+        filled = tables if anew else _filled(connection, tables)
         if not filled:
             return
-        _empty(connection, filled)
+        _empty(connection, filled, anew=anew)
         seeds = connection.execute(
             "SELECT relname, obj_description(oid, 'pg_class') FROM pg_class"
             " WHERE relnamespace = %s::regnamespace AND relkind = 'r'",
@@ -193,11 +199,11 @@ def clean(url: str) -> None:
             connection.execute(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE TABLE {_SEEDS}.{seed}")
 
 
-def _empty(connection: psycopg.Connection, tables: list[str]) -> None:
+def _empty(connection: psycopg.Connection, tables: list[str], *, anew: bool) -> None:
     # What was deleted before still counts, so a table that grows is truncated now and then.
     sizes = connection.execute("SELECT max(pg_relation_size(name::regclass)) FROM unnest(%s::text[]) name", [tables])
     [[largest]] = sizes.fetchall()
-    if largest > _SMALL:
+    if anew or largest > _SMALL:
         connection.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
         return
     # In one statement: foreign keys are looked at once all rows are gone.
@@ -231,6 +237,15 @@ def database_url(engines: Engines) -> str:
     """The URL of a migrated database without rows (but those that migrations made)."""
     clean(engines.database_url)
     return engines.database_url
+
+
+@pytest.fixture
+def new_tables(database_url: str) -> None:
+    """Tables with new files, for tests that look at plans: these depend on what tests before have deleted too.
+
+    To be named before ``world``.
+    """
+    clean(database_url, anew=True)
 
 
 @pytest.fixture

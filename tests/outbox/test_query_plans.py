@@ -11,7 +11,7 @@ ROWS = 50_000
 
 
 @pytest.fixture
-def full(world):
+def full(new_tables, world):
     """A petition with fifty thousand counted signatures and their accepted mails, and one of each that is new."""
     slug = world.petition()
     signed = world.signature(slug, confirmed=True)

@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 from campaign.errors import CountersignError
 from campaign.signatures import admission_queries, confirming, petition_page, preferences, queries, requests, signing
 from campaign.states import Lane
+from tests.kit.waiting import until
 
 LARGE = ["message", "signature", "sign_up_request", "attempt", "code_guess", "suppression", "mail_allowance", "session"]
 
@@ -64,6 +65,11 @@ OTHERS = 500
 """Messages to others that are in the table; an act may read a few of them by an index, not all."""
 
 
+OTHER_CONNECTIONS = """
+    select count(*) from pg_stat_activity
+    where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()"""
+
+
 @dataclass(frozen=True)
 class Read:
     """How often a table was read whole, and how many of its rows were read by an index."""
@@ -78,6 +84,8 @@ class Read:
 def reads(world):
     """What was read of each large table so far; ends all connections, for they report at their end."""
     world.runtime.store.engine.dispose()
+    # The server ends them in its own time, and only then they have reported.
+    until(lambda: world.sql(OTHER_CONNECTIONS) == [(0,)])
     rows = world.sql(
         """
         select t.relname, t.seq_scan, coalesce(sum(i.idx_tup_read), 0)::int from pg_stat_user_tables t
@@ -95,7 +103,7 @@ def difference(world, before):
 
 
 @pytest.fixture
-def prepared(world):
+def prepared(new_tables, world):
     world.petition()
     pending = world.signature("a-petition", "pending@example.org")
     world.deliver()
