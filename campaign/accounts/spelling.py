@@ -44,11 +44,11 @@ def limit_marks(text: str) -> str:
 def person_key(name: str) -> str:
     """The form in which two spellings of one name are the same: compatible, caseless, without blanks and signs.
 
-    Accents and strokes of Latin, Greek and Cyrillic letters, Arabic vowel marks and tatweel are left out (José = Jose,
-    Łukasz = Lukasz, عَلی = علی);
-    the marks of every other script spell another name (राम, रमा) and stay in their place. Marks are also kept in a name
-    whose every word is a syllable as Vietnamese spells them: Hoà and Hoa are two people. There the tone is put behind
-    the word, since it is written over either vowel (Hòa = Hoà). Letters keep their order.
+    Accents and strokes of Latin, Greek and Cyrillic letters, Arabic vowel marks and tatweel are left out (José =
+    Jose, Łukasz = Lukasz, عَلی = علی); the marks of every other script spell another name (राम, रमा) and stay in
+    their place. Marks are also kept in a name whose every word is a syllable as Vietnamese spells them: Hoà and Hoa
+    are two people. There the tone is put behind the word, since it is written over either vowel (Hòa = Hoà).
+    Letters keep their order.
 
     Signatures that were indexed with an older form of this key keep it: the same person is then not recognised by the
     name alone, once; the two seats of a mailbox still hold.
