@@ -37,6 +37,8 @@ class Secrets:
     code: bytes = field(repr=False)
     message_id: bytes = field(repr=False)
     requests: DataKey = field(repr=False)
+    feedback: DataKey = field(repr=False)
+    """Seals what came back, as long as a person may have to look at it."""
 
     @classmethod
     def of(cls, stable: DataKey) -> "Secrets":
@@ -47,6 +49,7 @@ class Secrets:
             code=derive(secret, "code"),
             message_id=derive(secret, "message-id"),
             requests=DataKey.of(derive(secret, "requests")),
+            feedback=DataKey.of(derive(secret, "feedback")),
         )
 
     def address_key(self, canonical: str) -> bytes:

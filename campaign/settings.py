@@ -25,6 +25,7 @@ from campaign.variables import (
     Networks,
     OwnFile,
     PemFile,
+    ReturnMailbox,
     Token,
     WarmUpDays,
     urls,
@@ -99,6 +100,17 @@ class Settings(BaseSettings):
     mail_from: Mailbox = Field("", description="From address of all mail. Default: petitions@<host of the base URL>.")
     return_domain: Host = Field(
         "", description="Domain of the signed return addresses (bounces). Default: the domain of COUNTERSIGN_MAIL_FROM."
+    )
+    return_mailbox_url: ReturnMailbox = Field(
+        "",
+        alias="RETURN_MAILBOX_URL",
+        repr=False,
+        description="Where bounces arrive: `imaps://user:password@host/INBOX`, `maildir:/path`, or "
+        "`lmtp://127.0.0.1:2424` (or `lmtp:///path/socket`) for a mail server that delivers to the bulk worker. Empty: "
+        "nobody reads them.",
+    )
+    return_mailbox_ca_file: PemFile = Field(
+        None, description="PEM file of an own certificate authority for the IMAP server of the return mailbox."
     )
     dkim_key_file: PemFile = Field(
         None,

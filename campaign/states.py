@@ -86,6 +86,47 @@ class MessageKind(StrEnum):
     ADDRESS_CHANGED = "address_changed"
 
 
+class EventKind(StrEnum):
+    """What a provider or a returned mail tells of a message: django-anymail's vocabulary, without opens and clicks.
+
+    Each provider's own words are mapped to these by a table in ``campaign/feedback/providers/``.
+    """
+
+    QUEUED = "queued"
+    """The provider has it and has not sent it yet."""
+    SENT = "sent"
+    """The provider, or a server on the way, has passed it on."""
+    DEFERRED = "deferred"
+    """The recipient's server asks to try later; the provider does."""
+    DELIVERED = "delivered"
+    """The recipient's server took it."""
+    BOUNCED = "bounced"
+    """The recipient's server refused it, or it could not be delivered in time."""
+    REJECTED = "rejected"
+    """The provider did not try: it suppresses the address itself."""
+    FAILED = "failed"
+    """The provider could not send it, for a reason that is not the recipient's."""
+    COMPLAINED = "complained"
+    """The recipient marked it as spam."""
+    UNSUBSCRIBED = "unsubscribed"
+    """The recipient unsubscribed through the provider."""
+    AUTORESPONDED = "autoresponded"
+    """A program answered: out of office, a receipt."""
+    REPLIED = "replied"
+    """The recipient wrote back."""
+    UNKNOWN = "unknown"
+    """Nothing that can be read."""
+
+
+class CameBack(StrEnum):
+    """What is known of an accepted message since, the weakest first; it never goes back to an earlier one."""
+
+    DEFERRED = "deferred"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+
+
 PETITION_MOVES: Mapping[PetitionState, frozenset[PetitionState]] = {
     PetitionState.DRAFT: frozenset({PetitionState.LIVE}),
     PetitionState.LIVE: frozenset({PetitionState.CLOSED}),

@@ -105,6 +105,31 @@ def urls(*schemes: str, several: bool = False) -> BeforeValidator:
     return BeforeValidator(parse)
 
 
+RETURN_MAILBOXES = ("imaps", "imap+starttls", "imap", "maildir", "lmtp")
+"""Schemes of RETURN_MAILBOX_URL."""
+
+
+def _return_mailbox(raw: str) -> str:
+    value = raw.strip()
+    if not value:
+        return ""
+    scheme, _, rest = value.partition(":")
+    if scheme not in RETURN_MAILBOXES:
+        raise InvalidError("must be like imaps://user:password@host/INBOX, maildir:/path or lmtp://127.0.0.1:2424")
+    parts = _split(value)
+    if scheme == "maildir":
+        if parts.netloc or not parts.path.startswith("/"):
+            raise InvalidError("must name the folder of a Maildir by its whole path: maildir:/var/mail/returned")
+        return value
+    if not rest.startswith("//") or not (parts.hostname or (scheme == "lmtp" and parts.path.startswith("/"))):
+        raise InvalidError("must have a host after ://")
+    if scheme != "lmtp" and not (parts.username and parts.password):
+        raise InvalidError("must have a user name and a password: imaps://user:password@host/INBOX")
+    if scheme in {"imap", "lmtp"} and parts.hostname and parts.hostname not in LOCAL_HOSTS:
+        raise InvalidError(f"must name this machine: {scheme}:// has no TLS; use imaps:// for another one")
+    return value
+
+
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
@@ -245,6 +270,7 @@ Folder = Annotated[Path, BeforeValidator(_path)]
 OwnFile = Annotated[Path | None, BeforeValidator(_own_file)]
 PemFile = Annotated[Path | None, BeforeValidator(_pem_file)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+ReturnMailbox = Annotated[str, BeforeValidator(_return_mailbox)]
 Host = Annotated[str, BeforeValidator(_host)]
 Mailbox = Annotated[str, BeforeValidator(_mailbox)]
 Address = Annotated[str, BeforeValidator(_address)]

@@ -5,9 +5,10 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from campaign.database.connection import Transaction
-from campaign.delivery.composer import Composer, NoAddressError, Recipient
+from campaign.delivery.composer import Composer
 from campaign.delivery.contexts import Materials, gather
 from campaign.delivery.outcomes import Sent
+from campaign.delivery.recipients import NoAddressError, Recipient
 from campaign.errors import CountersignError
 from campaign.outbox import suppressions
 from campaign.outbox.ledger import Claimed, Settlement

@@ -1,22 +1,18 @@
 """From a claimed message to an envelope: who gets it, in which language, with which links."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from campaign import i18n
-from campaign.accounts import addresses
-from campaign.accounts.addresses import RuleError
 from campaign.delivery.contexts import (
     CONTEXTS,
     DISCREET_CONTEXTS,
-    ELSEWHERE,
     NOT_ABOUT_A_PETITION,
     ONE_READER,
     Materials,
     MessageContext,
 )
-from campaign.errors import CountersignError, MailTemplateError, MailValueError
-from campaign.mail.addresses import WireAddress, wire_address
+from campaign.delivery.recipients import Recipient, recipient_of
+from campaign.errors import MailTemplateError
 from campaign.mail.compiled import CompiledMail, LinkMaker, OwnLink
 from campaign.mail.compose import ListIdentity, Sender, TemplateCompiler
 from campaign.mail.dkim import Signer, load_key
@@ -30,7 +26,6 @@ from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import Purpose
 from campaign.settings import Settings
 from campaign.signatures import own_codes
-from campaign.signatures import queries as signature_queries
 from campaign.signatures.codes import code_for
 from campaign.smtp.transport import Envelope
 from campaign.ttl_cache import TTLCache
@@ -40,21 +35,6 @@ COMPILED_LIFE = 10.0
 """Seconds for which a compiled mail is used again: it may show the count, or the sender's name, of when it was made."""
 
 MAX_COMPILED = 500
-
-
-class NoAddressError(CountersignError):
-    """Raised when the recipient's address was erased; the message ends, nothing is wrong."""
-
-
-@dataclass(slots=True)  # not frozen: one is made per message
-class Recipient:
-    """Where a message goes, in clear; lives only while it is composed."""
-
-    name: str = field(repr=False)
-    wire: WireAddress = field(repr=False)
-    address_key: bytes = field(repr=False)
-    other_key: bytes | None = field(default=None, repr=False)
-    """At Gmail, the key that suppressions have from a time when ``gmail_rules`` was set otherwise."""
 
 
 _Maker = Callable[[Claimed, Materials, Recipient], str | OwnLink]
@@ -115,41 +95,8 @@ class Composer:
         }
 
     def recipient(self, message: Claimed, materials: Materials) -> Recipient:
-        """Decrypt where a message goes.
-
-        Raises:
-            NoAddressError: the address was erased meanwhile, or the account is disabled.
-            CountersignError: the address can't be opened or mailed; this message alone fails.
-        """
-        if message.account_id is not None:
-            account = materials.accounts.get(message.account_id)
-            if account is None:
-                raise NoAddressError("the account is disabled")
-            return self._recipient(account.name, account.email)
-        opened = materials.petitions.get(message.petition_id or 0)
-        if message.signature_id is None or opened is None or opened.key is None:
-            raise NoAddressError("the recipient was erased")
-        if message.kind in ELSEWHERE:
-            typed = materials.elsewhere.get(message.id)
-        else:
-            typed = signature_queries.open_field(opened.key, message.signature_id, "address", message.address)
-        if typed is None:
-            raise NoAddressError("the recipient was erased")
-        return self._recipient(
-            signature_queries.open_field(opened.key, message.signature_id, "name", message.name) or "", typed
-        )
-
-    def _recipient(self, name: str, typed: str) -> Recipient:
-        rules, key = self.runtime.settings.gmail_rules, self.runtime.secrets.address_key
-        try:
-            canonical = addresses.canonical(typed, gmail_rules=rules)
-            if canonical.endswith(("@gmail.com", "@googlemail.com")):
-                other = addresses.canonical(typed, gmail_rules=not rules)
-                return Recipient(name, wire_address(typed), key(canonical), key(other))
-        except RuleError as broken:
-            # It passed the rules of the day when it was typed.
-            raise MailValueError({"address": broken.code}) from None
-        return Recipient(name, wire_address(typed), key(canonical))
+        """See :func:`~campaign.delivery.recipients.recipient_of`."""
+        return recipient_of(self.runtime, message, materials)
 
     def compose(
         self, message: Claimed, materials: Materials, recipient: Recipient, *, compiled: CompiledMail | None = None

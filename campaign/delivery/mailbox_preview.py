@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from campaign.blasts.rules import BlastKind
-from campaign.delivery.composer import Composer, Recipient
+from campaign.delivery.composer import Composer
 from campaign.delivery.contexts import BlastMaterial, Materials
 from campaign.delivery.proof import ADDRESS, SIGNERS, sample_blast
+from campaign.delivery.recipients import Recipient
 from campaign.mail.addresses import wire_address
 from campaign.mail.kinds import DISCREET
 from campaign.outbox import ledger

@@ -14,7 +14,6 @@ from campaign.delivery.refusals import RecipientOutcome
 from campaign.errors import SessionFailedError
 from campaign.outbox import lanes, ledger, suppressions
 from campaign.outbox.ledger import Claimed, Settlement
-from campaign.outbox.suppressions import is_enough
 from campaign.runtime import Runtime
 from campaign.smtp.transport import Blame, Bounce, Outcome, Result
 from campaign.states import Lane
@@ -193,16 +192,16 @@ def _slow_domains(this: SentBatch) -> list[str]:
 def _note_addresses(tx: Transaction, this: SentBatch, settlements: Iterable[Settlement], now: datetime) -> None:
     if this.struck:
         relieved = {this.handed[message_id].address_key for message_id in this.accepted} & this.struck
-        suppressions.clear_soft_bounces(tx, sorted(relieved))
+        suppressions.clear_refusals(tx, sorted(relieved))
     for item in settlements:
         if item.state == "rejected" and (bounce := this.outcomes[item.message_id].verdict.bounce) is not None:
             _note_bounce(tx, this.handed[item.message_id].address_key, bounce, item.message_id, now)
 
 
 def _note_bounce(tx: Transaction, address_key: bytes, bounce: Bounce, message_id: int, now: datetime) -> None:
-    days = suppressions.add_soft_bounce(tx, address_key, kind=bounce.kind, day=now.date()) if bounce.limit > 1 else []
-    if is_enough(bounce.limit, days, now.date()):
-        suppressions.add(tx, address_key, reason="bounce", petition_id=None, message_id=message_id)
+    suppressions.note_bounce(
+        tx, address_key, kind=bounce.kind, limit=bounce.limit, day=now.date(), message_id=message_id
+    )
 
 
 def _note_lane(runtime: Runtime, tx: Transaction, this: SentBatch, lane: Lane) -> None:

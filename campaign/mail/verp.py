@@ -1,7 +1,9 @@
 """What a message is called outside: its Message-ID, and a signed return address (VERP).
 
 A bounce tells by its address which message it is about, and can't be forged. Both come from one keyed hash of the
-row's id, so that they are the same on each attempt and tell nothing; they share no byte of it.
+row's id, so that they are the same on each attempt; they share no byte of it, so that who sees a Message-ID in a quoted
+mail can't make up its return address. The Message-ID tells others nothing, but we can read the row's id from it:
+providers that put their own return address in the place of ours name the message by it.
 """
 
 import hmac
@@ -13,12 +15,13 @@ from campaign.security.encryption import Mac
 
 ROW = 6
 """Bytes of a message's id."""
-ID = 16
-"""Bytes of the hash in a Message-ID."""
+TAG = 10
+"""Bytes of the hash in a Message-ID; behind it the row's id, masked by a hash of this."""
 MAC = 10
 """Bytes of the hash in a return address."""
 
-_SHAPE = re.compile(rf"b-([0-9a-f]{{{2 * ROW}}})-([0-9a-f]{{{2 * MAC}}})@", re.IGNORECASE)
+_SHAPE = re.compile(rf"(?<![0-9a-z-])b-([0-9a-f]{{{2 * ROW}}})-([0-9a-f]{{{2 * MAC}}})@", re.IGNORECASE)
+_NAME = re.compile(rf"(?<![0-9a-z-])([0-9a-f]{{{2 * (TAG + ROW)}}})(?![0-9a-z-])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +46,37 @@ class Names:
 
         Hexadecimal in lower case, for some servers fold the local part.
         """
-        digest = self.mac(b"message.%d" % message_id).hex()
+        digest = self.mac(b"message.%d" % message_id)
+        tag = digest[:TAG]
         return (
-            f"<{digest[: 2 * ID]}@{self.mail_domain}>",
-            f"b-{message_id:012x}-{digest[2 * ID : 2 * (ID + MAC)]}@{self.return_domain}",
+            f"<{tag.hex()}{message_id ^ self._mask(tag):012x}@{self.mail_domain}>",
+            f"b-{message_id:012x}-{digest[TAG : TAG + MAC].hex()}@{self.return_domain}",
         )
 
     def message_of(self, address: str) -> int | None:
         """The message a return address belongs to; None if we did not sign it."""
         found = _SHAPE.match(address.strip())
-        if found is None:
-            return None
+        return None if found is None else self._signed(found)
+
+    def messages_in(self, text: str) -> list[int]:
+        """The messages whose signed return addresses are in a text, such as the value of a header."""
+        found = (self._signed(match) for match in _SHAPE.finditer(text))
+        return list(dict.fromkeys(message_id for message_id in found if message_id is not None))
+
+    def message_named(self, text: str) -> int | None:
+        """The message that a Message-ID names, or the first of several; None if none of them is ours."""
+        for match in _NAME.finditer(text):
+            name = bytes.fromhex(match[1])
+            message_id = int.from_bytes(name[TAG:], "big") ^ self._mask(name[:TAG])
+            if hmac.compare_digest(name[:TAG], self.mac(b"message.%d" % message_id)[:TAG]):
+                return message_id
+        return None
+
+    def _signed(self, found: re.Match[str]) -> int | None:
         message_id = int(found[1], 16)
-        signature = self.mac(b"message.%d" % message_id)[ID : ID + MAC]
+        signature = self.mac(b"message.%d" % message_id)[TAG : TAG + MAC]
         return message_id if hmac.compare_digest(bytes.fromhex(found[2]), signature) else None
+
+    def _mask(self, tag: bytes) -> int:
+        """What hides the id of a row in a Message-ID; only we can make it."""
+        return int.from_bytes(self.mac(b"mask." + tag)[:ROW], "big")

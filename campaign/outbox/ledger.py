@@ -78,6 +78,19 @@ def _claimed(row: Row[Any]) -> Claimed:
     return Claimed(*values)
 
 
+def by_ids(tx: Transaction, message_ids: Sequence[int]) -> list[Claimed]:
+    """Messages as a worker would hold them, whatever their state; they are not claimed."""
+    rows = tx.execute(
+        text("""
+        select m.id, m.kind, m.attempts, m.planned_at, false as is_ready, m.petition_id, m.blast_id, m.account_id,
+            m.about_id, m.signature_id, s.state as signature_state, s.locale, s.wants_updates, s.forget, s.requested_at,
+            s.nonce, s.address, s.name
+        from message m left join signature s on s.id = m.signature_id where m.id = any(:ids)"""),
+        ids=list(message_ids),
+    )
+    return [_claimed(row) for row in rows]
+
+
 _WANTED = """(m.signature_id is null or (s.address is not null
     and case
         when m.kind in ('confirmation', 'reminder') then s.state = 'pending'

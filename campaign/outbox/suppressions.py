@@ -115,15 +115,46 @@ def is_enough(limit: int, days: Iterable[date], today: date) -> bool:
     return len(recent | {today}) >= limit
 
 
-def add_soft_bounce(tx: Transaction, address_key: bytes, *, kind: str, day: date) -> list[date]:
+def note_bounce(
+    tx: Transaction,
+    address_key: bytes,
+    *,
+    kind: str,
+    limit: int,
+    day: date,
+    message_id: int,
+    came_back: bool = False,
+) -> bool:
+    """Note a bounce of an address and suppress it if it was enough; True if it is suppressed by this one.
+
+    Args:
+        tx: the open transaction.
+        address_key: keyed hash of the address.
+        kind: of the bounce; each kind is counted for itself.
+        limit: the number of days with such a bounce that suppresses; 1: at once.
+        day: of the bounce, in UTC.
+        message_id: what bounced, as evidence.
+        came_back: the message had been accepted before; later acceptances do not clear such a bounce.
+    """
+    days = [] if limit == 1 else add_soft_bounce(tx, address_key, kind=kind, day=day, came_back=came_back)
+    if not is_enough(limit, days, day):
+        return False
+    return add(tx, address_key, reason="bounce", petition_id=None, message_id=message_id)
+
+
+def add_soft_bounce(
+    tx: Transaction, address_key: bytes, *, kind: str, day: date, came_back: bool = False
+) -> list[date]:
     """Note a soft bounce, at most one a day and kind; returns the days of all of this kind."""
     tx.execute(
         text("""
-        insert into bounce_strike (address_key, kind, day) values (:key, :kind, :day)
-        on conflict (address_key, kind, day) do nothing"""),
+        insert into bounce_strike as b (address_key, kind, day, came_back) values (:key, :kind, :day, :came_back)
+        on conflict (address_key, kind, day) do update set came_back = true
+            where excluded.came_back and not b.came_back"""),
         key=address_key,
         kind=kind,
         day=day,
+        came_back=came_back,
     )
     return list(
         tx.execute(
@@ -133,18 +164,40 @@ def add_soft_bounce(tx: Transaction, address_key: bytes, *, kind: str, day: date
 
 
 def with_soft_bounces(tx: Transaction, address_keys: Sequence[bytes]) -> set[bytes]:
-    """Those of the addresses that have soft bounces."""
+    """Those of the addresses that have soft bounces which an acceptance clears."""
     rows = tx.execute(
-        text("select distinct address_key from bounce_strike where address_key = any(cast(:keys as bytea[]))"),
+        text("""
+        select distinct address_key from bounce_strike
+        where address_key = any(cast(:keys as bytea[])) and not came_back"""),
         keys=array_of(address_keys),
     )
     return {bytes(key) for key in rows.scalars()}
 
 
-def clear_soft_bounces(tx: Transaction, address_keys: Sequence[bytes]) -> int:
-    """Delete the soft bounces of addresses that took mail; returns how many there were."""
+def clear_refusals(tx: Transaction, address_keys: Sequence[bytes]) -> int:
+    """Delete the soft bounces of addresses whose mail was accepted; returns how many there were.
+
+    Those that were told after an acceptance stay: a relay accepts everything, whatever the mailbox does.
+    """
     return tx.execute(
-        text("delete from bounce_strike where address_key = any(:keys)"), keys=list(address_keys)
+        text("delete from bounce_strike where address_key = any(:keys) and not came_back"), keys=list(address_keys)
+    ).rowcount
+
+
+def clear_soft_bounces(tx: Transaction, address_keys: Sequence[bytes], *, until: date | None = None) -> int:
+    """Delete the soft bounces of addresses to which mail was delivered; returns how many there were.
+
+    Args:
+        tx: the open transaction.
+        address_keys: keyed hashes of the addresses.
+        until: those of later days stay, for the delivery was before them; None: none stays.
+    """
+    return tx.execute(
+        text("""
+        delete from bounce_strike
+        where address_key = any(:keys) and (cast(:until as date) is null or day <= :until)"""),
+        keys=list(address_keys),
+        until=until,
     ).rowcount
 
 

@@ -2,7 +2,16 @@
 
 from sqlalchemy import Column, DateTime, Enum, MetaData, func
 
-from campaign.states import Lane, MessageKind, MessageState, PetitionState, RequestKind, RequestState, SignatureState
+from campaign.states import (
+    CameBack,
+    Lane,
+    MessageKind,
+    MessageState,
+    PetitionState,
+    RequestKind,
+    RequestState,
+    SignatureState,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -33,6 +42,7 @@ signature_state = native_enum(SignatureState, "signature_state")
 message_state = native_enum(MessageState, "message_state")
 message_kind = native_enum(MessageKind, "message_kind")
 lane_name = native_enum(Lane, "lane_name")
+came_back = native_enum(CameBack, "came_back")
 request_kind = native_enum(RequestKind, "request_kind")
 request_state = native_enum(RequestState, "request_state")
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -21,7 +22,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL
 
-from campaign.database.tables.ground import MOMENT, created_at, lane_name, message_kind, message_state, metadata
+from campaign.database.tables.ground import (
+    MOMENT,
+    came_back,
+    created_at,
+    lane_name,
+    message_kind,
+    message_state,
+    metadata,
+)
 
 lane = Table(
     "lane",
@@ -90,6 +99,8 @@ message = Table(
     Column("enhanced", String(12)),
     # Why it is where it is: a code, or the server's words without any address.
     Column("reason", Text),
+    # What was heard of it after it was accepted: the strongest of its events.
+    Column("came_back", came_back),
     CheckConstraint("signature_id is not null or account_id is not null", name="has_recipient"),
     CheckConstraint("(state in ('claimed', 'submitting')) = (lease_until is not null)", name="leased_has_lease"),
     # The same blast twice to a signature is impossible.
@@ -209,6 +220,8 @@ bounce_strike = Table(
     Column("address_key", LargeBinary, primary_key=True),
     Column("kind", String(8), primary_key=True),
     Column("day", Date, primary_key=True),
+    # True if it was told after the message had been accepted: the next acceptance says nothing about the mailbox.
+    Column("came_back", Boolean, nullable=False, server_default="false"),
 )
 
 
@@ -216,6 +229,7 @@ delivery_event = Table(
     "delivery_event",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
+    # The door it came by ("returned" for mail), and the event's own id there: told twice, it is stored once.
     Column("provider", String(20), nullable=False),
     Column("event_id", String(200), nullable=False),
     Column("kind", String(20), nullable=False),
@@ -223,7 +237,18 @@ delivery_event = Table(
     Column("happened_at", MOMENT, nullable=False),
     Column("received_at", MOMENT, nullable=False, server_default=func.now()),
     Column("applied_at", MOMENT),
+    # Words and codes without any address.
     Column("detail", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    # Enhanced status code (RFC 3463), and what kind of bounce it is: a kind of soft bounce, "gone", "ours", "other".
+    Column("status", String(12)),
+    Column("cause", String(12)),
+    # As it arrived, encrypted, as long as a person may have to look at it.
+    Column("sealed", LargeBinary),
+    Column("quarantined_at", MOMENT),
+    # Why it could not be read; null again once it was dropped.
+    Column("quarantine_reason", String(40)),
     UniqueConstraint("provider", "event_id"),
     Index("ix_delivery_event_open", "id", postgresql_where=text("applied_at is null")),
+    Index("ix_delivery_event_kind", "kind", "received_at"),
+    Index("ix_delivery_event_quarantine", "id", postgresql_where=text("quarantine_reason is not null")),
 )

@@ -1,0 +1,36 @@
+"""What comes back: raw events with their quarantine, what is known of a message since, and bounces told later.
+
+Columns without a value for old rows, and indexes of a table that no release has filled yet: the release before this one
+goes on meanwhile, and writes no event.
+"""
+
+from alembic import op
+
+revision = "0022"
+down_revision = "0021"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("create type came_back as enum ('deferred', 'delivered', 'bounced', 'complained')")
+    op.execute("alter table message add column came_back came_back")
+    op.execute("alter table bounce_strike add column came_back boolean not null default false")
+    op.execute(
+        "alter table delivery_event add column status varchar(12), add column cause varchar(12),"
+        " add column sealed bytea, add column quarantined_at timestamptz, add column quarantine_reason varchar(40)"
+    )
+    op.execute("create index ix_delivery_event_kind on delivery_event (kind, received_at)")
+    op.execute("create index ix_delivery_event_quarantine on delivery_event (id) where quarantine_reason is not null")
+
+
+def downgrade() -> None:
+    op.execute("drop index ix_delivery_event_quarantine")
+    op.execute("drop index ix_delivery_event_kind")
+    op.execute(
+        "alter table delivery_event drop column quarantine_reason, drop column quarantined_at, drop column sealed,"
+        " drop column cause, drop column status"
+    )
+    op.execute("alter table bounce_strike drop column came_back")
+    op.execute("alter table message drop column came_back")
+    op.execute("drop type came_back")

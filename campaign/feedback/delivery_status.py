@@ -1,0 +1,135 @@
+"""Delivery status notifications: the machine-readable part of RFC 3464 and RFC 6533, and replies quoted in words."""
+
+import email
+import email.message
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from campaign.states import EventKind
+
+ACTIONS: Final = {
+    "failed": EventKind.BOUNCED,
+    "delayed": EventKind.DEFERRED,
+    "delivered": EventKind.DELIVERED,
+    # Passed on to a system that reports no more, or to several recipients.
+    "relayed": EventKind.SENT,
+    "expanded": EventKind.DELIVERED,
+}
+"""The Action field, RFC 3464 section 2.3.3."""
+
+MAX_BLOCKS: Final = 50
+MAX_WORDS: Final = 2000
+
+_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
+_REPLY = re.compile(r"(?<![\d.])([45][0-5]\d)[ -]+(?:#?([45]\.\d{1,3}\.\d{1,3})(?![\d.]))?")
+_UNSPECIFIC: Final = re.compile(r"[245]\.\d{1,3}\.0|[245]\.0\.\d{1,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a report says about the one recipient of a message."""
+
+    kind: EventKind
+    status: str | None = None
+    code: int | None = None
+    text: str = field(default="", repr=False)
+
+
+def read(part: email.message.Message) -> Status | None:
+    """What a part of type ``message/delivery-status``, or ``message/global-delivery-status``, says.
+
+    The first group of fields is about the message (RFC 3464 section 2.2), each further one about a recipient; ours has
+    one recipient, so several are where an alias or a list led. It failed if it failed for all of them.
+    """
+    told = [status for block in _blocks(part) if (status := _recipient_status(block)) is not None]
+    if not told:
+        return None
+    order = (EventKind.DELIVERED, EventKind.SENT, EventKind.DEFERRED, EventKind.BOUNCED)
+    return min(told, key=lambda status: order.index(status.kind))
+
+
+def _recipient_status(block: email.message.Message) -> Status | None:
+    action = str(block.get("Action", "")).strip().lower().partition(" ")[0].strip(";()")
+    kind = ACTIONS.get(action)
+    if kind is None:
+        return None
+    words = in_clear(str(block.get("Diagnostic-Code", "")))
+    found = _STATUS.search(str(block.get("Status", "")))
+    status = found[1] if found else None
+    _, _, said = words.partition(";")
+    quoted = status_in(said or words)
+    if quoted is not None and (status is None or (_UNSPECIFIC.fullmatch(status) and quoted.status)):
+        status = quoted.status
+    # RFC 3463 section 2: the class of a failure is 4 or 5; a "2.0.0" beside "failed" is the server's slip.
+    if kind is EventKind.BOUNCED and status is not None and status[0] == "2":
+        status = None
+    code = quoted.code if quoted is not None and (status is None or str(quoted.code)[:1] == status[0]) else None
+    return Status(kind, status, code, " ".join((said or words).split())[:MAX_WORDS])
+
+
+def _blocks(part: email.message.Message) -> Iterator[email.message.Message]:
+    """The groups of fields, however the part is encoded and however far the parser took it apart."""
+    payload = part.get_payload()
+    encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
+    if isinstance(payload, list) and encoding not in {"base64", "quoted-printable"}:
+        yield from _split(payload)
+        return
+    text = payload if isinstance(payload, str) else "\n\n".join(_as_text(block) for block in payload)
+    carrier = email.message.Message()
+    carrier["Content-Transfer-Encoding"] = encoding
+    carrier.set_payload(text.strip())
+    decoded = carrier.get_payload(decode=True)
+    if isinstance(decoded, bytes):
+        yield from _parsed(decoded.decode("utf-8", "replace"))
+
+
+def _split(blocks: Sequence[object]) -> Iterator[email.message.Message]:
+    """Of a global status the parser makes one message: its headers are the first group, its text holds the others."""
+    for block in blocks[:MAX_BLOCKS]:
+        if isinstance(block, email.message.Message):
+            yield block
+            rest = block.get_payload()
+            if isinstance(rest, str) and rest.strip():
+                yield from _parsed(rest)
+
+
+def _parsed(text: str) -> Iterator[email.message.Message]:
+    for block in re.split(r"\r?\n[ \t]*\r?\n", text.strip())[:MAX_BLOCKS]:
+        yield email.message_from_string(block)
+
+
+def _as_text(block: object) -> str:
+    if not isinstance(block, email.message.Message):
+        return ""
+    lines = [f"{name}: {value}" for name, value in block.items()]
+    rest = block.get_payload()
+    return "\n".join(lines) + (f"\n\n{rest}" if isinstance(rest, str) and rest else "")
+
+
+def in_clear(text: str) -> str:
+    """Octets that are not ASCII as the parser keeps them, read as UTF-8 (RFC 6533 section 3)."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def status_in(words: str) -> Status | None:
+    """The first reply of a mail server that a text quotes: with its enhanced code, or else by its three digits.
+
+    Such as "550 5.1.1 no such user", "#5.1.1", "host mx.example.org said: 552-5.2.2". None if there is none.
+    """
+    text = in_clear(words)[: MAX_WORDS * 8]
+    replies = list(_REPLY.finditer(text))
+    full = [reply for reply in replies if reply[2] and reply[2][0] == reply[1][0]]
+    best = next(iter(full or replies), None)
+    code = int(best[1]) if best else None
+    status = best[2] if best and best[2] and best[2][0] == best[1][0] else None
+    if status is None:
+        found = next((one for one in _STATUS.findall(text) if one[0] in "45"), None)
+        if found is not None and (code is None or str(code)[0] == found[0]):
+            status = found
+    if code is None and status is None:
+        return None
+    kind = EventKind.BOUNCED if (status or str(code))[0] == "5" else EventKind.DEFERRED
+    said = text[best.start() :] if best else text
+    return Status(kind, status, code, " ".join(said.split())[:MAX_WORDS])

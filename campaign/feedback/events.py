@@ -1,0 +1,110 @@
+"""Events: what came in at a door is stored once, whatever is repeated, and applied later by a task."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from campaign.database.connection import Transaction
+from campaign.feedback import queries
+from campaign.runtime import Runtime
+from campaign.smtp.replies import scrubbed
+from campaign.states import EventKind
+
+log = logging.getLogger(__name__)
+
+MAX_ID: Final = 200
+"""Characters of an event's id at its door."""
+
+MAX_SEALED: Final = 64 * 1024
+"""Octets that are kept of what could not be read."""
+
+MAX_QUARANTINED: Final = 1000
+"""So much waits for a person at most; what comes then is counted in the log and not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a provider, or a returned mail, tells of one message."""
+
+    id: str
+    """Unique at its door, and the same if it is told again."""
+    kind: EventKind
+    happened_at: datetime
+    """As the door says; a moment in the future becomes the present."""
+    message_id: int | None = None
+    """Proven by a signature of ours; None if nothing proves which message it is about."""
+    status: str | None = None
+    """Enhanced status code (RFC 3463)."""
+    code: int | None = None
+    """SMTP reply code of the recipient's server."""
+    text: str = field(default="", repr=False)
+    """Its words; addresses are taken out before they are stored."""
+    problem: str = ""
+    """Why it needs a person's eyes: a code of :data:`campaign.feedback.quarantine.PROBLEMS`."""
+    raw: bytes = field(default=b"", repr=False)
+    """As it arrived; kept, sealed, only with a problem."""
+
+
+def store(runtime: Runtime, provider: str, events: Sequence[Event]) -> int:
+    """Store what came in at a door; returns how many events were new.
+
+    Events of messages that are not ours, or not in this database, change nothing and are not stored, but for those with
+    a problem. A provider may be told that all is well once this returns.
+
+    Args:
+        runtime: the runtime.
+        provider: the door, e.g. ``ses``; ``returned`` for mail.
+        events: what it told; any number of them may be known already.
+
+    Raises:
+        StoreUnavailableError: nothing was stored; the provider should tell it again.
+    """
+    told = [event for event in events if event.message_id is not None or event.problem]
+    if not told:
+        return 0
+    now = runtime.clock()
+    rows = [_row(runtime, provider, event, now) for event in told]
+
+    def work(tx: Transaction) -> int:
+        waiting = [row for row in rows if row.problem is not None]
+        room = max(0, MAX_QUARANTINED - queries.quarantined(tx)) if waiting else 0
+        if len(waiting) > room:
+            log.warning("the quarantine is full: %d items of %s are not kept", len(waiting) - room, provider)
+        kept = [row for row in rows if row.problem is None] + waiting[:room]
+        return queries.insert(tx, provider, kept, now=now)
+
+    return runtime.store.transact(work)
+
+
+def _row(runtime: Runtime, provider: str, event: Event, now: datetime) -> queries.NewEvent:
+    return queries.NewEvent(
+        event_id=event.id[:MAX_ID],
+        kind=str(event.kind),
+        message_id=event.message_id,
+        happened_at=min(event.happened_at, now),
+        status=event.status,
+        code=event.code,
+        text=scrubbed(event.text),
+        sealed=_seal(runtime, provider, event) if event.problem else None,
+        problem=event.problem or None,
+    )
+
+
+def _place(provider: str, event_id: str) -> str:
+    return f"delivery_event.sealed.{provider}.{event_id}"
+
+
+def _seal(runtime: Runtime, provider: str, event: Event) -> bytes:
+    raw = event.raw[:MAX_SEALED].decode("latin-1")
+    return runtime.secrets.feedback.seal(raw, place=_place(provider, event.id[:MAX_ID]))
+
+
+def unsealed(runtime: Runtime, provider: str, event_id: str, sealed: bytes) -> bytes:
+    """What :func:`store` sealed, as it arrived.
+
+    Raises:
+        DecryptionError: it was altered, or belongs to another installation.
+    """
+    return runtime.secrets.feedback.open(sealed, place=_place(provider, event_id)).encode("latin-1")

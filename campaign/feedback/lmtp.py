@@ -1,0 +1,130 @@
+"""A return mailbox that the mail server delivers to by LMTP (RFC 2033); served by aiosmtpd."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from aiosmtpd.controller import Controller, UnixSocketController
+from aiosmtpd.lmtp import LMTP
+from aiosmtpd.smtp import Envelope, Session
+
+from campaign.errors import StoreUnavailableError
+from campaign.feedback.mailboxes import Receipt, receive
+from campaign.feedback.maildir import MailboxError
+from campaign.feedback.returned import MAX_MAIL
+from campaign.mail.verp import Names
+from campaign.runtime import Runtime
+from campaign.variables import LOCAL_HOSTS
+
+log = logging.getLogger(__name__)
+
+MAX_SIZE: Final = 4 * MAX_MAIL
+"""Octets that are taken over the wire; what is larger than a mail that is read goes to quarantine."""
+
+REPORTS: Final = frozenset({"abuse", "fbl", "complaints", "postmaster"})
+"""Local parts to which providers send complaint reports; they name the message by the return address they quote."""
+
+TIMEOUT: Final = 60.0
+"""Seconds without a command after which a connection is closed."""
+
+
+class ReturnedMailHandler:
+    """Takes one mail to one return address at a time, and answers once it is stored."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._names = Names.by(runtime)
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="returned")
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's
+        self, _server: LMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Take addresses that we signed, and those for complaint reports."""
+        if envelope.rcpt_tos:
+            # One reply is given for all recipients of a mail; the mail server brings the others in a next transaction.
+            return "452 4.5.3 One recipient at a time"
+        local, _, domain = address.lower().rpartition("@")
+        is_report = local in REPORTS and domain == self._names.return_domain
+        if self._names.message_of(address) is None and not is_report:
+            return "550 5.1.1 No such return address"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Ok"
+
+    async def handle_DATA(self, _server: LMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
+        """Store, then answer."""
+        content = envelope.original_content or b""
+        [address] = envelope.rcpt_tos
+        loop = asyncio.get_running_loop()
+        try:
+            receipt = await loop.run_in_executor(self._threads, self._store, content[: MAX_MAIL + 1], address)
+        except StoreUnavailableError:
+            return "451 4.3.0 The database does not answer; please try again"
+        if receipt is Receipt.FOREIGN:
+            return "550 5.6.0 This address takes reports only"
+        return f"250 2.0.0 Ok: {receipt}"
+
+    def _store(self, raw: bytes, address: str) -> Receipt:
+        is_signed = self._names.message_of(address) is not None
+        receipt, is_ours = receive(self._runtime, raw, recipient=address if is_signed else "")
+        return Receipt.KNOWN if receipt is Receipt.FOREIGN and is_ours else receipt
+
+    def close(self) -> None:
+        """Wait for what is being stored."""
+        self._threads.shutdown()
+
+
+class _OnPort(Controller):
+    """LMTP at a TCP port, in a thread of its own."""
+
+    def factory(self) -> LMTP:
+        return LMTP(self.handler, **self.SMTP_kwargs)
+
+
+class _OnSocket(UnixSocketController):
+    """LMTP at a socket in the file system, in a thread of its own."""
+
+    def factory(self) -> LMTP:
+        return LMTP(self.handler, **self.SMTP_kwargs)
+
+
+@contextmanager
+def serve_lmtp(runtime: Runtime, url: str) -> Iterator[None]:
+    """Listen, in a thread, as long as the context is open; what is being stored at its end is stored.
+
+    Args:
+        runtime: the runtime.
+        url: ``lmtp://127.0.0.1:2424``, or ``lmtp:///run/countersign/lmtp.sock`` for a socket of this machine.
+
+    Raises:
+        MailboxError: the address is taken, or not of this machine.
+    """
+    parts = urlsplit(url)
+    handler = ReturnedMailHandler(runtime)
+    options: dict[str, Any] = {
+        "data_size_limit": MAX_SIZE, "enable_SMTPUTF8": True, "timeout": TIMEOUT, "ident": "Countersign"
+    }  # fmt: skip
+    controller: _OnPort | _OnSocket
+    if parts.hostname:
+        if parts.hostname not in LOCAL_HOSTS:
+            raise MailboxError("LMTP knows no sign-in: it listens on this machine only, e.g. lmtp://127.0.0.1:2424")
+        controller = _OnPort(handler, hostname=parts.hostname, port=parts.port or 24, **options)
+    else:
+        controller = _OnSocket(handler, unix_socket=unquote(parts.path), **options)
+    try:
+        controller.start()
+    except OSError as error:
+        handler.close()
+        raise MailboxError(f"LMTP can't listen at {url}: {error.strerror or error}") from None
+    try:
+        if not parts.hostname:
+            # The mail server runs as another user; its folder says who may reach the socket.
+            Path(unquote(parts.path)).chmod(0o666)
+        yield
+    finally:
+        controller.stop()
+        handler.close()

@@ -1,0 +1,62 @@
+"""A return mailbox in a Maildir folder, as Postfix and Dovecot deliver to it."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from campaign.errors import CountersignError
+from campaign.feedback.mailboxes import Receipt, receive
+from campaign.feedback.returned import MAX_MAIL
+from campaign.runtime import Runtime
+
+AT_ONCE: Final = 500
+"""Mails of one reading; the next one takes the others."""
+
+
+class MailboxError(CountersignError):
+    """Raised when a return mailbox can't be read; the sentence says why and what to do."""
+
+
+def read_maildir(runtime: Runtime, folder: Path, *, limit: int = AT_ONCE) -> Counter[Receipt]:
+    """Read what is new in a Maildir.
+
+    Mail to a return address of ours is deleted once it is stored. All other mail stays and is marked as seen, in case
+    the folder is a person's.
+
+    Args:
+        runtime: the runtime.
+        folder: the Maildir, with ``new`` and ``cur`` in it.
+        limit: mails to read at most.
+
+    Raises:
+        MailboxError: it can't be read, or mail in it can't be moved.
+        StoreUnavailableError: the database does not answer; what was not stored stays new.
+    """
+    receipts: Counter[Receipt] = Counter()
+    try:
+        for path in _new(folder, limit):
+            try:
+                with path.open("rb") as file:
+                    raw = file.read(MAX_MAIL + 1)
+            except FileNotFoundError:
+                # Another process was first.
+                continue
+            receipt, is_ours = receive(runtime, raw)
+            receipts[receipt] += 1
+            if is_ours:
+                path.unlink(missing_ok=True)
+            else:
+                path.rename(folder / "cur" / f"{path.name.partition(':')[0]}:2,S")
+    except FileNotFoundError as error:
+        raise MailboxError(f"{folder} is no Maildir: it has no folder new or cur ({error.filename})") from None
+    except OSError as error:
+        raise MailboxError(f"the return mailbox {folder} can't be read: {error.strerror}") from None
+    return receipts
+
+
+def _new(folder: Path, limit: int) -> Iterator[Path]:
+    with os.scandir(folder / "new") as entries:
+        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    yield from (folder / "new" / name for name in names[:limit])
