@@ -11,11 +11,11 @@ from typing import Any
 from celery import Celery
 from kombu import Exchange, Queue
 
-from campaign.blasts import health as blast_health
 from campaign.blasts import milestones
 from campaign.blasts import running as blast_running
 from campaign.delivery import cleanup, journal
 from campaign.delivery.jobs import Job
+from campaign.feedback import applying, return_mailbox
 from campaign.operations import alerts, throughput
 from campaign.settings import Settings
 from campaign.signatures import forgetting, rekeying
@@ -47,7 +47,8 @@ def schedule(settings: Settings) -> Mapping[str, Job]:
         "signatures.expire": Job(timedelta(minutes=10), cleanup.expire_signatures),
         "signatures.forget": Job(timedelta(seconds=10), forgetting.forget_counted),
         "blasts.start_due": Job(timedelta(seconds=1), blast_running.look),
-        "blasts.watch_health": Job(timedelta(seconds=10), blast_health.watch),
+        "feedback.read_mailbox": Job(timedelta(seconds=15), return_mailbox.read_configured),
+        "feedback.apply": Job(timedelta(seconds=5), applying.apply),
         "mail.recover_leases": Job(timedelta(seconds=3), journal.recover, vital=True),
         "lanes.watch_health": Job(timedelta(seconds=10), alerts.watch, vital=True),
         "throughput.record": Job(timedelta(seconds=15), throughput.note, vital=True),
@@ -63,7 +64,7 @@ SOFT_LIMIT, HARD_LIMIT = 120, 180
 VISIBILITY = 300
 """Seconds after which Redis hands an unacknowledged task to another worker: longer than any task may take."""
 
-MODULES = ("tasks.mail", "tasks.signatures", "tasks.blasts", "tasks.operations", "tasks.retention")
+MODULES = ("tasks.mail", "tasks.signatures", "tasks.blasts", "tasks.feedback", "tasks.operations", "tasks.retention")
 """Where the tasks are."""
 
 

@@ -17,14 +17,14 @@ from campaign.delivery.recipients import Recipient, recipient_of
 from campaign.errors import CountersignError
 from campaign.feedback import queries
 from campaign.feedback.queries import OpenEvent
-from campaign.feedback.rules import CAME_BACK, HANDED_OVER, LOST_KINDS
+from campaign.feedback.rules import CAME_BACK, HANDED_OVER
 from campaign.outbox import ledger, suppressions
 from campaign.outbox.ledger import Claimed
 from campaign.runtime import Runtime
 from campaign.signatures import queries as signature_queries
 from campaign.smtp.replies import judge
 from campaign.smtp.transport import Blame, Bounce, Phase
-from campaign.states import CameBack, EventKind
+from campaign.states import LOST_KINDS, CameBack, EventKind
 
 log = logging.getLogger(__name__)
 

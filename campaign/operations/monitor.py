@@ -20,7 +20,8 @@ from campaign.signatures import request_queries
 
 JOBS = (
     "blasts.start_due",
-    "blasts.watch_health",
+    "feedback.apply",
+    "feedback.read_mailbox",
     "lanes.watch_health",
     "mail.recover_leases",
     "personal_data.erase_expired",

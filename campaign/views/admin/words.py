@@ -74,7 +74,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "job": {
         "signatures.count": lazy("Count signatures"),
         "blasts.start_due": lazy("Start updates that are due"),
-        "blasts.watch_health": lazy("Watch running updates"),
+        "feedback.apply": lazy("Apply bounces and complaints"),
+        "feedback.read_mailbox": lazy("Read the return mailbox"),
         "mail.recover_leases": lazy("Settle what dead workers left"),
         "lanes.watch_health": lazy("Watch the lanes"),
         "throughput.record": lazy("Note the rates"),

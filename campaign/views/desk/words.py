@@ -88,6 +88,7 @@ EQUATION: Mapping[str, str] = {
 HOLDS: Mapping[str, str] = {
     "organiser": lazy("An organiser paused it."),
     "rejections": lazy("It paused by itself: too many mail servers refuse it."),
+    "bounces": lazy("It paused by itself: too many of its emails came back."),
     "complaints": lazy("It paused by itself: too many readers complain about it."),
     "content": lazy("It paused by itself: the mail server refuses its text."),
     "too_late": lazy(
