@@ -15,7 +15,7 @@ from campaign.blasts import milestones
 from campaign.blasts import running as blast_running
 from campaign.delivery import cleanup, journal
 from campaign.delivery.jobs import Job
-from campaign.feedback import applying, return_mailbox
+from campaign.feedback import applying, quarantine, return_mailbox
 from campaign.operations import alerts, throughput
 from campaign.settings import Settings
 from campaign.signatures import forgetting, rekeying
@@ -49,6 +49,7 @@ def schedule(settings: Settings) -> Mapping[str, Job]:
         "blasts.start_due": Job(timedelta(seconds=1), blast_running.look),
         "feedback.read_mailbox": Job(timedelta(seconds=15), return_mailbox.read_configured),
         "feedback.apply": Job(timedelta(seconds=5), applying.apply),
+        "feedback.purge": Job(timedelta(hours=6), quarantine.purge),
         "mail.recover_leases": Job(timedelta(seconds=3), journal.recover, vital=True),
         "lanes.watch_health": Job(timedelta(seconds=10), alerts.watch, vital=True),
         "throughput.record": Job(timedelta(seconds=15), throughput.note, vital=True),

@@ -21,6 +21,7 @@ from campaign.signatures import request_queries
 JOBS = (
     "blasts.start_due",
     "feedback.apply",
+    "feedback.purge",
     "feedback.read_mailbox",
     "lanes.watch_health",
     "mail.recover_leases",

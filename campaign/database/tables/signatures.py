@@ -126,6 +126,13 @@ signature = Table(
         text("confirmed_at desc"),
         postgresql_where=text("state = 'confirmed' and show_name and erased_at is null"),
     ),
+    # Who unsubscribed after an update.
+    Index(
+        "ix_signature_unsubscribed",
+        "petition_id",
+        "updates_changed_at",
+        postgresql_where=text("not wants_updates and updates_changed_at is not null"),
+    ),
     # Audiences and signature lists walk a petition by id.
     Index("ix_signature_petition", "petition_id", "id"),
     Index("ix_signature_pending", "requested_at", postgresql_where=text("state = 'pending'")),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from campaign.blasts.rules import BlastStage
-from campaign.states import MessageState, PetitionState, SignatureState
+from campaign.states import CameBack, MessageState, PetitionState, SignatureState
 from campaign.views.language import gettext, lazy
 
 PETITION_STATES: Mapping[str, str] = {
@@ -85,6 +85,44 @@ EQUATION: Mapping[str, str] = {
 }
 """The settled part of the equation; open messages are shown beside it."""
 
+CAME_BACK: Mapping[str, str] = {
+    CameBack.DEFERRED: lazy("Delayed on the way"),
+    CameBack.DELIVERED: lazy("Delivered, as far as the reader’s provider tells"),
+    CameBack.BOUNCED: lazy("Came back"),
+    CameBack.COMPLAINED: lazy("Marked as spam"),
+}
+"""What was heard of accepted emails later."""
+
+CAUSES: Mapping[str, str] = {
+    "gone": lazy("The mailbox does not exist"),
+    "full": lazy("The mailbox is full or can’t be reached"),
+    "unknown": lazy("The reader’s provider refused it without a clear reason"),
+    "ours": lazy("The reader’s provider does not trust our mail"),
+    "other": lazy("Another reason"),
+}
+"""Why emails came back."""
+
+PROVIDERS: Mapping[str, str] = {
+    "gmail": "Gmail",
+    "outlook": "Outlook, Hotmail",
+    "yahoo": "Yahoo, AOL",
+    "icloud": "iCloud",
+    "gmx": "GMX, WEB.DE",
+    "t-online": "T-Online",
+    "freenet": "freenet",
+    "proton": "Proton",
+    "tuta": "Tuta",
+    "posteo": "Posteo",
+    "mailbox": "mailbox.org",
+    "mail.ru": "Mail.ru",
+    "yandex": "Yandex",
+    "orange": "Orange",
+    "libero": "Libero",
+    "chmail": "ChMail",
+    "other": lazy("All others"),
+}
+"""Mail providers by the names of :mod:`campaign.accounts.mail_providers`; brands are not translated."""
+
 HOLDS: Mapping[str, str] = {
     "organiser": lazy("An organiser paused it."),
     "rejections": lazy("It paused by itself: too many mail servers refuse it."),
@@ -125,6 +163,11 @@ REASONS: Mapping[str, str] = {
 def said(words: Mapping[str, str], code: str) -> str:
     """The words for a code in the language of this answer; the code itself if it has none."""
     return gettext(words[code]) if code in words else code
+
+
+def provider(name: str) -> str:
+    """A mail provider as readers know it."""
+    return gettext(PROVIDERS["other"]) if name not in PROVIDERS or name == "other" else PROVIDERS[name]
 
 
 def why(reason: str) -> tuple[str, bool]:

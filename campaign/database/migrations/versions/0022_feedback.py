@@ -18,7 +18,15 @@ def upgrade() -> None:
     op.execute("alter table bounce_strike add column came_back boolean not null default false")
     op.execute(
         "alter table delivery_event add column status varchar(12), add column cause varchar(12),"
-        " add column sealed bytea, add column quarantined_at timestamptz, add column quarantine_reason varchar(40)"
+        " add column mail_provider varchar(12), add column sealed bytea, add column quarantined_at timestamptz, add column quarantine_reason varchar(40)"
+    )
+    op.execute(
+        "create index ix_message_came_back on message (blast_id, came_back)"
+        " where came_back is not null and blast_id is not null"
+    )
+    op.execute(
+        "create index ix_signature_unsubscribed on signature (petition_id, updates_changed_at)"
+        " where not wants_updates and updates_changed_at is not null"
     )
     op.execute("create index ix_delivery_event_kind on delivery_event (kind, received_at)")
     op.execute("create index ix_delivery_event_quarantine on delivery_event (id) where quarantine_reason is not null")
@@ -29,8 +37,10 @@ def downgrade() -> None:
     op.execute("drop index ix_delivery_event_kind")
     op.execute(
         "alter table delivery_event drop column quarantine_reason, drop column quarantined_at, drop column sealed,"
-        " drop column cause, drop column status"
+        " drop column mail_provider, drop column cause, drop column status"
     )
     op.execute("alter table bounce_strike drop column came_back")
+    op.execute("drop index ix_signature_unsubscribed")
+    op.execute("drop index ix_message_came_back")
     op.execute("alter table message drop column came_back")
     op.execute("drop type came_back")
