@@ -6,6 +6,7 @@ from flask import Flask
 
 from campaign.errors import PageLockedError
 from campaign.settings import Settings
+from campaign.signatures.page_opens import PageOpens
 from campaign.variables import LOCAL_HOSTS
 from campaign.views import access, current, errors, headers, health, proxies, rendering, visitor
 from campaign.views.admin import accounts, audit, feedback, messages, monitor, networks, suppressions, words
@@ -51,6 +52,7 @@ def make_site(settings: Settings, opening: current.LazyRuntime) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     current.attach(app, opening)
+    app.extensions[confirm.OPENS] = PageOpens.of(settings)
     rendering.install(app, settings)
     errors.install(app)
     app.register_error_handler(PageLockedError, own_code.locked)

@@ -5,6 +5,7 @@ from flask import Blueprint, Response, request
 from campaign.errors import NotFoundError
 from campaign.feedback import quarantine
 from campaign.feedback.quarantine import PROBLEMS
+from campaign.signatures import funnel
 from campaign.states import EventKind
 from campaign.variables import ROOT
 from campaign.views import forms, visitor
@@ -30,6 +31,7 @@ def index() -> Response:
         seen=quarantine.overview(runtime(), kind=kind, before=before()),
         kind=kind,
         kinds=list(EventKind),
+        providers=funnel.by_provider(runtime()),
     )
 
 

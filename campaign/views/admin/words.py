@@ -113,6 +113,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "queues.count": lazy("Count long queues"),
         "signatures.expire": lazy("Expire unconfirmed signatures"),
         "signatures.forget": lazy("Forget counted signers who chose it"),
+        "signatures.measure_funnel": lazy("Measure confirmations by provider"),
         "signatures.remind": lazy("Remind"),
         "personal_data.erase_expired": lazy("Erase what is old"),
         "signatures.recount": lazy("Recount"),
