@@ -32,7 +32,7 @@ READER: Final = "feedback.read_mailbox"
 
 PROBLEMS: Final = ("too_large", "headers", "parts", "unreadable", "unsigned", "reply")
 """Why something waits: it is beyond a limit of size, headers or parts; it has no known format; it is not to a return
-address of ours; or a person wrote back."""
+address of ours; or a reader wrote back."""
 
 SHOWN: Final = 20_000
 """Characters of an item that a page shows."""
@@ -55,7 +55,7 @@ class Overview:
 
 @dataclass(frozen=True)
 class Quarantine:
-    """A page of what waits for a person, the newest first."""
+    """A page of what waits for an admin, the newest first."""
 
     items: tuple[StoredEvent, ...]
     following: int | None
@@ -90,7 +90,7 @@ def overview(runtime: Runtime, *, kind: EventKind | None = None, before: int | N
 
 
 def waiting(runtime: Runtime, *, before: int | None = None) -> Quarantine:
-    """What waits for a person."""
+    """What waits for an admin."""
     found = runtime.store.transact(lambda tx: queries.in_quarantine(tx, before=before, limit=PAGE + 1))
     shown = tuple(found[:PAGE])
     return Quarantine(shown, shown[-1].id if len(found) > PAGE else None)

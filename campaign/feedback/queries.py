@@ -267,7 +267,7 @@ def drop(tx: Transaction, event_ids: Sequence[int]) -> int:
 def purge(tx: Transaction, *, before: datetime, quarantined_before: datetime) -> int:
     """Delete events of the past: what they meant is on their messages and in the suppressions, with the evidence.
 
-    Those that suppressed somebody or are of a message that is not settled stay.
+    Evidence for a suppression stays.
     """
     drop_old = text("""
         update delivery_event set quarantine_reason = null, sealed = null

@@ -251,7 +251,7 @@ delivery_event = Table(
     Column("cause", String(12)),
     # The company that serves the recipient's mailbox, if many share it.
     Column("mail_provider", String(12)),
-    # As it arrived, encrypted, as long as a person may have to look at it.
+    # As it arrived, encrypted, as long as an admin may have to look at it.
     Column("sealed", LargeBinary),
     Column("quarantined_at", MOMENT),
     # Why it could not be read; null again once it was dropped.

@@ -38,7 +38,7 @@ def index() -> Response:
 @pages.get("/admin/feedback/quarantine")
 @allow(Access.ADMIN)
 def waiting() -> Response:
-    """What waits for a person."""
+    """What waits for an admin."""
     return _waiting(notice=_done())
 
 
