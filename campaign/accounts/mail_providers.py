@@ -1,6 +1,7 @@
 """Mail providers: which company serves an address, by its domain, as far as many share it.
 
-Only providers with many readers have a name. All other domains are "other": a domain of few readers may tell who one of them is.
+Only providers with many readers have a name. All other domains are "other": a small domain may tell
+who its reader is.
 """
 
 from typing import Final

@@ -145,7 +145,7 @@ OURS, OTHER = "ours", "other"
 def judged(event: OpenEvent) -> tuple[str, Bounce | None]:
     """What a bounce is, and what of it counts against the address; the table of replies decides, as at a refusal.
 
-    What is about us, our text or our standing never counts against the recipient. A message that could not be delivered in
+    What is about us, our text or our standing never counts against the recipient. What could not be delivered in
     time counts like a full mailbox, if the mailbox was full or its server could not be reached.
     """
     if event.kind is EventKind.FAILED:
