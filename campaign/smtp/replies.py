@@ -17,7 +17,7 @@ MAX_TEXT: Final = 200
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([^\r\n]*))?\r?\n?")
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|$)")
 _ADDRESS = re.compile(r"<[^<>]*>|[^\s<>\"'(),:;=\[\]]+@[^\s<>\"'(),:;\]]+")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 class BrokenReplyError(ValueError):
@@ -102,7 +102,7 @@ class ReplyReader:
 
 
 def scrubbed(text: str) -> str:
-    """``text`` without mail addresses and control characters, at most 200 characters."""
+    """``text`` without mail addresses, control characters and lone surrogates, at most 200 characters."""
     if "@" in text or "<" in text:
         text = _ADDRESS.sub("<address>", text)
     if not text.isprintable():
