@@ -2,7 +2,7 @@
 
 import email.message
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,9 +21,12 @@ ACTIONS: Final = {
 
 MAX_BLOCKS: Final = 50
 MAX_WORDS: Final = 2000
+MAX_NAMES: Final = 20
+SHORTEST_NAME: Final = 3
+"""Letters of a local part that is taken out of a server's words; shorter ones are in many words."""
 
 _STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)", re.ASCII)
-_REPLY = re.compile(r"(?<![\d.])([45][0-5]\d)[ -]+(?:#?([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\d))?", re.ASCII)
+_REPLY = re.compile(r"(?<![\d.])([45][0-5]\d)[ :-]+(?:#?([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\d))?", re.ASCII)
 _UNSPECIFIC: Final = re.compile(r"[245]\.\d{1,3}\.0|[245]\.0\.\d{1,3}", re.ASCII)
 
 
@@ -65,7 +68,10 @@ def _recipient_status(block: email.message.Message) -> Status | None:
     if kind is EventKind.BOUNCED and status is not None and status[0] == "2":
         status = None
     code = quoted.code if quoted is not None and (status is None or str(quoted.code)[:1] == status[0]) else None
-    return Status(kind, status, code, " ".join((said or words).split())[:MAX_WORDS])
+    text = " ".join((said or words).split())[:MAX_WORDS]
+    # Trusted for nothing, but to take it out of what is stored.
+    recipients = [header_of(block, name).partition(";")[2] for name in ("Final-Recipient", "Original-Recipient")]
+    return Status(kind, status, code, without_names(text, recipients))
 
 
 def groups_of(part: email.message.Message) -> Iterator[email.message.Message]:
@@ -101,20 +107,32 @@ def _as_text(block: email.message.Message) -> str:
 def status_in(words: str) -> Status | None:
     """The first reply of a mail server that a text quotes: with its enhanced code, or else by its three digits.
 
-    Such as "550 5.1.1 no such user", "#5.1.1", "host mx.example.org said: 552-5.2.2". None if there is none.
+    Such as "550 5.1.1 no such user", "#5.1.1", "host mx.example.org said: 552-5.2.2". None if there is none. Its words
+    end with the paragraph: behind it there may be a copy of the mail.
     """
     text = words[: MAX_WORDS * 8]
     replies = list(_REPLY.finditer(text))
     full = [reply for reply in replies if reply[2] and reply[2][0] == reply[1][0]]
     best = next(iter(full or replies), None)
     code = int(best[1]) if best else None
-    status = best[2] if best and best[2] and best[2][0] == best[1][0] else None
+    status, begin = (best[2] if best in full else None, best.start()) if best else (None, 0)
     if status is None:
-        found = next((one for one in _STATUS.findall(text) if one[0] in "45"), None)
-        if found is not None and (code is None or str(code)[0] == found[0]):
-            status = found
+        found = next((one for one in _STATUS.finditer(text) if one[1][0] in "45"), None)
+        if found is not None and (code is None or str(code)[0] == found[1][0]):
+            status = found[1]
+            begin = begin if best else text.rfind("\n", 0, found.start()) + 1
     if code is None and status is None:
         return None
     kind = EventKind.BOUNCED if (status or str(code))[0] == "5" else EventKind.DEFERRED
-    said = text[best.start() :] if best else text
+    said = re.split(r"\n\s*\n", text[begin:], maxsplit=1)[0]
     return Status(kind, status, code, " ".join(said.split())[:MAX_WORDS])
+
+
+def without_names(text: str, addresses: Iterable[str]) -> str:
+    """The text without the local parts of addresses: some servers name a mailbox without its domain."""
+    local_parts = {address.rpartition("@")[0].strip("<\"' \t") for address in addresses}
+    for local_part in sorted(local_parts, key=len, reverse=True)[:MAX_NAMES]:
+        if len(local_part) >= SHORTEST_NAME:
+            whole = rf"<?(?<!\w){re.escape(local_part)}(?!\w)(@[^\s<>\"'(),;]+)?>?"
+            text = re.sub(whole, "<address>", text, flags=re.IGNORECASE)
+    return text

@@ -34,8 +34,13 @@ def read(raw: bytes) -> EventKind | None:
 
 
 def _plain(message: email.message.Message) -> email.message.Message:
-    """The mail without the parameters of its parts: their texts are read as ASCII, whatever they claim to be."""
+    """The mail without the mails in it, which are about others, and without the parameters of its parts.
+
+    So their texts are read as ASCII, whatever they claim to be.
+    """
     for part in message.walk():
+        if part.get_content_maintype() == "message":
+            part.set_payload("")
         if "Content-Type" in part:
             part.replace_header("Content-Type", part.get_content_type())
     return message

@@ -11,7 +11,7 @@ import email.message
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -78,6 +78,20 @@ _AUTOMATIC_SUBJECT: Final = re.compile(
 _MACHINES: Final = re.compile(
     r"\b(mailer[-_ ]?daemon|postmaster|mail-daemon|mdaemon)\b|mail delivery (sub)?system", re.IGNORECASE
 )
+
+MAX_INTRODUCTION: Final = 3000
+"""Letters of a report in which it says whether it is a warning only."""
+_DELAY: Final = re.compile(
+    r"not yet been delivered|warning (message )?only|still undelivered|still being (re)?tried|"
+    r"(keep|continue) (trying|to try)|attempts will continue|wird weiter(hin)? versucht",
+    re.IGNORECASE,
+)
+_DELAY_SUBJECT: Final = re.compile(r"\s*(warning:|delay)|.*(\(delay\)|delayed \d+ )", re.IGNORECASE)
+_COPY: Final = re.compile(
+    r"^\s*-{2,}.*(copy|original|header|below this line)|^(Return-Path|Received):", re.MULTILINE | re.IGNORECASE
+)
+"""Where a copy of the returned mail begins, in reports of old kinds."""
+_ADDRESSES: Final = re.compile(r"[^\s<>\"'(),:;@]{1,64}@[^\s<>\"'(),:;@]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,10 +253,22 @@ class _Mail:
         if not null_sender:
             return self._held("reply")
         words = "\n".join(text_of(part) for part in parts if part.get_content_maintype() == "text")
+        words = _COPY.split(words.replace("\r", ""), maxsplit=1)[0]
         status = delivery_status.status_in(words)
-        if status is None or old not in {None, status.kind}:
-            return self._held("unreadable") if old is None else self._told(Status(old))
-        return self._told(status)
+        if status is None and old is None:
+            return self._held("unreadable")
+        # A report of an old kind may quote a 4xx reply when the server gave up, and flufl.bounce takes some warnings of
+        # a delay for bounces.
+        kind = EventKind.DEFERRED if self._is_delay(words) else old or (status.kind if status else EventKind.UNKNOWN)
+        status = status or Status(kind)
+        if kind is EventKind.DEFERRED and status.kind is EventKind.BOUNCED:
+            status = Status(kind)
+        text = delivery_status.without_names(status.text, _ADDRESSES.findall(words))
+        return self._told(replace(status, kind=kind, text=text))
+
+    def _is_delay(self, words: str) -> bool:
+        is_told = _DELAY.search(words[:MAX_INTRODUCTION]) is not None
+        return is_told or _DELAY_SUBJECT.match(subject_of(self.message)) is not None
 
     def _has_null_sender(self) -> bool:
         """RFC 5321 section 4.5.5. Where neither envelope nor header tells, what answers no mail is taken for such."""
