@@ -18,7 +18,7 @@ from campaign.delivery.recipients import Recipient, recipient_of
 from campaign.errors import CountersignError
 from campaign.feedback import queries
 from campaign.feedback.queries import Applied, OpenEvent
-from campaign.feedback.rules import CAME_BACK, HANDED_OVER
+from campaign.feedback.rules import ABOUT_US, CAME_BACK, HANDED_OVER, UNSPECIFIC
 from campaign.outbox import ledger, suppressions
 from campaign.outbox.ledger import Claimed
 from campaign.runtime import Runtime
@@ -160,6 +160,8 @@ def judged(event: OpenEvent) -> tuple[str, Bounce | None]:
         code = 550
     if code < 500 and f"{status}.".startswith("4.2.2."):
         status, code = "5.2.2", 552
+    if status in UNSPECIFIC and ABOUT_US.search(event.text):
+        return OURS, None
     verdict = judge(Phase.RCPT, code, status, event.text)
     if verdict.blame is Blame.US:
         return OURS, None

@@ -173,6 +173,17 @@ def moved_since(tx: Transaction, message_ids: Sequence[int]) -> set[int]:
     return set(rows.scalars())
 
 
+def counts_of(tx: Transaction, message_ids: Sequence[int]) -> dict[int, int]:
+    """How many events there are of each of the messages."""
+    if not message_ids:
+        return {}
+    rows = tx.execute(
+        text("select message_id, count(*) as n from delivery_event where message_id = any(:ids) group by message_id"),
+        ids=list(set(message_ids)),
+    )
+    return {row.message_id: row.n for row in rows}
+
+
 def quarantined(tx: Transaction) -> int:
     """How much is in quarantine."""
     return int(tx.execute(text("select count(*) from delivery_event where quarantine_reason is not null")).scalar_one())

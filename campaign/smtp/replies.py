@@ -17,7 +17,7 @@ MAX_TEXT: Final = 200
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([^\r\n]*))?\r?\n?")
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|$)")
 _ADDRESS = re.compile(r"<[^<>]*>|[^\s<>\"'(),:;=\[\]]+@[^\s<>\"'(),:;\]]+")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 class BrokenReplyError(ValueError):
@@ -102,7 +102,7 @@ class ReplyReader:
 
 
 def scrubbed(text: str) -> str:
-    """``text`` without mail addresses and control characters, at most 200 characters."""
+    """``text`` without mail addresses, control characters and lone surrogates, at most 200 characters."""
     if "@" in text or "<" in text:
         text = _ADDRESS.sub("<address>", text)
     if not text.isprintable():
@@ -167,8 +167,11 @@ class Row:
 
 
 # Details of RFC 3463 that are our fault although their subject is not: bad sender's address (1.7, 1.8), message too
-# long for the mailbox (2.3) or the system (3.4); with all of protocol (5) and content (6).
-_OURS: Final = "5.1.7 5.1.8 5.2.3 5.3.4 5.5 5.6"
+# long for the mailbox (2.3) or the system (3.4), not allowed to send as this sender (2.252, Exchange's); with all of
+# protocol (5) and content (6).
+_OURS: Final = "5.1.7 5.1.8 5.2.3 5.2.252 5.3.4 5.5 5.6"
+# About the sender: policy (7), and the daily limit of an account (4.5, Google's).
+_SENDER: Final = "5.7 5.4.5"
 
 TABLE: Final = (
     # Accepted: 250 after the final dot (RFC 5321 section 4.2.5). No word after it: the server may have the message.
@@ -198,10 +201,10 @@ TABLE: Final = (
     Row(_MESSAGE, "5", "5.5.3", Verdict(Result.PERMANENT, Blame.SERVER)),
     # Our fault. At MAIL no recipient is named yet, so it can only be the configuration, such as a missing password.
     # 5.7 is about the sender, wherever it comes; without it, what comes after RCPT is about the text.
-    Row(_MAIL, "5", f"{_OURS} 5.7", _CONFIGURATION),
-    Row(_RCPT, "5", f"{_OURS} 5.7", _REPUTATION),
-    Row(_BODY, "5", "5.7", _REPUTATION),
-    Row(_BODY, "5", _OURS, _TEXT),
+    Row(_MAIL, "5", f"{_OURS} {_SENDER}", _CONFIGURATION),
+    Row(_RCPT, "5", f"{_OURS} {_SENDER}", _REPUTATION),
+    Row(_BODY, "5", _SENDER, _REPUTATION),
+    Row(_BODY, "5", f"{_OURS} 5.2.0", _TEXT),
     # The rest of addresses (1) and mailboxes (2), and of systems (3) and networks (4): RFC 3463 section 2.
     Row(_MESSAGE, "5", "5.1 5.2", Verdict(Result.PERMANENT, Blame.RECIPIENT, _UNKNOWN)),
     Row(_MESSAGE, "5", "5.3 5.4", Verdict(Result.PERMANENT, Blame.SERVER, _UNKNOWN)),
