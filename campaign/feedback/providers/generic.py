@@ -16,6 +16,7 @@ from campaign.feedback.providers.payload import (
     each,
     message_in,
     moment,
+    moment_of,
     plain_id,
     reply,
     whole,
@@ -40,9 +41,8 @@ def prove(call: Call, keys: tuple[str, ...], tools: Tools) -> bool:
     sent = call.headers.get(SIGNATURE, "").strip().lower().removeprefix("sha256=")
     signed = stamp.encode("utf-8", "replace") + b"." + call.body
     proven = any(is_same(sent, hmac.new(key.encode(), signed, hashlib.sha256).hexdigest()) for key in keys)
-    if not proven or not (stamp.isascii() and stamp.isdigit()):
-        return False
-    return abs(moment(stamp, tools.now - 2 * WINDOW) - tools.now) <= WINDOW
+    told_at = moment_of(stamp)
+    return proven and told_at is not None and abs(told_at - tools.now) <= WINDOW
 
 
 def read(body: bytes, names: Names, now: datetime) -> list[Event]:

@@ -21,6 +21,7 @@ from campaign.feedback.providers.payload import (
     ignore,
     message_in,
     moment,
+    moment_of,
     plain_id,
     reply,
     whole,
@@ -74,10 +75,12 @@ def prove(call: Call, keys: tuple[str, ...], tools: Tools) -> bool:
         return False
     stamp, token = signature.text("timestamp"), signature.text("token")
     sent = signature.text("signature").lower()
-    told_at = moment(stamp, tools.now - 2 * OLDEST)
+    told_at = moment_of(stamp)
     signed = (stamp + token).encode()
     proven = any(is_same(sent, hmac.new(key.encode(), signed, hashlib.sha256).hexdigest()) for key in keys)
-    if not proven or not token or not tools.now - OLDEST <= told_at <= tools.now + NEWEST:
+    if not proven or not token or told_at is None:
+        return False
+    if not tools.now - OLDEST <= told_at <= tools.now + NEWEST:
         return False
     return tools.tokens.is_new(PROVIDER, token, call.body)
 

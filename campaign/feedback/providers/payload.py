@@ -133,12 +133,13 @@ def parsed(text: str | bytes) -> object:
 
 def moment(value: object, now: datetime) -> datetime:
     """A moment as providers write it: seconds or milliseconds since 1970, or ISO 8601; ``now`` if it is none."""
-    found = _moment(value)
+    found = moment_of(value)
     # One in the future becomes the present as the event is stored.
     return found if found is not None and EARLIEST <= found <= now + timedelta(days=1) else now
 
 
-def _moment(value: object) -> datetime | None:
+def moment_of(value: object) -> datetime | None:
+    """The same, however long ago or ahead; None if it is no moment."""
     text = as_text(value, most=40).strip()
     try:
         seconds = float(text)

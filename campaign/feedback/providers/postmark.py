@@ -128,8 +128,9 @@ def _meaning(word: str, record: Data) -> Meaning | None:
         is_end = record.raw("SuppressSending") is True
         return CHANGES.get(record.text("SuppressionReason"), _UNSUBSCRIBED) if is_end else None
     code = record.raw("TypeCode")
-    number = code if isinstance(code, int) and code in BOUNCES else TYPES.get(record.text("Type"), 2048)
-    return BOUNCES[number]
+    if isinstance(code, int) and not isinstance(code, bool) and code in BOUNCES:
+        return BOUNCES[code]
+    return BOUNCES[TYPES.get(record.text("Type"), TYPES["Unknown"])]
 
 
 HOOK: Final = Hook(
