@@ -16,7 +16,7 @@ from pydantic import BeforeValidator
 from campaign.variables import InvalidError
 
 TOPIC: Final = re.compile(r"arn:aws(-cn|-us-gov)?:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}")
-SECRET: Final = re.compile(r"[!-~]{16,200}")
+SECRET: Final = re.compile(r"[A-Za-z0-9._~+/=-]{16,200}")
 CREDENTIALS: Final = re.compile(r"[A-Za-z0-9._~-]{1,60}:[A-Za-z0-9._~-]{12,100}/[A-Za-z0-9._~-]{12,100}")
 
 _PEM: Final = re.compile(r"-----[A-Z ]+-----")
@@ -35,7 +35,7 @@ def _topic(value: str) -> str:
 
 def _secret(value: str) -> str:
     if not SECRET.fullmatch(value):
-        raise InvalidError("must have 16 to 200 letters, digits or signs, without blanks or commas")
+        raise InvalidError("must have 16 to 200 letters, digits or . _ ~ + / = -")
     return value
 
 
