@@ -118,6 +118,10 @@ class EventKind(StrEnum):
     """Nothing that can be read."""
 
 
+LOST_KINDS = frozenset({EventKind.BOUNCED, EventKind.REJECTED, EventKind.FAILED, EventKind.COMPLAINED})
+"""Events that count against the update, or the lane, that they are of."""
+
+
 class CameBack(StrEnum):
     """What is known of an accepted message since, the weakest first; it never goes back to an earlier one."""
 

@@ -109,7 +109,12 @@ RETURN_MAILBOXES = ("imaps", "imap+starttls", "imap", "maildir", "lmtp")
 """Schemes of RETURN_MAILBOX_URL."""
 
 
-def _return_mailbox(raw: str) -> str:
+def return_mailbox_url(raw: str) -> str:
+    """A checked RETURN_MAILBOX_URL.
+
+    Raises:
+        InvalidError: it names no mailbox that can be read.
+    """
     value = raw.strip()
     if not value:
         return ""
@@ -270,7 +275,7 @@ Folder = Annotated[Path, BeforeValidator(_path)]
 OwnFile = Annotated[Path | None, BeforeValidator(_own_file)]
 PemFile = Annotated[Path | None, BeforeValidator(_pem_file)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
-ReturnMailbox = Annotated[str, BeforeValidator(_return_mailbox)]
+ReturnMailbox = Annotated[str, BeforeValidator(return_mailbox_url)]
 Host = Annotated[str, BeforeValidator(_host)]
 Mailbox = Annotated[str, BeforeValidator(_mailbox)]
 Address = Annotated[str, BeforeValidator(_address)]

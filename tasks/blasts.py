@@ -1,4 +1,4 @@
-"""Blasts: start those that are due, pause those that are badly received."""
+"""Blasts: start those that are due."""
 
 from celery import shared_task
 
@@ -12,9 +12,3 @@ def start_due() -> None:
     Each blast starts once, by its state; each recipient gets one message, by a unique index.
     """
     current().run_job("blasts.start_due")
-
-
-@shared_task(name="blasts.watch_health")
-def watch_health() -> None:
-    """Pause blasts with too many complaints. A second run leaves a paused blast as it is."""
-    current().run_job("blasts.watch_health")

@@ -13,6 +13,7 @@ from campaign.delivery.jobs import Ticker, run_job
 from campaign.delivery.pacing import RelayPace
 from campaign.delivery.token_bucket import open_buckets
 from campaign.errors import CountersignError, StoreUnavailableError
+from campaign.feedback.return_mailbox import LmtpListener, is_lmtp
 from campaign.outbox.relays import Offers
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
@@ -57,6 +58,7 @@ class Process:
         self._spare_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spare")
         self._sending: Future[object] | None = None
         self._drain_lock = threading.Lock()
+        self._listener = self._lmtp_listener()
         self.ticker = Ticker(
             self.runtime,
             lane=lane,
@@ -66,6 +68,17 @@ class Process:
             drain=self._drain_without_queue,
             beat=self.beat,
         )
+
+    def _lmtp_listener(self) -> LmtpListener | None:
+        """Takes returned mail in the process itself: of the bulk workers on a machine one listens."""
+        url = self.settings.return_mailbox_url
+        return LmtpListener(self.runtime, url) if self.lane is Lane.BULK and is_lmtp(url) else None
+
+    def start(self) -> None:
+        """Begin to look for what is due, and to take returned mail."""
+        self.ticker.start()
+        if self._listener is not None:
+            self._listener.start()
 
     def _deliverer(self, lane: Lane) -> Deliverer:
         offers = Offers()
@@ -128,6 +141,8 @@ class Process:
         self.deliverer.stopping = True
         if self._spare is not None:
             self._spare.stopping = True
+        if self._listener is not None:
+            self._listener.stop()
         self.ticker.stop()
         self.deliverer.close()
         self._close_spare()
@@ -169,7 +184,7 @@ class _Holder:
                 self._ended.wait(10)
             else:
                 calm_collector()
-                self._process.ticker.start()
+                self._process.start()
                 self._opened.set()
                 return
 

@@ -1,4 +1,4 @@
-"""Reception: a blast that too many servers refuse, or too many people complain of, pauses by itself (F15, F49)."""
+"""Health of blasts: one that too many servers refuse or return, or too many readers complain of, pauses (F15, F49)."""
 
 import logging
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from campaign.accounts import audit
 from campaign.blasts import queries
 from campaign.blasts.rules import SAME_REFUSALS, BlastReception
 from campaign.database.connection import Transaction
-from campaign.runtime import Runtime
+from campaign.states import LOST_KINDS
 
 
 def of_blast(tx: Transaction, blast_id: int) -> BlastReception:
@@ -18,19 +18,26 @@ def of_blast(tx: Transaction, blast_id: int) -> BlastReception:
     row = tx.execute(
         text("""
         with since as (
-            select coalesce(max(at), '-infinity') as at from audit_entry
-            where action = 'blast.resume' and subject = 'blast' and subject_id = :id),
+            select greatest(b.started_at, (
+                select max(at) from audit_entry
+                where action = 'blast.resume' and subject = 'blast' and subject_id = b.id)) as at
+            from blast b where b.id = :id),
         rejected as (
             select count(*) as n from message m, since
-            where m.blast_id = :id and m.state = 'rejected' and m.settled_at > since.at),
-        complained as (
-            select count(*) as n from delivery_event e join message m on m.id = e.message_id, since
-            where m.blast_id = :id and e.kind = 'complained' and e.received_at > since.at),
+            where m.blast_id = :id and m.state = 'rejected' and m.settled_at >= since.at),
+        told as (
+            select e.kind, count(distinct e.message_id) as n
+            from since cross join delivery_event e join message m on m.id = e.message_id
+            where m.blast_id = :id and e.kind = any(cast(:kinds as text[])) and e.received_at >= since.at
+            group by e.kind),
+        came_back as (
+            select coalesce(sum(n) filter (where kind = 'complained'), 0) as complained,
+                coalesce(sum(n) filter (where kind <> 'complained'), 0) as bounced from told),
         last as (
             select m.settled_at, m.phase, m.reply_code, m.enhanced from message m, since
-            where m.blast_id = :id and m.state = 'rejected' and m.settled_at > since.at
+            where m.blast_id = :id and m.state = 'rejected' and m.settled_at >= since.at
             order by m.settled_at desc, m.id desc limit :same)
-        select r.n as rejected, c.n as complained,
+        select r.n as rejected, c.complained, c.bounced,
             (select case when count(distinct (l.reply_code, l.enhanced)) = 1 and min(l.reply_code) >= 500
                     and bool_and(l.phase in ('data', 'dot')) and not exists (
                         select 1 from message m where m.blast_id = :id and m.state = 'accepted'
@@ -38,39 +45,23 @@ def of_blast(tx: Transaction, blast_id: int) -> BlastReception:
                 then count(*) else 0 end from last l) as same_refusals,
             (select count(*) from (
                 select 1 from message m, since
-                where m.blast_id = :id and m.state = 'accepted' and m.settled_at > since.at
-                limit 20 * r.n + 1000 * c.n) few) as accepted
-        from rejected r, complained c"""),
+                where m.blast_id = :id and m.state = 'accepted' and m.settled_at >= since.at
+                limit 20 * (r.n + c.bounced) + 1000 * c.complained) few) as accepted
+        from rejected r, came_back c"""),
         id=blast_id,
         same=SAME_REFUSALS,
+        kinds=[str(kind) for kind in LOST_KINDS],
     ).one()
     return BlastReception(
-        accepted=row.accepted, rejected=row.rejected, complained=row.complained, same_refusals=row.same_refusals
+        accepted=row.accepted,
+        rejected=row.rejected,
+        complained=int(row.complained),
+        same_refusals=row.same_refusals,
+        bounced=int(row.bounced),
     )
-
-
-def complained_of(tx: Transaction) -> list[int]:
-    """Running blasts with complaints that were not dealt with yet."""
-    rows = tx.execute(
-        text("""
-        select distinct b.id from delivery_event e
-        join message m on m.id = e.message_id join blast b on b.id = m.blast_id
-        where e.applied_at is null and e.kind = 'complained' and b.paused_at is null and b.cancelled_at is null
-        order by 1""")
-    )
-    return list(rows.scalars())
 
 
 log = logging.getLogger(__name__)
-
-
-def watch(runtime: Runtime) -> int:
-    """Check the blasts with new complaints; returns how many were paused.
-
-    Looking again changes nothing, and any worker may.
-    """
-    now = runtime.clock()
-    return runtime.store.transact(lambda tx: look(tx, complained_of(tx), now=now))
 
 
 def look(tx: Transaction, blast_ids: Iterable[int], *, now: datetime) -> int:
@@ -83,7 +74,7 @@ def look(tx: Transaction, blast_ids: Iterable[int], *, now: datetime) -> int:
     for blast_id in sorted(set(blast_ids)):
         found = of_blast(tx, blast_id)
         reason = found.reason_to_pause()
-        if reason is None or not queries.hold(tx, blast_id, reason=reason, now=now):
+        if reason is None or not _is_going(tx, blast_id) or not queries.hold(tx, blast_id, reason=reason, now=now):
             continue
         paused += 1
         log.warning("blast %d paused itself: %s", blast_id, reason)
@@ -96,8 +87,22 @@ def look(tx: Transaction, blast_ids: Iterable[int], *, now: datetime) -> int:
                 "reason": reason,
                 "accepted": found.accepted,
                 "rejected": found.rejected,
+                "bounced": found.bounced,
                 "complained": found.complained,
                 "same_refusals": found.same_refusals,
             },
         )
     return paused
+
+
+def _is_going(tx: Transaction, blast_id: int) -> bool:
+    """True if a blast still has messages to send: one that is through can't be paused."""
+    return bool(
+        tx.execute(
+            text("""
+            select b.frozen_at is null or exists (
+                select 1 from message m where m.blast_id = b.id and m.state in ('planned', 'claimed', 'submitting'))
+            from blast b where b.id = :id"""),
+            id=blast_id,
+        ).scalar_one()
+    )

@@ -104,16 +104,16 @@ class Blast:
 
 
 REJECTED_LIMIT, REJECTED_LEAST = 0.05, 20
-"""More rejected than this share, and at least so many, say that the list or the sender is bad, not single people."""
+"""More rejected or returned than this share, and at least so many, say that the list or the sender is bad."""
 
 SAME_REFUSALS = 5
 """So many equal refusals of the whole text in a row, without an acceptance between them, are not about the readers."""
 
-COMPLAINED_LIMIT, COMPLAINED_LEAST = 0.003, 5
-"""Gmail and Yahoo refuse senders above 0.3 % complaints; one of a few is chance."""
+COMPLAINED_LIMIT, COMPLAINED_LEAST = 0.001, 5
+"""Gmail and Yahoo want complaints under 0.1 % and refuse senders above 0.3 %; one of a few is chance."""
 
 
-SELF_PAUSED = frozenset({"rejections", "complaints", "content"})
+SELF_PAUSED = frozenset({"rejections", "bounces", "complaints", "content"})
 """Why a blast pauses by itself while it is sent."""
 
 
@@ -122,20 +122,33 @@ class BlastReception:
     """How a blast was received since it started or was last resumed."""
 
     accepted: int
+    """By the mail server; what came back later is among them."""
     rejected: int
     complained: int
     same_refusals: int = 0
     """The last rejections, if the server said the same to all of them after the text and accepted none since."""
+    bounced: int = 0
+    """Accepted first, and came back."""
 
     def reason_to_pause(self) -> str | None:
         """One of :data:`SELF_PAUSED` if a limit is passed, else None."""
         if self.same_refusals >= SAME_REFUSALS:
             return "content"
-        if self.rejected >= REJECTED_LEAST and self.rejected > REJECTED_LIMIT * (self.accepted + self.rejected):
-            return "rejections"
-        if self.complained >= COMPLAINED_LEAST and self.complained > COMPLAINED_LIMIT * self.accepted:
+        if is_badly_received(lost=self.rejected + self.bounced, judged=self.accepted + self.rejected):
+            return "rejections" if self.rejected >= self.bounced else "bounces"
+        if is_complained_of(complained=self.complained, accepted=self.accepted):
             return "complaints"
         return None
+
+
+def is_badly_received(*, lost: int, judged: int) -> bool:
+    """True if too many of the messages that a mail server took or refused were refused or came back."""
+    return lost >= REJECTED_LEAST and lost > REJECTED_LIMIT * judged
+
+
+def is_complained_of(*, complained: int, accepted: int) -> bool:
+    """True if too many readers marked their message as spam."""
+    return complained >= COMPLAINED_LEAST and complained > COMPLAINED_LIMIT * accepted
 
 
 class ClockChange(StrEnum):

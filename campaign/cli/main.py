@@ -7,6 +7,7 @@ import click
 
 from campaign import __version__
 from campaign.cli.account import account
+from campaign.cli.bounces import bounces
 from campaign.cli.db import db
 from campaign.cli.drill import drill
 from campaign.cli.faults import faults
@@ -50,6 +51,7 @@ for command in (
     monitor,
     lane,
     messages,
+    bounces,
     update,
     seed,
     drill,

@@ -1,7 +1,11 @@
 """What a command works on: the database that settings name, or the one that ``countersign up`` runs."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+
+import click
 
 from campaign.local.servers import redis
 from campaign.local.servers.attach import attach_database
@@ -21,6 +25,22 @@ def find_settings() -> Settings:
     """
     settings = attach_database(load_settings())
     return settings.replace(redis_url=settings.redis_url or redis.live_url(settings) or "")
+
+
+@contextmanager
+def until_interrupted() -> Iterator[None]:
+    """Let SIGTERM end a command that goes on and on, as Ctrl-C does: in order, with exit status 0."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("Stopped.", err=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

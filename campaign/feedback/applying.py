@@ -10,21 +10,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from campaign.accounts.mail_providers import provider_of
 from campaign.blasts import health as blast_health
 from campaign.database.connection import Transaction
 from campaign.delivery.contexts import gather
 from campaign.delivery.recipients import Recipient, recipient_of
 from campaign.errors import CountersignError
 from campaign.feedback import queries
-from campaign.feedback.queries import OpenEvent
-from campaign.feedback.rules import CAME_BACK, HANDED_OVER, LOST_KINDS
+from campaign.feedback.queries import Applied, OpenEvent
+from campaign.feedback.rules import CAME_BACK, HANDED_OVER
 from campaign.outbox import ledger, suppressions
 from campaign.outbox.ledger import Claimed
 from campaign.runtime import Runtime
 from campaign.signatures import queries as signature_queries
 from campaign.smtp.replies import judge
 from campaign.smtp.transport import Blame, Bounce, Phase
-from campaign.states import CameBack, EventKind
+from campaign.states import LOST_KINDS, CameBack, EventKind
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class _Effects:
 
     came_back: dict[int, CameBack] = field(default_factory=dict)
     handed_over: set[int] = field(default_factory=set)
-    causes: dict[int, str | None] = field(default_factory=dict)
+    applied: dict[int, Applied] = field(default_factory=dict)
     blasts: set[int] = field(default_factory=set)
 
     def note(self, event: OpenEvent) -> None:
@@ -85,12 +86,13 @@ def _slice(runtime: Runtime, tx: Transaction) -> int:
     effects = _Effects()
     for event in events:
         effects.note(event)
-        effects.causes[event.id] = _apply(
-            tx, event, messages[event.message_id], recipients.get(event.message_id), now=now
-        )
+        recipient = recipients.get(event.message_id)
+        cause = _apply(tx, event, messages[event.message_id], recipient, now=now)
+        provider = None if recipient is None else provider_of(recipient.wire.address)
+        effects.applied[event.id] = Applied(cause, provider)
     queries.raise_came_back(tx, effects.came_back)
     queries.settle_uncertain(tx, sorted(effects.handed_over), now=now)
-    queries.applied(tx, effects.causes, now=now)
+    queries.applied(tx, effects.applied, now=now)
     blast_health.look(tx, effects.blasts, now=now)
     return len(events)
 

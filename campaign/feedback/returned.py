@@ -91,7 +91,7 @@ class Returned:
     """True if it came to a return address of ours."""
 
 
-def read(raw: bytes, names: Names, *, now: datetime, recipient: str = "") -> Returned:
+def read(raw: bytes, names: Names, *, now: datetime, recipient: str = "", signed: int | None = None) -> Returned:
     """What a mail tells, and of which message.
 
     Args:
@@ -99,8 +99,10 @@ def read(raw: bytes, names: Names, *, now: datetime, recipient: str = "") -> Ret
         names: who signs return addresses.
         now: the moment of its arrival.
         recipient: the envelope's recipient (RCPT TO), if the door knows it; else headers tell.
+        signed: the message that was proven when the mail was read before.
     """
-    signed = names.message_of(recipient) if recipient else None
+    if recipient:
+        signed = names.message_of(recipient)
     try:
         _check_bounds(raw)
         message = email.message_from_bytes(raw)

@@ -21,6 +21,3 @@ CAME_BACK: Final[Mapping[EventKind, CameBack]] = {
 
 HANDED_OVER: Final = frozenset(EventKind) - {EventKind.UNKNOWN}
 """Events that can only exist because the mail server took the message: they settle an uncertain one."""
-
-LOST_KINDS: Final = frozenset({EventKind.BOUNCED, EventKind.REJECTED, EventKind.FAILED, EventKind.COMPLAINED})
-"""Events that count against the update they are of."""

@@ -10,11 +10,13 @@ from sqlalchemy import text
 from campaign import i18n
 from campaign.blasts import queries as blast_queries
 from campaign.database.connection import Transaction
+from campaign.operations import reception
 from campaign.operations.lanes import SYSTEM
 from campaign.operations.status_line import foreign
 from campaign.outbox import lanes
 from campaign.outbox.lanes import LaneState
 from campaign.runtime import Runtime
+from campaign.signatures import funnel
 from campaign.states import Lane, MessageKind
 
 
@@ -143,6 +145,10 @@ class Cause(StrEnum):
     """The mail server has given no session for more than :data:`PATIENCE`."""
     REFUSED = "refused"
     """One receiver blocks our mail for our reputation and is held; the others are served."""
+    CAME_BACK = "came_back"
+    """Too much urgent mail of the last day was refused or came back; it goes on, for readers wait for it."""
+    FUNNEL = "funnel"
+    """With one mail provider fewer readers confirm than usual: our mail may lie in its spam folders."""
     BLAST = "blast"
     """A blast paused itself: too many rejections or complaints, or its text is refused."""
 
@@ -152,6 +158,7 @@ class _ActiveAlert:
     cause: Cause
     began_at: datetime
     reason: str
+    quiet: timedelta = QUIET
 
 
 def watch(runtime: Runtime) -> int:
@@ -168,7 +175,7 @@ def watch(runtime: Runtime) -> int:
 
 
 def _watch_lane(tx: Transaction, state: LaneState, now: datetime) -> int:
-    troubles = list(_troubles(state, now))
+    troubles = [*_troubles(state, now), *_badly_received(tx, state, now), *_unconfirmed(tx, state, now)]
     end(tx, state.lane, but=[trouble.cause for trouble in troubles], now=now)
     planned = 0
     for trouble in troubles:
@@ -179,11 +186,39 @@ def _watch_lane(tx: Transaction, state: LaneState, now: datetime) -> int:
             began_at=trouble.began_at,
             reason=trouble.reason,
             now=now,
-            quiet=QUIET,
+            quiet=trouble.quiet,
         )
         if alert_id is not None:
             planned += plan_mails(tx, alert_id, now=now)
     return planned
+
+
+def _badly_received(tx: Transaction, state: LaneState, now: datetime) -> Iterator[_ActiveAlert]:
+    """Pause bulk mail that too many servers return or readers complain of; of urgent mail only tell the admins.
+
+    A confirmation goes to an address that was typed a moment ago: some are wrong, and those who wait for theirs must
+    not wait for a person.
+    """
+    if state.paused_at is not None:
+        return
+    reason = reception.of_lane(tx, state.lane, now=now).reason
+    if reason and state.lane is Lane.BULK:
+        lanes.pause(tx, state.lane, by=SYSTEM, reason=reason, now=now)
+        yield _ActiveAlert(Cause.PAUSED, now, reason)
+    elif reason:
+        yield _ActiveAlert(Cause.CAME_BACK, now, reason, quiet=reception.WINDOW)
+
+
+def _unconfirmed(tx: Transaction, state: LaneState, now: datetime) -> Iterator[_ActiveAlert]:
+    """Providers with which fewer confirm than usual."""
+    if state.lane is not Lane.URGENT or not (found := funnel.alarms(tx, now=now)):
+        return
+    words = [
+        f"{low.now.mail_provider}: {low.now.confirmed:,} of {low.now.asked:,} confirmed in the last day, "
+        f"usually {100 * (low.before.share or 0):.0f} %"
+        for low in found
+    ]
+    yield _ActiveAlert(Cause.FUNNEL, now, "; ".join(words), quiet=reception.WINDOW)
 
 
 def _watch_blasts(tx: Transaction, now: datetime) -> int:
@@ -239,6 +274,14 @@ def sentences(alert: Alert, locale: str, *, zone: tzinfo) -> list[str]:
             "%(lane)s: at %(time)s one receiver refused mail of ours, and not because of a recipient. "
             "What goes there waits and is tried again slowly; all other mail goes on."
         ),
+        Cause.CAME_BACK: gettext(
+            "%(lane)s goes on, but at %(time)s too much of it had been refused or come back within a day. If that "
+            "continues, mail providers will trust this site less."
+        ),
+        Cause.FUNNEL: gettext(
+            "At %(time)s fewer readers confirmed than usual with some mail providers: our mail may lie in their spam "
+            "folders."
+        ),
         Cause.BLAST: gettext("An update of the petition %(petition)s paused at %(time)s and waits for a person."),
     }[Cause(alert.cause)]
     said = [begin % {"lane": lane, "time": began, "petition": foreign(alert.slug, locale)}]
@@ -257,6 +300,7 @@ def _why_paused(reason: str, locale: str) -> str:
     gettext = i18n.translations(locale).gettext
     return {
         "rejections": gettext("It paused by itself: too many mail servers refuse it."),
+        "bounces": gettext("It paused by itself: too many of its emails came back."),
         "complaints": gettext("It paused by itself: too many readers complain about it."),
         "content": gettext("It paused by itself: the mail server refuses its text."),
     }[reason]

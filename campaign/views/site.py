@@ -6,9 +6,10 @@ from flask import Flask
 
 from campaign.errors import PageLockedError
 from campaign.settings import Settings
+from campaign.signatures.page_opens import PageOpens
 from campaign.variables import LOCAL_HOSTS
 from campaign.views import access, current, errors, headers, health, proxies, rendering, visitor
-from campaign.views.admin import accounts, audit, messages, monitor, networks, suppressions, words
+from campaign.views.admin import accounts, audit, feedback, messages, monitor, networks, suppressions, words
 from campaign.views.admin import petitions as admin_petitions
 from campaign.views.desk import account, frame, overview, people, petitions, previews, signatures, text, update
 from campaign.views.desk import settings as desk_settings
@@ -48,7 +49,7 @@ PAGES = (
         hooks,
     ),
     *(petitions, overview, text, desk_settings, people, signatures, desk_updates, update, previews, account),
-    *(monitor, messages, admin_petitions, accounts, suppressions, networks, audit),
+    *(monitor, messages, feedback, admin_petitions, accounts, suppressions, networks, audit),
 )
 """The modules that hold pages: for supporters, organisers and admins."""
 
@@ -66,6 +67,7 @@ def make_site(settings: Settings, opening: current.LazyRuntime) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     current.attach(app, opening)
+    app.extensions[confirm.OPENS] = PageOpens.of(settings)
     rendering.install(app, settings)
     errors.install(app)
     app.register_error_handler(PageLockedError, own_code.locked)

@@ -83,13 +83,14 @@ def test_who_lets_it_go_on_is_not_asked_again_for_what_was_known(world, blast):
     assert "planned" not in states(world)
 
 
-@given(st.integers(0, 10**6), st.integers(0, 10**4), st.integers(0, 10**3))
-def test_the_limits_are_shares_and_never_a_single_mail(accepted_, rejected, complained):
-    reason = BlastReception(accepted_, rejected, complained).reason_to_pause()
+@given(st.integers(0, 10**6), st.integers(0, 10**4), st.integers(0, 10**3), st.integers(0, 10**4))
+def test_the_limits_are_shares_and_never_a_single_mail(accepted_, rejected, complained, bounced):
+    reason = BlastReception(accepted_, rejected, complained, bounced=bounced).reason_to_pause()
 
-    if reason == "rejections":
-        assert rejected >= 20
-        assert rejected / (accepted_ + rejected) > 0.05
+    if reason in {"rejections", "bounces"}:
+        assert rejected + bounced >= 20
+        assert (rejected + bounced) > 0.05 * (accepted_ + rejected)
+        assert reason == ("rejections" if rejected >= bounced else "bounces")
     elif reason == "complaints":
         assert complained >= 5
-        assert complained > 0.003 * accepted_
+        assert complained > 0.001 * accepted_

@@ -201,8 +201,8 @@ GUARDS = (
         "test_f49_too_many_rejections_pause_the_blast_and_organiser_and_admin_are_told_once",
     ),
     Guard(
-        "F49", "complaints are looked at by the ticker", "campaign/blasts/health.py",
-        "look(tx, complained_of(tx), now=now)", "look(tx, complained_of(tx)[:0], now=now)",
+        "F49", "complaints are looked at as they are applied", "campaign/feedback/applying.py",
+        "blast_health.look(tx, effects.blasts, now=now)", "blast_health.look(tx, [], now=now)",
         "test_f49_too_many_complaints_in_mid_blast_pause_it_and_it_sends_no_more",
     ),
     Guard(

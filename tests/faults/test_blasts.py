@@ -107,7 +107,7 @@ def look(scene):
     """What the ticker does every ten seconds, by three workers."""
     runtime = scene.world.runtime
     jobs = schedule(runtime.settings)
-    for name in ("blasts.watch_health", "lanes.watch_health") * 3:
+    for name in ("feedback.apply", "lanes.watch_health") * 3:
         run_job(runtime, name, jobs[name])
 
 
@@ -176,6 +176,7 @@ def test_f49_a_blast_that_pauses_again_is_told_again_and_who_is_disabled_is_not(
     scene = stage()
     scene.account(Role.ADMIN, "ada@example.org")
     blast_id = scene.blast(30)
+    scene.put_off_every_second()
     scene.drain(Lane.BULK)
     complain(scene, blast_id, 5)
     look(scene)

@@ -27,7 +27,7 @@ ROWS = frozenset({"blast_id", "signature_id"})
 
 NOWHERE: dict[str, object] = {
     "token": "x", "ref": "x", "mail_id": "x", "filename": "site.css", "threshold": 7, "update_id": 10**6,
-    "account_id": 10**6, "message_id": 10**6, "lane": "bulk", "suppression_id": 10**6, "label": "x",
+    "account_id": 10**6, "message_id": 10**6, "lane": "bulk", "suppression_id": 10**6, "event_id": 10**6, "label": "x",
     "provider": "x", "secret": "x",
 }  # fmt: skip
 """A value for each other argument of an address. Rows that are not there answer 404 to whoever may ask."""

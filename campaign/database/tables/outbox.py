@@ -139,6 +139,13 @@ message = Table(
     # The equation of a blast and the monitor's trouble lists.
     Index("ix_message_blast_state", "blast_id", "state", postgresql_where=text("blast_id is not null")),
     Index("ix_message_trouble", "state", "settled_at", postgresql_where=text("state in ('uncertain', 'rejected')")),
+    # What came back of a blast, for its report.
+    Index(
+        "ix_message_came_back",
+        "blast_id",
+        "came_back",
+        postgresql_where=text("came_back is not null and blast_id is not null"),
+    ),
     Index("ix_message_settled", "lane", "settled_at", postgresql_where=text("state = 'accepted'")),
 )
 
@@ -242,6 +249,8 @@ delivery_event = Table(
     # Enhanced status code (RFC 3463), and what kind of bounce it is: a kind of soft bounce, "gone", "ours", "other".
     Column("status", String(12)),
     Column("cause", String(12)),
+    # The company that serves the recipient's mailbox, if many share it.
+    Column("mail_provider", String(12)),
     # As it arrived, encrypted, as long as a person may have to look at it.
     Column("sealed", LargeBinary),
     Column("quarantined_at", MOMENT),

@@ -9,7 +9,7 @@ from campaign.blasts import milestones
 from campaign.blasts import reports as blast_reports
 from campaign.blasts.rules import BlastStage
 from campaign.petitions import petitions
-from campaign.signatures import statistics
+from campaign.signatures import funnel, statistics
 from campaign.signatures.statistics import Bucket, Span
 from campaign.ttl_cache import TTLCache
 from campaign.variables import ROOT
@@ -57,6 +57,7 @@ def show(slug: str) -> Response:
         spans=list(Span),
         chart=drawn(numbers.buckets, span),
         funnel=numbers.funnel,
+        providers=funnel.by_provider(runtime(), petition_id),
         milestones=milestones.list_of(runtime(), petition_id),
         ahead=[found for found in blast_reports.reports(runtime(), petition_id, language()) if found.stage in AHEAD],
         done=frame.notice(forms.asked("done")),

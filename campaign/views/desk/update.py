@@ -18,7 +18,7 @@ from campaign.delivery.proof import Level
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.i18n import zone_names
 from campaign.runtime import Runtime
-from campaign.states import MessageState
+from campaign.states import CameBack, MessageState
 from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
@@ -26,6 +26,7 @@ from campaign.views.current import runtime
 from campaign.views.desk import forms as desk_forms
 from campaign.views.desk import frame, words
 from campaign.views.desk.previews import previewer
+from campaign.views.language import gettext as _
 from campaign.views.language import language
 
 pages = Blueprint("desk_update", __name__, template_folder=str(ROOT / "templates"))
@@ -106,6 +107,20 @@ def _today() -> str:
     return runtime().clock().astimezone(ZoneInfo(frame.zone())).date().isoformat()
 
 
+def _came_back(report: Report) -> list[tuple[str, int]]:
+    """What is known of the accepted emails, in words; empty if nothing is."""
+    found = report.returns
+    if found is None or found.is_empty:
+        return []
+    accepted = report.states.get(MessageState.ACCEPTED, 0)
+    lines = [(words.said(words.CAME_BACK, known), found.known.get(known, 0)) for known in CameBack]
+    unknown = max(0, accepted - sum(found.known.values()))
+    return [
+        *((label, n) for label, n in lines if n),
+        (_("Nothing was heard of: most providers report only what fails"), unknown),
+    ]
+
+
 def _report(slug: str, report: Report) -> Response:
     settled = [
         (words.said(words.EQUATION, state), report.states.get(MessageState(state), 0)) for state in words.EQUATION
@@ -122,6 +137,7 @@ def _report(slug: str, report: Report) -> Response:
         stage=str(report.stage),
         settled=settled,
         reasons=reasons,
+        came_back=_came_back(report),
         moving=report.stage in MOVING,
         rate_words=_rate(report.rate),
         missing=_missing(report),
