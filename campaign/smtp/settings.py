@@ -9,6 +9,7 @@ from typing import Final, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from campaign.errors import SettingsError
+from campaign.smtp.echo import HEADERS
 from campaign.smtp.transport import Phase
 from campaign.variables import RELAY_PORTS
 
@@ -35,7 +36,7 @@ SCHEMES: Final = {"smtp": Security.NONE, "smtp+starttls": Security.STARTTLS, "sm
 NUMBERS: Final = {"connections": 100, "weight": 100, "rate": 1_000_000}
 """Options of a URL that are numbers, with the largest that makes sense."""
 
-OPTIONS: Final = frozenset({"auth", "cleartext", "lane"} | NUMBERS.keys())
+OPTIONS: Final = frozenset({"auth", "cleartext", "lane", "provider"} | NUMBERS.keys())
 
 DEADLINES: Final = {
     Phase.CONNECT: 10.0,
@@ -84,6 +85,8 @@ class SmtpSettings:
     """Mails a second to this relay over all workers; 0: no limit."""
     lane: str | None = None
     """The only lane this relay is for, ``urgent`` or ``bulk``; both, if None."""
+    provider: str | None = None
+    """Whose relay it is, if the provider tells by webhook about a message only what a header of its own named."""
     pipelining: bool = True
     """Use PIPELINING where it is offered."""
     deadlines: dict[Phase, float] = field(default_factory=DEADLINES.copy)
@@ -113,6 +116,9 @@ class SmtpSettings:
         lane = options.get("lane")
         if lane not in {None, "urgent", "bulk"}:
             raise SettingsError(["SMTP_URL: lane must be urgent or bulk"])
+        provider = options.get("provider")
+        if provider is not None and provider not in HEADERS:
+            raise SettingsError([f"SMTP_URL: provider must be one of {', '.join(sorted(HEADERS))}"])
         if security is Security.NONE and not is_loopback(host):
             if options.get("cleartext") != "yes":
                 raise SettingsError([f"SMTP_URL would send mail to {host} in clear text: use smtp+starttls or smtps"])
@@ -131,6 +137,7 @@ class SmtpSettings:
             weight=int(numbers.get("weight", 1)),
             rate=numbers.get("rate", 0.0),
             lane=lane,
+            provider=provider,
         )
 
     @classmethod

@@ -10,6 +10,7 @@ from typing import Final
 from campaign.errors import MailValueError, SessionFailedError
 from campaign.mail.addresses import are_wire_addresses, is_wire_address
 from campaign.mail.compiled import wire_data
+from campaign.smtp.echo import with_name
 from campaign.smtp.replies import AWAY, BAD_MESSAGE, BAD_RECIPIENT, NO_SESSION, judge
 from campaign.smtp.session import TOO_SLOW, Session, Transfer
 from campaign.smtp.settings import Security, SmtpSettings
@@ -146,7 +147,9 @@ class _Delivery:
                 return None
             self._taken += 1
             try:
-                return _checked(envelope, until_dot=time.monotonic() + self._settings.until_dot)
+                return _checked(
+                    envelope, until_dot=time.monotonic() + self._settings.until_dot, provider=self._settings.provider
+                )
             except MailValueError as error:
                 verdict = BAD_RECIPIENT if "rcpt_to" in error.problems else BAD_MESSAGE
                 self._on_outcome(Outcome(envelope.id, verdict, Phase.MAIL, text=str(error)))
@@ -249,11 +252,11 @@ class _Delivery:
             self._on_outcome(Outcome(message_id, verdict, phase, failure.code, failure.enhanced, failure.reason))
 
 
-def _checked(envelope: Envelope, *, until_dot: float) -> Transfer:
+def _checked(envelope: Envelope, *, until_dot: float, provider: str | None) -> Transfer:
     if not are_wire_addresses(envelope.mail_from, envelope.rcpt_to):
         if envelope.mail_from and not is_wire_address(envelope.mail_from, utf8=envelope.utf8):
             raise MailValueError({"mail_from": "address"})
         if not is_wire_address(envelope.rcpt_to, utf8=envelope.utf8):
             raise MailValueError({"rcpt_to": "address"})
-    data = wire_data(envelope.data)
+    data = with_name(wire_data(envelope.data), provider)
     return Transfer(envelope, data, data.isascii(), until_dot)

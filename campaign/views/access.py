@@ -38,6 +38,9 @@ class Access(StrEnum):
     ADMIN = "admin"
     """Admins; for an organiser such a page is not there."""
 
+    HOOK = "hook"
+    """A mail provider that proves itself; the view checks the proof, before anything else."""
+
     METRICS = "metrics"
     """This machine, or a client with the token of COUNTERSIGN_METRICS_TOKEN."""
 
@@ -117,6 +120,7 @@ CHECKS: Mapping[Access, Callable[[], Response | None]] = {
     Access.MAILBOX: _only_with_local_mailbox,
     Access.ORGANISER: _only_signed_in,
     Access.ADMIN: _only_admins,
+    Access.HOOK: _open,
     Access.METRICS: _only_this_machine_or_token,
 }
 """What is checked before a view runs. A check refuses by ``abort``, or by an answer of its own (to sign in first)."""

@@ -17,6 +17,7 @@ from campaign.views.desk import updates as desk_updates
 from campaign.views.public import (
     check_inbox,
     confirm,
+    hooks,
     mailbox,
     mine,
     moving,
@@ -32,7 +33,21 @@ MAX_REQUEST = 64 * 1024
 """Bytes of a request: a form with every field full is under 8 KB in any script."""
 
 PAGES = (
-    *(petition, check_inbox, updates, news, confirm, mine, moving, own_code, preferences, mailbox, health, sign_in),
+    *(
+        petition,
+        check_inbox,
+        updates,
+        news,
+        confirm,
+        mine,
+        moving,
+        own_code,
+        preferences,
+        mailbox,
+        health,
+        sign_in,
+        hooks,
+    ),
     *(petitions, overview, text, desk_settings, people, signatures, desk_updates, update, previews, account),
     *(monitor, messages, feedback, admin_petitions, accounts, suppressions, networks, audit),
 )
@@ -61,6 +76,7 @@ def make_site(settings: Settings, opening: current.LazyRuntime) -> Flask:
     words.install(app)
     frame.install(app)
     proxies.install(app, settings)
+    hooks.install(app)
     app.before_request(access.guard)
     for module in PAGES:
         app.register_blueprint(module.pages)
