@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from campaign.blasts import progress, queries
+from campaign.blasts import progress, queries, text_failures
 from campaign.blasts.merge_tags import merged_line, shared_values
 from campaign.blasts.rules import Blast, BlastStage
 from campaign.database.connection import Transaction
@@ -33,6 +33,8 @@ class Report:
     first_at: datetime | None = None
     last_at: datetime | None = None
     finish_at: datetime | None = None
+    failed_locales: tuple[str, ...] = ()
+    """Languages of which no mail can be made, if it paused for that."""
 
     @property
     def planned(self) -> int:
@@ -111,6 +113,7 @@ def _whole(tx: Transaction, brief: Report, now: datetime) -> Report:
     return replace(
         brief,
         rate=rate,
+        failed_locales=tuple(text_failures.of_blast(tx, brief.blast.id)),
         reasons=tuple(queries.reasons(tx, brief.blast.id, now=now)),
         first_at=queries.first_accepted_at(tx, brief.blast.id, since=begun),
         last_at=queries.last_accepted_at(tx, brief.blast.id, since=begun),

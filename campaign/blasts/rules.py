@@ -113,7 +113,7 @@ COMPLAINED_LIMIT, COMPLAINED_LEAST = 0.003, 5
 """Gmail and Yahoo refuse senders above 0.3 % complaints; one of a few is chance."""
 
 
-SELF_PAUSED = frozenset({"rejections", "complaints", "content"})
+SELF_PAUSED = frozenset({"rejections", "complaints", "content", "text"})
 """Why a blast pauses by itself while it is sent."""
 
 

@@ -82,6 +82,7 @@ def create(slug: str) -> Response:
     if forms.typed("action") == "preview":
         return _looked_at(slug, typed)
     try:
+        previewer().check_texts(typed.texts, visitor.petition_id())
         blast_id = blasts.save_draft(
             runtime(),
             visitor.petition_id(),
@@ -112,6 +113,7 @@ def change(slug: str, blast_id: int) -> Response:
     if forms.typed("action") == "preview":
         return _looked_at(slug, typed, blast)
     try:
+        previewer().check_texts(typed.texts, visitor.petition_id())
         blasts.edit(runtime(), blast_id, visitor.petition_id(), typed.texts, audience=typed.audience)
     except InvalidInputError as error:
         return _refused(slug, typed, error, blast)
