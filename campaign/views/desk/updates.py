@@ -73,7 +73,7 @@ def new(slug: str) -> Response:
 
 
 @pages.post("/organiser/p/<slug>/updates/new")
-@allow(Access.ORGANISER)
+@allow(Access.ORGANISER, keeps=True)
 def create(slug: str) -> Response:
     """Save a new update as a draft."""
     key = forms.typed("request_key")
@@ -105,7 +105,7 @@ def edit(slug: str, blast_id: int) -> Response:
 
 
 @pages.post("/organiser/p/<slug>/updates/<int(max=2147483647):blast_id>/edit")
-@allow(Access.ORGANISER)
+@allow(Access.ORGANISER, keeps=True)
 def change(slug: str, blast_id: int) -> Response:
     """Save an update anew; a scheduled one stays scheduled."""
     blast, _texts = _editable(blast_id)
