@@ -83,6 +83,10 @@ class MailTemplateError(CountersignError):
     """Raised when a mail can't be compiled: a name is undefined, a link is missing, or the result is too large."""
 
 
+class MailTooLargeError(MailTemplateError):
+    """Raised when a mail is larger than mail programs show."""
+
+
 class SessionFailedError(CountersignError):
     """Raised when the mail server gave us no usable session, so that no recipient is to blame.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from campaign.accounts import addresses
+from campaign.accounts import addresses, kept_forms
 from campaign.accounts import queries as account_queries
 from campaign.accounts.addresses import RuleError
 from campaign.database.connection import Transaction
@@ -116,7 +116,7 @@ def forget(runtime: Runtime) -> None:
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:
-        account_queries.purge(tx, now=now)
+        account_queries.purge(tx, now=now, forms_before=now - kept_forms.LIFE)
         allowance.purge_allowances(tx, now=now)
         code_tries.purge(tx, now=now)
         moving.purge(runtime, tx)

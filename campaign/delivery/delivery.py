@@ -216,6 +216,7 @@ class Deliverer:
         this = batch.round
         prepared = prepare(self.runtime, self.composer, batch.claimed)
         this.handed, this.struck, this.ended = prepared.handed, prepared.struck, prepared.ended
+        this.failed_texts = prepared.failed_texts
         if self.pace.minds_domains:
             this.postponed = self.pace.postponed(
                 {id_: recipient.wire.address for id_, (_, recipient) in prepared.letters.items()}

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from campaign.blasts import health as blast_health
+from campaign.blasts import text_failures
+from campaign.blasts.text_failures import TextFailure
 from campaign.database.connection import Transaction
 from campaign.delivery import pacing, refusals
 from campaign.delivery.pacing import domain_key, domain_of
@@ -90,6 +92,8 @@ class SentBatch:
     """What ends here without coming to the wire, and why."""
     postponed: dict[int, datetime] = field(default_factory=dict)
     """What waits for its domain, and until when."""
+    failed_texts: set[TextFailure] = field(default_factory=set)
+    """Texts of which no mail can be made; their messages are among the untouched."""
     submitted: set[int] = field(default_factory=set)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     trouble: SessionFailedError | None = None
@@ -126,6 +130,8 @@ def record(runtime: Runtime, tx: Transaction, this: SentBatch, *, lane: Lane, ow
     ]
     settlements += [Settlement(item, "uncertain", reason="no_outcome", phase="dot") for item in this.unanswered]
     changed = ledger.settle(tx, [*settlements, *this.ended.values()], owner_id=owner_id, now=now)
+    if this.failed_texts:
+        text_failures.note(tx, this.failed_texts, now=now)
     if untouched := this.untouched:
         ledger.give_back(tx, untouched, owner_id=owner_id)
     if this.postponed:

@@ -303,4 +303,5 @@ def _why_paused(reason: str, locale: str) -> str:
         "bounces": gettext("It paused by itself: too many of its emails came back."),
         "complaints": gettext("It paused by itself: too many readers complain about it."),
         "content": gettext("It paused by itself: the mail server refuses its text."),
+        "text": gettext("It paused by itself: no mail can be made of its text."),
     }[reason]

@@ -150,6 +150,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "rejections": lazy("It paused by itself: too many mail servers refuse it."),
         "complaints": lazy("It paused by itself: too many readers complain about it."),
         "content": lazy("It paused by itself: the mail server refuses its text."),
+        "text": lazy("It paused by itself: no mail can be made of its text."),
         "suppressed: bounce": lazy("The address is suppressed: nobody is there."),
         "suppressed: complaint": lazy("The address is suppressed: its owner complained."),
         "suppressed: unsubscribe": lazy("The address is suppressed: unsubscribed."),
