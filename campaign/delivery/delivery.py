@@ -132,6 +132,8 @@ class Deliverer:
             # Whatever broke off, even a time limit: what is known by now is recorded, and the rest given back.
             self._ended += self._held
             self._held.clear()
+            if not tally.more:
+                self.transport.rest()
             self._settle()
         return tally
 

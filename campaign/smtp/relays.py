@@ -155,6 +155,11 @@ class RelayTransport:
             relay.worked()
         return None
 
+    def rest(self) -> None:
+        """See :class:`~campaign.smtp.transport.Transport`."""
+        for relay in self._relays:
+            relay.transport.rest()
+
     def close(self) -> None:
         """End kept connections politely."""
         for relay in self._relays:

@@ -232,6 +232,9 @@ class Bursting:
                 raise RuntimeError("burst")
             on_outcome(accepted(envelope))
 
+    def rest(self):
+        pass
+
     def close(self):
         self.closed += 1
 

@@ -38,6 +38,9 @@ class MemoryTransport:
                 self.sent.append(envelope)
             on_outcome(outcome)
 
+    def rest(self) -> None:
+        """Nothing is kept open."""
+
     def close(self) -> None:
         """Count it."""
         self.closed += 1

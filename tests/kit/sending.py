@@ -50,6 +50,9 @@ class DeadlyTransport:
             if here and self.step == "noted":
                 die()
 
+    def rest(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
