@@ -87,8 +87,8 @@ class SessionFailedError(CountersignError):
     """Raised when the mail server gave us no usable session, so that no recipient is to blame.
 
     Carries ``phase`` (connect, banner, ehlo, starttls, auth, or a later one in which it fell silent), the reply
-    ``code`` and ``enhanced`` status if there was one, ``silent`` if a deadline passed, and ``permanent``: True means that trying again will not help
-    until an operator changes something.
+    ``code`` and ``enhanced`` status if there was one, ``silent`` if a deadline passed, and ``permanent``: True means
+    that trying again will not help until an operator changes something.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """What a relay limits, as it taught us: messages in a session, connections, mails a second (ADR 24).
 
-One mechanism for the three: a reply that speaks of a limit is a sign; the limit is set to what was counted when the sign
-came; without another sign it grows again by itself. A :class:`LimitStore` shares it among processes.
+One mechanism for the three: a reply that speaks of a limit is a sign; the limit is set to what was counted when the
+sign came; without another sign it grows again by itself. A :class:`LimitStore` shares it among processes.
 """
 
 import math
@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from campaign.smtp.words import alike, period
 from campaign.states import LimitKind
@@ -26,7 +26,7 @@ CONNECTIONS_CALM: Final = 60.0
 FORGOTTEN: Final = {LimitKind.SESSION: 14 * 86_400.0, LimitKind.CONNECTIONS: 3600.0, LimitKind.RATE: 1800.0}
 """Seconds without a sign after which a limit is no more."""
 
-LEAST, MOST = 0.5, 0.95
+LEAST, MOST = 0.5, 0.97
 """A sign multiplies the rate by the share that was accepted since the last one, within these."""
 
 SLOWEST: Final = 1 / 60
@@ -93,7 +93,8 @@ def first_rate(*, accepted: int, seconds: float, text: str) -> Learned:
     said = period(text)
     if said is not None and said >= QUOTA:
         return Learned(UNLIMITED, text, pause=PAUSES[said])
-    return Learned(max(1.0, accepted / max(float(said or 1), seconds)), text)
+    # What it takes in the period was taken in a moment: the rest of the period is waited for.
+    return Learned(max(1.0, accepted / max(float(said or 1), seconds)), text, pause=PAUSES[said])
 
 
 class LimitStore(Protocol):
@@ -113,6 +114,17 @@ class LimitStore(Protocol):
 
     def enter(self, relay: str, rate: float) -> bool:
         """Ask for one mail to a relay that takes so many a second; False: not yet."""
+
+
+@runtime_checkable
+class LimitedTransport(Protocol):
+    """A transport that keeps to what its relays limit."""
+
+    def share_limits(self, store: LimitStore) -> None:
+        """Share what is learned through a store; to be called before the first delivery."""
+
+    def rest(self) -> None:
+        """Nothing is due: give back what other processes may wait for, such as one of few connections."""
 
 
 class LocalLimits:
@@ -196,6 +208,10 @@ class RelayLimits:
         self._denied_until = 0.0
         self._closed_at = -JUST_CLOSED
 
+    def share(self, store: LimitStore) -> None:
+        """Learn with other processes from now on."""
+        self._store = store
+
     # --- What others learned ---
 
     def refresh(self, *, open_now: int | None = None) -> None:
@@ -265,11 +281,14 @@ class RelayLimits:
         """A connection of ours ended: the relay may count it for a moment."""
         self._closed_at = self._clock()
 
-    def crowded(self, open_now: int, words: str) -> bool:
+    def crowded(self, open_now: int, words: str, *, named: bool) -> bool:
         """A connection was refused while ``open_now`` of ours worked; False if we have none open: it is not our number.
 
-        What is open now is what the relay allows.
+        What is open now is what the relay allows. If the words do not say so (``named``), only what we see ourselves
+        counts, or what is known already.
         """
+        if not (named or open_now or self.is_crowded):
+            return False
         total = open_now + self._store.others(self.relay)
         if total == 0:
             return False
@@ -301,6 +320,8 @@ class RelayLimits:
         self._slowed += 1
         at, accepted, slowed = self._sign
         if self._rate is not None and now - at < BURST:
+            # Of the same burst; what comes after it is counted anew.
+            self._sign = at, self.accepted, self._slowed
             return
         offered = self.accepted - accepted + self._slowed - slowed
         share = (self.accepted - accepted) / offered if offered else 0.0

@@ -143,6 +143,8 @@ _RATE: Final = replace(_SLOWER, limit=LimitKind.RATE)
 _PERHAPS_FULL: Final = replace(AWAY, tries_another_session=True)
 _CONFIGURATION: Final = Verdict(Result.PERMANENT, Blame.US, is_block=True, pauses_lane=True)
 _REPUTATION: Final = Verdict(Result.PERMANENT, Blame.US, is_block=True)
+REPUTATION: Final = _REPUTATION
+"""A refusal that is about us and not about the recipient."""
 _TEXT: Final = Verdict(Result.PERMANENT, Blame.US, is_block=True, is_text=True)
 
 
@@ -214,13 +216,15 @@ TABLE: Final = (
     Row(_BEFORE_DOT, "452", "", _PERHAPS_FULL),
     # Greylisting and all other 4xx say nothing about the recipient. Nor does a 2xx or 3xx where none belongs.
     Row(_MESSAGE, f"2 3 4 {NO_REPLY}", "", AWAY),
+    # What a mailbox is full of is no quota of ours.
+    Row(_MESSAGE, "5", "5.2.2", Verdict(Result.PERMANENT, Blame.RECIPIENT, _FULL)),
     # Said of us, whatever the code (F62): the sender may not relay, not send as this address, or not so much a day.
     Row(_MAIL, "5", "", _CONFIGURATION, words=words.ABOUT_US),
     Row(_MESSAGE, "5", "", _REPUTATION, words=words.ABOUT_US),
     Row(_MESSAGE, "5", "5.2.252 5.4.5", _REPUTATION),
+    Row(_DOT, "5", "5.2.0", _REPUTATION),
     # No such mailbox or system, moved (RFC 3463 section 3.2), null MX (RFC 7505), disabled (RFC 3463 section 3.3).
     Row(_MESSAGE, "5", "5.1.1 5.1.2 5.1.3 5.1.6 5.1.10 5.2.1", Verdict(Result.PERMANENT, Blame.RECIPIENT, _GONE)),
-    Row(_MESSAGE, "5", "5.2.2", Verdict(Result.PERMANENT, Blame.RECIPIENT, _FULL)),
     # The mailbox or its domain has another owner (RFC 7293): not for this recipient, and no dead address.
     Row(_MESSAGE, "5", "5.7.17 5.7.18", BAD_RECIPIENT),
     # Too many recipients: the server's limit (RFC 3463 section 3.6).

@@ -4,7 +4,7 @@ import selectors
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from campaign.errors import MailValueError, SessionFailedError
@@ -202,9 +202,8 @@ class RingDelivery:
     def slowed(self, transfer: Transfer, outcome: Outcome) -> bool:
         """See :class:`~campaign.smtp.transfers.SessionOwner`."""
         said = f"{outcome.code} {outcome.text}"
-        self._answered, self._barren = True, 0
         if outcome.verdict.limit is LimitKind.CONNECTIONS:
-            if not self._limits.crowded(self._working() - 1, said):
+            if not self._limits.crowded(self._working() - 1, said, named=True):
                 return False
             self._waiting.append(transfer)
             return True
@@ -213,8 +212,10 @@ class RingDelivery:
             return False
         domain = transfer.envelope.rcpt_to.rpartition("@")[2].lower()
         if not names_relay and not self._limits.is_relays(said, domain):
+            self._answered, self._barren = True, 0
             self._doubtful.append((transfer, outcome))
             return True
+        self._answered, self._barren = True, 0
         self._limits.slow_down(said)
         words = alike(outcome.text)
         self._waiting.append(transfer)
@@ -259,7 +260,8 @@ class RingDelivery:
             self._limits.slow_down(said)
             return True
         refused = failure.code is not None or not failure.silent
-        return refused and failure.phase in CROWDED_PHASES and self._limits.crowded(self._working(), said)
+        named = verdict.limit is LimitKind.CONNECTIONS
+        return refused and failure.phase in CROWDED_PHASES and self._limits.crowded(self._working(), said, named=named)
 
     def _adopt_sessions(self) -> None:
         """Take over kept connections, but those that are too old or that the server has closed meanwhile."""

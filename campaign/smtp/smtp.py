@@ -3,7 +3,7 @@
 import selectors
 from collections.abc import Iterable
 
-from campaign.smtp.limits import LocalLimits, RelayLimits
+from campaign.smtp.limits import LimitStore, LocalLimits, RelayLimits
 from campaign.smtp.ring import OnOffer, RingDelivery
 from campaign.smtp.session import Session
 from campaign.smtp.settings import Security, SmtpSettings
@@ -20,7 +20,12 @@ class SmtpTransport:
     ) -> None:
         """Wire a transport; ``on_offer`` gets the server's extensions, as each session begins."""
         self._settings = settings
-        self._limits = limits or RelayLimits(f"{settings.host}:{settings.port}", LocalLimits())
+        self._limits = limits or RelayLimits(
+            f"{settings.host}:{settings.port}",
+            LocalLimits(),
+            fixed_messages="messages" in settings.fixed,
+            fixed_rate="rate" in settings.fixed,
+        )
         self._on_offer = on_offer
         self._tls = None if settings.security is Security.NONE else settings.tls_context()
         self._selector: selectors.BaseSelector | None = None
@@ -53,8 +58,12 @@ class SmtpTransport:
                 if session.is_working or session.is_opening:
                     session.connection.close()
 
+    def share_limits(self, store: LimitStore) -> None:
+        """See :class:`~campaign.smtp.limits.LimitedTransport`."""
+        self._limits.share(store)
+
     def rest(self) -> None:
-        """See :class:`~campaign.smtp.transport.Transport`."""
+        """See :class:`~campaign.smtp.limits.LimitedTransport`."""
         if self._limits.is_crowded:
             self._leave()
             self._limits.released(0)

@@ -55,7 +55,7 @@ class SessionOwner(Protocol):
         """Called for a message that certainly was not submitted, when the session ended under it."""
 
     def is_session_full(self, transfer: Transfer, verdict: Verdict, reply: Reply, number: int) -> bool:
-        """Called when the reply to a message may be about the session, which carried ``number``; True: it is taken back.
+        """Called when the reply to a message may be about the session, which carried ``number``; True: taken back.
 
         The session then ends, and the message goes over a new one.
         """

@@ -156,8 +156,5 @@ class Transport(Protocol):
                 uncertain; the rest of the iterable is untouched.
         """
 
-    def rest(self) -> None:
-        """Nothing is due: give back what other processes may wait for, such as one of few connections."""
-
     def close(self) -> None:
         """End kept connections politely. The transport may be used again afterwards."""

@@ -10,7 +10,10 @@ from typing import Final
 _MAILS = r"(messages?|mails?|e-?mails?|transactions?|deliver(y|ies)|envelopes?|recipients?)"
 _TOO_MANY = r"(too many|too much|max|limit|exceed|at most|only|reached|no more|allowed|quota)"
 _PERIOD = r"(second|sec|minute|min|hour|hr|day|24 ?h)"
-_PER = rf"((per|each|an?|this|one|every|last|within)[ -](\d+ )?{_PERIOD}s?\b|/ ?{_PERIOD}\b|\b(daily|hourly|per-(minute|second|hour))\b)"
+_PER = (
+    rf"((per|each|an?|this|one|every|last|within)[ -](\d+ )?{_PERIOD}s?\b|/ ?{_PERIOD}\b"
+    r"|\b(daily|hourly|per-(minute|second|hour))\b)"
+)
 
 SESSION: Final = (
     # With a period it is a rate; "connections" are another limit.
@@ -37,16 +40,23 @@ RATE: Final = (
 )
 """Too much in a time."""
 
-ABOUT_US: Final = (
-    r"relay(ing)? (is )?(not|denied|access denied|prohibited|forbidden)|(not|n.t) (permitted|allowed|authori[sz]ed) to relay"
-    r"|unable to relay|(cannot|can.?t|won.?t|will not|refus\w+|no) (to )?relay|relay(ing)?\b.*(denied|not (permitted|allowed))"
-    r"|send ?as ?denied|not (allowed|authori[sz]ed|permitted) to send|sender (address )?(is )?(rejected|denied|not allowed)"
-    r"|sender (is )?not (verified|owned|authori[sz]ed|permitted|allowed)|from address.*not (verified|allowed|authori[sz]ed)"
-    r"|(e-?mail|address|identity|domain) (is|are) not verified|(send|sending|sent|daily|hourly|message|outgoing|outbound) (quota|limit)"
-    r"|(quota|limit) (of|for) (messages|sending|outgoing)|account.*(suspend|disabled for sending|under review|not active(ated)? to send)"
-    r"|authentication (is )?required|must (be )?authenticat|not authenticated|client host.*(reject|block)|blocked using|blacklist|blocklist"
-    r"|sending (has been )?(disabled|paused|suspended)|spf (check|fail)|dmarc|dkim"
+_OURS: Final = (
+    r"relay(ing)?( access)? (is )?(not|denied|prohibited|forbidden)",
+    r"relay(ing)?\b.*(denied|not (permitted|allowed))",
+    r"(not|n.t) (permitted|allowed|authori[sz]ed) to relay",
+    r"unable to relay|(cannot|can.?t|won.?t|will not|refus\w+|no|do not|don.?t) (to )?relay",
+    r"send ?as ?denied|not (allowed|authori[sz]ed|permitted) to send",
+    r"sender( address)? (is )?(rejected|denied|not (allowed|verified|owned|authori[sz]ed|permitted))",
+    r"from address.*not (verified|allowed|authori[sz]ed)|(e-?mail|address|identity|domain) (is|are) not verified",
+    r"(send|sending|sent|daily|hourly|message|outgoing|outbound) (user )?(sending |message )?(quota|limit)",
+    r"(quota|limit) (of|for|on) (messages|sending|outgoing)",
+    r"(your|this|sending|sender.?s?) account.*(suspend|disabled|under review|not activated|blocked)",
+    r"authentication (is )?required|must (be )?authenticat|not authenticated|access denied",
+    r"client host.*(reject|block)|blocked using|blacklist|blocklist|block list",
+    r"sending (has been )?(disabled|paused|suspended)|spf (check|fail)|dmarc|dkim",
 )
+# The mailbox of the recipient is another matter, whatever its quota.
+ABOUT_US: Final = rf"^(?!.*(mailbox|inbox|user unknown|unknown user|no such user)).*({'|'.join(_OURS)})"
 """The sender is meant, not the recipient."""
 
 _UNIT = re.compile(rf"(?<![a-z])(daily|hourly|per-minute|{_PERIOD}s?)(?![a-z])", re.IGNORECASE)

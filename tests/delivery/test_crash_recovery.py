@@ -232,9 +232,6 @@ class Bursting:
                 raise RuntimeError("burst")
             on_outcome(accepted(envelope))
 
-    def rest(self):
-        pass
-
     def close(self):
         self.closed += 1
 

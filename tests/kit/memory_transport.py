@@ -38,9 +38,6 @@ class MemoryTransport:
                 self.sent.append(envelope)
             on_outcome(outcome)
 
-    def rest(self) -> None:
-        """Nothing is kept open."""
-
     def close(self) -> None:
         """Count it."""
         self.closed += 1

@@ -50,9 +50,6 @@ class DeadlyTransport:
             if here and self.step == "noted":
                 die()
 
-    def rest(self) -> None:
-        pass
-
     def close(self) -> None:
         pass
 

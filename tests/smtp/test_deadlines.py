@@ -171,9 +171,6 @@ def test_after_a_slow_relay_the_next_one_is_left_for_the_next_delivery() -> None
             now[0] += NEXT_RELAY + 1
             raise SessionFailedError("the mail server took too long", phase="banner", permanent=False)
 
-        def rest(self) -> None:
-            pass
-
         def close(self) -> None:
             pass
 

@@ -121,9 +121,10 @@ def test_f61_a_rate_over_all_domains_is_kept_to_and_nothing_is_deferred(client: 
     with FaultServer(script(Fault(phase, does, overall=40))) as server:
         deliveries = client(server.port, connections=4)
         deliveries.send(*many(160))
-        accepted, held = results(deliveries)[Result.ACCEPTED], [
-            outcome for outcome in deliveries.outcomes if outcome.result is not Result.ACCEPTED
-        ]
+        accepted, held = (
+            results(deliveries)[Result.ACCEPTED],
+            [outcome for outcome in deliveries.outcomes if outcome.result is not Result.ACCEPTED],
+        )
 
         assert all(outcome.is_about_session for outcome in held)
         assert accepted >= 150

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -199,6 +200,23 @@ slow_domain = Table(
     Column("key", LargeBinary, primary_key=True),
     Column("factor", REAL, nullable=False),
     Column("since", MOMENT, nullable=False),
+)
+
+
+recent_refusal = Table(
+    "recent_refusal",
+    metadata,
+    # Refused messages of the last day, by lane and words: the same words to several receivers are about us, and what
+    # they led to is undone. Keys are keyed hashes.
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("lane", lane_name, nullable=False),
+    Column("answer_key", LargeBinary, nullable=False),
+    Column("receiver_key", LargeBinary, nullable=False),
+    Column("address_key", LargeBinary, nullable=False),
+    Column("at", MOMENT, nullable=False),
+    # True once mail of the lane was accepted after it.
+    Column("over", Boolean, nullable=False, server_default="false"),
+    Index(None, "lane", "answer_key"),
 )
 
 

@@ -15,7 +15,7 @@ PHASES: Final = (
 """``dot`` happens instead of accepting; ``accepted`` after it was counted, in place of the 250."""
 
 GARBAGE: Final = "garbage"
-_REPLY = re.compile(r"(?:(slow|drip) (\d+(?:\.\d+)?) )?([2-5]\d\d[ -].*)", re.DOTALL)
+_REPLY = re.compile(r"(?:(slow|drip) (\d+(?:\.\d+)?) )?([2-5]\d\d(?:[ -].*)?)", re.DOTALL)
 
 
 @dataclass(frozen=True)
