@@ -220,6 +220,23 @@ slow_domain = Table(
 )
 
 
+recent_refusal = Table(
+    "recent_refusal",
+    metadata,
+    # Refused messages of the last day, by lane and words: the same words to several receivers are about us, and what
+    # they led to is undone. Keys are keyed hashes.
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("lane", lane_name, nullable=False),
+    Column("answer_key", LargeBinary, nullable=False),
+    Column("receiver_key", LargeBinary, nullable=False),
+    Column("address_key", LargeBinary, nullable=False),
+    Column("at", MOMENT, nullable=False),
+    # True once mail of the lane was accepted after it.
+    Column("over", Boolean, nullable=False, server_default="false"),
+    Index(None, "lane", "answer_key"),
+)
+
+
 bounce_strike = Table(
     "bounce_strike",
     metadata,
