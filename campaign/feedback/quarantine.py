@@ -57,8 +57,10 @@ class Overview:
 class Quarantine:
     """A page of what waits for an admin, the newest first."""
 
-    items: tuple[StoredEvent, ...]
+    shown: tuple[StoredEvent, ...]
     following: int | None
+    problems: Mapping[str, int]
+    """How many items wait for each reason."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,13 @@ def overview(runtime: Runtime, *, kind: EventKind | None = None, before: int | N
 
 def waiting(runtime: Runtime, *, before: int | None = None) -> Quarantine:
     """What waits for an admin."""
-    found = runtime.store.transact(lambda tx: queries.in_quarantine(tx, before=before, limit=PAGE + 1))
-    shown = tuple(found[:PAGE])
-    return Quarantine(shown, shown[-1].id if len(found) > PAGE else None)
+
+    def work(tx: Transaction) -> Quarantine:
+        found = queries.in_quarantine(tx, before=before, limit=PAGE + 1)
+        shown = tuple(found[:PAGE])
+        return Quarantine(shown, shown[-1].id if len(found) > PAGE else None, queries.problems(tx))
+
+    return runtime.store.transact(work)
 
 
 def look(runtime: Runtime, event_id: int, *, by: Account) -> Item:

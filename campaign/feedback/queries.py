@@ -197,6 +197,16 @@ def numbers(tx: Transaction, *, since: datetime) -> dict[EventKind, int]:
     return {EventKind(row.kind): row.n for row in rows}
 
 
+def problems(tx: Transaction) -> dict[str, int]:
+    """How much waits in quarantine for each reason, the most frequent first."""
+    rows = tx.execute(
+        text("""
+        select quarantine_reason as problem, count(*) as n from delivery_event
+        where quarantine_reason is not null group by 1 order by 2 desc, 1""")
+    )
+    return {row.problem: row.n for row in rows}
+
+
 def with_problem(tx: Transaction, problem: str) -> list[int]:
     """What waits in quarantine with one problem."""
     rows = tx.execute(text("select id from delivery_event where quarantine_reason = :problem"), problem=problem)

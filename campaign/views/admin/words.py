@@ -169,6 +169,13 @@ def word(kind: str, code: object) -> str:
     return str(code) if known is None else gettext(known)
 
 
+def server_words(code: int | None, status: str | None, text: str) -> Markup:
+    """What a mail server said, with its codes once, left to right; a dash if it said nothing."""
+    codes = [str(one) for one in (code, status) if one and str(one) not in text]
+    said = " ".join([*codes, text]).strip()
+    return Markup('<bdi class="ltr server-words" lang="en">{}</bdi>').format(said) if said else Markup("–")
+
+
 def reason(code: str | None) -> Markup:
     """A reason in words; the mail server's own words are shown as they are, left to right.
 
@@ -242,6 +249,7 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         word=word,
         reason_words=reason,
+        server_words=server_words,
         person=person,
         local=local,
         clock=clock,
