@@ -12,7 +12,7 @@ from campaign.cli import tables
 from campaign.cli.opening import find_settings, open_runtime
 from campaign.cli.petition import RefusedInputError
 from campaign.errors import InvalidInputError, StoreUnavailableError
-from campaign.operations import lanes
+from campaign.operations import broker_words, lanes
 from campaign.operations import monitor as operations_monitor
 from campaign.operations.health import BrokerStatus, Level, Snapshot, judge
 from campaign.operations.status_line import sentence
@@ -105,7 +105,9 @@ def _engines(snapshot: Snapshot) -> Iterator[str]:
 
 def _broker(broker: BrokerStatus) -> str:
     if not broker.ok:
-        return f"does not answer ({broker.problem}); workers look in the database each second"
+        cause = broker_words.cause(broker, LOCALE)
+        said = f"refuses ({broker.problem}): {cause}" if cause else f"does not answer ({broker.problem})"
+        return f"{said.removesuffix('.')}; workers look in the database each second"
     depths = ", ".join(f"{queue} {depth:,}" for queue, depth in broker.depths.items())
     return f"answers; wake-ups: {depths}, in work {broker.unacknowledged:,}"
 

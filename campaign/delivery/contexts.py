@@ -39,7 +39,6 @@ class BlastMaterial:
     blast: Blast
     texts: Mapping[str, tuple[str, str, str]]
     failures: Mapping[str, TextFailure] = field(default_factory=dict)
-    """By language: what no mail could be made of."""
 
     def text_for(self, locale: str, default: str) -> tuple[str, str]:
         """Subject and Markdown in a language, else in the petition's own, else in any; empty if there is none."""
@@ -102,9 +101,8 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
     for blast_id in blast_ids:
         blast = blast_queries.by_id(tx, int(blast_id or 0))
         if blast is not None:
-            blasts[blast.id] = BlastMaterial(
-                blast, blast_queries.texts(tx, blast.id), text_failures.of_blast(tx, blast.id)
-            )
+            texts = blast_queries.texts(tx, blast.id)
+            blasts[blast.id] = BlastMaterial(blast, texts, text_failures.of_blast(tx, blast.id))
     links = {}
     for message in messages:
         if message.kind is MessageKind.SIGN_IN:
@@ -240,14 +238,11 @@ def _merged(letter: MessageContext, text: str, *, escape: bool) -> str:
 
 
 def _blast_body(letter: MessageContext) -> tuple[str, str, str]:
-    subject, markdown = letter.materials.blast_of(letter.message).text_for(
-        letter.locale, letter.opened.petition.default_locale
-    )
-    if merge_tags.problems(markdown):
-        raise MailTemplateError("The text of the update has a placeholder that can't be filled.")
-    if is_over_limits(markdown):
-        raise MailTemplateError("The text of the update is nested too deeply, or has too much markup.")
-    tokens = {token for name, token in letter.slots.tokens().items() if name.startswith("link_")}
+    default = letter.opened.petition.default_locale
+    subject, markdown = letter.materials.blast_of(letter.message).text_for(letter.locale, default)
+    if merge_tags.problems(markdown) or is_over_limits(markdown):
+        raise MailTemplateError("The text has a placeholder that can't be filled, or markup over the limits.")
+    tokens = {letter.slots[name] for name in letter.slots.names if name.startswith("link_")}
     merged = _merged(letter, markdown, escape=True)
     return _merged(letter, subject, escape=False), to_html(merged, own_links=tokens), to_text(merged, own_links=tokens)
 

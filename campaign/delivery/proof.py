@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from campaign.blasts import blasts
 from campaign.blasts.merge_tags import merged_html, merged_line, shared_values
 from campaign.blasts.rules import Audience, Blast, BlastKind, BlastText
+from campaign.blasts.text_checks import check_texts
 from campaign.database.connection import Transaction
 from campaign.delivery.composer import Composer
 from campaign.delivery.contexts import BlastMaterial, Materials
@@ -100,7 +101,7 @@ class Previewer:
             InvalidInputError: it can't be sent; the problem names the place.
             MailTemplateError: it can't be made, e.g. because it is too large.
         """
-        blasts.check_texts(texts)
+        check_texts(texts)
         return self._preview(sample_blast(petition_id, self._runtime.clock()), texts, locale)
 
     def check_texts(self, texts: Mapping[str, BlastText], petition_id: int) -> None:
@@ -109,7 +110,7 @@ class Previewer:
         Raises:
             InvalidInputError: it can't be sent, or no mail can be made of a text: ``{"de.body": "mail_too_large"}``.
         """
-        blasts.check_texts(texts)
+        check_texts(texts)
         self._check(sample_blast(petition_id, self._runtime.clock()), texts)
 
     def check_blast(self, blast_id: int, petition_id: int) -> None:
@@ -122,7 +123,7 @@ class Previewer:
         blast, texts = blasts.get(self._runtime, blast_id, petition_id)
         if texts:
             # Their own mistakes first: they are named with their places.
-            blasts.check_texts(texts)
+            check_texts(texts)
         self._check(blast, texts)
 
     def _check(self, blast: Blast, texts: Mapping[str, BlastText]) -> None:
@@ -146,7 +147,7 @@ class Previewer:
         Raises:
             InvalidInputError: it can't be sent; the problem names the place.
         """
-        blasts.check_texts({locale: written})
+        check_texts({locale: written})
         opened = self._runtime.store.transact(lambda tx: petitions.by_id(self._runtime, tx, petition_id))
         blast = sample_blast(petition_id, self._runtime.clock())
         values = shared_values(self._runtime, opened, blast, locale, name=SIGNERS[locale])
@@ -244,7 +245,7 @@ def _mails(previewer: Previewer, blast: Blast, texts: Mapping[str, BlastText]) -
         except CountersignError:
             yield Finding("mail", Level.STOP, {"locale": locale})
     try:
-        blasts.check_texts(texts)
+        check_texts(texts)
     except InvalidInputError as error:
         if blast.kind is BlastKind.UPDATE and texts:
             yield Finding("texts", Level.STOP, {"problems": error.problems})

@@ -9,7 +9,7 @@ from flask import Flask
 from markupsafe import Markup
 
 from campaign import i18n
-from campaign.operations import status_line
+from campaign.operations import broker_words, status_line
 from campaign.operations.health import Level
 from campaign.states import EventKind, Lane
 from campaign.views import visitor
@@ -256,4 +256,5 @@ def install(app: Flask) -> None:
         passed=passed,
         duration=duration,
         rate=rate,
+        redis_cause=broker_words.cause,
     )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from campaign.blasts.blasts import MAX_SUBJECT
+from campaign.blasts.text_checks import MAX_SUBJECT
 from campaign.i18n import LANGUAGE_NAMES, format_number
 from campaign.petitions.markdown import MAX_BODY
 from campaign.petitions.rules import MAX_LINE, MAX_TITLE

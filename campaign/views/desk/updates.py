@@ -8,8 +8,8 @@ from flask import Blueprint, Response
 from campaign.accounts import countries
 from campaign.blasts import blasts, merge_tags
 from campaign.blasts import reports as blast_reports
-from campaign.blasts.blasts import MAX_SUBJECT
 from campaign.blasts.rules import Audience, Blast, BlastKind, BlastStage, BlastText
+from campaign.blasts.text_checks import MAX_SUBJECT
 from campaign.delivery import proof
 from campaign.delivery.proof import Preview
 from campaign.errors import ConflictError, CountersignError, InvalidInputError, NotFoundError

@@ -71,8 +71,9 @@ def test_what_was_typed_is_kept_through_sign_in(desk: Desk, path: str, typed: di
     assert "done=" in saved.headers["Location"]
     assert desk.world.sql("select count(*) from kept_form") == [(0,)]
     written = desk.world.sql(
-        "select count(*) from (select body_markdown from blast_text union all select body_markdown from text_version) t"
-        " where body_markdown like '%%for weeks we wrote on this text & “more”.%%'"
+        "select count(*) from (select body_markdown from blast_text "
+        "union all select body_markdown from text_version) t "
+        "where body_markdown like '%%for weeks we wrote on this text & “more”.%%'"
     )
     assert written == [(1,)]
 
