@@ -26,7 +26,7 @@ KEPT_FOR: Final = 24 * 60 * 60.0
 QUIET: Final = 60.0
 """Seconds for which an address is not asked again after it failed."""
 A_MINUTE: Final = 12
-"""Fetches within a minute, whoever names the addresses."""
+"""Fetches within a minute, whatever addresses are named."""
 
 
 class HookAwayError(CountersignError):
