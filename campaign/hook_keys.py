@@ -57,9 +57,8 @@ def _public_keys(raw: str, kind: type[PublicKeyTypes], sentence: str) -> tuple[s
     else:
         found = raw.replace(",", " ").split()
     keys = tuple(filter(None, found))
-    for key in keys:
-        if not _is_public_key(key, kind):
-            raise InvalidError(sentence)
+    if raw.strip() and not (keys and all(_is_public_key(key, kind) for key in keys)):
+        raise InvalidError(sentence)
     return keys
 
 

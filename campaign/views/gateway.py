@@ -31,7 +31,7 @@ WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose body is read; that of another has no meaning (RFC 9110 section 9.3.1)."""
 
 MANY: Final = 8
-"""Bodies above :data:`SMALL` of senders that nobody knows yet (webhooks) that a process holds at the same time."""
+"""Bodies above :data:`SMALL` of senders who are not proven yet (webhooks) that a process holds at the same time."""
 
 TOO_MANY: Final = b"Too much is being received at the moment. Please try again.\n"
 

@@ -15,7 +15,17 @@ from tests.kit.worlds import KEYS
 
 CANARY = "hunter2-canary"
 PEM = "-----BEGIN PRIVATE KEY-----\n"
-SECRETS = ("keys", "database_url", "redis_url", "smtp_url", "metrics_token")
+SECRETS = (
+    "keys",
+    "database_url",
+    "redis_url",
+    "smtp_url",
+    "metrics_token",
+    "hook_mailgun_key",
+    "hook_postmark",
+    "hook_brevo",
+    "hook_generic_key",
+)
 
 
 def mistakes(environ=None, **overrides):

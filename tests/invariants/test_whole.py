@@ -301,6 +301,7 @@ def test_only_the_ground_lies_directly_in_the_package():
     assert modules == {
         "__init__",
         "errors",
+        "hook_keys",
         "i18n",
         "redis_client",
         "runtime",

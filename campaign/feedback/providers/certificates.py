@@ -25,8 +25,10 @@ KEPT_FOR: Final = 24 * 60 * 60.0
 """Seconds for which a certificate is used before it is fetched anew."""
 QUIET: Final = 60.0
 """Seconds for which an address is not asked again after it failed."""
+PATIENCE: Final = 1.0
+"""Seconds for which a call waits while another certificate is fetched."""
 A_MINUTE: Final = 12
-"""Fetches within a minute, whoever names the addresses."""
+"""Fetches within a minute, whatever addresses are named."""
 
 
 class HookAwayError(CountersignError):
@@ -83,6 +85,7 @@ class Certificates:
         self.fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()
+        self._fetching = threading.Lock()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._fetches: deque[float] = deque(maxlen=A_MINUTE)
 
@@ -92,24 +95,36 @@ class Certificates:
         Raises:
             HookAwayError: it can't be had now.
         """
-        # Within the lock: of a hundred requests with a new certificate one fetches it, and the others wait for it.
-        with self._lock:
-            now = self._clock()
-            kept = self._kept.get(url)
-            if kept is None or now >= kept.until:
-                kept = self._kept[url] = self._fetched(url, now)
-                self._kept.move_to_end(url)
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
+        kept = self._known(url)
+        if kept is None:
+            # One fetch at a time, and few wait for it: what is kept already never waits for what a stranger names.
+            if not self._fetching.acquire(timeout=PATIENCE):
+                raise HookAwayError("another certificate is being fetched")
+            try:
+                kept = self._known(url) or self._fetched(url)
+            finally:
+                self._fetching.release()
         if kept.content is None:
             raise HookAwayError("the certificate of the provider can't be fetched")
         return kept.content
 
-    def _fetched(self, url: str, now: float) -> _Kept:
+    def _known(self, url: str) -> _Kept | None:
+        with self._lock:
+            kept = self._kept.get(url)
+            return kept if kept is not None and self._clock() < kept.until else None
+
+    def _fetched(self, url: str) -> _Kept:
+        now = self._clock()
         if len(self._fetches) == A_MINUTE and now - self._fetches[0] < QUIET:
             raise HookAwayError("too many certificates were asked for")
         self._fetches.append(now)
         try:
-            return _Kept(now + KEPT_FOR, self.fetch(url))
+            made = _Kept(now + KEPT_FOR, self.fetch(url))
         except HookAwayError:
-            return _Kept(now + QUIET, None)
+            made = _Kept(now + QUIET, None)
+        with self._lock:
+            self._kept[url] = made
+            self._kept.move_to_end(url)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return made

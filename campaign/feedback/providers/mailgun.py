@@ -67,7 +67,7 @@ FAILURES: Final[Mapping[str, Meaning]] = {
 def prove(call: Call, keys: tuple[str, ...], tools: Tools) -> bool:
     """True if time stamp and token were signed (HMAC-SHA256) not long ago, and the token comes with its first body.
 
-    The signature does not cover the body: whoever has seen one could put it before another body, but for the token.
+    The signature does not cover the body: one that was seen could be put before another body, but for the token.
     """
     try:
         signature = Data.parsed(call.body).need_child("signature")

@@ -206,19 +206,22 @@ NO_REPLY: Final = Reply(None, None, "")
 
 
 def unreadable(raw: bytes, now: datetime) -> Event:
-    """What waits for a person, for it has no shape that is known."""
+    """What waits for an admin, for it has no shape that is known."""
     digest = hashlib.sha256(raw).hexdigest()
     return Event(id=digest, kind=EventKind.UNKNOWN, happened_at=now, problem="unreadable", raw=raw)
 
 
 def each(items: Sequence[object], read: Callable[[Data], Event | None], now: datetime) -> list[Event]:
-    """The events of several items, each read by itself: one that can't be read holds up none of the others."""
+    """The events of several items, each read by itself: one that can't be read holds up none of the others.
+
+    What is kept of that one is a list of it alone, so that it can be read again.
+    """
     events = []
     for item in items:
         try:
             event = read(Data.of(item))
         except UnreadableError:
-            event = unreadable(json.dumps(item).encode(), now)
+            event = unreadable(json.dumps([item]).encode(), now)
         if event is not None:
             events.append(event)
     return events

@@ -20,10 +20,8 @@ from campaign.feedback.providers.payload import (
     ignore,
     message_in,
     moment,
-    parsed,
     plain_id,
     reply,
-    unreadable,
     whole,
 )
 from campaign.mail.verp import Names
@@ -95,10 +93,7 @@ def read(body: bytes, names: Names, now: datetime) -> list[Event]:
             raise UnreadableError("no message")
         if told.startswith(VALIDATED):
             return []
-        try:
-            event = _event(Data.of(parsed(told)), names, now)
-        except UnreadableError:
-            return [unreadable(told.encode("utf-8", "replace"), now)]
+        event = _event(Data.parsed(told), names, now)
         return [] if event is None else [event]
 
     return whole(body, notification, now)

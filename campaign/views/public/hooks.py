@@ -77,7 +77,7 @@ def install(app: Flask) -> None:
 
 
 def room(settings: Settings, environ: WSGIEnvironment) -> int:
-    """Octets of a body that anybody may send to the hook of this address; 0 if it is none. Asks nobody."""
+    """Octets of a body that anybody may send to the hook of this address; 0 if it is none. Reads the settings only."""
     path = str(environ["PATH_INFO"])
     if environ["REQUEST_METHOD"] != "POST" or not path.startswith(PATH):
         return 0

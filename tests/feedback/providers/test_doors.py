@@ -8,11 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from campaign.accounts import accounts
+from campaign.accounts.accounts import Role
+from campaign.feedback import events, quarantine
+from campaign.feedback.events import Event
 from campaign.feedback.hooks import HOOKS
 from campaign.feedback.providers.hook import Call
 from campaign.local.servers import postgres
 from campaign.mail.verp import Names
 from campaign.security.encryption import Mac
+from campaign.states import EventKind
 from tests.feedback.providers import kit, payloads
 from tests.feedback.providers.kit import START, Door, Request, Sent
 from tests.kit.sites import borrow_web
@@ -222,6 +227,52 @@ def test_a_process_that_could_not_open_its_database_yet_asks_to_tell_it_again(tm
     app.extensions["countersign"].close()
 
 
+@every_provider
+def test_odd_characters_are_stored_without_a_fault(door: Door, provider: str):
+    sent = door.mail()
+    odd = "\ud800\x00\u202e\U0001f600" * 50
+    told = json.loads(json.dumps(BOUNCE[provider](sent)))
+    for place in places(told):
+        if isinstance(at(told, place), str) and place[-1] not in NEEDED:
+            told = with_other(told, place, f"{at(told, place)} {odd}")
+
+    assert door.told(WRAP[provider](told)) == 1
+    assert door.came_back(sent) == "bounced"
+
+
+NEEDED = frozenset(
+    {"event", "eventType", "kind", "RecordType", "bounceType", "status", "severity", "message", "direction"}
+)
+"""Fields that hold a word of the provider's, or the only name of the message."""
+
+
+@pytest.mark.parametrize("provider", ["generic", "postmark", "brevo", "sendgrid", "ses", "mailgun", "postal"])
+def test_what_waits_is_read_again_once_its_format_is_known(door: Door, provider: str):
+    world, sent = door.world, door.mail()
+    accounts.create(world.runtime, email="olga@example.org", name="Olga", role=Role.ADMIN)
+    admin = accounts.find(world.runtime, "olga@example.org")
+    assert admin is not None
+    raw = bounce(provider, sent).body
+    held = Event(id="held", kind=EventKind.UNKNOWN, happened_at=START, problem="unreadable", raw=raw)
+    events.store(world.runtime, provider, [held])
+    (event_id,) = world.sql("select id from delivery_event")[0]
+
+    assert quarantine.read_again(world.runtime, event_id, by=admin)
+    assert door.problems() == []
+    assert sorted(door.kinds()) == ["bounced", "unknown"]
+
+
+@pytest.mark.parametrize("provider", ["generic", "brevo", "sendgrid"])
+def test_what_is_kept_of_an_item_of_a_list_has_the_shape_of_a_call(door: Door, provider: str):
+    broken = BOUNCE[provider](SENT) | {"kind": 5, "event": 5}
+
+    [held] = HOOKS[provider].read(json.dumps([broken]).encode(), NAMES, START)
+    [again] = HOOKS[provider].read(held.raw, NAMES, START)
+
+    assert (held.problem, again.problem) == ("unreadable", "unreadable")
+    assert held.id == again.id
+
+
 NAMES = Names(Mac(bytes(range(32))), "example.org", "bounces.example.org")
 SENT = Sent(7, NAMES.of(7)[1], NAMES.of(7)[0], kit.SOMEONE)
 
@@ -240,6 +291,13 @@ def places(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | 
     for name, one in inner:
         found += places(one, (*path, name))
     return found
+
+
+def at(value: object, path: tuple[str | int, ...]) -> object:
+    """What is in a place of a payload."""
+    for step in path:
+        value = value[step]
+    return value
 
 
 def with_other(value: object, path: tuple[str | int, ...], other: object) -> object:
@@ -263,9 +321,7 @@ def test_any_value_in_any_field_is_read_without_a_fault(provider: str, data: st.
     path = data.draw(st.sampled_from(places(told)))
     other = data.draw(anything)
 
-    events = HOOKS[provider].read(bodies(provider, with_other(told, path, other)), NAMES, START)
-
-    for event in events:
+    for event in HOOKS[provider].read(bodies(provider, with_other(told, path, other)), NAMES, START):
         assert event.id
         assert "\x00" not in event.id + event.text
         (event.id + event.text + (event.status or "")).encode()
