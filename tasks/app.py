@@ -15,10 +15,10 @@ from campaign.blasts import milestones
 from campaign.blasts import running as blast_running
 from campaign.delivery import cleanup, journal
 from campaign.delivery.jobs import Job
-from campaign.feedback import applying, return_mailbox
+from campaign.feedback import applying, quarantine, return_mailbox
 from campaign.operations import alerts, throughput
 from campaign.settings import Settings
-from campaign.signatures import forgetting, rekeying
+from campaign.signatures import forgetting, funnel, rekeying
 
 URGENT = "urgent"
 """Promise: mail that one reader waits for; served by workers of its own."""
@@ -43,12 +43,14 @@ def schedule(settings: Settings) -> Mapping[str, Job]:
         "signatures.count": Job(timedelta(seconds=settings.count_interval), milestones.count_signatures, vital=True),
         "signatures.recount": Job(timedelta(hours=24), milestones.recount),
         "signatures.rekey": Job(timedelta(minutes=10), rekeying.rekey),
+        "signatures.measure_funnel": Job(timedelta(minutes=5), funnel.measure),
         "signatures.remind": Job(timedelta(minutes=10), cleanup.remind),
         "signatures.expire": Job(timedelta(minutes=10), cleanup.expire_signatures),
         "signatures.forget": Job(timedelta(seconds=10), forgetting.forget_counted),
         "blasts.start_due": Job(timedelta(seconds=1), blast_running.look),
         "feedback.read_mailbox": Job(timedelta(seconds=15), return_mailbox.read_configured),
         "feedback.apply": Job(timedelta(seconds=5), applying.apply),
+        "feedback.purge": Job(timedelta(hours=6), quarantine.purge),
         "mail.recover_leases": Job(timedelta(seconds=3), journal.recover, vital=True),
         "lanes.watch_health": Job(timedelta(seconds=10), alerts.watch, vital=True),
         "throughput.record": Job(timedelta(seconds=15), throughput.note, vital=True),

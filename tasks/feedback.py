@@ -15,3 +15,9 @@ def read_mailbox() -> None:
 def apply() -> None:
     """Apply new events: suppressions, what is known of messages, pauses. A second run finds none left."""
     current().run_job("feedback.apply")
+
+
+@shared_task(name="feedback.purge")
+def purge() -> None:
+    """Delete old events, and what waited in quarantine for too long. A second run finds none."""
+    current().run_job("feedback.purge")

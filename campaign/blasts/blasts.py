@@ -9,7 +9,7 @@ from campaign.accounts import audit
 from campaign.accounts.accounts import Account
 from campaign.accounts.addresses import has_controls
 from campaign.blasts import audience as blast_audience
-from campaign.blasts import merge_tags, progress, queries, resend
+from campaign.blasts import merge_tags, progress, queries, resend, text_failures
 from campaign.blasts.rules import (
     FIRST_SLICE,
     UNDO,
@@ -66,7 +66,7 @@ def check_texts(texts: Mapping[str, BlastText]) -> None:
             problems[f"{locale}.body"] = "too_long"
         elif has_controls(written.body_markdown, lines=True):
             problems[f"{locale}.body"] = "control_characters"
-        elif found := merge_tags.problems(written.body_markdown):
+        elif found := merge_tags.body_problems(written.body_markdown.replace("\r\n", "\n")):
             first = found[0]
             problems[f"{locale}.body"] = f"{first.code} {first.line}:{first.column} {first.text}"
     if problems:
@@ -167,12 +167,13 @@ def get(runtime: Runtime, blast_id: int, petition_id: int) -> tuple[Blast, dict[
 
     def work(tx: Transaction) -> tuple[Blast, dict[str, BlastText]]:
         blast = _of_petition(tx, blast_id, petition_id)
-        return blast, {
-            locale: BlastText(subject, markdown)
-            for locale, (subject, markdown, _) in queries.texts(tx, blast_id).items()
-        }
+        return blast, _clear(queries.texts(tx, blast_id))
 
     return runtime.store.transact(work)
+
+
+def _clear(texts: Mapping[str, tuple[str, str, str]]) -> dict[str, BlastText]:
+    return {locale: BlastText(subject, markdown) for locale, (subject, markdown, _) in texts.items()}
 
 
 def audience_counts(runtime: Runtime, petition_id: int, audience: Audience) -> dict[str, int]:
@@ -204,7 +205,8 @@ def schedule(
 
     Raises:
         NotFoundError: it is not a blast of this petition.
-        InvalidInputError: unknown zone, a moment in the past (``{"send_at": "past"}``) or a text is missing.
+        InvalidInputError: unknown zone, a moment in the past (``{"send_at": "past"}``), or a text is missing or can't
+            be sent.
         ConflictError: it has started or was cancelled.
     """
     planned = plan_moment(local, zone, second=second)
@@ -219,6 +221,7 @@ def send_now(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) 
 
     Raises:
         NotFoundError: it is not a blast of this petition.
+        InvalidInputError: a text is missing or can't be sent.
         ConflictError: it has started or was cancelled.
     """
     blast, _ = get(runtime, blast_id, petition_id)
@@ -236,8 +239,9 @@ def _schedule(
 
     def work(tx: Transaction) -> None:
         blast = _of_petition(tx, blast_id, petition_id, lock=True)
-        if blast.kind is BlastKind.UPDATE and not queries.texts(tx, blast_id):
-            raise InvalidInputError({"texts": "missing"})
+        if blast.kind is BlastKind.UPDATE:
+            # Also what an older release has saved.
+            check_texts(_clear(queries.texts(tx, blast_id)))
         done = queries.schedule(
             tx,
             blast_id,
@@ -285,6 +289,7 @@ def _press(runtime: Runtime, blast_id: int, petition_id: int, *, action: str, by
             raise ConflictError(refused)
         depth.forget_blast(tx, blast_id)
         if action == "blast.resume":
+            text_failures.forget(tx, blast_id)
             tx.nudge(Lane.BULK)
         _audit(tx, action, blast, by, {})
 

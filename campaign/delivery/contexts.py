@@ -1,6 +1,5 @@
 """What each kind of mail says: its context for the templates, from the rows it is about."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,17 +10,18 @@ from campaign.accounts import queries as account_queries
 from campaign.accounts import sign_in
 from campaign.accounts.accounts import Account, Role
 from campaign.accounts.addresses import RuleError
-from campaign.blasts import merge_tags
+from campaign.blasts import merge_tags, text_failures
 from campaign.blasts import queries as blast_queries
 from campaign.blasts.rules import Blast
+from campaign.blasts.text_failures import TextFailure
 from campaign.database.connection import Transaction
-from campaign.errors import NotFoundError
+from campaign.errors import MailTemplateError, NotFoundError
 from campaign.i18n import format_number
 from campaign.mail.slots import Slots
 from campaign.mail.templates import to_text
 from campaign.operations import alerts as operations_alerts
 from campaign.outbox.ledger import Claimed
-from campaign.petitions.markdown import to_html
+from campaign.petitions.markdown import is_over_limits, to_html
 from campaign.petitions.petitions import Opened, by_id
 from campaign.petitions.rules import next_goal
 from campaign.runtime import Runtime
@@ -31,8 +31,6 @@ from campaign.signatures import queries as signature_queries
 from campaign.signatures.mine_queries import Mine
 from campaign.states import MessageKind, PetitionState
 
-_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~&])")
-
 
 @dataclass(frozen=True)
 class BlastMaterial:
@@ -40,6 +38,8 @@ class BlastMaterial:
 
     blast: Blast
     texts: Mapping[str, tuple[str, str, str]]
+    failures: Mapping[str, TextFailure] = field(default_factory=dict)
+    """By language: what no mail could be made of."""
 
     def text_for(self, locale: str, default: str) -> tuple[str, str]:
         """Subject and Markdown in a language, else in the petition's own, else in any; empty if there is none."""
@@ -102,7 +102,9 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
     for blast_id in blast_ids:
         blast = blast_queries.by_id(tx, int(blast_id or 0))
         if blast is not None:
-            blasts[blast.id] = BlastMaterial(blast, blast_queries.texts(tx, blast.id))
+            blasts[blast.id] = BlastMaterial(
+                blast, blast_queries.texts(tx, blast.id), text_failures.of_blast(tx, blast.id)
+            )
     links = {}
     for message in messages:
         if message.kind is MessageKind.SIGN_IN:
@@ -232,7 +234,7 @@ def _merged(letter: MessageContext, text: str, *, escape: bool) -> str:
         if tag in merge_tags.PER_RECIPIENT:
             return letter.slots[merge_tags.PER_RECIPIENT[tag]]
         plain = values[tag]
-        return _PUNCTUATION.sub(r"\\\1", plain) if escape and tag not in merge_tags.LINKS else plain
+        return merge_tags.escaped(plain) if escape and tag not in merge_tags.LINKS else plain
 
     return merge_tags.merge(text, value)
 
@@ -241,7 +243,11 @@ def _blast_body(letter: MessageContext) -> tuple[str, str, str]:
     subject, markdown = letter.materials.blast_of(letter.message).text_for(
         letter.locale, letter.opened.petition.default_locale
     )
-    tokens = set(letter.slots.tokens().values())
+    if merge_tags.problems(markdown):
+        raise MailTemplateError("The text of the update has a placeholder that can't be filled.")
+    if is_over_limits(markdown):
+        raise MailTemplateError("The text of the update is nested too deeply, or has too much markup.")
+    tokens = {token for name, token in letter.slots.tokens().items() if name.startswith("link_")}
     merged = _merged(letter, markdown, escape=True)
     return _merged(letter, subject, escape=False), to_html(merged, own_links=tokens), to_text(merged, own_links=tokens)
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from campaign.accounts.mail_providers import provider_of
 from campaign.blasts import health as blast_health
 from campaign.database.connection import Transaction
 from campaign.delivery.contexts import gather
 from campaign.delivery.recipients import Recipient, recipient_of
 from campaign.errors import CountersignError
 from campaign.feedback import queries
-from campaign.feedback.queries import OpenEvent
+from campaign.feedback.queries import Applied, OpenEvent
 from campaign.feedback.rules import ABOUT_US, CAME_BACK, HANDED_OVER, UNSPECIFIC
 from campaign.outbox import ledger, suppressions
 from campaign.outbox.ledger import Claimed
@@ -56,7 +57,7 @@ class _Effects:
 
     came_back: dict[int, CameBack] = field(default_factory=dict)
     handed_over: set[int] = field(default_factory=set)
-    causes: dict[int, str | None] = field(default_factory=dict)
+    applied: dict[int, Applied] = field(default_factory=dict)
     blasts: set[int] = field(default_factory=set)
 
     def note(self, event: OpenEvent) -> None:
@@ -85,12 +86,13 @@ def _slice(runtime: Runtime, tx: Transaction) -> int:
     effects = _Effects()
     for event in events:
         effects.note(event)
-        effects.causes[event.id] = _apply(
-            tx, event, messages[event.message_id], recipients.get(event.message_id), now=now
-        )
+        recipient = recipients.get(event.message_id)
+        cause = _apply(tx, event, messages[event.message_id], recipient, now=now)
+        provider = None if recipient is None else provider_of(recipient.wire.address)
+        effects.applied[event.id] = Applied(cause, provider)
     queries.raise_came_back(tx, effects.came_back)
     queries.settle_uncertain(tx, sorted(effects.handed_over), now=now)
-    queries.applied(tx, effects.causes, now=now)
+    queries.applied(tx, effects.applied, now=now)
     blast_health.look(tx, effects.blasts, now=now)
     return len(events)
 
@@ -143,7 +145,7 @@ OURS, OTHER = "ours", "other"
 def judged(event: OpenEvent) -> tuple[str, Bounce | None]:
     """What a bounce is, and what of it counts against the address; the table of replies decides, as at a refusal.
 
-    What is about us, our text or our standing never counts against a person. A message that could not be delivered in
+    What is about us, our text or our standing never counts against the recipient. What could not be delivered in
     time counts like a full mailbox, if the mailbox was full or its server could not be reached.
     """
     if event.kind is EventKind.FAILED:

@@ -22,7 +22,7 @@ MAX_SEALED: Final = 64 * 1024
 """Octets that are kept of what could not be read."""
 
 MAX_QUARANTINED: Final = 1000
-"""So much waits for a person at most; what comes then is counted in the log and not kept. Half of it is for what is
+"""So much waits for admins at most; what comes then is counted in the log and not kept. Half of it is for what is
 proven to be about a message of ours: anybody can send the other kind."""
 
 MAX_PER_MESSAGE: Final = 100
@@ -47,7 +47,7 @@ class Event:
     text: str = field(default="", repr=False)
     """Its words; addresses are taken out before they are stored."""
     problem: str = ""
-    """Why it needs a person's eyes: a code of :data:`campaign.feedback.quarantine.PROBLEMS`."""
+    """Why an admin has to look at it: a code of :data:`campaign.feedback.quarantine.PROBLEMS`."""
     raw: bytes = field(default=b"", repr=False)
     """As it arrived; kept, sealed, only with a problem."""
 

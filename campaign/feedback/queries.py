@@ -103,14 +103,27 @@ def take_open(tx: Transaction, *, limit: int) -> list[OpenEvent]:
     ]
 
 
-def applied(tx: Transaction, causes: Mapping[int, str | None], *, now: datetime) -> None:
-    """Note that events were applied, each with what kind of bounce it is, if it is one."""
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was learned as an event was applied."""
+
+    cause: str | None
+    """What kind of bounce it is, if it is one."""
+    mail_provider: str | None
+    """Of the recipient: one of :data:`campaign.accounts.mail_providers.PROVIDERS`; None if the address is erased."""
+
+
+def applied(tx: Transaction, events: Mapping[int, Applied], *, now: datetime) -> None:
+    """Note that events were applied."""
     tx.execute(
         text("""
-        update delivery_event e set applied_at = :now, cause = o.cause
-        from unnest(cast(:ids as bigint[]), cast(:causes as text[])) as o(id, cause) where e.id = o.id"""),
-        ids=list(causes),
-        causes=list(causes.values()),
+        update delivery_event e set applied_at = :now, cause = o.cause, mail_provider = o.mail_provider
+        from unnest(cast(:ids as bigint[]), cast(:causes as text[]), cast(:providers as text[]))
+            as o(id, cause, mail_provider)
+        where e.id = o.id"""),
+        ids=list(events),
+        causes=[event.cause for event in events.values()],
+        providers=[event.mail_provider for event in events.values()],
         now=now,
     )
 
@@ -174,6 +187,20 @@ def counts_of(tx: Transaction, message_ids: Sequence[int]) -> dict[int, int]:
 def quarantined(tx: Transaction) -> int:
     """How much is in quarantine."""
     return int(tx.execute(text("select count(*) from delivery_event where quarantine_reason is not null")).scalar_one())
+
+
+def numbers(tx: Transaction, *, since: datetime) -> dict[EventKind, int]:
+    """How many events of each kind came since a moment."""
+    rows = tx.execute(
+        text("select kind, count(*) as n from delivery_event where received_at >= :since group by kind"), since=since
+    )
+    return {EventKind(row.kind): row.n for row in rows}
+
+
+def with_problem(tx: Transaction, problem: str) -> list[int]:
+    """What waits in quarantine with one problem."""
+    rows = tx.execute(text("select id from delivery_event where quarantine_reason = :problem"), problem=problem)
+    return list(rows.scalars())
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +278,7 @@ def drop(tx: Transaction, event_ids: Sequence[int]) -> int:
 def purge(tx: Transaction, *, before: datetime, quarantined_before: datetime) -> int:
     """Delete events of the past: what they meant is on their messages and in the suppressions, with the evidence.
 
-    Those that suppressed somebody or are of a message that is not settled stay.
+    Evidence for a suppression stays.
     """
     drop_old = text("""
         update delivery_event set quarantine_reason = null, sealed = null

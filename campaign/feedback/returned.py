@@ -103,7 +103,15 @@ class Returned:
     """True if it came to a return address of ours."""
 
 
-def read(raw: bytes, names: Names, *, now: datetime, recipient: str = "", sender: str | None = None) -> Returned:
+def read(
+    raw: bytes,
+    names: Names,
+    *,
+    now: datetime,
+    recipient: str = "",
+    sender: str | None = None,
+    signed: int | None = None,
+) -> Returned:
     """What a mail tells, and of which message.
 
     Args:
@@ -113,8 +121,10 @@ def read(raw: bytes, names: Names, *, now: datetime, recipient: str = "", sender
         recipient: the envelope's recipient (RCPT TO), if the door knows it; else headers tell.
         sender: the envelope's sender (MAIL FROM), empty for the null sender; None if the door does not know it, and
             the header Return-Path tells.
+        signed: the message that was proven when the mail was read before.
     """
-    signed = names.message_of(recipient) if recipient else None
+    if recipient:
+        signed = names.message_of(recipient)
     try:
         message = _parsed(raw)
         if signed is None and not recipient:

@@ -9,7 +9,7 @@ from campaign.states import CameBack, EventKind
 CAME_BACK: Final[Mapping[EventKind, CameBack]] = {
     EventKind.DEFERRED: CameBack.DEFERRED,
     EventKind.DELIVERED: CameBack.DELIVERED,
-    # Who answers has it, and so has a program that answers in somebody's place.
+    # Who answers has it, and so has a program that answers for its reader.
     EventKind.AUTORESPONDED: CameBack.DELIVERED,
     EventKind.REPLIED: CameBack.DELIVERED,
     EventKind.UNSUBSCRIBED: CameBack.DELIVERED,

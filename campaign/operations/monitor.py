@@ -16,11 +16,12 @@ from campaign.outbox import relays as outbox_relays
 from campaign.outbox import workers
 from campaign.runtime import Runtime
 from campaign.settings import Settings
-from campaign.signatures import request_queries
+from campaign.signatures import funnel, request_queries
 
 JOBS = (
     "blasts.start_due",
     "feedback.apply",
+    "feedback.purge",
     "feedback.read_mailbox",
     "lanes.watch_health",
     "mail.recover_leases",
@@ -30,6 +31,7 @@ JOBS = (
     "signatures.count",
     "signatures.expire",
     "signatures.forget",
+    "signatures.measure_funnel",
     "signatures.recount",
     "signatures.rekey",
     "signatures.remind",
@@ -72,6 +74,8 @@ def take(runtime: Runtime) -> Snapshot:
             relays=outbox_relays.offers(tx, outbox_relays.relay_names(runtime.settings.smtp_url)),
             held_by_networks=held.held,
             held_until=held.last_at,
+            confirmations=funnel.last_days(tx, now=now),
+            unconfirmed=tuple(low.now.mail_provider for low in funnel.alarms(tx, now=now)),
             proxy_not_set=proxy_not_set,
         )
 

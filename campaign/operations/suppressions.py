@@ -1,6 +1,7 @@
 """Suppressions as admins handle them: look one up, add, lift. Addresses are asked for, never shown and never kept."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from campaign.accounts import addresses, audit
 from campaign.accounts.accounts import Account
@@ -8,7 +9,7 @@ from campaign.accounts.addresses import RuleError
 from campaign.database.connection import Transaction
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.outbox import suppressions as outbox_suppressions
-from campaign.outbox.suppressions import Suppression
+from campaign.outbox.suppressions import Suppression, SuppressionGroup
 from campaign.runtime import Runtime
 
 PAGE = 50
@@ -83,6 +84,13 @@ def add(runtime: Runtime, email: str, *, by: Account) -> str:
     return masked
 
 
+def _checked(reason: str) -> str:
+    said = " ".join(reason.split())
+    if not said or len(said) > MAX_REASON:
+        raise InvalidInputError({"why": "too_long" if said else "missing"})
+    return said
+
+
 def lift(runtime: Runtime, suppression_id: int, *, reason: str, by: Account) -> None:
     """Let an address get mail again. Its soft bounces are deleted, or the next one would suppress it at once.
 
@@ -90,9 +98,7 @@ def lift(runtime: Runtime, suppression_id: int, *, reason: str, by: Account) -> 
         InvalidInputError: no reason, or one that is too long.
         ConflictError: it is not in force.
     """
-    said = " ".join(reason.split())
-    if not said or len(said) > MAX_REASON:
-        raise InvalidInputError({"why": "too_long" if said else "missing"})
+    said = _checked(reason)
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:
@@ -117,3 +123,37 @@ def newest(runtime: Runtime, *, before: int | None = None, limit: int = PAGE) ->
     found = runtime.store.transact(lambda tx: outbox_suppressions.newest(tx, before=before, limit=limit + 1))
     shown = tuple(found[:limit])
     return Newest(shown, shown[-1].id if len(found) > limit else None)
+
+
+def groups(runtime: Runtime, *, window: timedelta) -> tuple[SuppressionGroup, ...]:
+    """Suppressions of a time that mail servers caused, by cause."""
+    since = runtime.clock() - window
+    return tuple(runtime.store.transact(lambda tx: outbox_suppressions.groups(tx, since=since)))
+
+
+def lift_group(runtime: Runtime, key: str, *, window: timedelta, reason: str, by: Account) -> int:
+    """Undo a group of suppressions that should not have been: all of one cause and time. Returns how many.
+
+    Raises:
+        InvalidInputError: no reason, or one that is too long.
+        ConflictError: none of the group is in force.
+    """
+    said = _checked(reason)
+    now = runtime.clock()
+
+    def work(tx: Transaction) -> int:
+        keys = outbox_suppressions.lift_group(tx, key, since=now - window, now=now)
+        if not keys:
+            raise ConflictError("no suppression of this group is in force")
+        outbox_suppressions.clear_soft_bounces(tx, keys)
+        audit.add(
+            tx,
+            action="suppression.lift_group",
+            subject="suppression",
+            subject_id=None,
+            account_id=by.id,
+            detail={"reason": said, "group": key, "number": len(keys), "hours": window.total_seconds() / 3600},
+        )
+        return len(keys)
+
+    return runtime.store.transact(work)

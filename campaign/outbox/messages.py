@@ -143,13 +143,17 @@ class Event:
     provider: str
     kind: str
     applied_at: datetime | None
+    status: str | None
+    cause: str | None
+    text: str
 
 
 def events(tx: Transaction, message_id: int) -> list[Event]:
     """What was told of a message, the oldest first."""
     rows = tx.execute(
         text("""
-        select happened_at, provider, kind, applied_at from delivery_event
+        select happened_at, provider, kind, applied_at, status, cause, coalesce(detail ->> 'text', '') as text
+        from delivery_event
         where message_id = :id order by happened_at, id limit 100"""),
         id=message_id,
     )

@@ -105,6 +105,68 @@ def lift_unsubscribe(tx: Transaction, address_keys: Sequence[bytes], *, petition
     return None in set(lifted.scalars())
 
 
+@dataclass(frozen=True)
+class SuppressionGroup:
+    """Suppressions in force with the same cause: a kind of mistake that one press can undo."""
+
+    key: str
+    reason: str
+    status: str
+    """Enhanced status code or reply code of the mail server; empty if it gave none."""
+    words: str
+    """Its words, with ids and numbers shortened, so that equal causes meet."""
+    number: int
+    first_at: datetime
+    last_at: datetime
+
+
+_CAUSES = r"""
+    select s.id, s.address_key, s.reason, s.created_at, coalesce(e.status, a.status, '') as status,
+        left(regexp_replace(coalesce(e.words, a.words, ''), '\y(?=\w*[0-9])\w{6,}\y', '…', 'g'), 120) as words
+    from suppression s
+    left join lateral (
+        select coalesce(d.status, d.detail ->> 'code') as status, d.detail ->> 'text' as words from delivery_event d
+        where d.message_id = s.message_id and d.kind in ('bounced', 'rejected', 'complained')
+        order by d.id desc limit 1) e on true
+    left join lateral (
+        select coalesce(t.enhanced, cast(t.reply_code as text)) as status, t.answer as words from attempt t
+        where t.message_id = s.message_id and t.result = 'rejected' order by t.id desc limit 1) a on true
+    where s.lifted_at is null and s.reason in ('bounce', 'complaint') and s.created_at >= :since"""
+"""Suppressions that mail servers caused, with the words of the last one; those of people's own choice are not here."""
+
+_KEY = "left(encode(sha256(convert_to(concat_ws('|', reason, status, words), 'UTF8')), 'hex'), 16)"
+
+
+def groups(tx: Transaction, *, since: datetime, limit: int = 50) -> list[SuppressionGroup]:
+    """Suppressions since a moment, by cause: the most frequent first."""
+    rows = tx.execute(
+        text(f"""
+        with causes as ({_CAUSES})
+        select {_KEY} as key, reason, status, words, count(*) as number, min(created_at) as first_at,
+            max(created_at) as last_at
+        from causes group by reason, status, words order by number desc, last_at desc limit :limit"""),
+        since=since,
+        limit=limit,
+    )
+    return [SuppressionGroup(**row._asdict()) for row in rows]
+
+
+def lift_group(tx: Transaction, key: str, *, since: datetime, now: datetime) -> list[bytes]:
+    """Lift the suppressions of one group; returns the keyed hashes of their addresses."""
+    rows = tx.execute(
+        text(f"""
+        with causes as ({_CAUSES})
+        update suppression p set lifted_at = :now from causes c
+        where p.id = c.id and p.lifted_at is null
+            and left(encode(sha256(convert_to(concat_ws('|', c.reason, c.status, c.words), 'UTF8')), 'hex'), 16) = :key
+        returning p.address_key"""),
+        since=since,
+        now=now,
+        key=key,
+    )
+    return [bytes(found) for found in rows.scalars()]
+
+
 WINDOW = timedelta(days=30)
 """Soft bounces older than this do not count."""
 

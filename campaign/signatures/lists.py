@@ -1,7 +1,8 @@
 """The signatures of a petition for its organisers: page by page, or found by address; opened for the page alone."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import text
 
@@ -41,9 +42,22 @@ class Listed:
 _COLUMNS = """s.id, s.state, s.locale, s.country, s.show_name, s.wants_updates, s.requested_at, s.confirmed_at,
     s.ended_at, s.ended_reason, s.erased_at, s.address, s.name, s.reason"""
 
-_MATCHES = """s.petition_id = :petition_id
+_UNREACHED = """s.id in (
+        select m.signature_id from suppression p join message m on m.id = p.message_id
+        where p.reason = 'bounce' and p.lifted_at is null and m.petition_id = :petition_id
+        union all
+        select m.signature_id from blast b join message m on m.blast_id = b.id
+        where b.petition_id = :petition_id and m.state = 'suppressed' and m.reason = 'suppressed: bounce'
+        union all
+        select m.signature_id from delivery_event e join message m on m.id = e.message_id
+        where e.kind = 'bounced' and e.received_at >= :since and e.cause <> 'ours'
+            and m.petition_id = :petition_id and m.came_back = 'bounced')"""
+"""Mail does not arrive: it came back lately, or the address is suppressed for it. Erased signatures have no address."""
+
+_MATCHES = f"""s.petition_id = :petition_id
     and (cast(:state as signature_state) is null or s.state = cast(:state as signature_state))
-    and (cast(:country as text) is null or s.country = :country)"""
+    and (cast(:country as text) is null or s.country = :country)
+    and (not cast(:unreached as boolean) or (s.address is not null and {_UNREACHED}))"""
 
 
 def _listed(tx: Transaction, statement: str, **values: object) -> list[Listed]:
@@ -52,7 +66,7 @@ def _listed(tx: Transaction, statement: str, **values: object) -> list[Listed]:
 
 
 def older(
-    tx: Transaction, petition_id: int, *, state: str | None, country: str | None, before: int | None, limit: int
+    tx: Transaction, petition_id: int, wanted: "Filter", *, before: int | None, limit: int, since: datetime
 ) -> list[Listed]:
     """Signatures with a smaller id than ``before`` (or from the newest on), newest first."""
     return _listed(
@@ -61,23 +75,23 @@ def older(
         select {_COLUMNS} from signature s
         where {_MATCHES} and (cast(:before as bigint) is null or s.id < :before) order by s.id desc limit :limit""",
         petition_id=petition_id,
-        state=state,
-        country=country,
+        **wanted.values(),
+        since=since,
         before=before,
         limit=limit,
     )
 
 
 def newer(
-    tx: Transaction, petition_id: int, *, state: str | None, country: str | None, after: int, limit: int
+    tx: Transaction, petition_id: int, wanted: "Filter", *, after: int, limit: int, since: datetime
 ) -> list[Listed]:
     """Signatures with a greater id than ``after``: those next to it, newest first."""
     found = _listed(
         tx,
         f"select {_COLUMNS} from signature s where {_MATCHES} and s.id > :after order by s.id limit :limit",
         petition_id=petition_id,
-        state=state,
-        country=country,
+        **wanted.values(),
+        since=since,
         after=after,
         limit=limit,
     )
@@ -173,18 +187,39 @@ OF_ONE_MAILBOX = 100
 """Rows shown of a search: strangers may have typed an address with any number of names."""
 
 
+LATELY = timedelta(days=30)
+"""Mail that came back within this time says that it does not arrive."""
+
+UNREACHED: Final = "unreached"
+"""In the place of a state: those whose mail does not arrive, whatever their state."""
+
+
 @dataclass(frozen=True)
 class Filter:
     """Which signatures to list; None means all."""
 
     state: SignatureState | None = None
     country: str | None = None
+    unreached: bool = False
+    """Only those whose mail does not arrive."""
 
     @classmethod
     def of(cls, state: str, country: str) -> "Filter":
         """From the address of a page; what is not known is left out."""
+        if state == UNREACHED:
+            return cls(None, country if country in CODES else None, unreached=True)
         known = state if state in set(SignatureState) else None
         return cls(SignatureState(known) if known else None, country if country in CODES else None)
+
+    @property
+    def code(self) -> str | None:
+        """What the address of a page says for the state."""
+        return UNREACHED if self.unreached else self.state
+
+    def values(self) -> dict[str, object]:
+        """The values of the condition."""
+        state = str(self.state) if self.state else None
+        return {"state": state, "country": self.country, "unreached": self.unreached}
 
 
 @dataclass(frozen=True)
@@ -229,15 +264,15 @@ def page(
         before: show those older than this row.
         after: show those newer than this row; stronger than ``before``.
     """
-    state = str(wanted.state) if wanted.state else None
+    since = runtime.clock() - LATELY
 
     def work(tx: Transaction) -> Page:
         opened = petitions.by_id(runtime, tx, petition_id)
         if after is not None:
-            found = newer(tx, petition_id, state=state, country=wanted.country, after=after, limit=PER_PAGE + 1)
+            found = newer(tx, petition_id, wanted, after=after, limit=PER_PAGE + 1, since=since)
             shown, more_newer, more_older = found[-PER_PAGE:], len(found) > PER_PAGE, True
         else:
-            found = older(tx, petition_id, state=state, country=wanted.country, before=before, limit=PER_PAGE + 1)
+            found = older(tx, petition_id, wanted, before=before, limit=PER_PAGE + 1, since=since)
             shown, more_newer, more_older = found[:PER_PAGE], before is not None, len(found) > PER_PAGE
         lines = _lines(opened, shown)
         return Page(

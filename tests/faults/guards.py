@@ -85,8 +85,8 @@ GUARDS = (
         "test_f9_greylisting_defers_that_row_for_5_to_15_minutes_and_the_others_go_on",
     ),
     Guard(
-        "F10", "an address that is gone is suppressed", "campaign/delivery/outcomes.py",
-        "if is_enough(bounce.limit, days, now.date()):", "if not bounce:",
+        "F10", "an address that is gone is suppressed", "campaign/outbox/suppressions.py",
+        "if not is_enough(limit, days, day):", "if limit:",
         "test_f10_an_address_that_does_not_exist_is_suppressed_and_never_tried_again",
     ),
     Guard(

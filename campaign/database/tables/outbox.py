@@ -139,6 +139,13 @@ message = Table(
     # The equation of a blast and the monitor's trouble lists.
     Index("ix_message_blast_state", "blast_id", "state", postgresql_where=text("blast_id is not null")),
     Index("ix_message_trouble", "state", "settled_at", postgresql_where=text("state in ('uncertain', 'rejected')")),
+    # What came back of a blast, for its report.
+    Index(
+        "ix_message_came_back",
+        "blast_id",
+        "came_back",
+        postgresql_where=text("came_back is not null and blast_id is not null"),
+    ),
     Index("ix_message_settled", "lane", "settled_at", postgresql_where=text("state = 'accepted'")),
 )
 
@@ -213,6 +220,23 @@ slow_domain = Table(
 )
 
 
+recent_refusal = Table(
+    "recent_refusal",
+    metadata,
+    # Refused messages of the last day, by lane and words: the same words to several receivers are about us, and what
+    # they led to is undone. Keys are keyed hashes.
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("lane", lane_name, nullable=False),
+    Column("answer_key", LargeBinary, nullable=False),
+    Column("receiver_key", LargeBinary, nullable=False),
+    Column("address_key", LargeBinary, nullable=False),
+    Column("at", MOMENT, nullable=False),
+    # True once mail of the lane was accepted after it.
+    Column("over", Boolean, nullable=False, server_default="false"),
+    Index(None, "lane", "answer_key"),
+)
+
+
 bounce_strike = Table(
     "bounce_strike",
     metadata,
@@ -242,7 +266,9 @@ delivery_event = Table(
     # Enhanced status code (RFC 3463), and what kind of bounce it is: a kind of soft bounce, "gone", "ours", "other".
     Column("status", String(12)),
     Column("cause", String(12)),
-    # As it arrived, encrypted, as long as a person may have to look at it.
+    # The company that serves the recipient's mailbox, if many share it.
+    Column("mail_provider", String(12)),
+    # As it arrived, encrypted, as long as an admin may have to look at it.
     Column("sealed", LargeBinary),
     Column("quarantined_at", MOMENT),
     # Why it could not be read; null again once it was dropped.

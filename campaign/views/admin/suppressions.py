@@ -8,10 +8,12 @@ from campaign.operations.suppressions import Found
 from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
+from campaign.views.admin.messages import WINDOW_WORDS, WINDOWS
 from campaign.views.admin.monitor import Notice
 from campaign.views.current import runtime
 from campaign.views.language import gettext as _
-from campaign.views.rendering import address_mark, page
+from campaign.views.language import ngettext
+from campaign.views.rendering import address_mark, number, page
 
 pages = Blueprint("admin_suppressions", __name__, template_folder=str(ROOT / "templates"))
 
@@ -22,12 +24,25 @@ def before(name: str = "before") -> int | None:
     return int(asked) if asked.isdecimal() and len(asked) < 19 else None
 
 
+def window() -> str:
+    """How far back suppressions are grouped, from the address or the form."""
+    asked = forms.typed("since") if request.method == "POST" else request.args.get("since", "")
+    return asked if asked in WINDOWS else "7d"
+
+
 @pages.get("/admin/suppressions")
 @allow(Access.ADMIN)
 def index() -> Response:
     """The newest ones, and the forms."""
     words = {"lifted": _("The suppression is lifted: the address gets mail again.")}
     text = words.get(request.args.get("done", ""))
+    if request.args.get("done") == "group" and (many := request.args.get("n", "")).isdecimal() and len(many) < 10:
+        text = ngettext(
+            "%(n)s suppression is lifted: the address gets mail again.",
+            "%(n)s suppressions are lifted: the addresses get mail again.",
+            int(many),
+            n=number(int(many)),
+        )
     return _page(notice=None if text is None else Notice("good", "tick", text))
 
 
@@ -46,6 +61,9 @@ def _page(
         problems=problems,
         email=forms.typed("email") if problems else "",
         newest=suppressions.newest(runtime(), before=before()),
+        groups=suppressions.groups(runtime(), window=WINDOWS[window()]),
+        window=window(),
+        windows={name: _(text) for name, text in WINDOW_WORDS.items()},
     )
 
 
@@ -64,6 +82,26 @@ def ask() -> Response:
         return _page(notice=Notice("warn", "info", _("This address is suppressed already.")), status=409)
     text = _("%(address)s gets no mail any more.", address=address_mark(masked))
     return _page(notice=Notice("good", "tick", text))
+
+
+@pages.post("/admin/suppressions/groups")
+@allow(Access.ADMIN)
+def lift_group() -> Response:
+    """Let the addresses of one cause and time get mail again."""
+    try:
+        lifted = suppressions.lift_group(
+            runtime(),
+            forms.typed("group"),
+            window=WINDOWS[window()],
+            reason=forms.typed("why"),
+            by=visitor.account(),
+        )
+    except InvalidInputError as error:
+        return _page(notice=Notice("warn", "warn", forms.worded(error.problems)["why"]), status=422)
+    except ConflictError:
+        text = _("Nothing of this cause is in force any more.")
+        return _page(notice=Notice("warn", "info", text), status=409)
+    return visitor.see_other("admin_suppressions.index", done="group", n=lifted, since=window())
 
 
 @pages.post("/admin/suppressions/<int:suppression_id>/lift")

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from campaign import i18n
 from campaign.operations import status_line
 from campaign.operations.health import Level
-from campaign.states import Lane
+from campaign.states import EventKind, Lane
 from campaign.views import visitor
 from campaign.views.current import runtime
 from campaign.views.language import gettext, language, lazy
@@ -71,10 +71,41 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "admin": lazy("Added by an admin"),
         "erased": lazy("Erased"),
     },
+    "event": {
+        EventKind.QUEUED: lazy("Queued by the provider"),
+        EventKind.SENT: lazy("Passed on"),
+        EventKind.DEFERRED: lazy("Delayed"),
+        EventKind.DELIVERED: lazy("Delivered"),
+        EventKind.BOUNCED: lazy("Came back"),
+        EventKind.REJECTED: lazy("Not tried by the provider"),
+        EventKind.FAILED: lazy("Failed at the provider"),
+        EventKind.COMPLAINED: lazy("Marked as spam"),
+        EventKind.UNSUBSCRIBED: lazy("Unsubscribed"),
+        EventKind.AUTORESPONDED: lazy("Automatic answer"),
+        EventKind.REPLIED: lazy("Answered"),
+        EventKind.UNKNOWN: lazy("Could not be read"),
+    },
+    "cause": {
+        "gone": lazy("No such mailbox"),
+        "full": lazy("Mailbox full or out of reach"),
+        "unknown": lazy("Refused without a clear reason"),
+        "ours": lazy("Refused because of us, not the reader"),
+        "other": lazy("Another reason"),
+    },
+    "problem": {
+        "too_large": lazy("Too large"),
+        "headers": lazy("Headers too long"),
+        "parts": lazy("Too many parts"),
+        "unreadable": lazy("No known format"),
+        "unsigned": lazy("Report without a return address of ours"),
+        "reply": lazy("A person wrote back"),
+    },
+    "door": {"returned": lazy("Return mailbox")},
     "job": {
         "signatures.count": lazy("Count signatures"),
         "blasts.start_due": lazy("Start updates that are due"),
         "feedback.apply": lazy("Apply bounces and complaints"),
+        "feedback.purge": lazy("Delete old bounces"),
         "feedback.read_mailbox": lazy("Read the return mailbox"),
         "mail.recover_leases": lazy("Settle what dead workers left"),
         "lanes.watch_health": lazy("Watch the lanes"),
@@ -82,6 +113,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "queues.count": lazy("Count long queues"),
         "signatures.expire": lazy("Expire unconfirmed signatures"),
         "signatures.forget": lazy("Forget counted signers who chose it"),
+        "signatures.measure_funnel": lazy("Measure confirmations by provider"),
         "signatures.remind": lazy("Remind"),
         "personal_data.erase_expired": lazy("Erase what is old"),
         "signatures.recount": lazy("Recount"),
@@ -118,6 +150,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "rejections": lazy("It paused by itself: too many mail servers refuse it."),
         "complaints": lazy("It paused by itself: too many readers complain about it."),
         "content": lazy("It paused by itself: the mail server refuses its text."),
+        "text": lazy("It paused by itself: no mail can be made of its text."),
         "suppressed: bounce": lazy("The address is suppressed: nobody is there."),
         "suppressed: complaint": lazy("The address is suppressed: its owner complained."),
         "suppressed: unsubscribe": lazy("The address is suppressed: unsubscribed."),

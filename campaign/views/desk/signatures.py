@@ -63,8 +63,11 @@ def _page(
         searched=searched,
         problems=problems,
         countries=named,
-        states=[(str(state), _(desk_words.SIGNATURE_STATES[state])) for state in SignatureState],
-        filters={"state": wanted.state or None, "country": wanted.country},
+        states=[
+            *((str(state), _(desk_words.SIGNATURE_STATES[state])) for state in SignatureState),
+            (lists.UNREACHED, _("Mail does not arrive")),
+        ],
+        filters={"state": wanted.code, "country": wanted.country},
         done=frame.notice(forms.asked("done")),
     )
 

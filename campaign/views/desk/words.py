@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from campaign.blasts.rules import BlastStage
-from campaign.states import MessageState, PetitionState, SignatureState
+from campaign.states import CameBack, MessageState, PetitionState, SignatureState
 from campaign.views.language import gettext, lazy
 
 PETITION_STATES: Mapping[str, str] = {
@@ -85,12 +85,30 @@ EQUATION: Mapping[str, str] = {
 }
 """The settled part of the equation; open messages are shown beside it."""
 
+CAME_BACK: Mapping[str, str] = {
+    CameBack.DEFERRED: lazy("Delayed on the way"),
+    CameBack.DELIVERED: lazy("Delivered, as far as the reader’s provider tells"),
+    CameBack.BOUNCED: lazy("Came back"),
+    CameBack.COMPLAINED: lazy("Marked as spam"),
+}
+"""What was heard of accepted emails later."""
+
+CAUSES: Mapping[str, str] = {
+    "gone": lazy("The mailbox does not exist"),
+    "full": lazy("The mailbox is full or can’t be reached"),
+    "unknown": lazy("The reader’s provider refused it without a clear reason"),
+    "ours": lazy("The reader’s provider does not trust our mail"),
+    "other": lazy("Another reason"),
+}
+"""Why emails came back."""
+
 HOLDS: Mapping[str, str] = {
     "organiser": lazy("An organiser paused it."),
     "rejections": lazy("It paused by itself: too many mail servers refuse it."),
     "bounces": lazy("It paused by itself: too many of its emails came back."),
     "complaints": lazy("It paused by itself: too many readers complain about it."),
     "content": lazy("It paused by itself: the mail server refuses its text."),
+    "text": lazy("It paused by itself: no mail can be made of its text."),
     "too_late": lazy(
         "Its time passed while nothing could be sent. Check whether it is still news, then schedule it anew."
     ),

@@ -1,0 +1,149 @@
+"""What came back, as admins see it: events, quarantine, and the undo of wrong suppressions."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from campaign.database import jobs as database_jobs
+from campaign.delivery.jobs import run_job
+from campaign.feedback import applying, quarantine
+from campaign.feedback.mailboxes import Receipt, receive
+from campaign.states import EventKind
+from tasks.app import schedule
+from tests.feedback.kit import bring, dsn, return_address, tell
+from tests.kit import ledgers, nights
+from tests.kit.nights import Night
+from tests.views.conftest import words
+
+night = nights.night
+
+
+@pytest.fixture
+def sent(night: Night) -> list[int]:
+    """Accepted messages to three signers."""
+    return ledgers.put(night.world, 3, state="accepted", settled_at=-60)
+
+
+def test_events_are_listed_by_kind_with_the_words_of_the_server_and_without_an_address(night: Night, sent):
+    bring(night.world, sent[0])
+    applying.apply(night.world.runtime)
+    tell(night.world, EventKind.DELIVERED, sent[1:])
+
+    page, bounced = night.get("/admin/feedback"), night.get("/admin/feedback?kind=bounced")
+
+    assert "5.1.1 No such user" in words(bounced)
+    assert "No such mailbox" in words(bounced)
+    assert f'href="/admin/messages/{sent[0]}"' in page.text
+    assert f'href="/admin/messages/{sent[1]}"' not in bounced.text
+    assert "canary" not in page.text
+    assert "No such mailbox" in words(night.get(f"/admin/messages/{sent[0]}"))
+
+
+def test_without_any_event_the_page_says_so(night: Night):
+    page = words(night.get("/admin/feedback"))
+
+    assert "Nothing came back." in page
+    assert "Nothing waits in quarantine" in page
+    assert night.get("/admin/feedback?kind=nonsense&before=x").status_code == 200
+
+
+def unreadable(night: Night, message_id: int, number: int = 1) -> None:
+    raw = dsn(return_address(night.world, message_id), action="nonsense", number=number)
+    assert receive(night.world.runtime, raw)[0] is Receipt.HELD
+
+
+def test_what_can_not_be_read_is_looked_at_and_deleted_and_the_log_says_who(night: Night, sent):
+    unreadable(night, sent[0])
+    listed = night.get("/admin/feedback/quarantine")
+    [event_id] = {int(found) for found in re.findall(r"/admin/feedback/quarantine/(\d+)", listed.text)}
+
+    look = night.press(f"/admin/feedback/quarantine/{event_id}", press="look")
+    read = night.press(f"/admin/feedback/quarantine/{event_id}", press="read")
+    drop = night.press(f"/admin/feedback/quarantine/{event_id}", press="drop")
+    gone = night.press(f"/admin/feedback/quarantine/{event_id}", press="look")
+
+    assert "No known format" in words(listed)
+    assert "Action: nonsense" in look.text
+    assert "It still can’t be read." in words(read)
+    assert drop.status_code == 303
+    assert gone.status_code == 404
+    assert night.world.sql("select action, account_id from audit_entry where action ~ 'feedback' order by id") == [
+        ("feedback.look", night.ada.id), ("feedback.look", night.ada.id), ("feedback.drop", night.ada.id),
+    ]  # fmt: skip
+    assert night.world.sql("select sealed, quarantine_reason, quarantined_at is null from delivery_event") == [
+        (None, None, False),
+    ]  # fmt: skip
+
+
+def test_all_items_of_one_reason_are_deleted_at_once(night: Night, sent):
+    for number in range(3):
+        unreadable(night, sent[0], number)
+
+    answer = night.press("/admin/feedback/quarantine", problem="unreadable")
+    wrong = night.press("/admin/feedback/quarantine", problem="nonsense")
+
+    assert answer.headers["Location"] == "/admin/feedback/quarantine?done=dropped&n=3"
+    assert "Nothing waits in quarantine." in words(night.get("/admin/feedback/quarantine"))
+    assert wrong.status_code == 404
+
+
+def test_what_another_release_can_read_is_read_again(night: Night, sent):
+    unreadable(night, sent[0])
+    # As if it had come as a kind of report that this release has learned to read since.
+    runtime = night.world.runtime
+    raw = dsn(return_address(night.world, sent[0]))
+    [(event_id, told)] = night.world.sql("select id, event_id from delivery_event")
+    sealed = runtime.secrets.feedback.seal(raw.decode(), place=f"delivery_event.sealed.returned.{told}")
+    night.world.sql("update delivery_event set sealed = %(sealed)s", sealed=sealed)
+
+    answer = night.press(f"/admin/feedback/quarantine/{event_id}", press="read")
+    applying.apply(runtime)
+
+    assert answer.headers["Location"] == "/admin/feedback/quarantine?done=read"
+    assert night.world.sql("select kind, quarantine_reason from delivery_event order by id") == [
+        ("unknown", None), ("bounced", None),
+    ]  # fmt: skip
+    assert night.world.sql("select came_back from message where id = %(id)s", id=sent[0]) == [("bounced",)]
+
+
+def test_a_mailbox_that_can_not_be_read_is_said(night: Night):
+    runtime = night.world.runtime
+    read = replace(runtime, settings=runtime.settings.replace(return_mailbox_url="maildir:/nowhere"))
+    jobs = {"feedback.read_mailbox": timedelta(seconds=15)}
+    night.world.read(lambda tx: database_jobs.claim_due(tx, jobs, now=night.world.clock()))
+    run_job(read, "feedback.read_mailbox", schedule(read.settings)["feedback.read_mailbox"])
+
+    said = quarantine.overview(read).mailbox
+
+    assert said.startswith("failed: /nowhere is no Maildir")
+    assert quarantine.overview(runtime).mailbox == ""
+
+
+def test_wrongly_suppressed_addresses_are_freed_by_cause_and_only_those(night: Night):
+    world = night.world
+    slug = world.petition()
+    signers = [world.signature(slug, f"p{n}@example.org", confirmed=True) for n in range(5)]
+    sent = [world.sql("select max(id) from message where signature_id = %(id)s", id=one)[0][0] for one in signers]
+    world.sql("update message set state = 'accepted', settled_at = %(now)s", now=world.clock())
+    tell(world, EventKind.BOUNCED, sent[:3], status="5.1.1", code=550, text="550 5.1.1 relay says no a1b2c3d4")
+    tell(world, EventKind.BOUNCED, sent[3:4], status="5.1.1", code=550, text="no such user here")
+    tell(world, EventKind.COMPLAINED, sent[4:])
+    page = night.get("/admin/suppressions?since=24h")
+    group = re.search(r'id="why-([0-9a-f]{16})"', page.text)[1]
+
+    nothing = night.press("/admin/suppressions/groups", group=group, since="24h", why=" ")
+    answer = night.press("/admin/suppressions/groups", group=group, since="24h", why="our relay's fault")
+    again = night.press("/admin/suppressions/groups", group=group, since="24h", why="once more")
+
+    assert "relay says no …" in words(page)
+    assert (nothing.status_code, again.status_code) == (422, 409)
+    assert answer.headers["Location"] == "/admin/suppressions?done=group&n=3&since=24h"
+    assert "3 suppressions are lifted" in words(night.get(answer.headers["Location"]))
+    assert world.sql("select message_id from suppression where lifted_at is null order by 1") == [
+        (sent[3],), (sent[4],),
+    ]  # fmt: skip
+    assert world.sql("select detail->>'number', detail->>'reason' from audit_entry where action ~ 'lift_group'") == [
+        ("3", "our relay's fault")
+    ]
