@@ -7,7 +7,7 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -99,7 +99,9 @@ def _opened(url: str, ca_file: Path | None) -> Iterator[imaplib.IMAP4]:
         _checked(server.select('"' + folder.replace("\\", "\\\\").replace('"', '\\"') + '"'))
         yield server
     finally:
-        server.shutdown()
+        # After a handshake that failed there is no socket left to shut down.
+        with suppress(OSError):
+            server.shutdown()
 
 
 def _sign_in(server: imaplib.IMAP4, user: str, password: str) -> None:
@@ -120,10 +122,15 @@ def _expunging(server: imaplib.IMAP4) -> Iterator[list[str]]:
     try:
         yield stored
     finally:
-        if stored and "UIDPLUS" in server.capabilities:
+        if stored and _knows_uidplus(server):
             _checked(server.uid("EXPUNGE", ",".join(stored)))
         elif stored:
             _checked(server.expunge())
+
+
+def _knows_uidplus(server: imaplib.IMAP4) -> bool:
+    """Asked anew: many servers tell all of their capabilities only after the sign-in."""
+    return any(b"UIDPLUS" in line.upper().split() for line in _checked(server.capability()) if isinstance(line, bytes))
 
 
 def _checked(answer: tuple[str, list[Any]]) -> list[Any]:
