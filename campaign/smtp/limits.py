@@ -369,5 +369,6 @@ def _lower(known: Learned | None, number: int, words: str) -> Learned:
 
 
 def _fewer(known: Learned | None, total: int, words: str) -> Learned:
-    present = None if known is None else known.now(LimitKind.CONNECTIONS)
+    # One more was tried after a calm time, and refused: what was known before still holds.
+    present = None if known is None or known.age > FORGOTTEN[LimitKind.CONNECTIONS] else known.value
     return Learned(float(max(1, total if present is None else min(total, int(present)))), words)
