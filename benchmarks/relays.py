@@ -1,7 +1,7 @@
 """Through a relay that limits us: a blast and sign-ups, and which share of what the relay allows is used.
 
-``python -m benchmarks.relays`` for these alone. What a relay allows in sessions or connections is measured with the same
-relay and an operator who knows it: the limit is in SMTP_URL. What it allows a second is what its script says.
+``python -m benchmarks.relays`` for these alone. What a relay allows in sessions or connections is measured with the
+same relay and an operator who knows it: the limit is in SMTP_URL. What it allows a second is what its script says.
 """
 
 import argparse
@@ -106,7 +106,8 @@ def _send(runtime: Runtime, made: Installation, *, key: str) -> dict[str, float]
     )
     [[p95]] = query(
         runtime,
-        f"""select percentile_cont(0.95) within group (order by extract(epoch from coalesce(settled_at, now()) - planned_at))
+        f"""select percentile_cont(0.95) within group (
+                order by extract(epoch from coalesce(settled_at, now()) - planned_at))
             from message where kind = 'confirmation' and planned_at > {since}""",
     )
     for child in reversed(children):
@@ -117,7 +118,7 @@ def _send(runtime: Runtime, made: Installation, *, key: str) -> dict[str, float]
     }  # fmt: skip
 
 
-def measure(options: argparse.Namespace, *, names: tuple[str, ...] = tuple(RELAYS)) -> dict[str, Any]:
+def measure(recipients: int, *, names: tuple[str, ...] = tuple(RELAYS)) -> dict[str, Any]:
     """Each relay in turn."""
     found = {}
     for name in names:
@@ -125,7 +126,7 @@ def measure(options: argparse.Namespace, *, names: tuple[str, ...] = tuple(RELAY
         with installation(smtp_port=1) as made, relay({"faults": case.faults}, made.settings.data) as port:
             runtime = build(made.settings)
             try:
-                blasting.add_signers(runtime, made.slug, options.recipients)
+                blasting.add_signers(runtime, made.slug, recipients)
                 forget_milestones(runtime)
                 url = f"smtp://127.0.0.1:{port}"
                 known = None
@@ -141,7 +142,8 @@ def measure(options: argparse.Namespace, *, names: tuple[str, ...] = tuple(RELAY
         found[name] = {"share": share, "learned": learned, "known": known}
         print(
             f"  {name}: {share:.2f} of what it allows; confirmations p95 {learned['confirmations_p95']:.1f} s;"
-            f" {learned['seconds']:.0f} s for {learned['mails']:.0f} mails, {learned['deferred']:.0f} deferred", flush=True,
+            f" {learned['seconds']:.0f} s for {learned['mails']:.0f} mails, {learned['deferred']:.0f} deferred",
+            flush=True,
         )  # fmt: skip
     return found
 
@@ -160,7 +162,7 @@ def main() -> int:
     parser.add_argument("--recipients", type=int, default=2000, help="of the blast")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    result = measure(options, names=tuple(options.names) or tuple(RELAYS))
+    result = measure(options.recipients, names=tuple(options.names) or tuple(RELAYS))
     options.out.write_text(json.dumps(result, indent=2) + "\n")
     return 0
 

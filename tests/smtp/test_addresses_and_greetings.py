@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
+from campaign.errors import SessionFailedError
 from campaign.local.mailserver.faults import FaultServer
 from campaign.local.mailserver.script import Fault
 from campaign.smtp.settings import Mechanism
@@ -64,9 +66,7 @@ def test_f68_a_server_that_drips_is_given_up_at_the_deadline_of_the_phase(client
     ) as server:
         deliveries = client(server.port, patience=1.0, connections=1)
         begun = time.monotonic()
-        try:
+        with suppress(SessionFailedError):
             deliveries.send(envelope(1))
-        except Exception as error:  # noqa: BLE001 - whichever it is, it must be in time
-            assert "in time" in str(error) or "too long" in str(error)
         assert time.monotonic() - begun < 6
         assert not server.rules.accepted
