@@ -84,11 +84,13 @@ class SharedLimits:
     def others(self, relay: str) -> int:
         """See :class:`~campaign.smtp.limits.LimitStore`."""
         try:
-            return self._runtime.store.transact(
-                lambda tx: relay_limits.others(tx, relay, self._holder, within=relay_limits.AT_WORK)
-            ).total
+            found = self._runtime.store.transact(lambda tx: relay_limits.others(tx, relay, self._holder))
         except StoreUnavailableError:
             return 0
+        if self._lane is Lane.BULK and LimitKind.CONNECTIONS in self._known.get(relay, {}):
+            # The one that is kept for urgent mail may be open though nothing was heard of it for a while.
+            return found.bulk + max(1, found.urgent)
+        return found.total
 
     def enter(self, relay: str, rate: float) -> bool:
         """See :class:`~campaign.smtp.limits.LimitStore`. What urgent mail takes, bulk mail waits for."""

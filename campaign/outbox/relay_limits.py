@@ -16,9 +16,6 @@ from campaign.states import Lane, LimitKind
 SEEN: Final = 30
 """Seconds after which a process that did not tell of its connections has none."""
 
-AT_WORK: Final = 5
-"""Seconds for which connections that were told of are taken to work."""
-
 WANTED: Final = 3
 """Seconds for which a connection that urgent mail asked for in vain is kept free."""
 
@@ -108,7 +105,7 @@ class OpenConnections:
         return self.urgent + self.bulk
 
 
-def others(tx: Transaction, relay: str, holder: int, *, within: int = SEEN) -> OpenConnections:
+def others(tx: Transaction, relay: str, holder: int) -> OpenConnections:
     """What other processes have open, as they told within so many seconds."""
     row = tx.execute(
         text("""
@@ -121,7 +118,7 @@ def others(tx: Transaction, relay: str, holder: int, *, within: int = SEEN) -> O
             and seen_at > clock_timestamp() - make_interval(secs => :within)"""),
         relay=relay,
         holder=holder,
-        within=within,
+        within=SEEN,
         wanted=WANTED,
     ).one()
     return OpenConnections(int(row.urgent), int(row.bulk), int(row.bulk_processes), bool(row.urgent_waits))

@@ -29,6 +29,9 @@ FORGOTTEN: Final = {LimitKind.SESSION: 14 * 86_400.0, LimitKind.CONNECTIONS: 360
 LEAST, MOST = 0.5, 0.97
 """A sign multiplies the rate by the share that was accepted since the last one, within these."""
 
+FEW: Final = 5
+"""Fewer mails than this tell nothing of what the relay accepts."""
+
 SLOWEST: Final = 1 / 60
 
 BURST: Final = 1.0
@@ -76,13 +79,17 @@ class Learned:
         calm = max(0.0, self.age - self.pause)
         return self.value * (1 + 0.01 * calm + 0.004 * calm**2)
 
-    def slower(self, *, share: float, text: str) -> "Learned":
-        """The rate after another sign, when ``share`` of what was offered since the last one was accepted."""
+    def slower(self, *, offered: int, accepted: int, text: str) -> "Learned":
+        """The rate after another sign, when so many of those ``offered`` since the last one were ``accepted``.
+
+        Both as one process counted them; from a few nothing can be told, for others may have had all that was accepted.
+        """
         rate = min(UNLIMITED, self.now(LimitKind.RATE) or self.value)
         said = period(text)
         if said is not None and said >= QUOTA:
             return Learned(max(self.value, rate), text, pause=PAUSES[said])
-        if share > 0:
+        if accepted or offered < FEW:
+            share = accepted / offered if offered >= 4 * FEW else MOST
             return Learned(max(SLOWEST, rate * min(MOST, max(LEAST, share))), text)
         longest = max(LONGEST_PAUSE, PAUSES[said])
         return Learned(max(SLOWEST, self.value), text, pause=min(longest, max(PAUSES[said], 2 * self.pause)))
@@ -324,7 +331,7 @@ class RelayLimits:
             self._sign = at, self.accepted, self._slowed
             return
         offered = self.accepted - accepted + self._slowed - slowed
-        share = (self.accepted - accepted) / offered if offered else 0.0
+        taken = self.accepted - accepted
         lately, seconds = self._lately(now, float(period(text) or 1))
 
         def change(known: Learned | None) -> Learned:
@@ -332,7 +339,7 @@ class RelayLimits:
                 return first_rate(accepted=lately, seconds=seconds, text=text)
             if known.age < BURST:
                 return known
-            return known.slower(share=share, text=text)
+            return known.slower(offered=offered, accepted=taken, text=text)
 
         learned = self._store.teach(self.relay, LimitKind.RATE, change)
         self._rate, self.is_paced = (learned, now), True
@@ -369,5 +376,6 @@ def _lower(known: Learned | None, number: int, words: str) -> Learned:
 
 
 def _fewer(known: Learned | None, total: int, words: str) -> Learned:
-    present = None if known is None else known.now(LimitKind.CONNECTIONS)
+    # One more was tried after a calm time, and refused: what was known before still holds.
+    present = None if known is None or known.age > FORGOTTEN[LimitKind.CONNECTIONS] else known.value
     return Learned(float(max(1, total if present is None else min(total, int(present)))), words)

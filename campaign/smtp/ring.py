@@ -87,7 +87,7 @@ class RingDelivery:
         self._is_held = False
         self._moved_at = self._begun_at = time.monotonic()
         # Deadlines are looked at now and then, not in each turn.
-        self._tick = min(1.0, settings.until_dot / 4, min(settings.deadlines.values()) / 4)
+        self._tick = min(0.4, settings.until_dot / 4, min(settings.deadlines.values()) / 4)
         self._next_look = 0.0
 
     def run(self) -> None:

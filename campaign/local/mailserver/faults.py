@@ -43,6 +43,7 @@ class FaultRules(Rules):
         self.extensions = script.extensions
         self.credentials = script.credentials
         self.auth_lines = script.auth_lines
+        self.silent = script.silent
         self.open_now = 0
         """Connections that are open."""
         self.most_open = 0

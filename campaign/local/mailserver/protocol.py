@@ -75,6 +75,8 @@ class Rules:
     """Offered through STARTTLS if given."""
     credentials: tuple[str, str] | None = None
     """User and password that AUTH must give; AUTH is offered if given."""
+    silent: Sequence[str] = ()
+    """Other loopback addresses where connections to the same port are made and nothing is said."""
     auth_lines: Sequence[str] = ("AUTH PLAIN LOGIN XOAUTH2",)
     """How AUTH is offered: some servers say it twice, or as ``AUTH=PLAIN``."""
 
