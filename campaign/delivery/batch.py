@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from campaign.database.connection import Transaction
 from campaign.delivery.composer import Composer
-from campaign.delivery.contexts import Materials, gather
+from campaign.delivery.materials import Materials, gather
 from campaign.delivery.outcomes import Sent
 from campaign.delivery.recipients import NoAddressError, Recipient
 from campaign.errors import CountersignError

@@ -14,7 +14,7 @@ from campaign.blasts.merge_tags import merged_html, merged_line, shared_values
 from campaign.blasts.rules import Audience, Blast, BlastKind, BlastText
 from campaign.database.connection import Transaction
 from campaign.delivery.composer import Composer
-from campaign.delivery.contexts import BlastMaterial, Materials
+from campaign.delivery.materials import BlastMaterial, Materials
 from campaign.delivery.recipients import Recipient
 from campaign.errors import CountersignError, MailTemplateError
 from campaign.mail.addresses import wire_address

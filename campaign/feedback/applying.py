@@ -13,7 +13,7 @@ from typing import Final
 from campaign.accounts.mail_providers import provider_of
 from campaign.blasts import health as blast_health
 from campaign.database.connection import Transaction
-from campaign.delivery.contexts import gather
+from campaign.delivery.materials import gather
 from campaign.delivery.recipients import Recipient, recipient_of
 from campaign.errors import CountersignError
 from campaign.feedback import queries

@@ -191,7 +191,8 @@ def test_h9_thanks_to_somebody_who_wants_no_updates_have_no_list_header() -> Non
 def test_auto_submitted_is_on_all_but_what_a_person_wrote(received: Any, kind: str, locale: str) -> None:
     message = message_of(received, kind, locale)
 
-    assert message["Auto-Submitted"] == (None if kind == "update" else "auto-generated")
+    said = "auto-replied" if KINDS[kind].is_answer else "auto-generated"
+    assert message["Auto-Submitted"] == (None if kind == "update" else said)
 
 
 @EVERY
