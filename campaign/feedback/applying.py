@@ -16,7 +16,7 @@ from campaign.database.connection import Transaction
 from campaign.delivery.materials import gather
 from campaign.delivery.recipients import Recipient, recipient_of
 from campaign.errors import CountersignError
-from campaign.feedback import queries
+from campaign.feedback import queries, replies
 from campaign.feedback.queries import Applied, OpenEvent
 from campaign.feedback.rules import CAME_BACK, HANDED_OVER
 from campaign.outbox import ledger, suppressions
@@ -44,6 +44,7 @@ def apply(runtime: Runtime) -> int:
         total += done
         if done < SLICE:
             break
+    total += replies.act(runtime)
     now = runtime.clock()
     runtime.store.transact(
         lambda tx: queries.settle_uncertain(tx, queries.uncertain_with_evidence(tx, limit=SLICE), now=now)

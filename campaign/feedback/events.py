@@ -44,7 +44,7 @@ class Event:
     problem: str = ""
     """Why it needs a person's eyes: a code of :data:`campaign.feedback.quarantine.PROBLEMS`."""
     raw: bytes = field(default=b"", repr=False)
-    """As it arrived; kept, sealed, only with a problem."""
+    """As it arrived; kept, sealed, with a problem only, and of a reply until it is dealt with."""
 
 
 def store(runtime: Runtime, provider: str, events: Sequence[Event]) -> int:
@@ -87,7 +87,7 @@ def _row(runtime: Runtime, provider: str, event: Event, now: datetime) -> querie
         status=event.status,
         code=event.code,
         text=scrubbed(event.text),
-        sealed=_seal(runtime, provider, event) if event.problem else None,
+        sealed=_seal(runtime, provider, event) if event.problem or event.raw else None,
         problem=event.problem or None,
     )
 

@@ -154,7 +154,8 @@ def read_again(runtime: Runtime, event_id: int, *, by: Account) -> bool:
     event = runtime.store.transact(lambda tx: queries.quarantined_one(tx, event_id))
     if event is None or event.sealed is None:
         raise NotFoundError("this is not in quarantine")
-    if event.provider != returned.PROVIDER:
+    if event.provider != returned.PROVIDER or event.problem == "reply":
+        # Where a reply came to is not known any longer, and reports count at return addresses alone.
         return False
     raw = unsealed(runtime, event.provider, event.event_id, event.sealed)
     found = returned.read(raw, Names.by(runtime), now=runtime.clock(), signed=event.message_id).event

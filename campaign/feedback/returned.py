@@ -13,7 +13,7 @@ import email.message
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.header import decode_header, make_header
 from typing import Final
@@ -101,14 +101,18 @@ def read(raw: bytes, names: Names, *, now: datetime, recipient: str = "", signed
         recipient: the envelope's recipient (RCPT TO), if the door knows it; else headers tell.
         signed: the message that was proven when the mail was read before.
     """
+    replied = None
     if recipient:
-        signed = names.message_of(recipient)
+        signed, replied = names.message_of(recipient), names.replied(recipient)
     try:
         _check_bounds(raw)
         message = email.message_from_bytes(raw)
         _check_parts(message)
         if signed is None and not recipient:
             signed = _signed_in(message, names)
+            replied = _signed_in(message, names, replies=True) if signed is None else None
+        if replied is not None:
+            return _Mail(raw, message, names, now, replied).to_reply_address()
         return _Mail(raw, message, names, now, signed).read()
     except UnreadableMailError as error:
         problem = error.problem
@@ -118,6 +122,9 @@ def read(raw: bytes, names: Names, *, now: datetime, recipient: str = "", signed
     if signed is None and not recipient:
         start = re.split(rb"\r?\n\r?\n", raw[:MAX_HEADERS], maxsplit=1)[0]
         signed = next(iter(names.messages_in(start.decode("latin-1"))), None)
+        replied = next(iter(names.replied_in(start.decode("latin-1"))), None) if signed is None else None
+    if replied is not None:
+        return _held(raw, now, replied, "reply")
     return _held(raw, now, signed, problem)
 
 
@@ -158,11 +165,12 @@ def _held(raw: bytes, now: datetime, signed: int | None, problem: str) -> Return
     return Returned(event, is_signed=signed is not None)
 
 
-def _signed_in(message: email.message.Message, names: Names) -> int | None:
-    """The message whose return address the mail servers wrote into the headers."""
+def _signed_in(message: email.message.Message, names: Names, *, replies: bool = False) -> int | None:
+    """The message whose return address, or reply address, the mail servers wrote into the headers."""
+    signed_in = names.replied_in if replies else names.messages_in
     for header in TRACES:
         for value in message.get_all(header, []):
-            for found in names.messages_in(str(value)):
+            for found in signed_in(str(value)):
                 return found
     return None
 
@@ -192,6 +200,17 @@ class _Mail:
         if self.signed is None:
             return Returned(None, is_signed=False)
         return self._without_report(parts)
+
+    def to_reply_address(self) -> Returned:
+        """What it tells, at an address that whoever got the mail knows: a person's reply, never a report."""
+        if is_from_machine(self.message):
+            return Returned(None, is_signed=True)
+        return self._told(Status(EventKind.AUTORESPONDED)) if is_automatic(self.message) else self._written()
+
+    def _written(self) -> Returned:
+        """What a person wrote back: kept until :mod:`campaign.feedback.replies` has dealt with it."""
+        event = self._told(Status(EventKind.REPLIED)).event
+        return Returned(None if event is None else replace(event, raw=self.raw), is_signed=True)
 
     def _held(self, problem: str) -> Returned:
         return _held(self.raw, self.now, self.signed, problem)
@@ -248,7 +267,7 @@ class _Mail:
         if old is None and not from_machine:
             if is_automatic(self.message):
                 return self._told(Status(EventKind.AUTORESPONDED))
-            return self._held("reply")
+            return self._written()
         words = "\n".join(text_of(part) for part in parts if part.get_content_maintype() == "text")
         status = delivery_status.status_in(words)
         if status is None or old not in {None, status.kind}:
