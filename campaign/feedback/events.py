@@ -44,7 +44,9 @@ class Event:
     problem: str = ""
     """Why it needs a person's eyes: a code of :data:`campaign.feedback.quarantine.PROBLEMS`."""
     raw: bytes = field(default=b"", repr=False)
-    """As it arrived; kept, sealed, with a problem only, and of a reply until it is dealt with."""
+    """As it arrived; kept, sealed, only with a problem, or until a reply is dealt with."""
+    is_reply: bool = False
+    """True if ``raw`` is what a person wrote back, for :mod:`campaign.feedback.replies`."""
 
 
 def store(runtime: Runtime, provider: str, events: Sequence[Event]) -> int:
@@ -87,7 +89,7 @@ def _row(runtime: Runtime, provider: str, event: Event, now: datetime) -> querie
         status=event.status,
         code=event.code,
         text=scrubbed(event.text),
-        sealed=_seal(runtime, provider, event) if event.problem or event.raw else None,
+        sealed=_seal(runtime, provider, event) if event.problem or event.is_reply else None,
         problem=event.problem or None,
     )
 

@@ -210,7 +210,7 @@ class _Mail:
     def _written(self) -> Returned:
         """What a person wrote back: kept until :mod:`campaign.feedback.replies` has dealt with it."""
         event = self._told(Status(EventKind.REPLIED)).event
-        return Returned(None if event is None else replace(event, raw=self.raw), is_signed=True)
+        return Returned(None if event is None else replace(event, raw=self.raw, is_reply=True), is_signed=True)
 
     def _held(self, problem: str) -> Returned:
         return _held(self.raw, self.now, self.signed, problem)

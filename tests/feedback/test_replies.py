@@ -1,14 +1,19 @@
 """Replies to mail of ours: what acts, what is passed on, and what is never answered."""
 
 import re
+import smtplib
 from email import message_from_bytes, policy
 
 import pytest
 
+from campaign.accounts import accounts
+from campaign.accounts.accounts import Role
 from campaign.feedback import applying, quarantine, returned
+from campaign.feedback.lmtp import serve_lmtp
 from campaign.feedback.mailboxes import Receipt, receive
 from campaign.mail.verp import Names
 from campaign.petitions import petitions
+from campaign.signatures import requests
 from campaign.states import SignatureState
 from tests.feedback.kit import answer, dsn, reply
 from tests.kit.memory_transport import MemoryTransport
@@ -529,3 +534,72 @@ def test_html_alone_is_read(world, slug):
     answer(world, message_id, "<div>Stop</div><blockquote>Dear Zahra</blockquote>", kind="text/html")
 
     assert not world.row(signature_id).wants_updates
+
+
+# Doors and settings
+
+
+def test_lmtp_takes_a_reply_address(world, slug, tmp_path):
+    signature_id, message_id = signed(world, slug)
+    socket = tmp_path / "lmtp"
+    address = Names.by(world.runtime).reply_address(message_id)
+
+    with serve_lmtp(world.runtime, f"lmtp://{socket}"), smtplib.LMTP(str(socket)) as client:
+        client.sendmail("zahra@example.org", [address], reply(world, message_id, "STOP"))
+        client.ehlo_or_helo_if_needed()
+        client.mail("a@example.org")
+        refused, _ = client.rcpt(f"s{address[1:]}")
+        client.rset()
+        forged, _ = client.rcpt(f"{address[:3]}f{address[4:]}") if client.mail("a@example.org")[0] == 250 else (0, b"")
+    applying.apply(world.runtime)
+
+    assert (refused, forged) == (550, 550)
+    assert not world.row(signature_id).wants_updates
+
+
+def without_mailbox(database_url, tmp_path, *, discreet):
+    world = make_world(database_url, tmp_path)
+    slug = world.petition()
+    set_reply_address(world, slug)
+    world.sql(f"update petition set discreet = {discreet}")
+    petitions.forget(world.runtime, slug)
+    world.sign(slug)
+    [mail] = send(world)
+    world.runtime.close()
+    return mail["Reply-To"]
+
+
+@pytest.mark.parametrize(("discreet", "expected"), [(False, "olga@example.net"), (True, None)])
+def test_without_a_return_mailbox_replies_go_to_the_organisers_but_not_in_discreet_mode(
+    database_url, tmp_path, discreet, expected
+):
+    assert without_mailbox(database_url, tmp_path, discreet=discreet) == expected
+
+
+def test_mail_to_accounts_names_no_reply_address(world):
+    accounts.create(world.runtime, email="olga@example.org", name="Olga", role=Role.ORGANISER)
+    requests.request_sign_in_link(world.runtime, "olga@example.org", network=None)
+    world.admit()
+
+    [mail] = send(world)
+
+    assert mail["Reply-To"] is None
+
+
+def test_nothing_a_person_wrote_lies_in_the_database_in_clear(world, slug):
+    set_reply_address(world, slug)
+    _, message_id = signed(world, slug)
+    receive(world.runtime, reply(world, message_id, "quartzword", sender="mallory@example.com"))
+    before = dump(world)
+    applying.apply(world.runtime)
+
+    assert "quartzword" not in before + dump(world)
+    assert "mallory" not in before + dump(world)
+
+
+def dump(world):
+    rows = [world.sql(f"select t::text from {table} t") for table in ("reply_mail", "delivery_event", "message")]
+    found = str(rows)
+    return found + "".join(
+        bytes.fromhex(blob).decode("latin-1") for blob in re.findall(r"\\\\x([0-9a-f]+)", found) if len(blob) % 2 == 0
+    )

@@ -20,7 +20,8 @@ ERASES = [
     "براہِ کرم میرا ڈیٹا مٹا دیں", "Lo\u0308schen", "حذف كنيد",
 ]  # fmt: skip
 NEITHER = [
-    "", "Stop the war!", "Please don't stop", "Do not erase anything", "stop?", "Should I erase?", "Don't stop", "stopwatch",
+    "", "Stop the war!", "Please don't stop", "Do not erase anything", "stop?", "Should I erase?", "Don't stop",
+    "stopwatch",
     "non-stop", "I will never stop", "We must stop it now", "STOP sending so many", "Hide and seek", "nicht löschen",
     "Bitte nicht löschen", "Stoppt den Krieg", "Hört nicht auf", "حذف نکنید", "توقف نکنید", "آیا پاک کنید؟", "مت روکیں",
     "نہ مٹائیں", "Thank you", "please", "123456", "unsubscribed people should know", "stop " + "x" * 300, "erase? no",

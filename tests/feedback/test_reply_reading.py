@@ -10,7 +10,7 @@ from campaign.feedback.reply_reading import MAX_WRITTEN, new_text, text_of_html
 
 QUOTES = [
     "STOP\n\nOn Mon, 2 Nov 2026 at 10:00, Petitions <p@example.org> wrote:\n> Dear Zahra,\n> code 350067",
-    "STOP\n\nOn Mon, 2 Nov 2026 at 10:00, Petitions with a long name\n<petitions-with-a-long@example.org> wrote:\n\n> Dear Zahra,",
+    "STOP\n\nOn Mon, 2 Nov 2026 at 10:00, Petitions of\n<petitions@example.org> wrote:\n\n> Dear Zahra,",
     "STOP\n\nOn Mon, 2 Nov 2026 Petitions wrote:\n\nDear Zahra, unmarked",
     "STOP\n\nAm 02.11.26 um 10:00 schrieb Petitionen:\n> Guten Tag",
     "STOP\n\nAm Mo., 2. Nov. 2026 um 10:00 Uhr schrieb Petitionen <\np@example.org>:\n\n> Guten Tag",
