@@ -95,6 +95,12 @@ class MessageKind(StrEnum):
     OWN_CODE = "own_code"
     ADDRESS_CHECK = "address_check"
     ADDRESS_CHANGED = "address_changed"
+    REPLY_FORWARDED = "reply_forwarded"
+    REPLY_WHERE = "reply_where"
+    REPLY_STOPPED = "reply_stopped"
+    REPLY_HIDDEN = "reply_hidden"
+    REPLY_ERASED = "reply_erased"
+    REPLY_REFUSED = "reply_refused"
 
 
 class EventKind(StrEnum):

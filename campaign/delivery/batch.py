@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from campaign.blasts.text_failures import TextFailure
 from campaign.database.connection import Transaction
 from campaign.delivery.composer import BROKEN, Composer, FailedTextError
-from campaign.delivery.contexts import Materials, gather
+from campaign.delivery.materials import Materials, gather
 from campaign.delivery.outcomes import Sent
 from campaign.delivery.recipients import NoAddressError, Recipient
 from campaign.errors import CountersignError, MailTemplateError

@@ -4,16 +4,12 @@ from collections.abc import Callable
 
 from campaign import i18n
 from campaign.blasts.text_failures import TextFailure, version_of
-from campaign.delivery.contexts import (
-    CONTEXTS,
-    DISCREET_CONTEXTS,
-    NOT_ABOUT_A_PETITION,
-    ONE_READER,
-    Materials,
-    MessageContext,
-)
+from campaign.delivery.contexts import CONTEXTS, DISCREET_CONTEXTS, MessageContext
+from campaign.delivery.groups import NOT_ABOUT_A_PETITION, ONE_READER
+from campaign.delivery.materials import Materials
 from campaign.delivery.recipients import Recipient, recipient_of
 from campaign.errors import CountersignError, MailTemplateError
+from campaign.mail.addresses import is_wire_address, wire_address
 from campaign.mail.compiled import CompiledMail, LinkMaker, OwnLink
 from campaign.mail.compose import ListIdentity, Sender, TemplateCompiler
 from campaign.mail.dkim import Signer, load_key
@@ -21,7 +17,7 @@ from campaign.mail.kinds import DISCREET, KINDS
 from campaign.mail.slots import Slots
 from campaign.mail.verp import Names
 from campaign.outbox.ledger import Claimed
-from campaign.petitions.petitions import Opened
+from campaign.petitions.petitions import Opened, reply_address
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.security.tokens import Purpose
@@ -29,6 +25,7 @@ from campaign.settings import Settings
 from campaign.signatures import own_codes
 from campaign.signatures.codes import code_for
 from campaign.smtp.transport import Envelope
+from campaign.states import MessageKind
 from campaign.ttl_cache import TTLCache
 from campaign.variables import ROOT
 
@@ -153,9 +150,26 @@ class Composer:
             message_id=message_id,
             date=self.runtime.clock(),
             list_unsubscribe=one_click,
+            reply_to=self._reply_to(message, materials),
             signer=self.signer,
         )
         return Envelope(message.id, sender, recipient.wire.address, data, utf8=recipient.wire.utf8)
+
+    def _reply_to(self, message: Claimed, materials: Materials) -> str | None:
+        """Where replies go: those of signers to us, if we read them, and else to the organisers' own address."""
+        if message.kind is MessageKind.REPLY_FORWARDED:
+            letter = materials.replies.get(message.id)
+            return letter.writer if letter is not None and is_wire_address(letter.writer) else None
+        if message.signature_id is None:
+            return None
+        if self.runtime.settings.return_mailbox_url:
+            return self._names.reply_address(message.id)
+        opened = materials.petitions.get(message.petition_id or 0)
+        if opened is None or opened.petition.reply_to is None or opened.petition.discreet:
+            # In discreet mode the address would tell who is behind the petition.
+            return None
+        address = wire_address(reply_address(self.runtime, opened.petition.id, opened.petition.reply_to))
+        return None if address.utf8 else address.address
 
     def _confirm(self, message: Claimed) -> str | OwnLink:
         return self._confirm_link(self._confirm_token(message.signature_id or 0, message.nonce or b""))
@@ -259,6 +273,9 @@ class Composer:
         account = materials.accounts.get(message.account_id or 0)
         if account is not None:
             return account.locale
+        letter = materials.replies.get(message.id)
+        if letter is not None:
+            return letter.locale
         return message.locale or materials.petition_of(message).petition.default_locale
 
     def _sender(self, opened: Opened | None, locale: str, *, discreet: bool) -> Sender:

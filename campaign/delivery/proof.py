@@ -15,7 +15,7 @@ from campaign.blasts.rules import Audience, Blast, BlastKind, BlastText
 from campaign.blasts.text_checks import check_texts
 from campaign.database.connection import Transaction
 from campaign.delivery.composer import Composer
-from campaign.delivery.contexts import BlastMaterial, Materials
+from campaign.delivery.materials import BlastMaterial, Materials
 from campaign.delivery.recipients import Recipient
 from campaign.errors import CountersignError, InvalidInputError, MailTemplateError, MailTooLargeError
 from campaign.mail.addresses import wire_address

@@ -13,10 +13,10 @@ from typing import Final
 from campaign.accounts.mail_providers import provider_of
 from campaign.blasts import health as blast_health
 from campaign.database.connection import Transaction
-from campaign.delivery.contexts import gather
+from campaign.delivery.materials import gather
 from campaign.delivery.recipients import Recipient, recipient_of
 from campaign.errors import CountersignError
-from campaign.feedback import queries
+from campaign.feedback import queries, replies
 from campaign.feedback.queries import Applied, OpenEvent
 from campaign.feedback.rules import ABOUT_US, CAME_BACK, HANDED_OVER, UNSPECIFIC
 from campaign.outbox import ledger, suppressions
@@ -44,6 +44,7 @@ def apply(runtime: Runtime) -> int:
         total += done
         if done < SLICE:
             break
+    total += replies.act(runtime)
     now = runtime.clock()
     runtime.store.transact(
         lambda tx: queries.settle_uncertain(tx, queries.uncertain_with_evidence(tx, limit=SLICE), now=now)

@@ -49,7 +49,9 @@ class Event:
     problem: str = ""
     """Why an admin has to look at it: a code of :data:`campaign.feedback.quarantine.PROBLEMS`."""
     raw: bytes = field(default=b"", repr=False)
-    """As it arrived; kept, sealed, only with a problem."""
+    """As it arrived; kept, sealed, only with a problem, or until a reply is dealt with."""
+    is_reply: bool = False
+    """True if ``raw`` is what a person wrote back, for :mod:`campaign.feedback.replies`."""
 
 
 def store(runtime: Runtime, provider: str, events: Sequence[Event]) -> int:
@@ -107,7 +109,7 @@ def _row(runtime: Runtime, provider: str, event: Event, now: datetime) -> querie
         status=event.status,
         code=event.code,
         text=scrubbed(event.text),
-        sealed=_seal(runtime, provider, event) if event.problem else None,
+        sealed=_seal(runtime, provider, event) if event.problem or event.is_reply else None,
         problem=event.problem or None,
     )
 

@@ -63,7 +63,7 @@ class ReturnedMailHandler:
             return "452 4.5.3 One recipient at a time"
         local, _, domain = address.lower().rpartition("@")
         is_report = local in REPORTS and domain == self._names.return_domain
-        if self._names.message_of(address) is None and not is_report:
+        if not self._is_signed(address) and not is_report:
             return "550 5.1.1 No such return address"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 Ok"
@@ -88,9 +88,12 @@ class ReturnedMailHandler:
         return "451 4.3.0 Please try again"
 
     def _store(self, raw: bytes, address: str, sender: str) -> Receipt:
-        is_signed = self._names.message_of(address) is not None
+        is_signed = self._is_signed(address)
         receipt, is_ours = receive(self._runtime, raw, recipient=address if is_signed else "", sender=sender)
         return Receipt.KNOWN if receipt is Receipt.FOREIGN and is_ours else receipt
+
+    def _is_signed(self, address: str) -> bool:
+        return self._names.message_of(address) is not None or self._names.replied(address) is not None
 
     def close(self) -> None:
         """Wait for what is being stored."""

@@ -161,6 +161,9 @@ def read_again(runtime: Runtime, event_id: int, *, by: Account) -> bool:
     event = runtime.store.transact(lambda tx: queries.quarantined_one(tx, event_id))
     if event is None or event.sealed is None:
         raise NotFoundError("this is not in quarantine")
+    if event.problem == "reply":
+        # Where a reply came to is not known any longer, and reports count at return addresses alone.
+        return False
     found = _read(runtime, event, unsealed(runtime, event.provider, event.event_id, event.sealed))
     if not found or any(one.problem for one in found):
         return False

@@ -76,11 +76,12 @@ def insert(tx: Transaction, provider: str, events: Sequence[NewEvent], *, now: d
 
 
 def take_open(tx: Transaction, *, limit: int) -> list[OpenEvent]:
-    """Events to apply, in the order they came; those that another worker is applying are skipped."""
+    """Events to apply, in the order they came; those that another worker is applying are skipped, and replies."""
     rows = tx.execute(
         text("""
         with taken as (
-            select id from delivery_event where applied_at is null order by id limit :limit for update skip locked)
+            select id from delivery_event where applied_at is null and (kind <> 'replied' or sealed is null)
+            order by id limit :limit for update skip locked)
         select e.id, e.kind, e.message_id, e.happened_at, e.received_at, e.status, e.detail, m.state, m.blast_id
         from taken join delivery_event e on e.id = taken.id join message m on m.id = e.message_id
         order by e.id"""),

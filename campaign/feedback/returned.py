@@ -123,12 +123,16 @@ def read(
             the header Return-Path tells.
         signed: the message that was proven when the mail was read before.
     """
+    replied = None
     if recipient:
-        signed = names.message_of(recipient)
+        signed, replied = names.message_of(recipient), names.replied(recipient)
     try:
         message = _parsed(raw)
         if signed is None and not recipient:
             signed = _signed_in(message, names)
+            replied = _signed_in(message, names, replies=True) if signed is None else None
+        if replied is not None:
+            return _Mail(raw, message, names, now, replied, sender).to_reply_address()
         return _Mail(raw, message, names, now, signed, sender).read()
     except UnreadableMailError as error:
         problem = error.problem
@@ -136,6 +140,9 @@ def read(
         problem = "unreadable"
     if signed is None and not recipient:
         signed = _signed_above(raw, names)
+        replied = _signed_above(raw, names, replies=True) if signed is None else None
+    if replied is not None:
+        return _held(raw, now, replied, "reply")
     return _held(raw, now, signed, problem)
 
 
@@ -145,11 +152,11 @@ def _parsed(raw: bytes) -> email.message.Message:
     return parse(raw)
 
 
-def _signed_above(raw: bytes, names: Names) -> int | None:
+def _signed_above(raw: bytes, names: Names, *, replies: bool = False) -> int | None:
     """As :func:`_signed_in`, for what could not be parsed: looked for in the first octets of the headers."""
     headers = lines_of(raw[:MAX_HEADERS]).partition(b"\n\n")[0].decode("latin-1")
     for line in re.findall(rf"(?im)^(?:{'|'.join(TRACES)}):.*(?:\n[ \t].*)*", headers):
-        for found in names.messages_in(line):
+        for found in names.replied_in(line) if replies else names.messages_in(line):
             return found
     return None
 
@@ -166,11 +173,12 @@ def _held(raw: bytes, now: datetime, signed: int | None, problem: str) -> Return
     return Returned(event, is_signed=signed is not None)
 
 
-def _signed_in(message: email.message.Message, names: Names) -> int | None:
-    """The message whose return address the mail servers wrote into the headers."""
+def _signed_in(message: email.message.Message, names: Names, *, replies: bool = False) -> int | None:
+    """The message whose return address, or reply address, the mail servers wrote into the headers."""
+    signed_in = names.replied_in if replies else names.messages_in
     for header in TRACES:
         for value in headers_of(message, header):
-            for found in names.messages_in(value):
+            for found in signed_in(value):
                 return found
     return None
 
@@ -201,6 +209,17 @@ class _Mail:
         if self.signed is None:
             return Returned(None, is_signed=False)
         return self._without_report(parts)
+
+    def to_reply_address(self) -> Returned:
+        """What it tells, at an address that whoever got the mail knows: a person's reply, never a report."""
+        if is_from_machine(self.message):
+            return Returned(None, is_signed=True)
+        return self._told(Status(EventKind.AUTORESPONDED)) if is_automatic(self.message) else self._written()
+
+    def _written(self) -> Returned:
+        """What a person wrote back: kept until :mod:`campaign.feedback.replies` has dealt with it."""
+        event = self._told(Status(EventKind.REPLIED)).event
+        return Returned(None if event is None else replace(event, raw=self.raw, is_reply=True), is_signed=True)
 
     def _held(self, problem: str) -> Returned:
         return _held(self.raw, self.now, self.signed, problem)
@@ -261,7 +280,7 @@ class _Mail:
         if old is None and not is_machines and is_automatic(self.message):
             return self._told(Status(EventKind.AUTORESPONDED))
         if not null_sender:
-            return self._held("reply")
+            return self._written()
         words = "\n".join(text_of(part) for part in parts if part.get_content_maintype() == "text")
         words = _COPY.split(words.replace("\r", ""), maxsplit=1)[0]
         status = delivery_status.status_in(words)

@@ -219,7 +219,7 @@ def _head(
         # Not personal: it lets a local mailbox and a postmaster tell the kinds apart.
         lines.append(headers.unfolded("X-Countersign-Kind", spec.name))
     if spec.auto_submitted:
-        lines.append(b"Auto-Submitted: auto-generated\r\n")
+        lines.append(b"Auto-Submitted: auto-%b\r\n" % (b"replied" if spec.is_answer else b"generated"))
     if one_click:
         lines.append(b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
     if identity is not None:

@@ -91,10 +91,10 @@ def by_ids(tx: Transaction, message_ids: Sequence[int]) -> list[Claimed]:
     return [_claimed(row) for row in rows]
 
 
-_WANTED = """(m.signature_id is null or (s.address is not null
-    and case
-        when m.kind in ('confirmation', 'reminder') then s.state = 'pending'
-        when m.kind = 'my_signatures' then s.state <> 'expired'
+_WANTED = """(m.signature_id is null or m.kind in ('reply_forwarded', 'reply_erased') or (s.address is not null
+    and case when m.kind in ('confirmation', 'reminder') then s.state = 'pending'
+        when m.kind in ('my_signatures', 'reply_where', 'reply_stopped', 'reply_hidden', 'reply_refused')
+            then s.state <> 'expired'
         when m.kind = 'address_changed' then s.state in ('confirmed', 'withdrawn')
         when m.kind in ('milestone', 'update') then s.state = 'confirmed' and s.wants_updates
         else s.state = 'confirmed' end))"""

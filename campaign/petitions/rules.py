@@ -1,7 +1,7 @@
 """What a petition is, as values."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -68,6 +68,8 @@ class Petition:
     closed_at: datetime | None
     discreet: bool = False
     """Mail and the pages it leads to name neither the petition nor its author; no names are public."""
+    reply_to: bytes | None = field(default=None, repr=False)
+    """Where replies go, sealed; None: nowhere."""
 
     @property
     def goal(self) -> int:
@@ -95,6 +97,8 @@ class PetitionSettings:
     """None: the default ladder."""
     milestone_policy: str
     discreet: bool = False
+    reply_to: str = field(default="", repr=False)
+    """The email address that replies of signers are forwarded to; empty: none."""
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,7 @@ def test_every_kind_that_is_planned_can_be_written():
 
 SAMPLES = {
     "expiry_days": 7, "count": 1234, "goal": 2000, "threshold": 1000, "valid_minutes": 15, "wants_updates": True,
-    "forget": False,
+    "forget": False, "is_recipient": True, "is_cut": False, "has_attachments": False, "done": "stopped",
     "valid_hours": 24, "undo_days": 7,
     "sentences": ["A sentence."],
     "signatures": [{"title": "A title", "state": "confirmed", "link_own": "https://example.org/x", "link_confirm": ""}],

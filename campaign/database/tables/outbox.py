@@ -275,6 +275,25 @@ delivery_event = Table(
     Column("quarantine_reason", String(40)),
     UniqueConstraint("provider", "event_id"),
     Index("ix_delivery_event_open", "id", postgresql_where=text("applied_at is null")),
+    Index(
+        "ix_delivery_event_reply",
+        "id",
+        postgresql_where=text("applied_at is null and kind = 'replied' and sealed is not null"),
+    ),
     Index("ix_delivery_event_kind", "kind", "received_at"),
     Index("ix_delivery_event_quarantine", "id", postgresql_where=text("quarantine_reason is not null")),
+)
+
+
+reply_mail = Table(
+    "reply_mail",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    # Of the message that was replied to; its erasure deletes what waits here.
+    Column("signature_id", BigInteger, nullable=False, index=True),
+    # The message that carries it: once the mail server took that, the row goes.
+    Column("mail_id", BigInteger),
+    # What a person wrote, or where the last email to an erased signer goes, under the petition's key.
+    Column("sealed", LargeBinary, nullable=False),
+    Column("received_at", MOMENT, nullable=False),
 )

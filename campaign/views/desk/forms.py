@@ -19,6 +19,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         **PUBLIC_WORDS["email"],
         "no_account": lazy("Nobody with this address has an account here. Ask an administrator to make one first."),
     },
+    "reply_to": PUBLIC_WORDS["email"],
     "title": {
         "missing": lazy("Enter a title."),
         "too_long_or_control": lazy("Enter a title of %(title_limit)s characters or fewer, on one line."),
