@@ -77,7 +77,7 @@ class Learned:
             return self.value + int(self.age / CONNECTIONS_CALM)
         # A step above what was accepted within seconds, several times as much within a minute.
         calm = max(0.0, self.age - self.pause)
-        return self.value * (1 + 0.01 * calm + 0.004 * calm**2)
+        return self.value * (1 + 0.02 * calm + 0.004 * calm**2)
 
     def slower(self, *, offered: int, accepted: int, text: str) -> "Learned":
         """The rate after another sign, when so many of those ``offered`` since the last one were ``accepted``.
@@ -101,7 +101,8 @@ def first_rate(*, accepted: int, seconds: float, text: str) -> Learned:
     if said is not None and said >= QUOTA:
         return Learned(UNLIMITED, text, pause=PAUSES[said])
     # What it takes in the period was taken in a moment: the rest of the period is waited for.
-    return Learned(max(1.0, accepted / max(float(said or 1), seconds)), text, pause=PAUSES[said])
+    # Other processes had their part of it, so twice as much is tried: too much is corrected within seconds.
+    return Learned(max(1.0, 2 * accepted / max(float(said or 1), seconds)), text, pause=PAUSES[said])
 
 
 class LimitStore(Protocol):
