@@ -50,7 +50,7 @@ def create_server() -> Gateway:
         app,
         threads=settings.web_threads,
         recall=kept.recall,
-        may_send_much=lambda environ: visitor.is_signed_in(opening, environ),
+        may_send_much=lambda environ: visitor.may_send_much(opening, environ),
         room=lambda environ: hooks.room(settings, environ),
     )
 

@@ -11,8 +11,8 @@ import time
 
 from campaign.database.connection import Transaction
 from campaign.delivery.composer import Composer, Recipient
-from campaign.delivery.contexts import Materials
 from campaign.delivery.delivery import Deliverer, calm_collector
+from campaign.delivery.materials import Materials
 from campaign.mail.compiled import CompiledMail
 from campaign.mail.dkim import DkimKey, Signer, load_key
 from campaign.outbox.ledger import Claimed

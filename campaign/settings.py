@@ -106,7 +106,7 @@ class Settings(BaseSettings):
         "",
         alias="RETURN_MAILBOX_URL",
         repr=False,
-        description="Where bounces arrive: `imaps://user:password@host/INBOX`, `maildir:/path`, or "
+        description="Where bounces and replies arrive: `imaps://user:password@host/INBOX`, `maildir:/path`, or "
         "`lmtp://127.0.0.1:2424` (or `lmtp:///path/socket`) for a mail server that delivers to the bulk worker. Empty: "
         "nobody reads them.",
     )

@@ -53,6 +53,17 @@ class MessageState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class LimitKind(StrEnum):
+    """What a relay may limit."""
+
+    SESSION = "session"
+    """Messages in one session."""
+    CONNECTIONS = "connections"
+    """Connections at once, of all processes together."""
+    RATE = "rate"
+    """Mails a second, of all processes together."""
+
+
 class Lane(StrEnum):
     """Which workers send a message: bulk can never hold up urgent."""
 
@@ -84,6 +95,12 @@ class MessageKind(StrEnum):
     OWN_CODE = "own_code"
     ADDRESS_CHECK = "address_check"
     ADDRESS_CHANGED = "address_changed"
+    REPLY_FORWARDED = "reply_forwarded"
+    REPLY_WHERE = "reply_where"
+    REPLY_STOPPED = "reply_stopped"
+    REPLY_HIDDEN = "reply_hidden"
+    REPLY_ERASED = "reply_erased"
+    REPLY_REFUSED = "reply_refused"
 
 
 class EventKind(StrEnum):

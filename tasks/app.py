@@ -19,6 +19,7 @@ from campaign.feedback import applying, quarantine, return_mailbox
 from campaign.operations import alerts, throughput
 from campaign.settings import Settings
 from campaign.signatures import forgetting, funnel, rekeying
+from tasks import redis_transport
 
 URGENT = "urgent"
 """Promise: mail that one reader waits for; served by workers of its own."""
@@ -72,6 +73,7 @@ MODULES = ("tasks.mail", "tasks.signatures", "tasks.blasts", "tasks.feedback", "
 
 def make_app(settings: Settings) -> Celery:
     """An app for these settings; it becomes the default, so that nothing is published without a broker."""
+    redis_transport.use()
     app = Celery("countersign", set_as_current=True)
     app.conf.update(celery_settings(settings))
     app.set_default()

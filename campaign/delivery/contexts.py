@@ -1,157 +1,37 @@
 """What each kind of mail says: its context for the templates, from the rows it is about."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from campaign.accounts import accounts as account_accounts
-from campaign.accounts import queries as account_queries
 from campaign.accounts import sign_in
-from campaign.accounts.accounts import Account, Role
-from campaign.accounts.addresses import RuleError
+from campaign.accounts.accounts import Role
 from campaign.blasts import merge_tags
-from campaign.blasts import queries as blast_queries
-from campaign.blasts.rules import Blast
-from campaign.database.connection import Transaction
-from campaign.errors import NotFoundError
+from campaign.delivery.materials import Materials
+from campaign.errors import MailTemplateError, NotFoundError
 from campaign.i18n import format_number
 from campaign.mail.slots import Slots
 from campaign.mail.templates import to_text
 from campaign.operations import alerts as operations_alerts
 from campaign.outbox.ledger import Claimed
-from campaign.petitions.markdown import to_html
-from campaign.petitions.petitions import Opened, by_id
+from campaign.petitions.markdown import is_over_limits, to_html
+from campaign.petitions.petitions import Opened
 from campaign.petitions.rules import next_goal
 from campaign.runtime import Runtime
 from campaign.security.tokens import Purpose
-from campaign.signatures import confirming, mine, moving, own_links
-from campaign.signatures import queries as signature_queries
-from campaign.signatures.mine_queries import Mine
+from campaign.signatures import confirming, moving, own_links
 from campaign.states import MessageKind, PetitionState
 
+DONE: Final = {
+    MessageKind.REPLY_STOPPED: "stopped",
+    MessageKind.REPLY_HIDDEN: "hidden",
+    MessageKind.REPLY_ERASED: "erased",
+    MessageKind.REPLY_REFUSED: "refused",
+}
+
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~&])")
-
-
-@dataclass(frozen=True)
-class BlastMaterial:
-    """A blast with its texts by language: subject, Markdown, HTML."""
-
-    blast: Blast
-    texts: Mapping[str, tuple[str, str, str]]
-
-    def text_for(self, locale: str, default: str) -> tuple[str, str]:
-        """Subject and Markdown in a language, else in the petition's own, else in any; empty if there is none."""
-        for wanted in (locale, default, *self.texts):
-            if wanted in self.texts:
-                return self.texts[wanted][0], self.texts[wanted][1]
-        return "", ""
-
-
-@dataclass(frozen=True)
-class Materials:
-    """The rows that a batch of messages is about, read once for the batch."""
-
-    petitions: Mapping[int, Opened]
-    accounts: Mapping[int, Account] = field(repr=False)
-    blasts: Mapping[int, BlastMaterial]
-    links: Mapping[int, str] = field(repr=False)
-    alerts: Mapping[int, operations_alerts.Alert] = field(default_factory=dict)
-    mine: Mapping[int, Sequence[tuple[Opened, Mine]]] = field(default_factory=dict, repr=False)
-    """By message: the signatures that it lists."""
-    elsewhere: Mapping[int, str] = field(default_factory=dict, repr=False)
-    """By message: where it goes, if not to the address of its signature."""
-
-    def petition_of(self, message: Claimed) -> Opened:
-        """The petition of a message.
-
-        Raises:
-            NotFoundError: the message is about none.
-        """
-        found = self.petitions.get(message.petition_id or 0)
-        if found is None:
-            raise NotFoundError("the message is about no petition")
-        return found
-
-    def blast_of(self, message: Claimed) -> BlastMaterial:
-        """The blast a message belongs to, or that a test is of.
-
-        Raises:
-            NotFoundError: there is none.
-        """
-        found = self.blasts.get(message.blast_id or message.about_id or 0)
-        if found is None:
-            raise NotFoundError("the message is about no update")
-        return found
-
-
-def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Materials:
-    """Read what a batch of messages is about."""
-    petition_ids = {message.petition_id for message in messages if message.petition_id is not None}
-    alert_ids = {message.about_id or 0 for message in messages if message.kind is MessageKind.ADMIN_ALERT}
-    blast_ids = {
-        message.blast_id or message.about_id for message in messages if message.kind not in ABOUT_NO_UPDATE
-    } - {None}
-    found = {}
-    for account_id in {message.account_id for message in messages if message.account_id is not None}:
-        stored = account_queries.by_id(tx, account_id)
-        if stored is not None and stored.disabled_at is None:
-            found[account_id] = account_accounts.in_clear(runtime, stored)
-    blasts = {}
-    for blast_id in blast_ids:
-        blast = blast_queries.by_id(tx, int(blast_id or 0))
-        if blast is not None:
-            blasts[blast.id] = BlastMaterial(blast, blast_queries.texts(tx, blast.id))
-    links = {}
-    for message in messages:
-        if message.kind is MessageKind.SIGN_IN:
-            link = account_queries.link_of_message(tx, message.id)
-            if link is not None and link.used_at is None:
-                links[message.id] = sign_in.link_address(runtime, link.id, link.nonce)
-    petitions = {petition_id: by_id(runtime, tx, petition_id) for petition_id in petition_ids}
-    letters = _letters(runtime, tx, petitions, messages)
-    links.update({message_id: letter.link for message_id, letter in letters.items()})
-    return Materials(
-        petitions,
-        found,
-        blasts,
-        links,
-        operations_alerts.by_ids(tx, alert_ids) if alert_ids else {},
-        {
-            message.id: _mine(runtime, tx, petitions[message.petition_id or 0], message)
-            for message in messages
-            if message.kind is MessageKind.MY_SIGNATURES
-        },
-        {message_id: letter.address for message_id, letter in letters.items()},
-    )
-
-
-def _letters(
-    runtime: Runtime, tx: Transaction, petitions: Mapping[int, Opened], messages: Sequence[Claimed]
-) -> dict[int, moving.Letter]:
-    found = {
-        message.id: moving.letter(
-            runtime,
-            tx,
-            petitions[message.petition_id or 0],
-            signature_id=message.signature_id or 0,
-            change_id=message.about_id,
-        )
-        for message in messages
-        if message.kind in ELSEWHERE
-    }
-    return {message_id: letter for message_id, letter in found.items() if letter is not None}
-
-
-def _mine(runtime: Runtime, tx: Transaction, opened: Opened, message: Claimed) -> Sequence[tuple[Opened, Mine]]:
-    row = signature_queries.by_id(tx, message.signature_id or 0)
-    try:
-        canonical = None if row is None else mine.canonical_of(runtime, opened, row)
-    except RuleError:
-        # The rules have changed since it was typed; the composer refuses to mail there.
-        return ()
-    return () if canonical is None else mine.list_at(runtime, tx, canonical)
 
 
 @dataclass(frozen=True)
@@ -232,16 +112,17 @@ def _merged(letter: MessageContext, text: str, *, escape: bool) -> str:
         if tag in merge_tags.PER_RECIPIENT:
             return letter.slots[merge_tags.PER_RECIPIENT[tag]]
         plain = values[tag]
-        return _PUNCTUATION.sub(r"\\\1", plain) if escape and tag not in merge_tags.LINKS else plain
+        return merge_tags.escaped(plain) if escape and tag not in merge_tags.LINKS else plain
 
     return merge_tags.merge(text, value)
 
 
 def _blast_body(letter: MessageContext) -> tuple[str, str, str]:
-    subject, markdown = letter.materials.blast_of(letter.message).text_for(
-        letter.locale, letter.opened.petition.default_locale
-    )
-    tokens = set(letter.slots.tokens().values())
+    default = letter.opened.petition.default_locale
+    subject, markdown = letter.materials.blast_of(letter.message).text_for(letter.locale, default)
+    if merge_tags.problems(markdown) or is_over_limits(markdown):
+        raise MailTemplateError("The text has a placeholder that can't be filled, or markup over the limits.")
+    tokens = {letter.slots[name] for name in letter.slots.names if name.startswith("link_")}
     merged = _merged(letter, markdown, escape=True)
     return _merged(letter, subject, escape=False), to_html(merged, own_links=tokens), to_text(merged, own_links=tokens)
 
@@ -334,7 +215,40 @@ def _place_of(letter: MessageContext, alert: operations_alerts.Alert) -> str:
     return f"{base}/organiser/p/{alert.slug}/updates/{alert.blast_id}?lang={locale}"
 
 
+def _done(what: str) -> Callable[[MessageContext], dict[str, Any]]:
+    return lambda letter: _title(letter) | _discreet_done(what)(letter)
+
+
+def _discreet_done(what: str) -> Callable[[MessageContext], dict[str, Any]]:
+    return lambda letter: {"done": what, "link_mine": letter.link_mine}
+
+
+def _forwarded(letter: MessageContext) -> dict[str, Any]:
+    return _title(letter) | _discreet_forwarded(letter)
+
+
+def _discreet_forwarded(letter: MessageContext) -> dict[str, Any]:
+    reply = letter.materials.replies.get(letter.message.id)
+    if reply is None:
+        raise NotFoundError("the reply was sent, or erased")
+    return {
+        "writer": reply.writer,
+        "written": reply.written,
+        "quoted": "\n".join(f"> {line}" for line in reply.written.split("\n")),
+        "is_recipient": reply.is_recipient,
+        "is_cut": reply.is_cut,
+        "has_attachments": reply.has_attachments,
+    }
+
+
+def _where(letter: MessageContext) -> dict[str, Any]:
+    return _full(letter) | {"contact": letter.runtime.settings.contact}
+
+
 CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, Any]]] = {
+    MessageKind.REPLY_FORWARDED: _forwarded,
+    MessageKind.REPLY_WHERE: _where,
+    **{kind: _done(what) for kind, what in DONE.items()},
     MessageKind.CONFIRMATION: _asking,
     MessageKind.REMINDER: _asking,
     MessageKind.ALREADY_SIGNED: _title,
@@ -372,6 +286,9 @@ def _discreet_changed(_letter: MessageContext) -> dict[str, Any]:
 
 
 DISCREET_CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, Any]]] = {
+    MessageKind.REPLY_FORWARDED: _discreet_forwarded,
+    MessageKind.REPLY_WHERE: lambda _letter: {},
+    **{kind: _discreet_done(what) for kind, what in DONE.items()},
     MessageKind.CONFIRMATION: _discreet_asking,
     MessageKind.REMINDER: _discreet_asking,
     MessageKind.ALREADY_SIGNED: lambda _letter: {},
@@ -386,14 +303,3 @@ DISCREET_CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, 
     MessageKind.TEST: _news,
 }
 """The same for a petition in discreet mode: nothing in them tells the petition."""
-
-ONE_READER = frozenset({MessageKind.MY_SIGNATURES})
-"""The kinds whose compiled form is for one reader alone, and is remembered nowhere."""
-
-ELSEWHERE = frozenset({MessageKind.ADDRESS_CHECK, MessageKind.ADDRESS_CHANGED})
-"""The kinds that go to another address than the signature has."""
-
-ABOUT_NO_UPDATE = ELSEWHERE | {MessageKind.ADMIN_ALERT}
-"""The kinds whose ``about_id`` is no update's."""
-
-NOT_ABOUT_A_PETITION = frozenset({MessageKind.SIGN_IN, MessageKind.ADMIN_ALERT})

@@ -5,10 +5,11 @@ import email.policy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from campaign.blasts.rules import BlastKind
 from campaign.delivery.composer import Composer
-from campaign.delivery.contexts import BlastMaterial, Materials
+from campaign.delivery.materials import BlastMaterial, Materials
 from campaign.delivery.proof import ADDRESS, SIGNERS, sample_blast
 from campaign.delivery.recipients import Recipient
 from campaign.mail.addresses import wire_address
@@ -18,6 +19,8 @@ from campaign.petitions import petitions
 from campaign.runtime import Runtime
 from campaign.settings import LANGUAGES
 from campaign.states import MessageKind
+
+NOT_TO_SIGNERS: Final = frozenset({MessageKind.TEST, MessageKind.REPLY_FORWARDED})
 
 _PREHEADER = re.compile(r'<div class="preheader"[^>]*>(.*?)</div>', re.DOTALL)
 
@@ -48,7 +51,7 @@ def discreet_mails(runtime: Runtime, petition_id: int) -> Iterator[tuple[Message
         MessageKind.MILESTONE: replace(update, kind=BlastKind.MILESTONE, threshold=100),
     }
     composer = Composer(runtime)
-    for kind in (kind for kind in MessageKind if str(kind) in DISCREET and kind is not MessageKind.TEST):
+    for kind in (kind for kind in MessageKind if str(kind) in DISCREET and kind not in NOT_TO_SIGNERS):
         blast = blasts.get(kind)
         known = {} if blast is None else {blast.id: BlastMaterial(blast, {})}
         materials = Materials({petition_id: opened}, {}, known, {0: f"{runtime.settings.base_url}/"})

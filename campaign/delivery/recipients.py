@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
-from campaign.delivery.contexts import ELSEWHERE, Materials
+from campaign.delivery.groups import ELSEWHERE
+from campaign.delivery.materials import Materials
 from campaign.errors import CountersignError, MailValueError
 from campaign.mail.addresses import WireAddress, wire_address
 from campaign.outbox.ledger import Claimed

@@ -15,7 +15,7 @@ from markupsafe import escape
 
 from campaign.errors import MailValueError
 from campaign.mail import headers
-from campaign.mail.addresses import WireAddress, wire_address
+from campaign.mail.addresses import WireAddress, is_wire_address, wire_address
 from campaign.mail.dkim import Signer
 from campaign.mail.quoted_printable import encode_link, encode_value
 
@@ -122,6 +122,7 @@ class CompiledMail:
         message_id: str,
         date: datetime,
         list_unsubscribe: str | OwnLink | None = None,
+        reply_to: str | None = None,
         signer: Signer | None = None,
     ) -> WireBytes:
         """The whole message for one recipient, with CRLF line ends, signed if a ``signer`` is given.
@@ -132,16 +133,20 @@ class CompiledMail:
             message_id: with angle brackets, the same on each attempt (it is derived from the row).
             date: aware; written in UTC.
             list_unsubscribe: the one-click address (RFC 8058); needed exactly if ``needs_list_unsubscribe``.
+            reply_to: where replies go, if not to the sender: an address in ASCII.
             signer: DKIM keys.
 
         Raises:
             MailValueError: for a missing value, control characters, a link that is not ours, a broken address.
         """
         personal = self._personal_headers(to, message_id, date, list_unsubscribe)
+        if reply_to is not None:
+            personal = _reply_to(reply_to) + personal
         body = self._filled_body(values)
         if signer is None:
             return WireBytes(b"".join((personal, self.head, b"\r\n", body)))
-        names = self.head_names + (_PERSONAL if self.needs_list_unsubscribe else _PERSONAL[:-1])
+        names = self.head_names if reply_to is None else (*self.head_names, "reply-to")
+        names += _PERSONAL if self.needs_list_unsubscribe else _PERSONAL[:-1]
         canonical = self.canonical_head + _relaxed(personal)
         # The body is its own canonical form: see quoted_printable.
         seals = signer.seals(canonical, names, b64encode(hashlib.sha256(body).digest()), int(date.timestamp()))
@@ -201,6 +206,12 @@ class CompiledMail:
 
 
 _PERSONAL: Final = ("to", "date", "message-id", "list-unsubscribe")
+
+
+def _reply_to(address: str) -> bytes:
+    if not is_wire_address(address):
+        raise MailValueError({"reply_to": "address"})
+    return b"Reply-To: %b\r\n" % address.encode("ascii")
 
 
 _FIELD: Final = re.compile(rb"(^|\r\n)([A-Za-z-]+): ")

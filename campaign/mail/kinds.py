@@ -50,12 +50,14 @@ class MailKind:
     is_list: bool
     """Carries List-Id and Feedback-ID: mail to the followers of a petition."""
     auto_submitted: bool
-    """Carries ``Auto-Submitted: auto-generated``: it was sent by an event."""
+    """Carries ``Auto-Submitted: auto-generated``: it was sent by an event; or auto-replied, if it answers a mail."""
     context: frozenset[str]
     slots: frozenset[str]
     is_test: bool = False
     is_discreet: bool = False
     """No header of it says what kind it is."""
+    is_answer: bool = False
+    """Answers what a person wrote (RFC 3834): no program may answer it in turn."""
 
 
 def _urgent(
@@ -84,6 +86,18 @@ def _bulk(name: str, *, auto_submitted: bool, context: frozenset[str]) -> MailKi
         context=context,
         slots=BULK_SLOTS,
     )
+
+
+DONE = ("reply_stopped", "reply_hidden", "reply_erased", "reply_refused")
+"""What became of a command, or a code, in a reply."""
+_DONE = frozenset({"done", "link_mine"})
+_WHERE = frozenset({"petition_title", "link_petition", "contact"})
+_FORWARDED = frozenset({"writer", "written", "quoted", "is_recipient", "is_cut", "has_attachments"})
+
+
+def _done(name: str) -> MailKind:
+    mail = _urgent(name, context=_DONE | {"petition_title"}, slots=frozenset())
+    return replace(mail, folder="reply_done", is_answer=True)
 
 
 KINDS: Mapping[str, MailKind] = {
@@ -149,6 +163,15 @@ KINDS: Mapping[str, MailKind] = {
             folder="discreet/own_code",
             is_discreet=True,
         ),
+        # To where a petition's replies go: what a person wrote, as text.
+        _urgent("reply_forwarded", context=_FORWARDED | {"petition_title"}, slots=frozenset()),
+        replace(
+            _urgent(
+                "reply_where", context=frozenset({"petition_title", "link_petition", "contact"}), slots=frozenset()
+            ),
+            is_answer=True,
+        ),
+        *(_done(name) for name in DONE),
         _urgent("my_signatures", context=frozenset({"signatures", "valid_minutes"}), slots=frozenset()),
         _urgent("sign_in", context=frozenset({"valid_minutes"}), slots=frozenset({"link_sign_in"})),
         _urgent(
@@ -182,6 +205,9 @@ DISCREET: Mapping[str, MailKind] = {
         _discreet(
             "my_signatures", "my_signatures", context=frozenset({"signatures", "valid_minutes"}), slots=frozenset()
         ),
+        _discreet("reply_forwarded", "reply_forwarded", context=_FORWARDED, slots=frozenset()),
+        _discreet("reply_where", "reply_where", context=frozenset(), slots=frozenset()),
+        *(_discreet(name, "reply_done", context=_DONE, slots=frozenset()) for name in DONE),
         _discreet("milestone", "news", context=_NEWS, slots=_STOP),
         _discreet("update", "news", context=_NEWS, slots=_STOP),
         _discreet("test", "news", context=_NEWS, slots=_STOP),

@@ -4,6 +4,9 @@ A bounce tells by its address which message it is about, and can't be forged. Bo
 row's id, so that they are the same on each attempt; they share no byte of it, so that who sees a Message-ID in a quoted
 mail can't make up its return address. The Message-ID tells others nothing, but we can read the row's id from it:
 providers that put their own return address in the place of ours name the message by it.
+
+The address that replies go to (Reply-To) is shown by whatever shows the mail, forwarded copies too. It has a hash of
+its own, so that no bounce can be forged with it.
 """
 
 import hmac
@@ -21,6 +24,7 @@ MAC = 10
 """Bytes of the hash in a return address."""
 
 _SHAPE = re.compile(rf"(?<![0-9a-z-])b-([0-9a-f]{{{2 * ROW}}})-([0-9a-f]{{{2 * MAC}}})@", re.IGNORECASE)
+_REPLY = re.compile(_SHAPE.pattern.replace("b-", "r-", 1), re.IGNORECASE)
 _NAME = re.compile(rf"(?<![0-9a-z-])([0-9a-f]{{{2 * (TAG + ROW)}}})(?![0-9a-z-])", re.IGNORECASE)
 
 
@@ -53,6 +57,20 @@ class Names:
             f"b-{message_id:012x}-{digest[TAG : TAG + MAC].hex()}@{self.return_domain}",
         )
 
+    def reply_address(self, message_id: int) -> str:
+        """Where replies to a message go: proves the message, but is no return address."""
+        return f"r-{message_id:012x}-{self._reply_mac(message_id).hex()}@{self.return_domain}"
+
+    def replied(self, address: str) -> int | None:
+        """The message that a mail to this address answers; None if it is no reply address that we signed."""
+        found = _REPLY.match(address.strip())
+        return None if found is None else self._signed_reply(found)
+
+    def replied_in(self, text: str) -> list[int]:
+        """The messages whose signed reply addresses are in a text, such as the value of a header."""
+        found = (self._signed_reply(match) for match in _REPLY.finditer(text))
+        return list(dict.fromkeys(message_id for message_id in found if message_id is not None))
+
     def message_of(self, address: str) -> int | None:
         """The message a return address belongs to; None if we did not sign it."""
         found = _SHAPE.match(address.strip())
@@ -76,6 +94,13 @@ class Names:
         message_id = int(found[1], 16)
         signature = self.mac(b"message.%d" % message_id)[TAG : TAG + MAC]
         return message_id if hmac.compare_digest(bytes.fromhex(found[2]), signature) else None
+
+    def _signed_reply(self, found: re.Match[str]) -> int | None:
+        message_id = int(found[1], 16)
+        return message_id if hmac.compare_digest(bytes.fromhex(found[2]), self._reply_mac(message_id)) else None
+
+    def _reply_mac(self, message_id: int) -> bytes:
+        return self.mac(b"reply.%d" % message_id)[:MAC]
 
     def _mask(self, tag: bytes) -> int:
         """What hides the id of a row in a Message-ID; only we can make it."""

@@ -146,7 +146,7 @@ class Cause(StrEnum):
     REFUSED = "refused"
     """One receiver blocks our mail for our reputation and is held; the others are served."""
     CAME_BACK = "came_back"
-    """Too much urgent mail of the last day was refused or came back; it goes on, for readers wait for it."""
+    """Too much urgent mail of the last day was refused or came back; the lane is not paused, for readers wait."""
     FUNNEL = "funnel"
     """With one mail provider fewer readers confirm than usual: our mail may lie in its spam folders."""
     BLAST = "blast"
@@ -197,7 +197,7 @@ def _badly_received(tx: Transaction, state: LaneState, now: datetime) -> Iterato
     """Pause bulk mail that too many servers return or readers complain of; of urgent mail only tell the admins.
 
     A confirmation goes to an address that was typed a moment ago: some are wrong, and those who wait for theirs must
-    not wait for a person.
+    not wait for an admin.
     """
     if state.paused_at is not None:
         return
@@ -303,4 +303,5 @@ def _why_paused(reason: str, locale: str) -> str:
         "bounces": gettext("It paused by itself: too many of its emails came back."),
         "complaints": gettext("It paused by itself: too many readers complain about it."),
         "content": gettext("It paused by itself: the mail server refuses its text."),
+        "text": gettext("It paused by itself: no mail can be made of its text."),
     }[reason]

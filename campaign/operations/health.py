@@ -184,6 +184,9 @@ class BrokerStatus:
     unacknowledged: int = 0
     """Wake-ups that workers have taken and not finished."""
     problem: str | None = None
+    """Why it is of no use: what it refused with (``READONLY``), or the kind of the error."""
+    refuses: bool = False
+    """True if it answers, but refuses what it is there for."""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,10 @@ from campaign.blasts import progress as blast_progress
 from campaign.database import jobs as database_jobs
 from campaign.database.connection import Transaction
 from campaign.errors import StoreUnavailableError
-from campaign.operations import broker, queries
+from campaign.operations import broker, queries, relay_status
 from campaign.operations import snapshot as operations_snapshot
 from campaign.operations.health import WORKER_SEEN, Snapshot, WorkerStatus, judge
 from campaign.operations.status_line import sentence
-from campaign.outbox import relays as outbox_relays
 from campaign.outbox import workers
 from campaign.runtime import Runtime
 from campaign.settings import Settings
@@ -71,7 +70,7 @@ def take(runtime: Runtime) -> Snapshot:
             troubles=queries.groups(tx, since=now - operations_snapshot.DAY, now=now),
             blasts=blast_progress.unfinished(tx, now=now),
             jobs=database_jobs.jobs(tx, JOBS),
-            relays=outbox_relays.offers(tx, outbox_relays.relay_names(runtime.settings.smtp_url)),
+            relays=relay_status.look(tx, runtime.settings, now=now),
             held_by_networks=held.held,
             held_until=held.last_at,
             confirmations=funnel.last_days(tx, now=now),

@@ -91,10 +91,10 @@ def by_ids(tx: Transaction, message_ids: Sequence[int]) -> list[Claimed]:
     return [_claimed(row) for row in rows]
 
 
-_WANTED = """(m.signature_id is null or (s.address is not null
-    and case
-        when m.kind in ('confirmation', 'reminder') then s.state = 'pending'
-        when m.kind = 'my_signatures' then s.state <> 'expired'
+_WANTED = """(m.signature_id is null or m.kind in ('reply_forwarded', 'reply_erased') or (s.address is not null
+    and case when m.kind in ('confirmation', 'reminder') then s.state = 'pending'
+        when m.kind in ('my_signatures', 'reply_where', 'reply_stopped', 'reply_hidden', 'reply_refused')
+            then s.state <> 'expired'
         when m.kind = 'address_changed' then s.state in ('confirmed', 'withdrawn')
         when m.kind in ('milestone', 'update') then s.state = 'confirmed' and s.wants_updates
         else s.state = 'confirmed' end))"""
@@ -281,6 +281,14 @@ def postpone(tx: Transaction, due_at: Mapping[int, datetime], *, owner_id: int) 
         ids=list(due_at),
         dues=list(due_at.values()),
         owner_id=owner_id,
+    ).rowcount
+
+
+def refund(tx: Transaction, message_ids: Sequence[int]) -> int:
+    """Do not count the last attempt of planned messages: what it met was not theirs."""
+    return tx.execute(
+        text("update message set attempts = greatest(attempts - 1, 0) where id = any(:ids) and state = 'planned'"),
+        ids=list(message_ids),
     ).rowcount
 
 

@@ -1,12 +1,14 @@
 """Organisers set up their petitions: who asks, the goal, the milestones, the name in mail."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from campaign.accounts import audit
+from campaign.accounts import addresses, audit
 from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Account
+from campaign.accounts.addresses import RuleError
+from campaign.accounts.reachable import check_reachable
 from campaign.database.connection import Transaction
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.petitions import petitions, queries
@@ -81,10 +83,15 @@ def settings(runtime: Runtime, petition_id: int) -> PetitionSettings:
     Raises:
         NotFoundError: no such petition.
     """
-    found = runtime.store.transact(lambda tx: petition_settings.find(tx, petition_id))
-    if found is None:
-        raise NotFoundError("there is no such petition")
-    return found
+
+    def work(tx: Transaction) -> PetitionSettings:
+        found = petition_settings.find(tx, petition_id)
+        if found is None:
+            raise NotFoundError("there is no such petition")
+        sealed = petition_settings.reply_to(tx, petition_id)
+        return replace(found, reply_to=petitions.reply_address(runtime, petition_id, sealed))
+
+    return runtime.store.transact(work)
 
 
 def save_settings(runtime: Runtime, slug: str, petition_id: int, new: PetitionSettings, *, by: Account) -> None:
@@ -93,7 +100,7 @@ def save_settings(runtime: Runtime, slug: str, petition_id: int, new: PetitionSe
     Raises:
         InvalidInputError: a code per field.
     """
-    _check(new)
+    reply_to = _check(runtime, new)
     clean = PetitionSettings(
         default_locale=new.default_locale,
         author=new.author.strip(),
@@ -103,33 +110,33 @@ def save_settings(runtime: Runtime, slug: str, petition_id: int, new: PetitionSe
         milestones=new.milestones,
         milestone_policy=new.milestone_policy,
         discreet=new.discreet,
+        reply_to=reply_to,
     )
+    place = petitions.reply_place(petition_id)
 
     def work(tx: Transaction) -> None:
         if new.default_locale not in petition_settings.text_locales(tx, petition_id):
             raise InvalidInputError({"default_locale": "no_text"})
         before = petition_settings.find(tx, petition_id)
-        petition_settings.save(tx, petition_id, clean)
+        replies = petitions.reply_address(runtime, petition_id, petition_settings.reply_to(tx, petition_id))
+        sealed = runtime.accounts.seal(reply_to, place=place) if reply_to else None
+        petition_settings.save(tx, petition_id, clean, reply_to=sealed)
         audit.add(tx, action="petition.set", subject="petition", subject_id=petition_id, account_id=by.id)
+        if replies != reply_to:
+            _note(tx, "petition.set_reply_to", petition_id, {"set": bool(reply_to)}, by=by)
         if before is not None and before.discreet != clean.discreet:
-            _note_discreet(tx, petition_id, discreet=clean.discreet, by=by)
+            _note(tx, "petition.set_discreet", petition_id, {"discreet": clean.discreet}, by=by)
 
     runtime.store.transact(work)
     petitions.forget(runtime, slug)
 
 
-def _note_discreet(tx: Transaction, petition_id: int, *, discreet: bool, by: Account) -> None:
-    audit.add(
-        tx,
-        action="petition.set_discreet",
-        subject="petition",
-        subject_id=petition_id,
-        account_id=by.id,
-        detail={"discreet": discreet},
-    )
+def _note(tx: Transaction, action: str, petition_id: int, detail: dict[str, object], *, by: Account) -> None:
+    audit.add(tx, action=action, subject="petition", subject_id=petition_id, account_id=by.id, detail=detail)
 
 
-def _check(new: PetitionSettings) -> None:
+def _check(runtime: Runtime, new: PetitionSettings) -> str:
+    """Refuse what can't be set; returns the email address for replies as it is stored."""
     lines = {"author": new.author, "on_behalf_of": new.on_behalf_of, "sender_name": new.sender_name}
     problems = check_lines(lines, needed={"author"})
     if new.fixed_goal is not None and not 0 < new.fixed_goal <= MAX_GOAL:
@@ -141,5 +148,11 @@ def _check(new: PetitionSettings) -> None:
         problems["milestones"] = "too_many" if ladder else "missing"
     elif not check_thresholds(ladder) or any(step > MAX_GOAL for step in ladder):
         problems["milestones"] = "not_growing"
+    reply_to = new.reply_to.strip()
+    try:
+        reply_to = reply_to and check_reachable(runtime, addresses.parse(reply_to)).typed
+    except RuleError as broken:
+        problems["reply_to"] = broken.code
     if problems:
         raise InvalidInputError(problems)
+    return reply_to

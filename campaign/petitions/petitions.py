@@ -130,6 +130,16 @@ def _opened_if_possible(runtime: Runtime, stored: queries.Stored) -> Opened:
         return Opened(stored.petition, stored.texts, None)
 
 
+def reply_address(runtime: Runtime, petition_id: int, sealed: bytes | None) -> str:
+    """The email address that replies about a petition go to; empty if none is set."""
+    return "" if sealed is None else runtime.accounts.open(sealed, place=reply_place(petition_id))
+
+
+def reply_place(petition_id: int) -> str:
+    """What the sealed address for replies is bound to."""
+    return f"petition.reply_to.{petition_id}"
+
+
 def list_live(runtime: Runtime, locale: str) -> list[PetitionCard]:
     """The petitions that can be signed now, newest first, each in the nearest language."""
     found = runtime.store.transact(lambda tx: queries.in_states(tx, [PetitionState.LIVE]))

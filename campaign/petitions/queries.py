@@ -12,7 +12,7 @@ from campaign.security.encryption import Sealed
 from campaign.states import PetitionState
 
 _COLUMNS = """p.id, p.slug, p.state, p.default_locale, p.author, p.on_behalf_of, p.sender_name, p.fixed_goal,
-    p.count as signatures, p.published_at, p.closed_at, p.discreet, p.data_key_id, p.data_key"""
+    p.count as signatures, p.published_at, p.closed_at, p.discreet, p.reply_to, p.data_key_id, p.data_key"""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ def _petition(row: Row[tuple[object, ...]]) -> Petition:
         published_at=row.published_at,
         closed_at=row.closed_at,
         discreet=row.discreet,
+        reply_to=None if row.reply_to is None else bytes(row.reply_to),
     )
 
 

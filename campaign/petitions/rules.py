@@ -1,13 +1,14 @@
 """What a petition is, as values."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from campaign.accounts.addresses import has_controls
 from campaign.errors import InvalidInputError
 from campaign.petitions.markdown import MAX_BODY
+from campaign.petitions.markdown import problems as text_problems
 from campaign.states import PetitionState
 
 LADDER = (100, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000)
@@ -67,6 +68,8 @@ class Petition:
     closed_at: datetime | None
     discreet: bool = False
     """Mail and the pages it leads to name neither the petition nor its author; no names are public."""
+    reply_to: bytes | None = field(default=None, repr=False)
+    """Where replies go, sealed; None: nowhere."""
 
     @property
     def goal(self) -> int:
@@ -94,6 +97,8 @@ class PetitionSettings:
     """None: the default ladder."""
     milestone_policy: str
     discreet: bool = False
+    reply_to: str = field(default="", repr=False)
+    """The email address that replies of signers are forwarded to; empty: none."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,8 @@ def check_draft(draft: Draft) -> None:
         problems["body"] = "too_long"
     elif has_controls(draft.body, lines=True):
         problems["body"] = "control_characters"
+    elif found := text_problems(draft.body.replace("\r\n", "\n").strip()):
+        problems["body"] = f"{found[0].code} {found[0].line}:{found[0].column} {found[0].words}"
     if problems:
         raise InvalidInputError(problems)
 

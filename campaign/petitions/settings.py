@@ -24,15 +24,28 @@ def find(tx: Transaction, petition_id: int) -> PetitionSettings | None:
     return PetitionSettings(**(row._asdict() | {"milestones": ladder}))
 
 
-def save(tx: Transaction, petition_id: int, new: PetitionSettings) -> None:
-    """Store the settings of one petition."""
+def reply_to(tx: Transaction, petition_id: int) -> bytes | None:
+    """Where replies about a petition go, sealed."""
+    found = tx.execute(text("select reply_to from petition where id = :id"), id=petition_id).scalar_one_or_none()
+    return None if found is None else bytes(found)
+
+
+def save(tx: Transaction, petition_id: int, new: PetitionSettings, *, reply_to: bytes | None) -> None:
+    """Store the settings of one petition; where replies go is handed over sealed."""
     tx.execute(
         text("""
         update petition set default_locale = :default_locale, author = :author, on_behalf_of = :on_behalf_of,
             sender_name = :sender_name, fixed_goal = :fixed_goal, milestones = :milestones,
-            milestone_policy = :milestone_policy, discreet = :discreet
+            milestone_policy = :milestone_policy, discreet = :discreet, reply_to = :reply_to
         where id = :id"""),
-        **(vars(new) | {"id": petition_id, "milestones": None if new.milestones is None else list(new.milestones)}),
+        **(
+            vars(new)
+            | {
+                "id": petition_id,
+                "milestones": None if new.milestones is None else list(new.milestones),
+                "reply_to": reply_to,
+            }
+        ),
     )
 
 

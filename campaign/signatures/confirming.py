@@ -328,18 +328,7 @@ def confirm_with_code(
     place = opened.petition.id, address_index
 
     def work(tx: Transaction) -> Confirmed | None:
-        now = runtime.clock()
-        mailed = confirming_queries.codes(tx, *place, only=only)
-        limits = codes.limits(runtime, place, mailed, source)
-        ends = now + timedelta(days=runtime.settings.confirm_days)
-        has_tries = code_tries.count(tx, limits, now=now, expires_at=ends)
-        match = codes.match(runtime, mailed, typed)
-        row = queries.by_id(tx, match) if match and has_tries else None
-        if row is None:
-            return None
-        # The right code is no guess: it uses up no try, however often it is sent.
-        code_tries.reset(tx, limits)
-        return _confirm(runtime, tx, row, method="code")
+        return try_code(runtime, tx, place, typed, only=only, source=source)
 
     try:
         confirmed: Confirmed | None = _with_second_try(runtime, work)
@@ -349,6 +338,33 @@ def confirm_with_code(
         raise InvalidInputError({"code": "wrong"})
     _free_place(runtime, confirmed)
     return confirmed
+
+
+def try_code(
+    runtime: Runtime, tx: Transaction, place: tuple[int, bytes], typed: str, *, only: int | None, source: str
+) -> Confirmed | None:
+    """Confirm by six digits in the caller's transaction; None if they are wrong, or no try is left.
+
+    Args:
+        runtime: the runtime.
+        tx: the open transaction; after it :func:`campaign.signatures.places.answered` frees what this answered.
+        place: the petition, and the blind index of the mailbox.
+        typed: the digits.
+        only: the one signature whose code is right; None: any of the mailbox.
+        source: where the try comes from, for its limit.
+    """
+    now = runtime.clock()
+    mailed = confirming_queries.codes(tx, *place, only=only)
+    limits = codes.limits(runtime, place, mailed, source)
+    ends = now + timedelta(days=runtime.settings.confirm_days)
+    has_tries = code_tries.count(tx, limits, now=now, expires_at=ends)
+    match = codes.match(runtime, mailed, typed)
+    row = queries.by_id(tx, match) if match and has_tries else None
+    if row is None:
+        return None
+    # The right code is no guess: it uses up no try, however often it is sent.
+    code_tries.reset(tx, limits)
+    return _confirm(runtime, tx, row, method="code")
 
 
 def _address_index(runtime: Runtime, opened: Opened, email: str) -> bytes:

@@ -14,7 +14,7 @@ from campaign.outbox import plan as outbox_plan
 from campaign.petitions import petitions
 from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey
-from campaign.signatures import erasure_queries, moving_queries, request_queries
+from campaign.signatures import erasure_queries, moving_queries, reply_mail, request_queries
 from campaign.signatures.erasure_queries import Erased, Mark
 from campaign.states import SignatureState
 
@@ -37,6 +37,7 @@ def erase(runtime: Runtime, tx: Transaction, signature_ids: Sequence[int], *, re
     marks = _marks(runtime, tx, ids)
     request_queries.delete_of(tx, ids)
     moving_queries.delete_of(tx, ids)
+    reply_mail.delete_of(tx, ids)
     erasure_queries.keep_consents(tx, ids)
     changed = erasure_queries.erase(tx, ids, marks, now=now)
     outbox_plan.cancel_for(tx, ids, reason=reason, now=now)

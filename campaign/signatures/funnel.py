@@ -55,7 +55,7 @@ class Step:
 
     @property
     def share(self) -> float | None:
-        """Confirmed of asked; None if nobody asked."""
+        """Confirmed of asked; None without any."""
         return self.confirmed / self.asked if self.asked else None
 
 

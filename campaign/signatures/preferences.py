@@ -298,13 +298,19 @@ def erase(runtime: Runtime, token: str) -> None:
     def work(tx: Transaction) -> None:
         found = open_own(runtime, tx, token)
         confirming_queries.lock_mailbox(tx, found.petition_id, found.address_index or b"")
-        _, row = _opened_row(runtime, tx, token)
-        beside = confirming_queries.at_mailbox(tx, row.petition_id, row.address_index or b"")
-        ids = [row.id, *(one.id for one in beside if one.person_index == row.person_index and one.id != row.id)]
-        queries.expire(tx, ids, reason="erased", now=runtime.clock())
-        erasure.erase(runtime, tx, ids, reason="erased")
+        erase_signature(runtime, tx, open_own(runtime, tx, token, lock=True))
 
     runtime.store.transact(work)
+
+
+def erase_signature(runtime: Runtime, tx: Transaction, found: Signature) -> None:
+    """As :func:`erase`, for a caller that has made sure who asks; an erased signature stays as it is."""
+    confirming_queries.lock_mailbox(tx, found.petition_id, found.address_index or b"")
+    row = queries.by_id(tx, found.id, lock=True) or found
+    beside = confirming_queries.at_mailbox(tx, row.petition_id, row.address_index or b"")
+    ids = [row.id, *(one.id for one in beside if one.person_index == row.person_index and one.id != row.id)]
+    queries.expire(tx, ids, reason="erased", now=runtime.clock())
+    erasure.erase(runtime, tx, ids, reason="erased")
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class Mechanism(StrEnum):
 
 SCHEMES: Final = {"smtp": Security.NONE, "smtp+starttls": Security.STARTTLS, "smtps": Security.IMPLICIT}
 
-NUMBERS: Final = {"connections": 100, "weight": 100, "rate": 1_000_000}
+NUMBERS: Final = {"connections": 100, "messages": 100_000, "weight": 100, "rate": 1_000_000}
 """Options of a URL that are numbers, with the largest that makes sense."""
 
 OPTIONS: Final = frozenset({"auth", "cleartext", "lane", "provider"} | NUMBERS.keys())
@@ -83,6 +83,8 @@ class SmtpSettings:
     """Share of the mail among several relays; 0: only when the others are down."""
     rate: float = 0.0
     """Mails a second to this relay over all workers; 0: no limit."""
+    fixed: frozenset[str] = frozenset()
+    """Options that the URL names: they win over what was learned of the relay."""
     lane: str | None = None
     """The only lane this relay is for, ``urgent`` or ``bulk``; both, if None."""
     provider: str | None = None
@@ -133,7 +135,9 @@ class SmtpSettings:
             password=unquote(parts.password or "") if parts.username else None,
             mechanism=mechanism,
             ca_file=ca_file,
-            connections=int(numbers.get("connections", 4)),
+            connections=max(1, int(numbers.get("connections", 4))),
+            messages_per_connection=int(numbers.get("messages", 0)) or 1000,
+            fixed=frozenset(name for name in ("connections", "messages", "rate") if numbers.get(name)),
             weight=int(numbers.get("weight", 1)),
             rate=numbers.get("rate", 0.0),
             lane=lane,

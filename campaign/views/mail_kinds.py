@@ -20,4 +20,10 @@ KINDS: Mapping[str, str] = {
     MessageKind.OWN_CODE: lazy("Code for the own page"),
     MessageKind.ADDRESS_CHECK: lazy("Check of a new address"),
     MessageKind.ADDRESS_CHANGED: lazy("Notice of a changed address"),
+    MessageKind.REPLY_FORWARDED: lazy("Forwarded reply"),
+    MessageKind.REPLY_WHERE: lazy("Answer to a reply: where to write"),
+    MessageKind.REPLY_STOPPED: lazy("Answer to STOP"),
+    MessageKind.REPLY_HIDDEN: lazy("Answer to HIDE"),
+    MessageKind.REPLY_ERASED: lazy("Answer to ERASE"),
+    MessageKind.REPLY_REFUSED: lazy("Answer to a wrong code"),
 }

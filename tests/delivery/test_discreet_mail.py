@@ -44,7 +44,7 @@ def telling(data):
 
 def test_no_kind_of_mail_in_any_language_tells_the_petition(world):
     mails = list(mailbox_preview.discreet_mails(world.runtime, quarry(world)))
-    assert len(mails) == 11 * len(LANGUAGES)
+    assert len(mails) == 16 * len(LANGUAGES)
     assert {f"{kind} {locale}": telling(data) for kind, locale, data in mails if telling(data)} == {}
 
 

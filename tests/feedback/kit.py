@@ -66,3 +66,31 @@ def tell(world: World, kind: EventKind, message_ids: list[int], **detail: object
     stored = events.store(world.runtime, "test", told)
     applying.apply(world.runtime)
     return stored
+
+
+def reply(
+    world: World,
+    message_id: int,
+    text: str,
+    *,
+    sender: str = "zahra@example.org",
+    kind: str = "text/plain",
+    more: str = "",
+    number: int = 1,
+) -> bytes:
+    """What a person writes back to a message, as a mail program sends it to the reply address."""
+    to = Names.by(world.runtime).reply_address(message_id)
+    head = (
+        f"Return-Path: <{sender}>\r\nFrom: Somebody <{sender}>\r\nTo: {to}\r\nSubject: Re: your email\r\n"
+        f"Message-ID: <{number}@mail.example.org>\r\nMIME-Version: 1.0\r\n{more}"
+    )
+    if "Content-Type" not in more:
+        head += f"Content-Type: {kind}; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
+    return (head + "\r\n").encode() + text.replace("\n", "\r\n").encode()
+
+
+def answer(world: World, message_id: int, text: str, **options: object) -> Receipt:
+    """Let a reply arrive, and deal with it."""
+    receipt, _ = receive(world.runtime, reply(world, message_id, text, **options))
+    applying.apply(world.runtime)
+    return receipt

@@ -196,7 +196,7 @@ def test_every_kind_that_is_planned_can_be_written():
 
 SAMPLES = {
     "expiry_days": 7, "count": 1234, "goal": 2000, "threshold": 1000, "valid_minutes": 15, "wants_updates": True,
-    "forget": False,
+    "forget": False, "is_recipient": True, "is_cut": False, "has_attachments": False, "done": "stopped",
     "valid_hours": 24, "undo_days": 7,
     "sentences": ["A sentence."],
     "signatures": [{"title": "A title", "state": "confirmed", "link_own": "https://example.org/x", "link_confirm": ""}],
@@ -270,14 +270,14 @@ def test_every_wrong_setting_is_named_at_once():
 
 def files_named_in_architecture():
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    ways = text.split("## Three ways through the code")[1].split("\n## ")[0]
+    ways = text.split("## Four ways through the code")[1].split("\n## ")[0]
     return {way.split("**")[0]: re.findall(r"^\d+\. `([^`]+)`", way, re.MULTILINE) for way in ways.split("\n**")[1:]}
 
 
 def test_the_ways_through_the_code_name_files_that_exist():
     ways = files_named_in_architecture()
 
-    assert list(ways) == ["One signature", "One blast", "One refusal"]
+    assert list(ways) == ["One signature", "One blast", "One refusal", "One bounce"]
     assert all(5 <= len(files) <= 10 for files in ways.values())
     assert [file for files in ways.values() for file in files if not (ROOT / file).is_file()] == []
 

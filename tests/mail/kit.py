@@ -69,6 +69,14 @@ CONTEXT: dict[str, Any] = {
         }
         for state in ("pending", "confirmed", "withdrawn", "removed")
     ],
+    "writer": "zahra@example.net",
+    "written": "Good morning <b>&\nthis is what I think.",
+    "quoted": "> Good morning <b>&\n> this is what I think.",
+    "is_recipient": False,
+    "is_cut": True,
+    "has_attachments": True,
+    "contact": "contact@example.org",
+    "done": "stopped",
     "valid_hours": 24,
     "undo_days": 7,
     "valid_minutes": 15,

@@ -9,9 +9,10 @@ from typing import Any
 import dkim
 import pytest
 
+from campaign.errors import MailValueError
 from campaign.local.mailserver.faults import FaultServer
 from campaign.mail.dkim import Signer
-from campaign.mail.kinds import KINDS, Lane
+from campaign.mail.kinds import DISCREET, KINDS, Lane
 from campaign.settings import LANGUAGES
 from campaign.smtp.transport import Envelope, Result
 from tests.mail import kit
@@ -191,7 +192,8 @@ def test_h9_thanks_to_somebody_who_wants_no_updates_have_no_list_header() -> Non
 def test_auto_submitted_is_on_all_but_what_a_person_wrote(received: Any, kind: str, locale: str) -> None:
     message = message_of(received, kind, locale)
 
-    assert message["Auto-Submitted"] == (None if kind == "update" else "auto-generated")
+    said = "auto-replied" if KINDS[kind].is_answer else "auto-generated"
+    assert message["Auto-Submitted"] == (None if kind == "update" else said)
 
 
 @EVERY
@@ -287,3 +289,45 @@ def test_h15_an_address_beyond_ascii_goes_only_to_a_server_that_takes_it(
     assert received[1] == "زهرا@xn--bcher-kva.example"
     assert "\r\nTo: زهرا@xn--bcher-kva.example\r\n".encode() in b"\r\n" + received[2]
     assert (refused.result, refused.enhanced, refused.code) == (Result.PERMANENT, "5.6.7", None)
+
+
+@pytest.mark.parametrize("kind", ["confirmation", *BULK, "thank_you"])
+def test_h5_reply_to_is_one_line_and_signed(rsa_signer: Signer, kind: str) -> None:
+    address = f"r-{'0' * 12}-{'a' * 20}@bounces.example.org"
+    raw = kit.fill(kit.compile_mail(kind), signer=rsa_signer, reply_to=address)
+
+    assert raw.count(f"\r\nReply-To: {address}\r\n".encode()) == 1
+    assert dkim.verify(raw, dnsfunc=kit.dns(rsa_signer))
+    assert not dkim.verify(raw.replace(b"Reply-To: r-", b"Reply-To: s-"), dnsfunc=kit.dns(rsa_signer))
+
+
+@pytest.mark.parametrize("address", ["", "a@example.org\r\nBcc: b@example.org", "a b@example.org", "زهرا@example.org"])
+def test_what_is_no_address_is_no_reply_to(address: str) -> None:
+    with pytest.raises(MailValueError):
+        kit.fill(kit.compile_mail("confirmation"), reply_to=address)
+
+
+@pytest.mark.parametrize("locale", LANGUAGES)
+@pytest.mark.parametrize("done", ["stopped", "hidden", "erased", "refused"])
+@pytest.mark.parametrize("discreet", [False, True])
+def test_every_answer_to_a_reply_is_written_in_every_language(locale: str, done: str, *, discreet: bool) -> None:
+    name = f"reply_{done}"
+    spec = (DISCREET if discreet else KINDS)[name]
+    context = {key: kit.CONTEXT[key] for key in spec.context} | {"done": done}
+
+    compiled = kit.composer.compile(name, locale=locale, sender=kit.SENDER, context=context, discreet=discreet)
+    message = kit.parse(kit.fill(compiled))
+
+    bodies = [kit.part(message, "plain"), kit.part(message, "html")]
+    assert all((f"{kit.BASE}/mine" in body) is (done != "erased") for body in bodies)
+    assert message["Auto-Submitted"] == "auto-replied"
+    assert discreet is not any("river" in body for body in bodies)
+
+
+def test_what_a_person_wrote_can_be_long_in_any_script() -> None:
+    for written in ("\U0001f600" * 6000, '"' * 6000, "ی" * 6000, "x\n" * 3000):
+        quoted = "\n".join(f"> {line}" for line in written.split("\n"))
+
+        raw = kit.fill(kit.compile_mail("reply_forwarded", written=written, quoted=quoted))
+
+        assert len(raw) <= 200 * 1024

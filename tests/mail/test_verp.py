@@ -50,3 +50,19 @@ def test_a_message_id_tells_neither_the_row_nor_the_return_address(message_id):
 @pytest.mark.parametrize("address", ["", "b-@example.org", "b-1-2@example.org", "postmaster@example.org", "b" * 300])
 def test_what_we_did_not_make_tells_nothing(address):
     assert NAMES.message_of(address) is None
+
+
+@given(IDS)
+def test_a_reply_address_proves_its_message_and_shares_no_hash_with_the_return_address(message_id):
+    address, (name, return_address) = NAMES.reply_address(message_id), NAMES.of(message_id)
+    mac = address.partition("@")[0].rpartition("-")[2]
+
+    assert NAMES.replied(address.upper()) == message_id
+    assert NAMES.replied_in(f"for <{address}>; today") == [message_id]
+    assert OTHERS.replied(address) is None
+    assert NAMES.message_of(address) is None
+    assert NAMES.replied(return_address) is None
+    assert NAMES.message_of("b" + address[1:]) is None
+    assert NAMES.replied("r" + return_address[1:]) is None
+    assert mac not in name
+    assert len(address.partition("@")[0]) <= 64

@@ -94,3 +94,25 @@ def test_the_list_holds_ones_own_petitions_and_for_an_admin_all(world, petition,
         (petition[0], "A petition (de)", 0, None)
     ]
     assert {one.slug for one in every} == {petition[0], "another"}
+
+
+def test_the_address_for_replies_is_sealed_and_its_change_is_in_the_audit_log_without_it(world, petition, organiser):
+    save(world, petition, organiser, reply_to="  Olga <replies@example.net> ")
+    save(world, petition, organiser, reply_to="replies@example.net")
+
+    [(sealed,)] = world.sql("select reply_to from petition")
+    noted = world.sql("select detail from audit_entry where action = 'petition.set_reply_to'")
+    assert editing.settings(world.runtime, petition[1]).reply_to == "replies@example.net"
+    assert b"replies" not in bytes(sealed)
+    assert noted == [({"set": True},)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"), [("nobody", "invalid"), ("a@b@example.org", "invalid"), ("postmaster@example.org", "role")]
+)
+def test_an_address_for_replies_that_is_none_is_refused(world, petition, organiser, typed, code):
+    with pytest.raises(InvalidInputError) as caught:
+        save(world, petition, organiser, reply_to=typed)
+
+    assert caught.value.problems == {"reply_to": code}
+    assert editing.settings(world.runtime, petition[1]).reply_to == ""

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
-from campaign.accounts import accounts, sign_in
+from campaign.accounts import accounts, kept_forms, sign_in
 from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Account, Role
 from campaign.blasts import blasts
@@ -28,7 +28,7 @@ ROWS = frozenset({"blast_id", "signature_id"})
 NOWHERE: dict[str, object] = {
     "token": "x", "ref": "x", "mail_id": "x", "filename": "site.css", "threshold": 7, "update_id": 10**6,
     "account_id": 10**6, "message_id": 10**6, "lane": "bulk", "suppression_id": 10**6, "event_id": 10**6, "label": "x",
-    "provider": "x", "secret": "x",
+    "provider": "x", "secret": "x", "form_id": 10**6,
 }  # fmt: skip
 """A value for each other argument of an address. Rows that are not there answer 404 to whoever may ask."""
 
@@ -172,6 +172,9 @@ def test_an_organiser_reaches_nothing_of_the_monitor(house: House, role: str):
 
 @pytest.mark.parametrize("role", ["own", "admin"])
 def test_organisers_and_admins_reach_every_page_of_their_petition(house: House, role: str):
+    # The page of a kept form is there for the account that has one.
+    for account in accounts.list_all(house.world.runtime):
+        kept_forms.keep(house.world.runtime, account.id, "/organiser/new", [("title", "A title")])
     statuses = {
         rule.rule: house.ask(role, method, rule)
         for method, rule in house.rules(Access.ORGANISER)

@@ -220,6 +220,23 @@ slow_domain = Table(
 )
 
 
+recent_refusal = Table(
+    "recent_refusal",
+    metadata,
+    # Refused messages of the last day, by lane and words: the same words to several receivers are about us, and what
+    # they led to is undone. Keys are keyed hashes.
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("lane", lane_name, nullable=False),
+    Column("answer_key", LargeBinary, nullable=False),
+    Column("receiver_key", LargeBinary, nullable=False),
+    Column("address_key", LargeBinary, nullable=False),
+    Column("at", MOMENT, nullable=False),
+    # True once mail of the lane was accepted after it.
+    Column("over", Boolean, nullable=False, server_default="false"),
+    Index(None, "lane", "answer_key"),
+)
+
+
 bounce_strike = Table(
     "bounce_strike",
     metadata,
@@ -251,13 +268,32 @@ delivery_event = Table(
     Column("cause", String(12)),
     # The company that serves the recipient's mailbox, if many share it.
     Column("mail_provider", String(12)),
-    # As it arrived, encrypted, as long as a person may have to look at it.
+    # As it arrived, encrypted, as long as an admin may have to look at it.
     Column("sealed", LargeBinary),
     Column("quarantined_at", MOMENT),
     # Why it could not be read; null again once it was dropped.
     Column("quarantine_reason", String(40)),
     UniqueConstraint("provider", "event_id"),
     Index("ix_delivery_event_open", "id", postgresql_where=text("applied_at is null")),
+    Index(
+        "ix_delivery_event_reply",
+        "id",
+        postgresql_where=text("applied_at is null and kind = 'replied' and sealed is not null"),
+    ),
     Index("ix_delivery_event_kind", "kind", "received_at"),
     Index("ix_delivery_event_quarantine", "id", postgresql_where=text("quarantine_reason is not null")),
+)
+
+
+reply_mail = Table(
+    "reply_mail",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    # Of the message that was replied to; its erasure deletes what waits here.
+    Column("signature_id", BigInteger, nullable=False, index=True),
+    # The message that carries it: once the mail server took that, the row goes.
+    Column("mail_id", BigInteger),
+    # What a person wrote, or where the last email to an erased signer goes, under the petition's key.
+    Column("sealed", LargeBinary, nullable=False),
+    Column("received_at", MOMENT, nullable=False),
 )

@@ -38,6 +38,8 @@ petition = Table(
     ),
     # Mail and pages opened from mail name neither the petition nor those behind it; no public names.
     Column("discreet", Boolean, nullable=False, server_default="false"),
+    # Where replies of signers go: an address, sealed under the key of accounts.
+    Column("reply_to", LargeBinary),
     # The cached public count, written by the counter alone.
     Column("count", Integer, nullable=False, server_default="0"),
     Column("counted_at", MOMENT),

@@ -38,7 +38,7 @@ def index() -> Response:
 @pages.get("/admin/feedback/quarantine")
 @allow(Access.ADMIN)
 def waiting() -> Response:
-    """What waits for a person."""
+    """What waits for an admin."""
     return _waiting(notice=_done())
 
 
@@ -55,7 +55,7 @@ def _done() -> Notice | None:
 
 def _waiting(*, notice: Notice | None, status: int = 200) -> Response:
     found = quarantine.waiting(runtime(), before=before())
-    return page("admin/quarantine.html", status=status, notice=notice, found=found, problems=PROBLEMS)
+    return page("admin/quarantine.html", status=status, notice=notice, found=found)
 
 
 @pages.post("/admin/feedback/quarantine")

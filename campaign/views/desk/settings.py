@@ -1,4 +1,4 @@
-"""Who asks, the goal, the milestones, and the name in the From line."""
+"""Who asks, the goal, the milestones, the name in the From line, and where replies go."""
 
 from collections.abc import Mapping
 from itertools import groupby
@@ -35,6 +35,7 @@ FIELDS = (
     "milestones",
     "milestone_policy",
     "discreet",
+    "reply_to",
 )
 
 
@@ -54,6 +55,7 @@ def show(slug: str) -> Response:
         "milestones": ", ".join(map(str, now.milestones or ())),
         "milestone_policy": now.milestone_policy,
         "discreet": "on" if now.discreet else "",
+        "reply_to": now.reply_to,
     }
     return _form(slug, form)
 
@@ -75,7 +77,7 @@ def _form(slug: str, form: Mapping[str, str], problems: forms.Problems = forms.N
 
 
 @pages.post("/organiser/p/<slug>/settings")
-@allow(Access.ORGANISER)
+@allow(Access.ORGANISER, keeps=True)
 def save(slug: str) -> Response:
     """Store what was set."""
     form = {name: forms.typed(name) for name in FIELDS}
@@ -125,4 +127,5 @@ def settings_of(form: Mapping[str, str]) -> PetitionSettings:
         milestones=milestones,
         milestone_policy=form["milestone_policy"],
         discreet=bool(form["discreet"]),
+        reply_to=form["reply_to"],
     )

@@ -108,6 +108,7 @@ HOLDS: Mapping[str, str] = {
     "bounces": lazy("It paused by itself: too many of its emails came back."),
     "complaints": lazy("It paused by itself: too many readers complain about it."),
     "content": lazy("It paused by itself: the mail server refuses its text."),
+    "text": lazy("It paused by itself: no mail can be made of its text."),
     "too_late": lazy(
         "Its time passed while nothing could be sent. Check whether it is still news, then schedule it anew."
     ),
