@@ -87,7 +87,7 @@ def room(settings: Settings, environ: WSGIEnvironment) -> int:
 
 @pages.post("/hooks/<provider>")
 @pages.post("/hooks/<provider>/<secret>")
-@allow(Access.HOOK, from_elsewhere=True)
+@allow(Access.HOOK)
 def take(provider: str, secret: str = "") -> Response:
     """Take what a provider tells: 200 once it is stored, and also if it changes nothing."""
     hook = hooks.hook_of(runtime().settings, provider)
