@@ -91,6 +91,8 @@ _COPY: Final = re.compile(
     r"^\s*-{2,}.*(copy|original|header|below this line)|^(Return-Path|Received):", re.MULTILINE | re.IGNORECASE
 )
 """Where a copy of the returned mail begins, in reports of old kinds."""
+_NULL_SENDER: Final = re.compile(r"<?(mailer-daemon(@[^>]*)?)?>?", re.IGNORECASE)
+"""The null sender (RFC 5321 section 4.5.5), and what Postfix's pipe(8) writes for it."""
 _ADDRESSES: Final = re.compile(r"[^\s<>\"'(),:;@]{1,64}@[^\s<>\"'(),:;@]{1,255}")
 
 
@@ -281,13 +283,13 @@ class _Mail:
         return is_told or _DELAY_SUBJECT.match(subject_of(self.message)) is not None
 
     def _has_null_sender(self) -> bool:
-        """RFC 5321 section 4.5.5. Where neither envelope nor header tells, what answers no mail is taken for such."""
+        """True for the null sender. Where neither envelope nor header tells, what answers no mail is taken for such."""
         sender = self.sender
         if sender is None and "Return-Path" in self.message:
             sender = header_of(self.message, "Return-Path").strip()
         if sender is None:
             return "In-Reply-To" not in self.message and "References" not in self.message
-        return sender in {"", "<>"}
+        return _NULL_SENDER.fullmatch(sender) is not None
 
 
 def _own_parts(message: email.message.Message) -> Iterator[email.message.Message]:
