@@ -23,7 +23,7 @@ MAX_SEALED: Final = 64 * 1024
 
 MAX_QUARANTINED: Final = 1000
 """So much waits for admins at most; what comes then is counted in the log and not kept. Half of it is for what is
-proven to be about a message of ours: anybody can send the other kind."""
+proven to be about a message of ours: anyone can send the other kind."""
 
 MAX_PER_MESSAGE: Final = 100
 """Events by mail that are kept of one message: its recipient knows its return address, and can send any number."""
@@ -84,7 +84,7 @@ def store(runtime: Runtime, provider: str, events: Sequence[Event], *, per_messa
 
 
 def _within_quarantine(tx: Transaction, provider: str, rows: list[queries.NewEvent]) -> list[queries.NewEvent]:
-    """The rows, but for what needs a person's eyes and finds the quarantine full."""
+    """The rows, except what an admin should see and finds the quarantine full."""
     if all(row.problem is None for row in rows):
         return rows
     kept, full = [], 0

@@ -20,7 +20,7 @@ class Receipt(StrEnum):
     KNOWN = "known"
     """It was stored before."""
     HELD = "held"
-    """It waits in quarantine for a person."""
+    """It waits in quarantine for an admin."""
     FOREIGN = "foreign"
     """It came to no return address of ours, and is no report: nothing was stored."""
 

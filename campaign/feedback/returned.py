@@ -4,7 +4,7 @@ Formats: RFC 3464 and RFC 6533 (delivery status), RFC 5965 (complaints), RFC 383
 formats that flufl.bounce knows. The only thing believed about *whose* message it is, is a signature of ours: the return
 address it was sent to, or for complaints the one of the message they quote. Addresses in a report are never used.
 
-Everything is bounded before the parser sees it, for anybody can send mail here: size, headers, parts.
+Everything is bounded while it is parsed, because anyone can send mail here: size, headers, parts.
 """
 
 import email.message
@@ -252,7 +252,7 @@ class _Mail:
         return next((found for value in quoted for found in self.names.messages_in(value)), None)
 
     def _without_report(self, parts: list[email.message.Message]) -> Returned:
-        """No report in a format of its own: an old kind of bounce, an automatic answer, or what a person wrote.
+        """No report in a format of its own: an old kind of bounce, an automatic answer, or what a reader wrote.
 
         Automatic answers have the null sender too (RFC 3834 section 3.3), and some bounces say that they are automatic
         (Exim's): what is known as a bounce counts first, then what is known as an answer.
