@@ -23,10 +23,10 @@ MAX_SEALED: Final = 64 * 1024
 
 MAX_QUARANTINED: Final = 1000
 """So much waits for admins at most; what comes then is counted in the log and not kept. Half of it is for what is
-proven to be about a message of ours: anybody can send the other kind."""
+proven to be about a message of ours: anyone can send the other kind."""
 
 MAX_PER_MESSAGE: Final = 100
-"""Events that are kept of one message: its recipient knows its return address, and can send any number."""
+"""Events by mail that are kept of one message: its recipient knows its return address, and can send any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +54,17 @@ class Event:
     """True if ``raw`` is what a person wrote back, for :mod:`campaign.feedback.replies`."""
 
 
-def store(runtime: Runtime, provider: str, events: Sequence[Event]) -> int:
+def store(runtime: Runtime, provider: str, events: Sequence[Event], *, per_message: int | None = None) -> int:
     """Store what came in at a door; returns how many events were new.
 
     Events of messages that are not ours, or not in this database, change nothing and are not stored, but for those with
-    a problem; nor are those beyond :data:`MAX_PER_MESSAGE`. A provider may be told that all is well once this returns.
+    a problem. A provider may be told that all is well once this returns.
 
     Args:
         runtime: the runtime.
         provider: the door, e.g. ``ses``; ``returned`` for mail.
         events: what it told; any number of them may be known already.
+        per_message: of a message that has so many events already, no more are stored.
 
     Raises:
         StoreUnavailableError: nothing was stored; the provider should tell it again.
@@ -75,15 +76,17 @@ def store(runtime: Runtime, provider: str, events: Sequence[Event]) -> int:
     rows = [_row(runtime, provider, event, now) for event in told]
 
     def work(tx: Transaction) -> int:
-        counts = queries.counts_of(tx, [row.message_id for row in rows if row.message_id is not None])
-        kept = [row for row in rows if counts.get(row.message_id or 0, 0) < MAX_PER_MESSAGE]
+        kept = rows
+        if per_message is not None:
+            counts = queries.counts_of(tx, [row.message_id for row in rows if row.message_id is not None])
+            kept = [row for row in rows if counts.get(row.message_id or 0, 0) < per_message]
         return queries.insert(tx, provider, _within_quarantine(tx, provider, kept), now=now)
 
     return runtime.store.transact(work)
 
 
 def _within_quarantine(tx: Transaction, provider: str, rows: list[queries.NewEvent]) -> list[queries.NewEvent]:
-    """The rows, but for what needs a person's eyes and finds the quarantine full."""
+    """The rows, except what an admin should see and finds the quarantine full."""
     if all(row.problem is None for row in rows):
         return rows
     kept, full = [], 0

@@ -33,7 +33,7 @@ def read_imap(
     """Read the unseen mail of a folder.
 
     Mail to a return address of ours is deleted once it is stored. All other mail stays and is marked as seen, in case
-    the folder is a person's.
+    the folder belongs to someone else.
 
     Args:
         runtime: the runtime.

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -129,8 +130,10 @@ def serve_lmtp(runtime: Runtime, url: str) -> Iterator[None]:
     if parts.hostname:
         if parts.hostname not in LOCAL_HOSTS:
             raise MailboxError("LMTP knows no sign-in: it listens on this machine only, e.g. lmtp://127.0.0.1:2424")
+        port = parts.port or 24
+        _check_free(parts.hostname, port, url)
         handler = ReturnedMailHandler(runtime)
-        with _serving(_OnPort(handler, hostname=parts.hostname, port=parts.port or 24, **OPTIONS), handler, url):
+        with _serving(_OnPort(handler, hostname=parts.hostname, port=port, **OPTIONS), handler, url):
             yield
         return
     path = Path(unquote(parts.path))
@@ -141,6 +144,14 @@ def serve_lmtp(runtime: Runtime, url: str) -> Iterator[None]:
             path.chmod(0o666)
             yield
         path.unlink(missing_ok=True)
+
+
+def _check_free(host: str, port: int, url: str) -> None:
+    """Fail at once where aiosmtpd would wait for seconds; if the port is taken in between, it does."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise MailboxError(f"LMTP can't listen at {url}: {os.strerror(error.errno or 0)}") from None
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections import Counter
 from enum import StrEnum
 
 from campaign.feedback import returned
-from campaign.feedback.events import store
+from campaign.feedback.events import MAX_PER_MESSAGE, store
 from campaign.mail.verp import Names
 from campaign.runtime import Runtime
 
@@ -20,7 +20,7 @@ class Receipt(StrEnum):
     KNOWN = "known"
     """It was stored before."""
     HELD = "held"
-    """It waits in quarantine for a person."""
+    """It waits in quarantine for an admin."""
     FOREIGN = "foreign"
     """It came to no return address of ours, and is no report: nothing was stored."""
 
@@ -43,7 +43,7 @@ def receive(runtime: Runtime, raw: bytes, *, recipient: str = "", sender: str | 
     found = returned.read(raw, Names.by(runtime), now=runtime.clock(), recipient=recipient, sender=sender)
     if found.event is None:
         return Receipt.FOREIGN, found.is_signed
-    new = store(runtime, returned.PROVIDER, [found.event])
+    new = store(runtime, returned.PROVIDER, [found.event], per_message=MAX_PER_MESSAGE)
     if found.event.problem:
         return Receipt.HELD, found.is_signed
     return Receipt.STORED if new else Receipt.KNOWN, found.is_signed

@@ -24,7 +24,7 @@ def read_maildir(runtime: Runtime, folder: Path, *, limit: int = AT_ONCE) -> Cou
     """Read what is new in a Maildir.
 
     Mail to a return address of ours is deleted once it is stored. All other mail stays and is marked as seen, in case
-    the folder is a person's.
+    the folder belongs to someone else.
 
     Args:
         runtime: the runtime.

@@ -4,7 +4,7 @@ Formats: RFC 3464 and RFC 6533 (delivery status), RFC 5965 (complaints), RFC 383
 formats that flufl.bounce knows. The only thing believed about *whose* message it is, is a signature of ours: the return
 address it was sent to, or for complaints the one of the message they quote. Addresses in a report are never used.
 
-Everything is bounded before the parser sees it, for anybody can send mail here: size, headers, parts.
+Everything is bounded while it is parsed, because anyone can send mail here: size, headers, parts.
 """
 
 import email.message
@@ -91,6 +91,8 @@ _COPY: Final = re.compile(
     r"^\s*-{2,}.*(copy|original|header|below this line)|^(Return-Path|Received):", re.MULTILINE | re.IGNORECASE
 )
 """Where a copy of the returned mail begins, in reports of old kinds."""
+_NULL_SENDER: Final = re.compile(r"<?(mailer-daemon(@[^>]*)?)?>?", re.IGNORECASE)
+"""The null sender (RFC 5321 section 4.5.5), and what Postfix's pipe(8) writes for it."""
 _ADDRESSES: Final = re.compile(r"[^\s<>\"'(),:;@]{1,64}@[^\s<>\"'(),:;@]{1,255}")
 
 
@@ -269,7 +271,7 @@ class _Mail:
         return next((found for value in quoted for found in self.names.messages_in(value)), None)
 
     def _without_report(self, parts: list[email.message.Message]) -> Returned:
-        """No report in a format of its own: an old kind of bounce, an automatic answer, or what a person wrote.
+        """No report in a format of its own: an old kind of bounce, an automatic answer, or what a reader wrote.
 
         Automatic answers have the null sender too (RFC 3834 section 3.3), and some bounces say that they are automatic
         (Exim's): what is known as a bounce counts first, then what is known as an answer.
@@ -300,13 +302,13 @@ class _Mail:
         return is_told or _DELAY_SUBJECT.match(subject_of(self.message)) is not None
 
     def _has_null_sender(self) -> bool:
-        """RFC 5321 section 4.5.5. Where neither envelope nor header tells, what answers no mail is taken for such."""
+        """True for the null sender. Where neither envelope nor header tells, what answers no mail is taken for such."""
         sender = self.sender
         if sender is None and "Return-Path" in self.message:
             sender = header_of(self.message, "Return-Path").strip()
         if sender is None:
             return "In-Reply-To" not in self.message and "References" not in self.message
-        return sender in {"", "<>"}
+        return _NULL_SENDER.fullmatch(sender) is not None
 
 
 def _own_parts(message: email.message.Message) -> Iterator[email.message.Message]:

@@ -275,7 +275,7 @@ def test_the_recipient_of_one_message_can_store_so_many_events_at_most(world):
     sent = send(world)
 
     for number in range(MAX_PER_MESSAGE + 20):
-        store(world.runtime, "returned", [_held(number, sent.id)])
+        store(world.runtime, "returned", [_held(number, sent.id)], per_message=MAX_PER_MESSAGE)
 
     assert len(stored(world)) == MAX_PER_MESSAGE
 

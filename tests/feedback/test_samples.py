@@ -32,7 +32,7 @@ BOUNCES = [
     ("kundenserver-report", "5.2.2", 554, FULL),
     ("mailru-old-text", None, 550, UNKNOWN),
     ("mailru-report", "5.0.0", 550, OURS),
-    ("microsoft365-access-denied", "5.4.1", 550, UNKNOWN),
+    ("microsoft365-access-denied", "5.4.1", 550, OURS),
     ("microsoft365-bulk-sender", "5.7.515", 550, OURS),
     ("microsoft365-expired", "4.4.7", None, FULL),
     ("microsoft365-loop", "5.4.14", 554, UNKNOWN),
