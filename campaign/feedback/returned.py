@@ -202,13 +202,13 @@ class _Mail:
         return self._without_report(parts)
 
     def to_reply_address(self) -> Returned:
-        """What it tells, at an address that whoever got the mail knows: a person's reply, never a report."""
+        """What it tells, at an address that every reader of the mail knows: a reply, never a report."""
         if is_from_machine(self.message):
             return Returned(None, is_signed=True)
         return self._told(Status(EventKind.AUTORESPONDED)) if is_automatic(self.message) else self._written()
 
     def _written(self) -> Returned:
-        """What a person wrote back: kept until :mod:`campaign.feedback.replies` has dealt with it."""
+        """A reply: kept until :mod:`campaign.feedback.replies` has dealt with it."""
         event = self._told(Status(EventKind.REPLIED)).event
         return Returned(None if event is None else replace(event, raw=self.raw, is_reply=True), is_signed=True)
 
