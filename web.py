@@ -11,6 +11,7 @@ from campaign.settings import Settings, load_settings
 from campaign.views import current, page_cache, visitor
 from campaign.views.current import LazyRuntime
 from campaign.views.gateway import Gateway
+from campaign.views.public import hooks
 from campaign.views.site import make_site
 from tasks.app import make_app
 from tasks.nudging import Nudger
@@ -49,7 +50,8 @@ def create_server() -> Gateway:
         app,
         threads=settings.web_threads,
         recall=kept.recall,
-        may_send_much=lambda environ: visitor.is_signed_in(opening, environ),
+        may_send_much=lambda environ: visitor.may_send_much(opening, environ),
+        room=lambda environ: hooks.room(settings, environ),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks import blasting, under_load, web, yardsticks
+from benchmarks import blasting, relays, under_load, web, yardsticks
 from benchmarks.installation import Installation, installation
 from campaign.local.mailserver.faults import FaultServer
 from campaign.runtime import Runtime, build
@@ -33,6 +33,12 @@ GOALS: Mapping[str, tuple[str, float]] = {
     "blast_p95": ("<=", 2.0),
     "blast_p99": ("<=", 5.0),
     "expand_1m_s": ("<=", 10.0),
+    "relay_rate_share": (">=", 0.9),
+    "relay_session_share": (">=", 0.9),
+    "relay_connections_share": (">=", 0.9),
+    "relay_rate_p95": ("<=", 10.0),
+    "relay_session_p95": ("<=", 10.0),
+    "relay_connections_p95": ("<=", 10.0),
 }
 """The goals of the design; what is not named here is shown for comparison."""
 
@@ -146,6 +152,8 @@ def collect(options: argparse.Namespace) -> dict[str, Any]:
     yard = rates["smtp_source"]
     print("web:", flush=True)
     web_ratios, idle, web_rates = measure_web(options)
+    print("relays that limit:", flush=True)
+    limiting = relays.measure(options.recipients)
     return {
         "ratios": {
             "blast_unsigned_vs_smtp_source": ratio(rates, "unsigned", "smtp_source"),
@@ -153,6 +161,7 @@ def collect(options: argparse.Namespace) -> dict[str, Any]:
             "blast_ed25519_vs_smtp_source": ratio(rates, "ed25519", "smtp_source"),
             "obvious_stack_vs_smtp_source": sending["obvious"] / statistics.median(yard) if yard else None,
             **web_ratios,
+            **{f"relay_{name}_share": found["share"] for name, found in limiting.items()},
             "memory_1m_vs_10k": large["peak_mb"] / small["peak_mb"],
             "cost_1m_vs_10k": (large["worker_us"] + large["database_us"])
             / (small["worker_us"] + small["database_us"]),
@@ -161,6 +170,7 @@ def collect(options: argparse.Namespace) -> dict[str, Any]:
             "idle_p95": idle,
             "blast_p95": sending["latency"]["blast_p95"],
             "blast_p99": sending["latency"]["blast_p99"],
+            **{f"relay_{name}_p95": found["learned"]["confirmations_p95"] for name, found in limiting.items()},
         },
         "expand_1m_s": large["expand_s"] * 1_000_000 / options.large,
         "repetitions": {
@@ -170,7 +180,7 @@ def collect(options: argparse.Namespace) -> dict[str, Any]:
         "sizes": sending["sizes"],
         "details": {"rates_per_s": rates | web_rates, "small": small, "large": large,
                     "processor_us": sending["processor_us"], "obvious_per_s": sending["obvious"],
-                    "under_load": sending["latency"]},
+                    "under_load": sending["latency"], "relays": limiting},
         "machine": machine(),
     }  # fmt: skip
 
@@ -210,6 +220,7 @@ def main() -> int:
     parser.add_argument("--mails", type=int, default=40, help="mails on an idle site")
     parser.add_argument("--obvious", type=int, default=60, help="mails by the obvious stack")
     parser.add_argument("--seconds", type=float, default=20, help="of sign-ups during a blast, at least")
+    parser.add_argument("--recipients", type=int, default=2000, help="of a blast through a relay that limits")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     if options.full:

@@ -83,20 +83,32 @@ class MailTemplateError(CountersignError):
     """Raised when a mail can't be compiled: a name is undefined, a link is missing, or the result is too large."""
 
 
+class MailTooLargeError(MailTemplateError):
+    """Raised when a mail is larger than mail programs show."""
+
+
 class SessionFailedError(CountersignError):
     """Raised when the mail server gave us no usable session, so that no recipient is to blame.
 
     Carries ``phase`` (connect, banner, ehlo, starttls, auth, or a later one in which it fell silent), the reply
-    ``code`` and ``enhanced`` status if there was one, and ``permanent``: True means that trying again will not help
-    until an operator changes something.
+    ``code`` and ``enhanced`` status if there was one, ``silent`` if a deadline passed, and ``permanent``: True means
+    that trying again will not help until an operator changes something.
     """
 
     def __init__(
-        self, reason: str, *, phase: str, permanent: bool, code: int | None = None, enhanced: str | None = None
+        self,
+        reason: str,
+        *,
+        phase: str,
+        permanent: bool,
+        code: int | None = None,
+        enhanced: str | None = None,
+        silent: bool = False,
     ) -> None:
         self.phase = phase
         self.permanent = permanent
         self.code = code
         self.enhanced = enhanced
+        self.silent = silent
         self.reason = reason
         super().__init__(f"The mail server gave no session ({phase}): {reason}")

@@ -38,7 +38,7 @@ class Secrets:
     message_id: bytes = field(repr=False)
     requests: DataKey = field(repr=False)
     feedback: DataKey = field(repr=False)
-    """Seals what came back, as long as a person may have to look at it."""
+    """Seals what came back, as long as an admin may have to look at it."""
 
     @classmethod
     def of(cls, stable: DataKey) -> "Secrets":

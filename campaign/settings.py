@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfig
 
 from campaign import variables
 from campaign.errors import SettingsError
+from campaign.hook_keys import EllipticKeys, HookCredentials, HookSecrets, RsaKeys, Topics
 from campaign.variables import (
     LOCAL_HOSTS,
     LOWER,
@@ -88,8 +89,8 @@ class Settings(BaseSettings):
         repr=False,
         description="Mail server: `smtp+starttls://user:password@host:587`, `smtps://…:465`, or "
         "`smtp://localhost:25`; or several, with blanks between. Options: `?weight=2`, `rate=50` (a "
-        "second), `connections=4`, `lane=bulk`, `auth=login`. Empty: the local mail server with its "
-        "mailbox in the browser.",
+        "second), `connections=4`, `lane=bulk`, `auth=login`, `provider=postmark`. Empty: the local mail "
+        "server with its mailbox in the browser.",
     )
     local_mailbox: Flag = Field(
         False,
@@ -111,6 +112,31 @@ class Settings(BaseSettings):
     )
     return_mailbox_ca_file: PemFile = Field(
         None, description="PEM file of an own certificate authority for the IMAP server of the return mailbox."
+    )
+    hook_ses_topic: Topics = Field(
+        (),
+        description="ARN of the SNS topic by which Amazon SES tells at /hooks/ses; several with blanks between them.",
+    )
+    hook_sendgrid_key: EllipticKeys = Field(
+        (), repr=False, description="Verification key of SendGrid's signed event webhook, /hooks/sendgrid."
+    )
+    hook_mailgun_key: HookSecrets = Field(
+        (), repr=False, description="HTTP webhook signing key of Mailgun, /hooks/mailgun."
+    )
+    hook_postmark: HookCredentials = Field(
+        (), repr=False, description="`user:password/path` for Postmark, which tells at /hooks/postmark/<path>."
+    )
+    hook_brevo: HookCredentials = Field(
+        (), repr=False, description="`user:password/path` for Brevo, which tells at /hooks/brevo/<path>."
+    )
+    hook_postal_key: RsaKeys = Field(
+        (), repr=False, description="Public key of Postal (`postal default-dkim-record`, p=), /hooks/postal."
+    )
+    hook_generic_key: HookSecrets = Field(
+        (),
+        repr=False,
+        description="Secret of the webhook for any other mail server, /hooks/generic. A hook whose variable is empty "
+        "is not there; several keys, with blanks between them, are all taken, so that one can be changed.",
     )
     dkim_key_file: PemFile = Field(
         None,

@@ -53,6 +53,17 @@ class MessageState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class LimitKind(StrEnum):
+    """What a relay may limit."""
+
+    SESSION = "session"
+    """Messages in one session."""
+    CONNECTIONS = "connections"
+    """Connections at once, of all processes together."""
+    RATE = "rate"
+    """Mails a second, of all processes together."""
+
+
 class Lane(StrEnum):
     """Which workers send a message: bulk can never hold up urgent."""
 

@@ -99,8 +99,7 @@ def urls(*schemes: str, several: bool = False) -> BeforeValidator:
         for value in values:
             if not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
                 raise InvalidError(f"must begin with {' or '.join(s + '://' for s in schemes)}")
-            _split(value)
-        return " ".join(values)
+        return " ".join(_with_a_labels(value, _split(value)) for value in values)
 
     return BeforeValidator(parse)
 
@@ -147,6 +146,16 @@ def _split(url: str) -> SplitResult:
             "percent-encoded, @ as %40"
         )
     return parts
+
+
+def _with_a_labels(url: str, parts: SplitResult) -> str:
+    """The URL with its host in its ASCII form; a name of other letters is unknown to most client libraries."""
+    host = parts.hostname or ""
+    if host.isascii():
+        return url
+    user, at, _ = parts.netloc.rpartition("@")
+    port = "" if parts.port is None else f":{parts.port}"
+    return parts._replace(netloc=f"{user}{at}{_a_labels(host)}{port}").geturl()
 
 
 def _path(raw: str | Path) -> Path:

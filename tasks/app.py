@@ -18,7 +18,8 @@ from campaign.delivery.jobs import Job
 from campaign.feedback import applying, quarantine, return_mailbox
 from campaign.operations import alerts, throughput
 from campaign.settings import Settings
-from campaign.signatures import forgetting, rekeying
+from campaign.signatures import forgetting, funnel, rekeying
+from tasks import redis_transport
 
 URGENT = "urgent"
 """Promise: mail that one reader waits for; served by workers of its own."""
@@ -43,6 +44,7 @@ def schedule(settings: Settings) -> Mapping[str, Job]:
         "signatures.count": Job(timedelta(seconds=settings.count_interval), milestones.count_signatures, vital=True),
         "signatures.recount": Job(timedelta(hours=24), milestones.recount),
         "signatures.rekey": Job(timedelta(minutes=10), rekeying.rekey),
+        "signatures.measure_funnel": Job(timedelta(minutes=5), funnel.measure),
         "signatures.remind": Job(timedelta(minutes=10), cleanup.remind),
         "signatures.expire": Job(timedelta(minutes=10), cleanup.expire_signatures),
         "signatures.forget": Job(timedelta(seconds=10), forgetting.forget_counted),
@@ -71,6 +73,7 @@ MODULES = ("tasks.mail", "tasks.signatures", "tasks.blasts", "tasks.feedback", "
 
 def make_app(settings: Settings) -> Celery:
     """An app for these settings; it becomes the default, so that nothing is published without a broker."""
+    redis_transport.use()
     app = Celery("countersign", set_as_current=True)
     app.conf.update(celery_settings(settings))
     app.set_default()

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from campaign.states import REQUESTS, Lane, WakeUp
 from tasks.app import UPKEEP, WAKE_UPS
+from tasks.redis_transport import cause
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,9 @@ CLOSING = 5.0
 COOL_DOWN = 10.0
 """Seconds without wake-ups after Redis failed; the rows are committed anyway."""
 
+SAY_EVERY = 60.0
+"""Seconds between two lines of the log about one cause."""
+
 TASKS: Mapping[str, str] = {
     REQUESTS: "signatures.admit",
     Lane.URGENT: "mail.send_urgent",
@@ -34,12 +38,29 @@ TASKS: Mapping[str, str] = {
 """The task for each kind of work."""
 
 
+class Complaints:
+    """Says in the log once a minute why Redis takes nothing: each tick asks it several times."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, float] = {}
+
+    def say(self, why: str, task: str) -> None:
+        """Say it, unless that was said a moment ago."""
+        now = time.monotonic()
+        if now - self._said.get(why, float("-inf")) >= SAY_EVERY:
+            self._said[why] = now
+            log.warning("redis did not take %s: %s", task, why)
+
+
+_COMPLAINTS = Complaints()
+
+
 def publish(app: Celery, task: str, queue: str) -> bool:
     """Put one wake-up on a queue; False if Redis did not take it."""
     try:
         app.send_task(task, queue=queue, expires=EXPIRES, retry=False, ignore_result=True)
     except (OperationalError, RedisError, OSError) as error:
-        log.warning("redis did not take %s: %s", task, type(error).__name__)
+        _COMPLAINTS.say(cause(error), task)
         return False
     return True
 

@@ -29,6 +29,12 @@ def rekey() -> None:
     current().run_job("signatures.rekey")
 
 
+@shared_task(name="signatures.measure_funnel")
+def measure_funnel() -> None:
+    """Measure how many confirm, by mail provider. A second run writes the same rows."""
+    current().run_job("signatures.measure_funnel")
+
+
 @shared_task(name="signatures.remind")
 def remind() -> None:
     """Plan one reminder for each signature that has waited a day. The row is marked, so that a second run skips it."""

@@ -1,6 +1,7 @@
 """Mail providers: which company serves an address, by its domain, as far as many share it.
 
-Only providers with many readers have a name. All other domains are "other": alone, a domain may tell who somebody is.
+Only providers with many readers have a name. All other domains are "other": a small domain may tell
+who its reader is.
 """
 
 from typing import Final

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -93,6 +93,7 @@ def set_disabled(tx: Transaction, account_id: int, disabled_at: datetime | None)
     """Disable an account, or let it in again; its sessions end, and a sign-in link of before never works again."""
     tx.execute(text("update account set disabled_at = :at where id = :id"), id=account_id, at=disabled_at)
     tx.execute(text("delete from session where account_id = :id"), id=account_id)
+    tx.execute(text("delete from kept_form where account_id = :id"), id=account_id)
     tx.execute(
         text("update sign_in_link set used_at = now() where account_id = :id and used_at is null"), id=account_id
     )
@@ -225,10 +226,68 @@ def end_all_sessions(tx: Transaction) -> int:
     return tx.execute(text("delete from session")).rowcount
 
 
-def purge(tx: Transaction, *, now: datetime) -> int:
-    """Forget sessions and links that opened their last door."""
+def has_account(tx: Transaction, key: bytes) -> bool:
+    """True for a session, also one that has ended, of an account that is not disabled."""
+    return (
+        tx.execute(
+            text("""
+            select 1 from session s join account a on a.id = s.account_id
+            where s.key = :key and a.disabled_at is null"""),
+            key=key,
+        ).one_or_none()
+        is not None
+    )
+
+
+def keep_form(tx: Transaction, account_id: int, *, path: str, fields: bytes, now: datetime) -> None:
+    """Store a form that was sent after its session had ended."""
+    tx.execute(
+        text("insert into kept_form (account_id, path, fields, kept_at) values (:account_id, :path, :fields, :now)"),
+        account_id=account_id,
+        path=path,
+        fields=fields,
+        now=now,
+    )
+
+
+def newest_form(tx: Transaction, account_id: int, *, since: datetime) -> Row[Any] | None:
+    """The kept form that came last: id, path, fields, kept_at."""
+    return tx.execute(
+        text("""
+        select id, path, fields, kept_at from kept_form
+        where account_id = :account_id and kept_at > :since order by id desc limit 1"""),
+        account_id=account_id,
+        since=since,
+    ).one_or_none()
+
+
+def drop_form(tx: Transaction, account_id: int, form_id: int) -> None:
+    """Delete a kept form of an account."""
+    tx.execute(
+        text("delete from kept_form where id = :id and account_id = :account_id"), id=form_id, account_id=account_id
+    )
+
+
+def drop_forms_but(tx: Transaction, account_id: int, *, newest: int) -> None:
+    """Delete the kept forms of an account but for the newest."""
+    tx.execute(
+        text("""
+        delete from kept_form where account_id = :account_id and id not in (
+            select id from kept_form where account_id = :account_id order by id desc limit :newest)"""),
+        account_id=account_id,
+        newest=newest,
+    )
+
+
+ENDED_FOR = timedelta(days=1)
+"""For so long an ended session is remembered: its form may be sent late."""
+
+
+def purge(tx: Transaction, *, now: datetime, forms_before: datetime) -> int:
+    """Delete expired sessions, sign-in links and kept forms; returns the number of sessions."""
     tx.execute(text("delete from sign_in_link where expires_at < :now"), now=now)
-    return tx.execute(text("delete from session where expires_at < :now"), now=now).rowcount
+    tx.execute(text("delete from kept_form where kept_at < :before"), before=forms_before)
+    return tx.execute(text("delete from session where expires_at < :before"), before=now - ENDED_FOR).rowcount
 
 
 def add_member(tx: Transaction, petition_id: int, account_id: int, *, role: str = "organiser") -> None:

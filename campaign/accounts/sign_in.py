@@ -123,6 +123,13 @@ def session(runtime: Runtime, cookie: str | None) -> Session | None:
     return Session(in_clear(runtime, found[0]), found[1].hex())
 
 
+def was_open(runtime: Runtime, cookie: str | None) -> bool:
+    """True if a cookie is that of a session, open or ended by itself within the last days."""
+    if not cookie or len(cookie) > 100:
+        return False
+    return runtime.store.transact(lambda tx: queries.has_account(tx, _session_key(cookie)))
+
+
 def sign_out(runtime: Runtime, cookie: str) -> None:
     """End a session; repeating it is harmless."""
     runtime.store.transact(lambda tx: queries.end_session(tx, _session_key(cookie)))

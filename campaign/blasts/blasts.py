@@ -7,9 +7,8 @@ from datetime import datetime
 
 from campaign.accounts import audit
 from campaign.accounts.accounts import Account
-from campaign.accounts.addresses import has_controls
 from campaign.blasts import audience as blast_audience
-from campaign.blasts import merge_tags, progress, queries, resend
+from campaign.blasts import progress, queries, resend, text_failures
 from campaign.blasts.rules import (
     FIRST_SLICE,
     UNDO,
@@ -22,17 +21,15 @@ from campaign.blasts.rules import (
     moment_of,
 )
 from campaign.blasts.running import cancel_slice
+from campaign.blasts.text_checks import check_texts
 from campaign.database.connection import Transaction
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.outbox import depth
 from campaign.outbox import plan as outbox_plan
-from campaign.petitions.markdown import MAX_BODY, to_html
+from campaign.petitions.markdown import to_html
 from campaign.runtime import Runtime
-from campaign.settings import LANGUAGES
 from campaign.smtp.replies import GONE_CODES
 from campaign.states import OPEN_STATES, Lane, MessageKind
-
-MAX_SUBJECT = 120
 
 
 def new_request_key() -> str:
@@ -43,48 +40,6 @@ def new_request_key() -> str:
 def is_request_key(text: str) -> bool:
     """True for what :func:`new_request_key` makes."""
     return re.fullmatch(r"[A-Za-z0-9_-]{22}", text) is not None
-
-
-def check_texts(texts: Mapping[str, BlastText]) -> None:
-    """Refuse texts that can't be sent.
-
-    Raises:
-        InvalidInputError: a code per field, e.g. ``{"de.body": "unknown_tag 3:14 nmae"}``: line and column from 1.
-    """
-    problems: dict[str, str] = {}
-    if not texts:
-        problems["texts"] = "missing"
-    for locale, written in texts.items():
-        if locale not in LANGUAGES:
-            problems[f"{locale}.subject"] = "unknown_language"
-            continue
-        if problem := _subject_problem(written.subject):
-            problems[f"{locale}.subject"] = problem
-        if not written.body_markdown.strip():
-            problems[f"{locale}.body"] = "missing"
-        elif len(written.body_markdown) > MAX_BODY:
-            problems[f"{locale}.body"] = "too_long"
-        elif has_controls(written.body_markdown, lines=True):
-            problems[f"{locale}.body"] = "control_characters"
-        elif found := merge_tags.problems(written.body_markdown):
-            first = found[0]
-            problems[f"{locale}.body"] = f"{first.code} {first.line}:{first.column} {first.text}"
-    if problems:
-        raise InvalidInputError(problems)
-
-
-def _subject_problem(subject: str) -> str | None:
-    if not subject.strip():
-        return "missing"
-    if len(subject) > MAX_SUBJECT:
-        return "too_long"
-    if has_controls(subject.strip()):
-        return "control_characters"
-    if found := merge_tags.problems(subject):
-        return f"{found[0].code} {found[0].line}:{found[0].column} {found[0].text}"
-    if merge_tags.used(subject) & set(merge_tags.PER_RECIPIENT):
-        return "personal_tag"
-    return None
 
 
 def save_draft(
@@ -167,12 +122,13 @@ def get(runtime: Runtime, blast_id: int, petition_id: int) -> tuple[Blast, dict[
 
     def work(tx: Transaction) -> tuple[Blast, dict[str, BlastText]]:
         blast = _of_petition(tx, blast_id, petition_id)
-        return blast, {
-            locale: BlastText(subject, markdown)
-            for locale, (subject, markdown, _) in queries.texts(tx, blast_id).items()
-        }
+        return blast, _clear(queries.texts(tx, blast_id))
 
     return runtime.store.transact(work)
+
+
+def _clear(texts: Mapping[str, tuple[str, str, str]]) -> dict[str, BlastText]:
+    return {locale: BlastText(subject, markdown) for locale, (subject, markdown, _) in texts.items()}
 
 
 def audience_counts(runtime: Runtime, petition_id: int, audience: Audience) -> dict[str, int]:
@@ -204,7 +160,8 @@ def schedule(
 
     Raises:
         NotFoundError: it is not a blast of this petition.
-        InvalidInputError: unknown zone, a moment in the past (``{"send_at": "past"}``) or a text is missing.
+        InvalidInputError: unknown zone, a moment in the past (``{"send_at": "past"}``), or a text is missing or can't
+            be sent.
         ConflictError: it has started or was cancelled.
     """
     planned = plan_moment(local, zone, second=second)
@@ -219,6 +176,7 @@ def send_now(runtime: Runtime, blast_id: int, petition_id: int, *, by: Account) 
 
     Raises:
         NotFoundError: it is not a blast of this petition.
+        InvalidInputError: a text is missing or can't be sent.
         ConflictError: it has started or was cancelled.
     """
     blast, _ = get(runtime, blast_id, petition_id)
@@ -236,8 +194,9 @@ def _schedule(
 
     def work(tx: Transaction) -> None:
         blast = _of_petition(tx, blast_id, petition_id, lock=True)
-        if blast.kind is BlastKind.UPDATE and not queries.texts(tx, blast_id):
-            raise InvalidInputError({"texts": "missing"})
+        if blast.kind is BlastKind.UPDATE:
+            # Also what an older release has saved.
+            check_texts(_clear(queries.texts(tx, blast_id)))
         done = queries.schedule(
             tx,
             blast_id,
@@ -285,6 +244,7 @@ def _press(runtime: Runtime, blast_id: int, petition_id: int, *, action: str, by
             raise ConflictError(refused)
         depth.forget_blast(tx, blast_id)
         if action == "blast.resume":
+            text_failures.forget(tx, blast_id)
             tx.nudge(Lane.BULK)
         _audit(tx, action, blast, by, {})
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from campaign.blasts import progress, queries, returns
+from campaign.blasts import progress, queries, returns, text_failures
 from campaign.blasts.merge_tags import merged_line, shared_values
 from campaign.blasts.returns import Returns
 from campaign.blasts.rules import Blast, BlastStage
@@ -36,6 +36,8 @@ class Report:
     finish_at: datetime | None = None
     returns: Returns | None = None
     """What came back after it was accepted; None before the blast began."""
+    failed_locales: tuple[str, ...] = ()
+    """Languages of which no mail can be made, if it paused for that."""
 
     @property
     def planned(self) -> int:
@@ -114,6 +116,7 @@ def _whole(tx: Transaction, brief: Report, now: datetime) -> Report:
     return replace(
         brief,
         rate=rate,
+        failed_locales=tuple(text_failures.of_blast(tx, brief.blast.id)),
         reasons=tuple(queries.reasons(tx, brief.blast.id, now=now)),
         first_at=queries.first_accepted_at(tx, brief.blast.id, since=begun),
         last_at=queries.last_accepted_at(tx, brief.blast.id, since=begun),

@@ -113,7 +113,7 @@ COMPLAINED_LIMIT, COMPLAINED_LEAST = 0.001, 5
 """Gmail and Yahoo want complaints under 0.1 % and refuse senders above 0.3 %; one of a few is chance."""
 
 
-SELF_PAUSED = frozenset({"rejections", "bounces", "complaints", "content"})
+SELF_PAUSED = frozenset({"rejections", "bounces", "complaints", "content", "text"})
 """Why a blast pauses by itself while it is sent."""
 
 

@@ -2,16 +2,15 @@
 
 import json
 import logging
-import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 
 import click
 
+from campaign.cli.opening import termination_as_interrupt
 from campaign.local.drill.plan import LEAST, PER_KILL, Order
 from campaign.local.drill.running import run_drill
 from campaign.local.drill.verdict import PROMISES, DrillResult, Finding
@@ -62,7 +61,7 @@ def drill(*, recipients: int | None, kills: int, seed: int, as_json: bool) -> in
     """
     order = Order(recipients=recipients or max(LEAST, PER_KILL * kills), kills=kills, seed=seed)
     begun = time.monotonic()
-    with _ended_in_order(), _progress() as say:
+    with termination_as_interrupt(), _progress() as say:
         verdict = run_drill(order, say=say)
     if as_json:
         click.echo(json.dumps(verdict.as_json()))
@@ -70,20 +69,6 @@ def drill(*, recipients: int | None, kills: int, seed: int, as_json: bool) -> in
         for line in describe(verdict, seed=seed, seconds=time.monotonic() - begun):
             click.echo(line)
     return 0 if verdict.kept else 1
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """SIGTERM ends the drill as Ctrl-C does: with all that it started."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

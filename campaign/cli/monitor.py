@@ -12,10 +12,11 @@ from campaign.cli import tables
 from campaign.cli.opening import find_settings, open_runtime
 from campaign.cli.petition import RefusedInputError
 from campaign.errors import InvalidInputError, StoreUnavailableError
-from campaign.operations import lanes
+from campaign.operations import broker_words, lanes
 from campaign.operations import monitor as operations_monitor
 from campaign.operations.health import BrokerStatus, Level, Snapshot, judge
 from campaign.operations.status_line import sentence
+from campaign.outbox.relays import RelayLimit
 from campaign.runtime import build, now
 from campaign.security.keys import ensure_local_keys
 from campaign.states import Lane
@@ -105,7 +106,9 @@ def _engines(snapshot: Snapshot) -> Iterator[str]:
 
 def _broker(broker: BrokerStatus) -> str:
     if not broker.ok:
-        return f"does not answer ({broker.problem}); workers look in the database each second"
+        cause = broker_words.cause(broker, LOCALE)
+        said = f"refuses ({broker.problem}): {cause}" if cause else f"does not answer ({broker.problem})"
+        return f"{said.removesuffix('.')}; workers look in the database each second"
     depths = ", ".join(f"{queue} {depth:,}" for queue, depth in broker.depths.items())
     return f"answers; wake-ups: {depths}, in work {broker.unacknowledged:,}"
 
@@ -151,7 +154,21 @@ def _workers(snapshot: Snapshot) -> list[str]:
 def _relays(snapshot: Snapshot) -> list[str]:
     words = {True: "taken", False: "not taken", None: "not known yet"}
     rows = [(relay.name, words[relay.smtputf8], _ago(snapshot, relay.seen_at)) for relay in snapshot.relays]
-    return tables.render(("MAIL SERVER", "ADDRESSES BEYOND ASCII (SMTPUTF8)", "LAST SESSION"), rows) if rows else []
+    lines = tables.render(("MAIL SERVER", "ADDRESSES BEYOND ASCII (SMTPUTF8)", "LAST SESSION"), rows) if rows else []
+    limits = [
+        (relay.name, str(limit.kind), _limit(limit), _ago(snapshot, limit.since), limit.words)
+        for relay in snapshot.relays
+        for limit in relay.limits
+    ]
+    if limits:
+        lines += ["", *tables.render(("MAIL SERVER", "LIMITS", "TO", "LEARNED", "IT SAID"), limits)]
+    return lines
+
+
+def _limit(limit: RelayLimit) -> str:
+    value = "a quota" if limit.value is None else f"{limit.value:g}"
+    waits = "" if limit.waits_until is None else f", waits until {limit.waits_until:%H:%M:%S} UTC"
+    return f"{value}{waits}" if limit.setting is None else f"{value}, but SMTP_URL sets {limit.setting}"
 
 
 def _troubles(snapshot: Snapshot) -> list[str]:

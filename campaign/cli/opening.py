@@ -28,8 +28,8 @@ def find_settings() -> Settings:
 
 
 @contextmanager
-def until_interrupted() -> Iterator[None]:
-    """Let SIGTERM end a command that goes on and on, as Ctrl-C does: in order, with exit status 0."""
+def termination_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does: in order, with all that it started."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -37,10 +37,18 @@ def until_interrupted() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
-    except KeyboardInterrupt:
-        click.echo("Stopped.", err=True)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def until_interrupted() -> Iterator[None]:
+    """Run until SIGTERM or Ctrl-C, which is the usual end: exit status 0."""
+    try:
+        with termination_as_interrupt():
+            yield
+    except KeyboardInterrupt:
+        click.echo("Stopped.", err=True)
 
 
 @contextmanager

@@ -40,6 +40,16 @@ SENTENCES: Final[Mapping[tuple[str, str], str]] = {
 """What to do about each problem that the use cases name."""
 
 
+TEXT_WORDS: Mapping[str, str] = {
+    "too_many_lines": "it has more than {words} lines",
+    "too_much_markup": "it has more than {words} characters of markup, such as * [ ] | or <",
+    "too_large_table": "its tables have more than {words} cells",
+    "too_deep": "lists, quotations or emphasis are nested more than {words} levels deep",
+    "dead_link": "the link to {words!r} leads nowhere; write the whole address, such as https://example.org/page",
+    "html_tag": "HTML such as {words} can't be used; write Markdown, or the characters between backticks",
+}
+
+
 class RefusedInputError(click.ClickException):
     """Raised for invalid input; names every problem at once."""
 
@@ -64,6 +74,11 @@ def _sentence(name: str, code: str) -> str:
         known = ", ".join(text_files.FIELDS)
         what = "is there twice" if code == "twice" else f"is not one of {known}"
         return f"--body-file: the field {name.removeprefix('head.')!r} in its head {what}"
+    what, _, rest = code.partition(" ")
+    if name == "body" and what in TEXT_WORDS:
+        place, _, words = rest.partition(" ")
+        line, _, column = place.partition(":")
+        return f"--body-file: line {line}, character {column} of its text: {TEXT_WORDS[what].format(words=words)}"
     return SENTENCES.get((name, code), f"{name}: {code}")
 
 

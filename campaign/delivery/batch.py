@@ -4,12 +4,13 @@ import logging
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from campaign.blasts.text_failures import TextFailure
 from campaign.database.connection import Transaction
-from campaign.delivery.composer import Composer
+from campaign.delivery.composer import BROKEN, Composer, FailedTextError
 from campaign.delivery.materials import Materials, gather
 from campaign.delivery.outcomes import Sent
 from campaign.delivery.recipients import NoAddressError, Recipient
-from campaign.errors import CountersignError
+from campaign.errors import CountersignError, MailTemplateError
 from campaign.outbox import suppressions
 from campaign.outbox.ledger import Claimed, Settlement
 from campaign.runtime import Runtime
@@ -35,12 +36,16 @@ class Prepared:
     handed: dict[int, Sent] = field(default_factory=dict)
     ended: dict[int, Settlement] = field(default_factory=dict)
     struck: frozenset[bytes] = frozenset()
+    failed_texts: set[TextFailure] = field(default_factory=set)
+    """Texts of updates of which no mail can be made: their messages are given back, and wait with their update."""
 
     def envelopes(self) -> Iterator[Envelope]:
         """Compose; a letter that can't be composed ends instead, alone."""
         for message, recipient in self.letters.values():
             try:
                 yield self.composer.compose(message, self.materials, recipient)
+            except FailedTextError as error:
+                self.failed_texts.add(error.failure)
             except CountersignError as error:
                 self.ended[message.id] = _not_rendered(message, error)
 
@@ -93,6 +98,8 @@ def _recipient(composer: Composer, message: Claimed, materials: Materials) -> Re
         return Settlement(message.id, "suppressed", reason="erased")
     except CountersignError as error:
         return _not_rendered(message, error)
+    except BROKEN as error:
+        return _not_rendered(message, MailTemplateError(f"The recipient can't be read: {type(error).__name__}."))
 
 
 def _not_rendered(message: Claimed, error: CountersignError) -> Settlement:

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from campaign.accounts import addresses
+from campaign.accounts import addresses, kept_forms
 from campaign.accounts import queries as account_queries
 from campaign.accounts.addresses import RuleError
 from campaign.database.connection import Transaction
 from campaign.delivery import pacing
-from campaign.outbox import allowance, relays, suppressions, workers
+from campaign.outbox import allowance, recent_refusals, relay_limits, relays, suppressions, workers
 from campaign.outbox import plan as outbox_plan
 from campaign.outbox.suppressions import WINDOW
 from campaign.petitions import retention
@@ -116,7 +116,7 @@ def forget(runtime: Runtime) -> None:
     now = runtime.clock()
 
     def work(tx: Transaction) -> None:
-        account_queries.purge(tx, now=now)
+        account_queries.purge(tx, now=now, forms_before=now - kept_forms.LIFE)
         allowance.purge_allowances(tx, now=now)
         code_tries.purge(tx, now=now)
         moving.purge(runtime, tx)
@@ -124,6 +124,8 @@ def forget(runtime: Runtime) -> None:
         request_queries.purge(tx, now=now)
         suppressions.purge_soft_bounces(tx, before=(now - WINDOW).date())
         relays.purge(tx, before=now - relays.KEPT)
+        relay_limits.purge(tx)
+        recent_refusals.purge(tx, before=now - recent_refusals.KEPT)
         workers.purge(tx, before=now - timedelta(days=7))
 
     runtime.store.transact(work)

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from campaign import i18n
+from campaign.blasts.text_failures import TextFailure, version_of
 from campaign.delivery.contexts import CONTEXTS, DISCREET_CONTEXTS, MessageContext
 from campaign.delivery.groups import NOT_ABOUT_A_PETITION, ONE_READER
 from campaign.delivery.materials import Materials
 from campaign.delivery.recipients import Recipient, recipient_of
-from campaign.errors import MailTemplateError
+from campaign.errors import CountersignError, MailTemplateError
 from campaign.mail.addresses import is_wire_address, wire_address
 from campaign.mail.compiled import CompiledMail, LinkMaker, OwnLink
 from campaign.mail.compose import ListIdentity, Sender, TemplateCompiler
@@ -32,6 +33,27 @@ COMPILED_LIFE = 10.0
 """Seconds for which a compiled mail is used again: it may show the count, or the sender's name, of when it was made."""
 
 MAX_COMPILED = 500
+
+
+BROKEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What the libraries that make a mail raise for a text that they can't bear; a RecursionError is a RuntimeError."""
+
+
+class FailedTextError(CountersignError):
+    """Raised when no mail can be made of a text of an update, for any of its recipients; carries which text it is."""
+
+    def __init__(self, failure: TextFailure) -> None:
+        self.failure = failure
+        super().__init__(failure.reason)
 
 
 _Maker = Callable[[Claimed, Materials, Recipient], str | OwnLink]
@@ -68,7 +90,7 @@ class Composer:
         self.compiler = TemplateCompiler(ROOT / "templates" / "email")
         self._compiled = TTLCache(COMPILED_LIFE, max_entries=MAX_COMPILED)
         # Of one batch: which compiled form a blast has in a language.
-        self._batch: tuple[Materials | None, dict[tuple[int, str | None], CompiledMail]] = (None, {})
+        self._batch: tuple[Materials | None, dict[tuple[int, str | None], CompiledMail | TextFailure]] = (None, {})
         self._names = Names.by(runtime)
         # The tokens of confirming and preferences.
         self._manage_token = runtime.tokens.issuer(Purpose.MANAGE)
@@ -107,9 +129,16 @@ class Composer:
             compiled: its compiled form, if it must not be the remembered one (previews of unsaved texts).
 
         Raises:
+            FailedTextError: the text of its update can't be rendered, for anyone.
             CountersignError: the message can't be rendered; it alone fails.
         """
         compiled = compiled or self._compiled_in_batch(message, materials)
+        try:
+            return self._filled(message, materials, recipient, compiled)
+        except BROKEN as error:
+            raise MailTemplateError(f"The mail can't be filled in: {type(error).__name__}.") from error
+
+    def _filled(self, message: Claimed, materials: Materials, recipient: Recipient, compiled: CompiledMail) -> Envelope:
         message_id, sender = self._names.of(message.id)
         values = {name: self._makers[name](message, materials, recipient) for name in compiled.names}
         one_click = None
@@ -173,8 +202,22 @@ class Composer:
         # Within a batch the blast and the language say it all, for a blast has one kind and one petition.
         compiled = known.get((message.blast_id, message.locale))
         if compiled is None:
-            compiled = known[message.blast_id, message.locale] = self.compiled(message, materials)
+            compiled = known[message.blast_id, message.locale] = self._tried(message, materials)
+        if isinstance(compiled, TextFailure):
+            raise FailedTextError(compiled)
         return compiled
+
+    def _tried(self, message: Claimed, materials: Materials) -> CompiledMail | TextFailure:
+        """The compiled form, or why there is none: found out once for an update, a version and a language."""
+        blast, locale = materials.blast_of(message), self._locale(message, materials)
+        version = version_of(*blast.text_for(locale, materials.petition_of(message).petition.default_locale))
+        before = blast.failures.get(locale)
+        if before is not None and before.version == version:
+            return before
+        try:
+            return self.compiled(message, materials)
+        except CountersignError as error:
+            return TextFailure(blast.blast.id, locale, version, str(error)[:200])
 
     def compiled(self, message: Claimed, materials: Materials) -> CompiledMail:
         """The compiled form of a message's kind, petition, blast and language; used for many.
@@ -202,6 +245,12 @@ class Composer:
         Raises:
             CountersignError: the templates or the organiser's text can't be compiled.
         """
+        try:
+            return self._compile(message, materials)
+        except BROKEN as error:
+            raise MailTemplateError(f"The mail can't be made: {type(error).__name__}.") from error
+
+    def _compile(self, message: Claimed, materials: Materials) -> CompiledMail:
         locale = self._locale(message, materials)
         opened = None if message.kind in NOT_ABOUT_A_PETITION else materials.petition_of(message)
         if message.kind not in CONTEXTS:

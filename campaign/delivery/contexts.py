@@ -1,6 +1,5 @@
 """What each kind of mail says: its context for the templates, from the rows it is about."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,13 +9,13 @@ from campaign.accounts import sign_in
 from campaign.accounts.accounts import Role
 from campaign.blasts import merge_tags
 from campaign.delivery.materials import Materials
-from campaign.errors import NotFoundError
+from campaign.errors import MailTemplateError, NotFoundError
 from campaign.i18n import format_number
 from campaign.mail.slots import Slots
 from campaign.mail.templates import to_text
 from campaign.operations import alerts as operations_alerts
 from campaign.outbox.ledger import Claimed
-from campaign.petitions.markdown import to_html
+from campaign.petitions.markdown import is_over_limits, to_html
 from campaign.petitions.petitions import Opened
 from campaign.petitions.rules import next_goal
 from campaign.runtime import Runtime
@@ -30,8 +29,6 @@ DONE: Final = {
     MessageKind.REPLY_ERASED: "erased",
     MessageKind.REPLY_REFUSED: "refused",
 }
-
-_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~&])")
 
 
 @dataclass(frozen=True)
@@ -112,16 +109,17 @@ def _merged(letter: MessageContext, text: str, *, escape: bool) -> str:
         if tag in merge_tags.PER_RECIPIENT:
             return letter.slots[merge_tags.PER_RECIPIENT[tag]]
         plain = values[tag]
-        return _PUNCTUATION.sub(r"\\\1", plain) if escape and tag not in merge_tags.LINKS else plain
+        return merge_tags.escaped(plain) if escape and tag not in merge_tags.LINKS else plain
 
     return merge_tags.merge(text, value)
 
 
 def _blast_body(letter: MessageContext) -> tuple[str, str, str]:
-    subject, markdown = letter.materials.blast_of(letter.message).text_for(
-        letter.locale, letter.opened.petition.default_locale
-    )
-    tokens = set(letter.slots.tokens().values())
+    default = letter.opened.petition.default_locale
+    subject, markdown = letter.materials.blast_of(letter.message).text_for(letter.locale, default)
+    if merge_tags.problems(markdown) or is_over_limits(markdown):
+        raise MailTemplateError("The text has a placeholder that can't be filled, or markup over the limits.")
+    tokens = {letter.slots[name] for name in letter.slots.names if name.startswith("link_")}
     merged = _merged(letter, markdown, escape=True)
     return _merged(letter, subject, escape=False), to_html(merged, own_links=tokens), to_text(merged, own_links=tokens)
 

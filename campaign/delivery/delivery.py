@@ -18,12 +18,14 @@ from campaign.delivery.composer import Composer
 from campaign.delivery.journal import Journal, journal_folder
 from campaign.delivery.outcomes import Sent, SentBatch
 from campaign.delivery.pacing import Pace
-from campaign.delivery.token_bucket import Buckets
+from campaign.delivery.relay_limits import SharedLimits
+from campaign.delivery.token_bucket import Buckets, open_buckets
 from campaign.errors import SessionFailedError, StoreUnavailableError
 from campaign.outbox import ledger, relays, workers
 from campaign.outbox.ledger import Claimed
 from campaign.outbox.relays import Offers
 from campaign.runtime import Runtime
+from campaign.smtp.limits import LimitedTransport
 from campaign.smtp.transport import Blame, Envelope, Outcome, Result, Transport
 from campaign.states import Lane
 
@@ -97,7 +99,10 @@ class Deliverer:
         self.composer = composer
         self.transport = transport
         self.offers = offers or Offers()
+        buckets = buckets or open_buckets(runtime.settings)
         self.pace = Pace(runtime, lane, buckets=buckets)
+        if isinstance(transport, LimitedTransport):
+            transport.share_limits(SharedLimits(runtime, lane, buckets))
         self.owner_id = runtime.store.transact(
             lambda tx: workers.add(tx, host=platform.node(), pid=os.getpid(), lane=lane)
         )
@@ -132,6 +137,8 @@ class Deliverer:
             # Whatever broke off, even a time limit: what is known by now is recorded, and the rest given back.
             self._ended += self._held
             self._held.clear()
+            if isinstance(self.transport, LimitedTransport) and not tally.more:
+                self.transport.rest()
             self._settle()
         return tally
 
@@ -216,6 +223,7 @@ class Deliverer:
         this = batch.round
         prepared = prepare(self.runtime, self.composer, batch.claimed)
         this.handed, this.struck, this.ended = prepared.handed, prepared.struck, prepared.ended
+        this.failed_texts = prepared.failed_texts
         if self.pace.minds_domains:
             this.postponed = self.pace.postponed(
                 {id_: recipient.wire.address for id_, (_, recipient) in prepared.letters.items()}

@@ -9,7 +9,9 @@ from campaign.accounts import sign_in
 from campaign.accounts.accounts import Account
 from campaign.accounts.addresses import RuleError
 from campaign.blasts import queries as blast_queries
+from campaign.blasts import text_failures
 from campaign.blasts.rules import Blast
+from campaign.blasts.text_failures import TextFailure
 from campaign.database.connection import Transaction
 from campaign.delivery.groups import ABOUT_NO_UPDATE, LETTERS, MOVING
 from campaign.errors import NotFoundError
@@ -31,6 +33,7 @@ class BlastMaterial:
 
     blast: Blast
     texts: Mapping[str, tuple[str, str, str]]
+    failures: Mapping[str, TextFailure] = field(default_factory=dict)
 
     def text_for(self, locale: str, default: str) -> tuple[str, str]:
         """Subject and Markdown in a language, else in the petition's own, else in any; empty if there is none."""
@@ -95,7 +98,8 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
     for blast_id in blast_ids:
         blast = blast_queries.by_id(tx, int(blast_id or 0))
         if blast is not None:
-            blasts[blast.id] = BlastMaterial(blast, blast_queries.texts(tx, blast.id))
+            texts = blast_queries.texts(tx, blast.id)
+            blasts[blast.id] = BlastMaterial(blast, texts, text_failures.of_blast(tx, blast.id))
     links = {}
     for message in messages:
         if message.kind is MessageKind.SIGN_IN:

@@ -3,16 +3,19 @@
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from campaign.blasts import health as blast_health
+from campaign.blasts import text_failures
+from campaign.blasts.text_failures import TextFailure
 from campaign.database.connection import Transaction
-from campaign.delivery import pacing, refusals
+from campaign.delivery import incidents, pacing, refusals
+from campaign.delivery.incidents import Refused
 from campaign.delivery.pacing import domain_key, domain_of
 from campaign.delivery.refusals import RecipientOutcome
 from campaign.errors import SessionFailedError
-from campaign.outbox import lanes, ledger, suppressions
+from campaign.outbox import lanes, ledger, recent_refusals, suppressions
 from campaign.outbox.ledger import Claimed, Settlement
 from campaign.runtime import Runtime
 from campaign.smtp.transport import Blame, Bounce, Outcome, Result
@@ -90,6 +93,8 @@ class SentBatch:
     """What ends here without coming to the wire, and why."""
     postponed: dict[int, datetime] = field(default_factory=dict)
     """What waits for its domain, and until when."""
+    failed_texts: set[TextFailure] = field(default_factory=set)
+    """Texts of which no mail can be made; their messages are among the untouched."""
     submitted: set[int] = field(default_factory=set)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     trouble: SessionFailedError | None = None
@@ -120,12 +125,18 @@ class SentBatch:
 def record(runtime: Runtime, tx: Transaction, this: SentBatch, *, lane: Lane, owner_id: int) -> None:
     """Write down what a round led to. Running it again, e.g. after a lost commit, changes nothing more."""
     now = runtime.clock()
+    incident = _look_for_incident(runtime, tx, this, lane, now)
+    if incident.about_us:
+        # A copy: the transaction may be repeated.
+        this = replace(this, outcomes=_judged_anew(this, incident))
     settlements = [
         settlement(this.handed[outcome.id].message, outcome, now=now, chance=runtime.chance())
         for outcome in this.judged
     ]
     settlements += [Settlement(item, "uncertain", reason="no_outcome", phase="dot") for item in this.unanswered]
     changed = ledger.settle(tx, [*settlements, *this.ended.values()], owner_id=owner_id, now=now)
+    if this.failed_texts:
+        text_failures.note(tx, this.failed_texts, now=now)
     if untouched := this.untouched:
         ledger.give_back(tx, untouched, owner_id=owner_id)
     if this.postponed:
@@ -136,7 +147,35 @@ def record(runtime: Runtime, tx: Transaction, this: SentBatch, *, lane: Lane, ow
     refused = {item.message_id for item in settlements if item.state == "rejected"} & changed
     blasts = {this.handed[message_id].message.blast_id or 0 for message_id in refused}
     blast_health.look(tx, blasts - {0}, now=now)
-    _note_lane(runtime, tx, this, lane)
+    if _note_lane(runtime, tx, this, lane, incident):
+        ours = [outcome.id for outcome in this.judged if outcome.verdict.is_block]
+        ledger.refund(tx, [message_id for message_id in ours if message_id in changed])
+
+
+def _look_for_incident(
+    runtime: Runtime, tx: Transaction, this: SentBatch, lane: Lane, now: datetime
+) -> incidents.Incident:
+    """Judge anew what was refused with the same words by several receivers."""
+    judged = this.judged
+    refused = [
+        Refused(outcome, this.handed[outcome.id].domain, this.handed[outcome.id].address_key)
+        for outcome in judged
+        if outcome.result is Result.PERMANENT
+    ]
+    last = max((n for n, outcome in enumerate(judged, 1) if outcome.result is Result.ACCEPTED), default=0)
+    if last:
+        recent_refusals.end_row(tx, lane)
+    if not refused:
+        return incidents.NOTHING
+    tail = frozenset(outcome.id for outcome in judged[last:])
+    return incidents.look(runtime, tx, lane, refused, tail=tail, now=now)
+
+
+def _judged_anew(this: SentBatch, incident: incidents.Incident) -> dict[int, Outcome]:
+    return {
+        id_: incidents.as_ours(outcome) if id_ in incident.about_us else outcome
+        for id_, outcome in this.outcomes.items()
+    }
 
 
 def settlement(message: Claimed, outcome: Outcome, *, now: datetime, chance: float) -> Settlement:
@@ -204,15 +243,16 @@ def _note_bounce(tx: Transaction, address_key: bytes, bounce: Bounce, message_id
     )
 
 
-def _note_lane(runtime: Runtime, tx: Transaction, this: SentBatch, lane: Lane) -> None:
+def _note_lane(runtime: Runtime, tx: Transaction, this: SentBatch, lane: Lane, incident: incidents.Incident) -> bool:
+    """Note what the batch says of the lane; True if it pauses because its mail is refused."""
     now = runtime.clock()
     if this.trouble is not None:
         _trip(runtime, tx, this.trouble, lane)
-        return
-    if this.accepted:
+    elif this.accepted:
         lanes.close_circuit(tx, lane, now=now)
     if any(outcome.blame is Blame.US for outcome in this.outcomes.values()):
-        refusals.look(runtime, tx, lane, list(_heard(this)))
+        return refusals.look(runtime, tx, lane, list(_heard(this)), before=incident.undone, by=incident.receivers)
+    return False
 
 
 def _heard(this: SentBatch) -> Iterator[RecipientOutcome]:

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 from campaign.blasts import blasts
 from campaign.blasts.merge_tags import merged_html, merged_line, shared_values
 from campaign.blasts.rules import Audience, Blast, BlastKind, BlastText
+from campaign.blasts.text_checks import check_texts
 from campaign.database.connection import Transaction
 from campaign.delivery.composer import Composer
 from campaign.delivery.materials import BlastMaterial, Materials
 from campaign.delivery.recipients import Recipient
-from campaign.errors import CountersignError, MailTemplateError
+from campaign.errors import CountersignError, InvalidInputError, MailTemplateError, MailTooLargeError
 from campaign.mail.addresses import wire_address
 from campaign.mail.compose import MAX_HTML
 from campaign.outbox import lanes, ledger, workers
@@ -100,8 +101,45 @@ class Previewer:
             InvalidInputError: it can't be sent; the problem names the place.
             MailTemplateError: it can't be made, e.g. because it is too large.
         """
-        blasts.check_texts(texts)
+        check_texts(texts)
         return self._preview(sample_blast(petition_id, self._runtime.clock()), texts, locale)
+
+    def check_texts(self, texts: Mapping[str, BlastText], petition_id: int) -> None:
+        """Make the mail of an unsaved update in every language of the site.
+
+        Raises:
+            InvalidInputError: it can't be sent, or no mail can be made of a text: ``{"de.body": "mail_too_large"}``.
+        """
+        check_texts(texts)
+        self._check(sample_blast(petition_id, self._runtime.clock()), texts)
+
+    def check_blast(self, blast_id: int, petition_id: int) -> None:
+        """Make the mail of a saved update, or of the announcement of a milestone, in every language of the site.
+
+        Raises:
+            NotFoundError: it is not a blast of this petition.
+            InvalidInputError: no mail can be made of a text: ``{"de.body": "mail_too_large"}``.
+        """
+        blast, texts = blasts.get(self._runtime, blast_id, petition_id)
+        if texts:
+            # Their own mistakes first: they are named with their places.
+            check_texts(texts)
+        self._check(blast, texts)
+
+    def _check(self, blast: Blast, texts: Mapping[str, BlastText]) -> None:
+        if blast.kind is BlastKind.UPDATE and not texts:
+            return
+        problems: dict[str, str] = {}
+        for locale in LANGUAGES:
+            try:
+                self._preview(blast, texts, locale)
+            except CountersignError as error:
+                # Readers of other languages get one of the texts there are.
+                written = locale if locale in texts else next(iter(texts), locale)
+                large = isinstance(error, MailTooLargeError)
+                problems.setdefault(f"{written}.body", "mail_too_large" if large else "not_a_mail")
+        if problems:
+            raise InvalidInputError(problems)
 
     def live(self, written: BlastText, petition_id: int, locale: str) -> tuple[str, str]:
         """Subject and HTML of a text in the moment it is written: quicker than a mail, and the same words.
@@ -109,7 +147,7 @@ class Previewer:
         Raises:
             InvalidInputError: it can't be sent; the problem names the place.
         """
-        blasts.check_texts({locale: written})
+        check_texts({locale: written})
         opened = self._runtime.store.transact(lambda tx: petitions.by_id(self._runtime, tx, petition_id))
         blast = sample_blast(petition_id, self._runtime.clock())
         values = shared_values(self._runtime, opened, blast, locale, name=SIGNERS[locale])
@@ -201,11 +239,16 @@ def _languages(blast: Blast, texts: Mapping[str, BlastText]) -> Finding:
 
 def _mails(previewer: Previewer, blast: Blast, texts: Mapping[str, BlastText]) -> Iterator[Finding]:
     made: list[Preview] = []
-    for locale in texts or LANGUAGES:
+    for locale in LANGUAGES:
         try:
             made.append(previewer.of_blast(blast.id, blast.petition_id, locale))
         except CountersignError:
             yield Finding("mail", Level.STOP, {"locale": locale})
+    try:
+        check_texts(texts)
+    except InvalidInputError as error:
+        if blast.kind is BlastKind.UPDATE and texts:
+            yield Finding("texts", Level.STOP, {"problems": error.problems})
     largest = max((preview.html_bytes for preview in made), default=0)
     yield Finding("size", Level.FINE if largest < MAX_HTML else Level.STOP, {"bytes": largest})
     unsubscribable = all("/u/" in part for preview in made for part in (preview.html, preview.text))

@@ -68,22 +68,40 @@ class RecipientOutcome:
         return self.outcome.verdict.is_block
 
 
-def look(runtime: Runtime, tx: Transaction, lane: Lane, heard: Sequence[RecipientOutcome]) -> None:
+def look(
+    runtime: Runtime,
+    tx: Transaction,
+    lane: Lane,
+    heard: Sequence[RecipientOutcome],
+    *,
+    before: int = 0,
+    by: frozenset[bytes] = frozenset(),
+) -> bool:
     """Look for reputation blocks in one batch: its outcomes in their order, without those about a blast's own text.
 
-    To be called in the transaction that records them, after the circuit was closed for what was accepted.
+    To be called in the transaction that records them, after the circuit was closed for what was accepted. ``before``
+    more were found to be blocks afterwards, ``by`` are receivers of such. Returns True if the lane pauses.
     """
     last = max((n for n, each in enumerate(heard, 1) if each.outcome.result is Result.ACCEPTED), default=0)
     tail = [each for each in heard[last:] if each.is_block]
-    if tail and _stop(runtime, tx, lane, tail):
-        return
+    if tail and _stop(runtime, tx, lane, tail, before=before, by=by):
+        return True
     _hold_domains(runtime, tx, lane, heard)
+    return False
 
 
-def _stop(runtime: Runtime, tx: Transaction, lane: Lane, tail: Sequence[RecipientOutcome]) -> bool:
+def _stop(
+    runtime: Runtime,
+    tx: Transaction,
+    lane: Lane,
+    tail: Sequence[RecipientOutcome],
+    *,
+    before: int,
+    by: frozenset[bytes],
+) -> bool:
     now = runtime.clock()
-    receivers = {domain_key(runtime, receiver(each.domain)) for each in tail}
-    number, keys = lanes.refused(tx, lane, number=len(tail), receivers=receivers)
+    receivers = {domain_key(runtime, receiver(each.domain)) for each in tail} | by
+    number, keys = lanes.refused(tx, lane, number=len(tail) + before, receivers=receivers)
     ours = any(each.outcome.verdict.pauses_lane for each in tail)
     proven = lanes.took_mail(tx, since=now - PROOF)
     if not (ours or BlocksInARow(number, keys).needs_a_person(proven=proven)):

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from redis.exceptions import RedisError
 
-from campaign.redis_client import open_client
+from campaign.redis_client import open_client, refusal
 from campaign.settings import Settings
 
 SLICE = 0.25
@@ -154,9 +154,7 @@ class SharedBuckets:
                     )
                 )
             except (RedisError, OSError) as problem:
-                log.warning(
-                    "redis does not answer; each process keeps its share of the pace: %s", type(problem).__name__
-                )
+                log.warning("redis is of no use; each process keeps its share of the pace: %s", refusal(problem))
                 self._quiet_until = time.monotonic() + QUIET
         return self._local.take(name, wanted, rate=rate, must=must, slice_=slice_)
 

@@ -18,7 +18,7 @@ from campaign.delivery.recipients import Recipient, recipient_of
 from campaign.errors import CountersignError
 from campaign.feedback import queries, replies
 from campaign.feedback.queries import Applied, OpenEvent
-from campaign.feedback.rules import CAME_BACK, HANDED_OVER
+from campaign.feedback.rules import ABOUT_US, CAME_BACK, HANDED_OVER, UNSPECIFIC
 from campaign.outbox import ledger, suppressions
 from campaign.outbox.ledger import Claimed
 from campaign.runtime import Runtime
@@ -146,7 +146,7 @@ OURS, OTHER = "ours", "other"
 def judged(event: OpenEvent) -> tuple[str, Bounce | None]:
     """What a bounce is, and what of it counts against the address; the table of replies decides, as at a refusal.
 
-    What is about us, our text or our standing never counts against a person. A message that could not be delivered in
+    What is about us, our text or our standing never counts against the recipient. What could not be delivered in
     time counts like a full mailbox, if the mailbox was full or its server could not be reached.
     """
     if event.kind is EventKind.FAILED:
@@ -161,6 +161,8 @@ def judged(event: OpenEvent) -> tuple[str, Bounce | None]:
         code = 550
     if code < 500 and f"{status}.".startswith("4.2.2."):
         status, code = "5.2.2", 552
+    if status in UNSPECIFIC and ABOUT_US.search(event.text):
+        return OURS, None
     verdict = judge(Phase.RCPT, code, status, event.text)
     if verdict.blame is Blame.US:
         return OURS, None

@@ -1,12 +1,12 @@
 """Delivery status notifications: the machine-readable part of RFC 3464 and RFC 6533, and replies quoted in words."""
 
-import email
 import email.message
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from campaign.feedback.parsing import header_of, inside, lines_of, octets_of, parse
 from campaign.states import EventKind
 
 ACTIONS: Final = {
@@ -21,10 +21,13 @@ ACTIONS: Final = {
 
 MAX_BLOCKS: Final = 50
 MAX_WORDS: Final = 2000
+MAX_NAMES: Final = 20
+SHORTEST_NAME: Final = 3
+"""Letters of a local part that is taken out of a server's words; shorter ones are in many words."""
 
-_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
-_REPLY = re.compile(r"(?<![\d.])([45][0-5]\d)[ -]+(?:#?([45]\.\d{1,3}\.\d{1,3})(?![\d.]))?")
-_UNSPECIFIC: Final = re.compile(r"[245]\.\d{1,3}\.0|[245]\.0\.\d{1,3}")
+_STATUS = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)", re.ASCII)
+_REPLY = re.compile(r"(?<![\d.])([45][0-5]\d)[ :-]+(?:#?([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\d))?", re.ASCII)
+_UNSPECIFIC: Final = re.compile(r"[245]\.\d{1,3}\.0|[245]\.0\.\d{1,3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def read(part: email.message.Message) -> Status | None:
     The first group of fields is about the message (RFC 3464 section 2.2), each further one about a recipient; ours has
     one recipient, so several are where an alias or a list led. It failed if it failed for all of them.
     """
-    told = [status for block in _blocks(part) if (status := _recipient_status(block)) is not None]
+    told = [status for block in groups_of(part) if (status := _recipient_status(block)) is not None]
     if not told:
         return None
     order = (EventKind.DELIVERED, EventKind.SENT, EventKind.DEFERRED, EventKind.BOUNCED)
@@ -51,12 +54,11 @@ def read(part: email.message.Message) -> Status | None:
 
 
 def _recipient_status(block: email.message.Message) -> Status | None:
-    action = str(block.get("Action", "")).strip().lower().partition(" ")[0].strip(";()")
-    kind = ACTIONS.get(action)
+    kind = ACTIONS.get(re.split(r"[\s;(]", header_of(block, "Action").strip().lower(), maxsplit=1)[0])
     if kind is None:
         return None
-    words = in_clear(str(block.get("Diagnostic-Code", "")))
-    found = _STATUS.search(str(block.get("Status", "")))
+    words = header_of(block, "Diagnostic-Code")
+    found = _STATUS.search(header_of(block, "Status"))
     status = found[1] if found else None
     _, _, said = words.partition(";")
     quoted = status_in(said or words)
@@ -66,70 +68,71 @@ def _recipient_status(block: email.message.Message) -> Status | None:
     if kind is EventKind.BOUNCED and status is not None and status[0] == "2":
         status = None
     code = quoted.code if quoted is not None and (status is None or str(quoted.code)[:1] == status[0]) else None
-    return Status(kind, status, code, " ".join((said or words).split())[:MAX_WORDS])
+    text = " ".join((said or words).split())[:MAX_WORDS]
+    # Trusted for nothing, but to take it out of what is stored.
+    recipients = [header_of(block, name).partition(";")[2] for name in ("Final-Recipient", "Original-Recipient")]
+    return Status(kind, status, code, without_names(text, recipients))
 
 
-def _blocks(part: email.message.Message) -> Iterator[email.message.Message]:
-    """The groups of fields, however the part is encoded and however far the parser took it apart."""
-    payload = part.get_payload()
-    encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
-    if isinstance(payload, list) and encoding not in {"base64", "quoted-printable"}:
-        yield from _split(payload)
+def groups_of(part: email.message.Message) -> Iterator[email.message.Message]:
+    """The groups of fields of a report, however the part is encoded and however far the parser took it apart."""
+    encoding = header_of(part, "Content-Transfer-Encoding").strip().lower()
+    blocks = inside(part) or [part]
+    if encoding not in {"base64", "quoted-printable"}:
+        for block in blocks[:MAX_BLOCKS]:
+            # Of a global status the parser makes one message: its content holds the groups after the first.
+            if block is not part:
+                yield block
+            yield from _parsed(octets_of(block))
         return
-    text = payload if isinstance(payload, str) else "\n\n".join(_as_text(block) for block in payload)
+    # The parser takes the encoded lines for the fields, or the contents, of groups.
     carrier = email.message.Message()
     carrier["Content-Transfer-Encoding"] = encoding
-    carrier.set_payload(text.strip())
-    decoded = carrier.get_payload(decode=True)
-    if isinstance(decoded, bytes):
-        yield from _parsed(decoded.decode("utf-8", "replace"))
+    carrier.set_payload("\n\n".join(_as_text(block) for block in blocks[:MAX_BLOCKS]).strip())
+    yield from _parsed(octets_of(carrier))
 
 
-def _split(blocks: Sequence[object]) -> Iterator[email.message.Message]:
-    """Of a global status the parser makes one message: its headers are the first group, its text holds the others."""
-    for block in blocks[:MAX_BLOCKS]:
-        if isinstance(block, email.message.Message):
-            yield block
-            rest = block.get_payload()
-            if isinstance(rest, str) and rest.strip():
-                yield from _parsed(rest)
+def _parsed(text: bytes) -> Iterator[email.message.Message]:
+    for block in re.split(rb"\n[ \t]*\n", lines_of(text).strip())[:MAX_BLOCKS]:
+        if block:
+            yield parse(block)
 
 
-def _parsed(text: str) -> Iterator[email.message.Message]:
-    for block in re.split(r"\r?\n[ \t]*\r?\n", text.strip())[:MAX_BLOCKS]:
-        yield email.message_from_string(block)
-
-
-def _as_text(block: object) -> str:
-    if not isinstance(block, email.message.Message):
-        return ""
-    lines = [f"{name}: {value}" for name, value in block.items()]
-    rest = block.get_payload()
-    return "\n".join(lines) + (f"\n\n{rest}" if isinstance(rest, str) and rest else "")
-
-
-def in_clear(text: str) -> str:
-    """Octets that are not ASCII as the parser keeps them, read as UTF-8 (RFC 6533 section 3)."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def _as_text(block: email.message.Message) -> str:
+    lines = [f"{name}: {value}" for name, value in block.raw_items() if not name.lower().startswith("content-")]
+    rest = "" if block.is_multipart() else octets_of(block).decode("ascii", "surrogateescape")
+    return "\n".join(lines) + (f"\n\n{rest}" if rest else "")
 
 
 def status_in(words: str) -> Status | None:
     """The first reply of a mail server that a text quotes: with its enhanced code, or else by its three digits.
 
-    Such as "550 5.1.1 no such user", "#5.1.1", "host mx.example.org said: 552-5.2.2". None if there is none.
+    Such as "550 5.1.1 no such user", "#5.1.1", "host mx.example.org said: 552-5.2.2". None if there is none. Its words
+    end with the paragraph: behind it there may be a copy of the mail.
     """
-    text = in_clear(words)[: MAX_WORDS * 8]
+    text = words[: MAX_WORDS * 8]
     replies = list(_REPLY.finditer(text))
     full = [reply for reply in replies if reply[2] and reply[2][0] == reply[1][0]]
     best = next(iter(full or replies), None)
     code = int(best[1]) if best else None
-    status = best[2] if best and best[2] and best[2][0] == best[1][0] else None
+    status, begin = (best[2] if best in full else None, best.start()) if best else (None, 0)
     if status is None:
-        found = next((one for one in _STATUS.findall(text) if one[0] in "45"), None)
-        if found is not None and (code is None or str(code)[0] == found[0]):
-            status = found
+        found = next((one for one in _STATUS.finditer(text) if one[1][0] in "45"), None)
+        if found is not None and (code is None or str(code)[0] == found[1][0]):
+            status = found[1]
+            begin = begin if best else text.rfind("\n", 0, found.start()) + 1
     if code is None and status is None:
         return None
     kind = EventKind.BOUNCED if (status or str(code))[0] == "5" else EventKind.DEFERRED
-    said = text[best.start() :] if best else text
+    said = re.split(r"\n\s*\n", text[begin:], maxsplit=1)[0]
     return Status(kind, status, code, " ".join(said.split())[:MAX_WORDS])
+
+
+def without_names(text: str, addresses: Iterable[str]) -> str:
+    """The text without the local parts of addresses: some servers name a mailbox without its domain."""
+    local_parts = {address.rpartition("@")[0].strip("<\"' \t") for address in addresses}
+    for local_part in sorted(local_parts, key=len, reverse=True)[:MAX_NAMES]:
+        if len(local_part) >= SHORTEST_NAME:
+            whole = rf"<?(?<!\w){re.escape(local_part)}(?!\w)(@[^\s<>\"'(),;]+)?>?"
+            text = re.sub(whole, "<address>", text, flags=re.IGNORECASE)
+    return text

@@ -1,5 +1,6 @@
 """Events: what came in at a door is stored once, whatever is repeated, and applied later by a task."""
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,11 @@ MAX_SEALED: Final = 64 * 1024
 """Octets that are kept of what could not be read."""
 
 MAX_QUARANTINED: Final = 1000
-"""So much waits for a person at most; what comes then is counted in the log and not kept."""
+"""So much waits for admins at most; what comes then is counted in the log and not kept. Half of it is for what is
+proven to be about a message of ours: anybody can send the other kind."""
+
+MAX_PER_MESSAGE: Final = 100
+"""Events that are kept of one message: its recipient knows its return address, and can send any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Event:
     text: str = field(default="", repr=False)
     """Its words; addresses are taken out before they are stored."""
     problem: str = ""
-    """Why it needs a person's eyes: a code of :data:`campaign.feedback.quarantine.PROBLEMS`."""
+    """Why an admin has to look at it: a code of :data:`campaign.feedback.quarantine.PROBLEMS`."""
     raw: bytes = field(default=b"", repr=False)
     """As it arrived; kept, sealed, only with a problem, or until a reply is dealt with."""
     is_reply: bool = False
@@ -53,7 +58,7 @@ def store(runtime: Runtime, provider: str, events: Sequence[Event]) -> int:
     """Store what came in at a door; returns how many events were new.
 
     Events of messages that are not ours, or not in this database, change nothing and are not stored, but for those with
-    a problem. A provider may be told that all is well once this returns.
+    a problem; nor are those beyond :data:`MAX_PER_MESSAGE`. A provider may be told that all is well once this returns.
 
     Args:
         runtime: the runtime.
@@ -70,19 +75,34 @@ def store(runtime: Runtime, provider: str, events: Sequence[Event]) -> int:
     rows = [_row(runtime, provider, event, now) for event in told]
 
     def work(tx: Transaction) -> int:
-        waiting = [row for row in rows if row.problem is not None]
-        room = max(0, MAX_QUARANTINED - queries.quarantined(tx)) if waiting else 0
-        if len(waiting) > room:
-            log.warning("the quarantine is full: %d items of %s are not kept", len(waiting) - room, provider)
-        kept = [row for row in rows if row.problem is None] + waiting[:room]
-        return queries.insert(tx, provider, kept, now=now)
+        counts = queries.counts_of(tx, [row.message_id for row in rows if row.message_id is not None])
+        kept = [row for row in rows if counts.get(row.message_id or 0, 0) < MAX_PER_MESSAGE]
+        return queries.insert(tx, provider, _within_quarantine(tx, provider, kept), now=now)
 
     return runtime.store.transact(work)
 
 
+def _within_quarantine(tx: Transaction, provider: str, rows: list[queries.NewEvent]) -> list[queries.NewEvent]:
+    """The rows, but for what needs a person's eyes and finds the quarantine full."""
+    if all(row.problem is None for row in rows):
+        return rows
+    kept, full = [], 0
+    count = queries.quarantined(tx)
+    for row in rows:
+        if row.problem is not None:
+            if count >= (MAX_QUARANTINED if row.message_id is not None else MAX_QUARANTINED // 2):
+                full += 1
+                continue
+            count += 1
+        kept.append(row)
+    if full:
+        log.warning("the quarantine is full: %d items of %s are not kept", full, provider)
+    return kept
+
+
 def _row(runtime: Runtime, provider: str, event: Event, now: datetime) -> queries.NewEvent:
     return queries.NewEvent(
-        event_id=event.id[:MAX_ID],
+        event_id=_id_of(event),
         kind=str(event.kind),
         message_id=event.message_id,
         happened_at=min(event.happened_at, now),
@@ -94,13 +114,19 @@ def _row(runtime: Runtime, provider: str, event: Event, now: datetime) -> querie
     )
 
 
+def _id_of(event: Event) -> str:
+    """The id of an event as it is stored: a hash of it if it is too long, or not to be written as text."""
+    is_plain = event.id.isprintable() and len(event.id) <= MAX_ID
+    return event.id if is_plain else hashlib.sha256(event.id.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _place(provider: str, event_id: str) -> str:
     return f"delivery_event.sealed.{provider}.{event_id}"
 
 
 def _seal(runtime: Runtime, provider: str, event: Event) -> bytes:
     raw = event.raw[:MAX_SEALED].decode("latin-1")
-    return runtime.secrets.feedback.seal(raw, place=_place(provider, event.id[:MAX_ID]))
+    return runtime.secrets.feedback.seal(raw, place=_place(provider, _id_of(event)))
 
 
 def unsealed(runtime: Runtime, provider: str, event_id: str, sealed: bytes) -> bytes:

@@ -7,7 +7,7 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -50,7 +50,7 @@ def read_imap(
     begun = time.monotonic()
     host = urlsplit(url).hostname or ""
     try:
-        with _opened(url, ca_file) as server:
+        with _opened(url, ca_file) as server, _expunging(server) as stored:
             for uid in _unseen(server)[:limit]:
                 if time.monotonic() - begun > seconds:
                     break
@@ -59,9 +59,12 @@ def read_imap(
                     continue
                 receipt, is_ours = receive(runtime, raw)
                 receipts[receipt] += 1
-                _checked(server.uid("STORE", uid, "+FLAGS.SILENT", r"(\Seen \Deleted)" if is_ours else r"(\Seen)"))
-            if receipts:
-                _checked(server.expunge())
+                if is_ours:
+                    stored.append(uid)
+                flags = r"(\Seen \Deleted)" if is_ours else r"(\Seen)"
+                _checked(server.uid("STORE", uid, "+FLAGS.SILENT", flags))
+    except UnicodeError:
+        raise MailboxError("write the folder's name in modified UTF-7 (RFC 9051 appendix A.1)") from None
     except (imaplib.IMAP4.error, OSError) as error:
         raise MailboxError(f"the return mailbox at {host} can't be read: {_reason(error)}") from None
     return receipts
@@ -91,12 +94,43 @@ def _opened(url: str, ca_file: Path | None) -> Iterator[imaplib.IMAP4]:
     try:
         if parts.scheme == "imap+starttls":
             server.starttls(tls)
-        server.login(unquote(parts.username or ""), unquote(parts.password or ""))
+        _sign_in(server, unquote(parts.username or ""), unquote(parts.password or ""))
         folder = unquote(parts.path.strip("/")) or "INBOX"
         _checked(server.select('"' + folder.replace("\\", "\\\\").replace('"', '\\"') + '"'))
         yield server
     finally:
-        server.shutdown()
+        # After a handshake that failed there is no socket left to shut down.
+        with suppress(OSError):
+            server.shutdown()
+
+
+def _sign_in(server: imaplib.IMAP4, user: str, password: str) -> None:
+    if (user + password).isascii():
+        server.login(user, password)
+    else:
+        # LOGIN takes ASCII alone; RFC 4616 says UTF-8.
+        server.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
+
+
+@contextmanager
+def _expunging(server: imaplib.IMAP4) -> Iterator[list[str]]:
+    """Remove for good those mails that are put into the list, at the end, even if the database is away by then.
+
+    With UIDPLUS (RFC 4315) nothing that the mailbox's owner marked as deleted is removed as well.
+    """
+    stored: list[str] = []
+    try:
+        yield stored
+    finally:
+        if stored and _knows_uidplus(server):
+            _checked(server.uid("EXPUNGE", ",".join(stored)))
+        elif stored:
+            _checked(server.expunge())
+
+
+def _knows_uidplus(server: imaplib.IMAP4) -> bool:
+    """Asked anew: many servers tell all of their capabilities only after the sign-in."""
+    return any(b"UIDPLUS" in line.upper().split() for line in _checked(server.capability()) if isinstance(line, bytes))
 
 
 def _checked(answer: tuple[str, list[Any]]) -> list[Any]:

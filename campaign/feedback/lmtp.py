@@ -1,7 +1,9 @@
 """A return mailbox that the mail server delivers to by LMTP (RFC 2033); served by aiosmtpd."""
 
 import asyncio
+import fcntl
 import logging
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +25,9 @@ from campaign.variables import LOCAL_HOSTS
 
 log = logging.getLogger(__name__)
 
+# It logs each command with the addresses in it.
+logging.getLogger("mail.log").setLevel(logging.CRITICAL + 1)
+
 MAX_SIZE: Final = 4 * MAX_MAIL
 """Octets that are taken over the wire; what is larger than a mail that is read goes to quarantine."""
 
@@ -31,6 +36,14 @@ REPORTS: Final = frozenset({"abuse", "fbl", "complaints", "postmaster"})
 
 TIMEOUT: Final = 60.0
 """Seconds without a command after which a connection is closed."""
+
+OPTIONS: Final[dict[str, Any]] = {
+    "data_size_limit": MAX_SIZE,
+    "enable_SMTPUTF8": True,
+    "timeout": TIMEOUT,
+    "ident": "Countersign",
+}
+"""Of aiosmtpd."""
 
 
 class ReturnedMailHandler:
@@ -59,18 +72,24 @@ class ReturnedMailHandler:
         """Store, then answer."""
         content = envelope.original_content or b""
         [address] = envelope.rcpt_tos
+        sender = envelope.mail_from or ""
         loop = asyncio.get_running_loop()
         try:
-            receipt = await loop.run_in_executor(self._threads, self._store, content[: MAX_MAIL + 1], address)
+            receipt = await loop.run_in_executor(self._threads, self._store, content[: MAX_MAIL + 1], address, sender)
         except StoreUnavailableError:
             return "451 4.3.0 The database does not answer; please try again"
         if receipt is Receipt.FOREIGN:
             return "550 5.6.0 This address takes reports only"
         return f"250 2.0.0 Ok: {receipt}"
 
-    def _store(self, raw: bytes, address: str) -> Receipt:
+    async def handle_exception(self, error: Exception) -> str:
+        """Ask the mail server to bring it again, whatever went wrong: what it gives up on is lost."""
+        log.error("returned mail could not be taken: %s", type(error).__name__)
+        return "451 4.3.0 Please try again"
+
+    def _store(self, raw: bytes, address: str, sender: str) -> Receipt:
         is_signed = self._is_signed(address)
-        receipt, is_ours = receive(self._runtime, raw, recipient=address if is_signed else "")
+        receipt, is_ours = receive(self._runtime, raw, recipient=address if is_signed else "", sender=sender)
         return Receipt.KNOWN if receipt is Receipt.FOREIGN and is_ours else receipt
 
     def _is_signed(self, address: str) -> bool:
@@ -107,27 +126,55 @@ def serve_lmtp(runtime: Runtime, url: str) -> Iterator[None]:
         MailboxError: the address is taken, or not of this machine.
     """
     parts = urlsplit(url)
-    handler = ReturnedMailHandler(runtime)
-    options: dict[str, Any] = {
-        "data_size_limit": MAX_SIZE, "enable_SMTPUTF8": True, "timeout": TIMEOUT, "ident": "Countersign"
-    }  # fmt: skip
-    controller: _OnPort | _OnSocket
     if parts.hostname:
         if parts.hostname not in LOCAL_HOSTS:
             raise MailboxError("LMTP knows no sign-in: it listens on this machine only, e.g. lmtp://127.0.0.1:2424")
-        controller = _OnPort(handler, hostname=parts.hostname, port=parts.port or 24, **options)
-    else:
-        controller = _OnSocket(handler, unix_socket=unquote(parts.path), **options)
+        handler = ReturnedMailHandler(runtime)
+        with _serving(_OnPort(handler, hostname=parts.hostname, port=parts.port or 24, **OPTIONS), handler, url):
+            yield
+        return
+    path = Path(unquote(parts.path))
+    with _sole(path, url):
+        handler = ReturnedMailHandler(runtime)
+        with _serving(_OnSocket(handler, unix_socket=str(path), **OPTIONS), handler, url):
+            # The mail server runs as another user; its folder says who may reach the socket.
+            path.chmod(0o666)
+            yield
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _serving(controller: _OnPort | _OnSocket, handler: ReturnedMailHandler, url: str) -> Iterator[None]:
     try:
         controller.start()
     except OSError as error:
+        controller.stop()
+        controller.loop.close()
         handler.close()
         raise MailboxError(f"LMTP can't listen at {url}: {error.strerror or error}") from None
     try:
-        if not parts.hostname:
-            # The mail server runs as another user; its folder says who may reach the socket.
-            Path(unquote(parts.path)).chmod(0o666)
         yield
     finally:
         controller.stop()
         handler.close()
+
+
+@contextmanager
+def _sole(path: Path, url: str) -> Iterator[None]:
+    """Hold the lock of a socket: a second process would take its place in the file system, and none be reached then."""
+    try:
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise MailboxError(f"LMTP can't listen at {url}: {error.strerror}") from None
+    try:
+        _take(lock, url)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _take(lock: int, url: str) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise MailboxError(f"LMTP can't listen at {url}: another process does") from None

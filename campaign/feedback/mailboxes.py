@@ -25,13 +25,14 @@ class Receipt(StrEnum):
     """It came to no return address of ours, and is no report: nothing was stored."""
 
 
-def receive(runtime: Runtime, raw: bytes, *, recipient: str = "") -> tuple[Receipt, bool]:
+def receive(runtime: Runtime, raw: bytes, *, recipient: str = "", sender: str | None = None) -> tuple[Receipt, bool]:
     """Store what a mail tells.
 
     Args:
         runtime: the runtime.
         raw: as it arrived, cut behind :data:`~campaign.feedback.returned.MAX_MAIL` + 1 octets.
         recipient: the envelope's recipient, if the door knows it.
+        sender: the envelope's sender, empty for the null sender; None if the door does not know it.
 
     Returns:
         What became of it, and True if it came to a return address of ours, so that it may be deleted where it lies.
@@ -39,7 +40,7 @@ def receive(runtime: Runtime, raw: bytes, *, recipient: str = "") -> tuple[Recei
     Raises:
         StoreUnavailableError: nothing was stored; the mail must be kept and brought again.
     """
-    found = returned.read(raw, Names.by(runtime), now=runtime.clock(), recipient=recipient)
+    found = returned.read(raw, Names.by(runtime), now=runtime.clock(), recipient=recipient, sender=sender)
     if found.event is None:
         return Receipt.FOREIGN, found.is_signed
     new = store(runtime, returned.PROVIDER, [found.event])

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -37,26 +38,35 @@ def read_maildir(runtime: Runtime, folder: Path, *, limit: int = AT_ONCE) -> Cou
     receipts: Counter[Receipt] = Counter()
     try:
         for path in _new(folder, limit):
-            try:
-                with path.open("rb") as file:
-                    raw = file.read(MAX_MAIL + 1)
-            except FileNotFoundError:
-                # Another process was first.
+            raw = _read(path)
+            if raw is None:
                 continue
             receipt, is_ours = receive(runtime, raw)
             receipts[receipt] += 1
             if is_ours:
                 path.unlink(missing_ok=True)
             else:
-                path.rename(folder / "cur" / f"{path.name.partition(':')[0]}:2,S")
-    except FileNotFoundError as error:
-        raise MailboxError(f"{folder} is no Maildir: it has no folder new or cur ({error.filename})") from None
+                with suppress(FileNotFoundError):
+                    path.rename(folder / "cur" / f"{path.name.partition(':')[0]}:2,S")
+    except FileNotFoundError:
+        raise MailboxError(f"{folder} is no Maildir: it has no folders new and cur") from None
     except OSError as error:
         raise MailboxError(f"the return mailbox {folder} can't be read: {error.strerror}") from None
     return receipts
 
 
+def _read(path: Path) -> bytes | None:
+    """The beginning of a mail; None if another process has read it meanwhile."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_MAIL + 1)
+    except FileNotFoundError:
+        return None
+
+
 def _new(folder: Path, limit: int) -> Iterator[Path]:
+    if not (folder / "cur").is_dir():
+        raise FileNotFoundError
     with os.scandir(folder / "new") as entries:
-        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+        names = sorted(entry.name for entry in entries if entry.is_file() and not entry.name.startswith("."))
     yield from (folder / "new" / name for name in names[:limit])

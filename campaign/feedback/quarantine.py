@@ -11,7 +11,8 @@ from campaign.database import jobs as database_jobs
 from campaign.database.connection import Transaction
 from campaign.errors import NotFoundError
 from campaign.feedback import queries, returned
-from campaign.feedback.events import store, unsealed
+from campaign.feedback.events import Event, store, unsealed
+from campaign.feedback.hooks import HOOKS
 from campaign.feedback.queries import StoredEvent
 from campaign.mail.verp import Names
 from campaign.runtime import Runtime
@@ -32,7 +33,7 @@ READER: Final = "feedback.read_mailbox"
 
 PROBLEMS: Final = ("too_large", "headers", "parts", "unreadable", "unsigned", "reply")
 """Why something waits: it is beyond a limit of size, headers or parts; it has no known format; it is not to a return
-address of ours; or a person wrote back."""
+address of ours; or a reader wrote back."""
 
 SHOWN: Final = 20_000
 """Characters of an item that a page shows."""
@@ -55,10 +56,12 @@ class Overview:
 
 @dataclass(frozen=True)
 class Quarantine:
-    """A page of what waits for a person, the newest first."""
+    """A page of what waits for an admin, the newest first."""
 
-    items: tuple[StoredEvent, ...]
+    shown: tuple[StoredEvent, ...]
     following: int | None
+    problems: Mapping[str, int]
+    """How many items wait for each reason."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +93,14 @@ def overview(runtime: Runtime, *, kind: EventKind | None = None, before: int | N
 
 
 def waiting(runtime: Runtime, *, before: int | None = None) -> Quarantine:
-    """What waits for a person."""
-    found = runtime.store.transact(lambda tx: queries.in_quarantine(tx, before=before, limit=PAGE + 1))
-    shown = tuple(found[:PAGE])
-    return Quarantine(shown, shown[-1].id if len(found) > PAGE else None)
+    """What waits for an admin."""
+
+    def work(tx: Transaction) -> Quarantine:
+        found = queries.in_quarantine(tx, before=before, limit=PAGE + 1)
+        shown = tuple(found[:PAGE])
+        return Quarantine(shown, shown[-1].id if len(found) > PAGE else None, queries.problems(tx))
+
+    return runtime.store.transact(work)
 
 
 def look(runtime: Runtime, event_id: int, *, by: Account) -> Item:
@@ -154,16 +161,23 @@ def read_again(runtime: Runtime, event_id: int, *, by: Account) -> bool:
     event = runtime.store.transact(lambda tx: queries.quarantined_one(tx, event_id))
     if event is None or event.sealed is None:
         raise NotFoundError("this is not in quarantine")
-    if event.provider != returned.PROVIDER or event.problem == "reply":
+    if event.problem == "reply":
         # Where a reply came to is not known any longer, and reports count at return addresses alone.
         return False
-    raw = unsealed(runtime, event.provider, event.event_id, event.sealed)
-    found = returned.read(raw, Names.by(runtime), now=runtime.clock(), signed=event.message_id).event
-    if found is None or found.problem:
+    found = _read(runtime, event, unsealed(runtime, event.provider, event.event_id, event.sealed))
+    if not found or any(one.problem for one in found):
         return False
-    store(runtime, returned.PROVIDER, [found])
+    store(runtime, event.provider, found)
     drop(runtime, event_id, by=by)
     return True
+
+
+def _read(runtime: Runtime, event: StoredEvent, raw: bytes) -> list[Event]:
+    """What an item tells, by the reader of the door it came by; its proof was checked when it came."""
+    if event.provider in HOOKS:
+        return HOOKS[event.provider].read(raw, Names.by(runtime), runtime.clock())
+    found = returned.read(raw, Names.by(runtime), now=runtime.clock(), signed=event.message_id).event
+    return [] if found is None else [found]
 
 
 def purge(runtime: Runtime) -> int:

@@ -174,6 +174,17 @@ def moved_since(tx: Transaction, message_ids: Sequence[int]) -> set[int]:
     return set(rows.scalars())
 
 
+def counts_of(tx: Transaction, message_ids: Sequence[int]) -> dict[int, int]:
+    """How many events there are of each of the messages."""
+    if not message_ids:
+        return {}
+    rows = tx.execute(
+        text("select message_id, count(*) as n from delivery_event where message_id = any(:ids) group by message_id"),
+        ids=list(set(message_ids)),
+    )
+    return {row.message_id: row.n for row in rows}
+
+
 def quarantined(tx: Transaction) -> int:
     """How much is in quarantine."""
     return int(tx.execute(text("select count(*) from delivery_event where quarantine_reason is not null")).scalar_one())
@@ -185,6 +196,16 @@ def numbers(tx: Transaction, *, since: datetime) -> dict[EventKind, int]:
         text("select kind, count(*) as n from delivery_event where received_at >= :since group by kind"), since=since
     )
     return {EventKind(row.kind): row.n for row in rows}
+
+
+def problems(tx: Transaction) -> dict[str, int]:
+    """How much waits in quarantine for each reason, the most frequent first."""
+    rows = tx.execute(
+        text("""
+        select quarantine_reason as problem, count(*) as n from delivery_event
+        where quarantine_reason is not null group by 1 order by 2 desc, 1""")
+    )
+    return {row.problem: row.n for row in rows}
 
 
 def with_problem(tx: Transaction, problem: str) -> list[int]:
@@ -268,7 +289,7 @@ def drop(tx: Transaction, event_ids: Sequence[int]) -> int:
 def purge(tx: Transaction, *, before: datetime, quarantined_before: datetime) -> int:
     """Delete events of the past: what they meant is on their messages and in the suppressions, with the evidence.
 
-    Those that suppressed somebody or are of a message that is not settled stay.
+    Evidence for a suppression stays.
     """
     drop_old = text("""
         update delivery_event set quarantine_reason = null, sealed = null

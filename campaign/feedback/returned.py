@@ -7,30 +7,34 @@ address it was sent to, or for complaints the one of the message they quote. Add
 Everything is bounded before the parser sees it, for anybody can send mail here: size, headers, parts.
 """
 
-import email
-import email.errors
 import email.message
 import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from email.header import decode_header, make_header
 from typing import Final
 
 from campaign.feedback import delivery_status, old_formats
 from campaign.feedback.delivery_status import Status
 from campaign.feedback.events import Event
+from campaign.feedback.parsing import (
+    BROKEN,
+    MAX_HEADERS,
+    UnreadableMailError,
+    header_of,
+    headers_of,
+    inside,
+    lines_of,
+    parse,
+    subject_of,
+    text_of,
+)
 from campaign.mail.verp import Names
 from campaign.states import EventKind
 
 MAX_MAIL: Final = 256 * 1024
 """Octets of a mail that is read; doors hand over one more than that, so that a larger one is known as such."""
-MAX_HEADERS: Final = 16 * 1024
-"""Octets of the headers of a mail, and of any one header in it."""
-MAX_PARTS: Final = 50
-MAX_TEXT: Final = 16 * 1024
-"""Octets of a text in which words of a mail server are looked for."""
 
 PROVIDER: Final = "returned"
 """The door of events that came by mail."""
@@ -71,15 +75,23 @@ _AUTOMATIC_SUBJECT: Final = re.compile(
     r"r[ée]ponse automatique|respuesta autom|risposta automatica|автоответ|پاسخ خودکار|خودکار جواب)",
     re.IGNORECASE,
 )
-_MACHINES: Final = re.compile(r"(mailer-daemon|postmaster|mail-daemon|mdaemon)@", re.IGNORECASE)
+_MACHINES: Final = re.compile(
+    r"\b(mailer[-_ ]?daemon|postmaster|mail-daemon|mdaemon)\b|mail delivery (sub)?system", re.IGNORECASE
+)
 
-
-class UnreadableMailError(ValueError):
-    """Raised for a mail beyond the limits; ``problem`` is a code of the quarantine."""
-
-    def __init__(self, problem: str) -> None:
-        self.problem = problem
-        super().__init__(problem)
+MAX_INTRODUCTION: Final = 3000
+"""Letters of a report in which it says whether it is a warning only."""
+_DELAY: Final = re.compile(
+    r"not yet been delivered|warning (message )?only|still undelivered|still being (re)?tried|"
+    r"(keep|continue) (trying|to try)|attempts will continue|wird weiter(hin)? versucht",
+    re.IGNORECASE,
+)
+_DELAY_SUBJECT: Final = re.compile(r"\s*(warning:|delay)|.*(\(delay\)|delayed \d+ )", re.IGNORECASE)
+_COPY: Final = re.compile(
+    r"^\s*-{2,}.*(copy|original|header|below this line)|^(Return-Path|Received):", re.MULTILINE | re.IGNORECASE
+)
+"""Where a copy of the returned mail begins, in reports of old kinds."""
+_ADDRESSES: Final = re.compile(r"[^\s<>\"'(),:;@]{1,64}@[^\s<>\"'(),:;@]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +103,15 @@ class Returned:
     """True if it came to a return address of ours."""
 
 
-def read(raw: bytes, names: Names, *, now: datetime, recipient: str = "", signed: int | None = None) -> Returned:
+def read(
+    raw: bytes,
+    names: Names,
+    *,
+    now: datetime,
+    recipient: str = "",
+    sender: str | None = None,
+    signed: int | None = None,
+) -> Returned:
     """What a mail tells, and of which message.
 
     Args:
@@ -99,58 +119,46 @@ def read(raw: bytes, names: Names, *, now: datetime, recipient: str = "", signed
         names: who signs return addresses.
         now: the moment of its arrival.
         recipient: the envelope's recipient (RCPT TO), if the door knows it; else headers tell.
+        sender: the envelope's sender (MAIL FROM), empty for the null sender; None if the door does not know it, and
+            the header Return-Path tells.
         signed: the message that was proven when the mail was read before.
     """
     replied = None
     if recipient:
         signed, replied = names.message_of(recipient), names.replied(recipient)
     try:
-        _check_bounds(raw)
-        message = email.message_from_bytes(raw)
-        _check_parts(message)
+        message = _parsed(raw)
         if signed is None and not recipient:
             signed = _signed_in(message, names)
             replied = _signed_in(message, names, replies=True) if signed is None else None
         if replied is not None:
-            return _Mail(raw, message, names, now, replied).to_reply_address()
-        return _Mail(raw, message, names, now, signed).read()
+            return _Mail(raw, message, names, now, replied, sender).to_reply_address()
+        return _Mail(raw, message, names, now, signed, sender).read()
     except UnreadableMailError as error:
         problem = error.problem
-    except (RecursionError, LookupError, ValueError, TypeError, AttributeError, email.errors.MessageError):
-        # The parser takes what it gets for well-formed mail in many places.
+    except BROKEN:
         problem = "unreadable"
     if signed is None and not recipient:
-        start = re.split(rb"\r?\n\r?\n", raw[:MAX_HEADERS], maxsplit=1)[0]
-        signed = next(iter(names.messages_in(start.decode("latin-1"))), None)
-        replied = next(iter(names.replied_in(start.decode("latin-1"))), None) if signed is None else None
+        signed = _signed_above(raw, names)
+        replied = _signed_above(raw, names, replies=True) if signed is None else None
     if replied is not None:
         return _held(raw, now, replied, "reply")
     return _held(raw, now, signed, problem)
 
 
-def _check_bounds(raw: bytes) -> None:
+def _parsed(raw: bytes) -> email.message.Message:
     if len(raw) > MAX_MAIL:
         raise UnreadableMailError("too_large")
-    if len(re.split(rb"\r?\n\r?\n", raw, maxsplit=1)[0]) > MAX_HEADERS:
-        raise UnreadableMailError("headers")
-    # One header over many lines, anywhere: the parser takes time by the square of its length.
-    run = 0
-    for line in raw.split(b"\n"):
-        run = run + len(line) if line[:1] in {b" ", b"\t"} else len(line)
-        if run > MAX_HEADERS:
-            raise UnreadableMailError("headers")
-    lower = raw.lower()
-    # Each nested part costs the parser a level of the stack: count them before it does.
-    if lower.count(b"boundary") > MAX_PARTS or lower.count(b"message/") > MAX_PARTS:
-        raise UnreadableMailError("parts")
+    return parse(raw)
 
 
-def _check_parts(message: email.message.Message) -> None:
-    for number, part in enumerate(message.walk(), 1):
-        if number > MAX_PARTS:
-            raise UnreadableMailError("parts")
-        if sum(len(name) + len(str(value)) for name, value in part.items()) > 4 * MAX_HEADERS:
-            raise UnreadableMailError("headers")
+def _signed_above(raw: bytes, names: Names, *, replies: bool = False) -> int | None:
+    """As :func:`_signed_in`, for what could not be parsed: looked for in the first octets of the headers."""
+    headers = lines_of(raw[:MAX_HEADERS]).partition(b"\n\n")[0].decode("latin-1")
+    for line in re.findall(rf"(?im)^(?:{'|'.join(TRACES)}):.*(?:\n[ \t].*)*", headers):
+        for found in names.replied_in(line) if replies else names.messages_in(line):
+            return found
+    return None
 
 
 def _held(raw: bytes, now: datetime, signed: int | None, problem: str) -> Returned:
@@ -169,8 +177,8 @@ def _signed_in(message: email.message.Message, names: Names, *, replies: bool = 
     """The message whose return address, or reply address, the mail servers wrote into the headers."""
     signed_in = names.replied_in if replies else names.messages_in
     for header in TRACES:
-        for value in message.get_all(header, []):
-            for found in signed_in(str(value)):
+        for value in headers_of(message, header):
+            for found in signed_in(value):
                 return found
     return None
 
@@ -184,6 +192,7 @@ class _Mail:
     names: Names
     now: datetime
     signed: int | None
+    sender: str | None
 
     def read(self) -> Returned:
         """What it tells."""
@@ -203,9 +212,11 @@ class _Mail:
 
     def to_reply_address(self) -> Returned:
         """What it tells, at an address that every reader of the mail knows: a reply, never a report."""
-        if is_from_machine(self.message):
+        if is_automatic(self.message):
+            return self._told(Status(EventKind.AUTORESPONDED))
+        if is_from_machine(self.message) or self._has_null_sender():
             return Returned(None, is_signed=True)
-        return self._told(Status(EventKind.AUTORESPONDED)) if is_automatic(self.message) else self._written()
+        return self._written()
 
     def _written(self) -> Returned:
         """A reply: kept until :mod:`campaign.feedback.replies` has dealt with it."""
@@ -220,8 +231,8 @@ class _Mail:
         if signed is None:
             return self._held("unsigned")
         # Its own Message-ID: the same report by two doors, or read twice, is one event.
-        own = str(self.message.get("Message-ID") or "").strip()
-        told = own.encode("utf-8", "replace") if own else self.raw
+        own = header_of(self.message, "Message-ID").strip()
+        told = own.encode() if own else self.raw
         event = Event(
             id=hashlib.sha256(b"%d %s " % (signed, status.kind.encode()) + told).hexdigest(),
             kind=status.kind,
@@ -234,10 +245,10 @@ class _Mail:
         return Returned(event, is_signed=True)
 
     def _complaint(self, report: email.message.Message, parts: list[email.message.Message]) -> Returned:
-        fields = report.get_payload(0) if report.is_multipart() else None
-        if not isinstance(fields, email.message.Message):
+        fields = next((one for one in delivery_status.groups_of(report) if header_of(one, "Feedback-Type")), None)
+        if fields is None:
             return self._held("unreadable")
-        kind = str(fields.get("Feedback-Type", "")).strip().lower()
+        kind = header_of(fields, "Feedback-Type").strip().lower()
         signed = self.signed if self.signed is not None else self._quoted(fields, parts)
         if kind in COMPLAINTS:
             return self._told(Status(EventKind.COMPLAINED, text=kind), signed)
@@ -249,76 +260,78 @@ class _Mail:
 
     def _quoted(self, fields: email.message.Message, parts: list[email.message.Message]) -> int | None:
         """The message that a complaint quotes: by the return address in its headers, which only we can have signed."""
-        quoted = [str(value) for value in fields.get_all("Original-Mail-From", [])]
+        quoted = headers_of(fields, "Original-Mail-From")
         for part in parts:
             kind = part.get_content_type()
-            if kind in {"message/rfc822", "message/global"} and part.is_multipart():
-                original = part.get_payload(0)
-                if isinstance(original, email.message.Message):
-                    quoted += [str(value) for value in original.get_all("Return-Path", [])]
+            if kind in {"message/rfc822", "message/global"}:
+                for original in inside(part):
+                    quoted += headers_of(original, "Return-Path")
             elif kind in {"text/rfc822-headers", "message/global-headers"}:
-                quoted.append(text_of(part))
+                quoted += re.findall(r"(?im)^(Return-Path:.*)$", text_of(part))
         return next((found for value in quoted for found in self.names.messages_in(value)), None)
 
     def _without_report(self, parts: list[email.message.Message]) -> Returned:
-        """No report in a format of its own: an old kind of bounce, an automatic answer, or what a person wrote."""
-        old = old_formats.read(self.message)
-        from_machine = is_from_machine(self.message)
-        if old is None and not from_machine:
-            if is_automatic(self.message):
-                return self._told(Status(EventKind.AUTORESPONDED))
+        """No report in a format of its own: an old kind of bounce, an automatic answer, or a reply.
+
+        Automatic answers have the null sender too (RFC 3834 section 3.3), and some bounces say that they are automatic
+        (Exim's): what is known as a bounce counts first, then what is known as an answer.
+        """
+        is_machines = is_from_machine(self.message)
+        null_sender = is_machines or self._has_null_sender()
+        old = old_formats.read(self.raw) if null_sender else None
+        if old is None and not is_machines and is_automatic(self.message):
+            return self._told(Status(EventKind.AUTORESPONDED))
+        if not null_sender:
             return self._written()
         words = "\n".join(text_of(part) for part in parts if part.get_content_maintype() == "text")
+        words = _COPY.split(words.replace("\r", ""), maxsplit=1)[0]
         status = delivery_status.status_in(words)
-        if status is None or old not in {None, status.kind}:
-            return self._held("unreadable") if old is None else self._told(Status(old))
-        return self._told(status)
+        if status is None and old is None:
+            return self._held("unreadable")
+        # A report of an old kind may quote a 4xx reply when the server gave up, and flufl.bounce takes some warnings of
+        # a delay for bounces.
+        kind = EventKind.DEFERRED if self._is_delay(words) else old or (status.kind if status else EventKind.UNKNOWN)
+        status = status or Status(kind)
+        if kind is EventKind.DEFERRED and status.kind is EventKind.BOUNCED:
+            status = Status(kind)
+        text = delivery_status.without_names(status.text, _ADDRESSES.findall(words))
+        return self._told(replace(status, kind=kind, text=text))
+
+    def _is_delay(self, words: str) -> bool:
+        is_told = _DELAY.search(words[:MAX_INTRODUCTION]) is not None
+        return is_told or _DELAY_SUBJECT.match(subject_of(self.message)) is not None
+
+    def _has_null_sender(self) -> bool:
+        """RFC 5321 section 4.5.5. Where neither envelope nor header tells, what answers no mail is taken for such."""
+        sender = self.sender
+        if sender is None and "Return-Path" in self.message:
+            sender = header_of(self.message, "Return-Path").strip()
+        if sender is None:
+            return "In-Reply-To" not in self.message and "References" not in self.message
+        return sender in {"", "<>"}
 
 
 def _own_parts(message: email.message.Message) -> Iterator[email.message.Message]:
     """The parts of a mail, but not those of mails it quotes: their reports are about others."""
     yield message
-    if message.get_content_maintype() == "multipart" and message.is_multipart():
-        for part in message.get_payload():
-            if isinstance(part, email.message.Message):
-                yield from _own_parts(part)
+    if message.get_content_maintype() == "multipart":
+        for part in inside(message):
+            yield from _own_parts(part)
 
 
 def is_from_machine(message: email.message.Message) -> bool:
-    """True if a mail system wrote it: the null sender (RFC 5321 section 4.5.5), or its usual names."""
-    path = str(message.get("Return-Path", "")).strip()
-    return path == "<>" or _MACHINES.search(str(message.get("From", ""))) is not None
+    """True if it is from a mail system, by one of the usual names."""
+    return _MACHINES.search(header_of(message, "From")) is not None
 
 
 def is_automatic(message: email.message.Message) -> bool:
     """True if a program answered: RFC 3834 section 5, and what older programs write. It must not be answered."""
-    submitted = str(message.get("Auto-Submitted", "no")).strip().lower()
+    submitted = header_of(message, "Auto-Submitted").strip().lower()
     if submitted and not submitted.startswith("no"):
         return True
-    precedence = str(message.get("Precedence", "")).strip().lower().replace("-", "_")
-    if precedence in {"auto_reply", "bulk", "junk", "list"} or "auto_reply" in str(message.get("Preference", "")):
+    precedence = {header_of(message, name).strip().lower().replace("-", "_") for name in ("Precedence", "Preference")}
+    if precedence & {"auto_reply", "bulk", "junk", "list"}:
         return True
-    if any(message.get(name) is not None for name in AUTOMATIC):
+    if any(name in message for name in AUTOMATIC):
         return True
     return _AUTOMATIC_SUBJECT.match(subject_of(message)) is not None
-
-
-def subject_of(message: email.message.Message) -> str:
-    """The subject in clear; as it stands if it can't be decoded."""
-    raw = str(message.get("Subject", ""))[:1000]
-    try:
-        return str(make_header(decode_header(raw)))
-    except (ValueError, LookupError, email.errors.HeaderParseError):
-        return raw
-
-
-def text_of(part: email.message.Message) -> str:
-    """The beginning of a text part in clear, whatever its charset claims to be."""
-    payload = part.get_payload(decode=True)
-    if not isinstance(payload, bytes):
-        return ""
-    charset = str(part.get_content_charset("utf-8"))
-    try:
-        return payload[:MAX_TEXT].decode(charset, "replace")
-    except (LookupError, ValueError):
-        return payload[:MAX_TEXT].decode("utf-8", "replace")

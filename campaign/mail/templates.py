@@ -1,17 +1,20 @@
 """The Jinja2 environments of mail: one per language, strict about names, escaping HTML, numbers in the local manner."""
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.exceptions import TemplateError
+from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 
 from campaign.errors import MailTemplateError
 from campaign.i18n import format_date, format_number
-from campaign.petitions.markdown import PARSER, keeps_link
+from campaign.petitions.links import MAILTO, TEL
+from campaign.petitions.markdown import parse
 
 
 class Translations(Hashable, Protocol):
@@ -59,72 +62,91 @@ RULE: Final = "-" * 20
 LONGEST_RULE: Final = 60
 """Characters of the line below a heading, at most."""
 
-MAILTO: Final = "mailto:"
-
 
 def to_text(markdown: str, *, own_links: Collection[str] = ()) -> str:
-    """A text to read as it is.
+    """A text to read as it is; one that can't be rendered is left as it was typed.
 
     Args:
         markdown: as written.
         own_links: as :func:`campaign.petitions.markdown.to_html`.
     """
-    root = SyntaxTreeNode(PARSER.parse(markdown))
-    return _TemplateContext(own_links).blocks(root).strip()
+    tokens = parse(markdown, own_links=own_links)
+    return markdown.strip() if tokens is None else _blocks(SyntaxTreeNode(_flat(tokens))).strip()
 
 
-class _TemplateContext:
-    def __init__(self, own_links: Collection[str]) -> None:
-        self._own_links = own_links
-        self._blocks: Mapping[str, Callable[[SyntaxTreeNode], str]] = {
-            "paragraph": self._words,
-            "heading": self._heading,
-            "bullet_list": self._list,
-            "ordered_list": self._list,
-            "blockquote": lambda node: _indented(self.blocks(node), "> ", "> "),
-            "code_block": lambda node: _indented(node.content.rstrip("\n"), "    ", "    "),
-            "fence": lambda node: _indented(node.content.rstrip("\n"), "    ", "    "),
-            "hr": lambda _: RULE,
-            "table": self._table,
-        }
+def _flat(tokens: Sequence[Token]) -> list[Token]:
+    """The blocks of a text with their words as plain text: emphasis, however deep, is no tree to walk."""
+    return [
+        replace(token, content=_words(token.children), children=None) if token.type == "inline" else token
+        for token in tokens
+    ]
 
-    def blocks(self, parent: SyntaxTreeNode, *, apart: str = "\n\n") -> str:
-        return apart.join(text for node in parent.children if (text := self._blocks[node.type](node)))
 
-    def _heading(self, node: SyntaxTreeNode) -> str:
-        words = self._words(node)
-        return f"{words}\n{'-' * min(len(words), LONGEST_RULE)}" if words else ""
+def _words(tokens: Sequence[Token] | None) -> str:
+    pieces: list[str] = []
+    begin, target = 0, ""
+    for token in tokens or ():
+        if token.type == "link_open":
+            begin, target = len(pieces), str(token.attrs.get("href", ""))
+        elif token.type == "link_close":
+            pieces[begin:] = [_link("".join(pieces[begin:]), target)]
+        elif token.type in {"softbreak", "hardbreak"}:
+            pieces.append("\n")
+        elif token.nesting == 0:
+            pieces.append(token.content)
+    return "".join(pieces).strip()
 
-    def _list(self, node: SyntaxTreeNode) -> str:
-        # The paragraphs of a tight list are hidden in HTML: its items stand line by line.
-        tight = all(part.hidden for item in node.children for part in item.children if part.type == "paragraph")
-        items = [
-            _indented(self.blocks(item, apart="\n" if tight else "\n\n"), mark, " " * len(mark))
-            for item, mark in zip(node.children, _marks(node), strict=False)
-        ]
-        return ("\n" if tight else "\n\n").join(items)
 
-    def _table(self, node: SyntaxTreeNode) -> str:
-        rows = [row for part in node.children for row in part.children]
-        return "\n".join(" | ".join(self._words(cell) for cell in row.children) for row in rows)
+def _link(words: str, target: str) -> str:
+    shown = target.removeprefix(MAILTO).removeprefix(TEL)
+    if f"https://{words}" == target:
+        return words
+    return shown if words in {shown, target, ""} else f"{words} <{shown}>"
 
-    def _words(self, node: SyntaxTreeNode) -> str:
-        return "".join(map(self._inline, node.children)).strip()
 
-    def _inline(self, node: SyntaxTreeNode) -> str:
-        if node.type in {"softbreak", "hardbreak"}:
-            return "\n"
-        if node.type == "link":
-            return self._link(node)
-        return "".join(map(self._inline, node.children)) if node.children else node.content
+def _blocks(parent: SyntaxTreeNode, *, apart: str = "\n\n") -> str:
+    return apart.join(text for node in parent.children if (text := _BLOCKS[node.type](node)))
 
-    def _link(self, node: SyntaxTreeNode) -> str:
-        words = "".join(map(self._inline, node.children))
-        target = str(node.attrs.get("href", ""))
-        if not keeps_link(target, self._own_links):
-            return words
-        shown = target.removeprefix(MAILTO)
-        return shown if words in {shown, target, ""} else f"{words} <{shown}>"
+
+def _line(node: SyntaxTreeNode) -> str:
+    return "".join(child.content for child in node.children)
+
+
+def _heading(node: SyntaxTreeNode) -> str:
+    words = _line(node)
+    return f"{words}\n{'-' * min(len(words), LONGEST_RULE)}" if words else ""
+
+
+def _list(node: SyntaxTreeNode) -> str:
+    # The paragraphs of a tight list are hidden in HTML: its items stand line by line.
+    tight = all(part.hidden for item in node.children for part in item.children if part.type == "paragraph")
+    items = [
+        _indented(_blocks(item, apart="\n" if tight else "\n\n"), mark, " " * len(mark))
+        for item, mark in zip(node.children, _marks(node), strict=False)
+    ]
+    return ("\n" if tight else "\n\n").join(items)
+
+
+def _table(node: SyntaxTreeNode) -> str:
+    rows = [row for part in node.children for row in part.children]
+    return "\n".join(" | ".join(map(_line, row.children)) for row in rows)
+
+
+def _code(node: SyntaxTreeNode) -> str:
+    return _indented(node.content.rstrip("\n"), "    ", "    ")
+
+
+_BLOCKS: Mapping[str, Callable[[SyntaxTreeNode], str]] = {
+    "paragraph": _line,
+    "heading": _heading,
+    "bullet_list": _list,
+    "ordered_list": _list,
+    "blockquote": lambda node: _indented(_blocks(node), "> ", "> "),
+    "code_block": _code,
+    "fence": _code,
+    "hr": lambda _: RULE,
+    "table": _table,
+}
 
 
 def _marks(node: SyntaxTreeNode) -> Iterator[str]:

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from campaign.networks import rules
 from campaign.networks.labels import LABEL
 from campaign.networks.rules import Limits, Network
-from campaign.redis_client import open_client
+from campaign.redis_client import open_client, refusal
 
 T = TypeVar("T")
 
@@ -237,7 +237,7 @@ class Networks:
         try:
             return question()
         except (RedisError, OSError) as problem:
-            log.warning("redis does not answer; networks have the places of the start: %s", type(problem).__name__)
+            log.warning("redis is of no use; networks have the places of the start: %s", refusal(problem))
             self._quiet_until = time.monotonic() + QUIET
             raise NetworksAwayError(type(problem).__name__) from None
 

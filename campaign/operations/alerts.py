@@ -16,6 +16,7 @@ from campaign.operations.status_line import foreign
 from campaign.outbox import lanes
 from campaign.outbox.lanes import LaneState
 from campaign.runtime import Runtime
+from campaign.signatures import funnel
 from campaign.states import Lane, MessageKind
 
 
@@ -145,7 +146,9 @@ class Cause(StrEnum):
     REFUSED = "refused"
     """One receiver blocks our mail for our reputation and is held; the others are served."""
     CAME_BACK = "came_back"
-    """Too much urgent mail of the last day was refused or came back; it goes on, for readers wait for it."""
+    """Too much urgent mail of the last day was refused or came back; the lane is not paused, for readers wait."""
+    FUNNEL = "funnel"
+    """With one mail provider fewer readers confirm than usual: our mail may lie in its spam folders."""
     BLAST = "blast"
     """A blast paused itself: too many rejections or complaints, or its text is refused."""
 
@@ -172,7 +175,7 @@ def watch(runtime: Runtime) -> int:
 
 
 def _watch_lane(tx: Transaction, state: LaneState, now: datetime) -> int:
-    troubles = [*_troubles(state, now), *_badly_received(tx, state, now)]
+    troubles = [*_troubles(state, now), *_badly_received(tx, state, now), *_unconfirmed(tx, state, now)]
     end(tx, state.lane, but=[trouble.cause for trouble in troubles], now=now)
     planned = 0
     for trouble in troubles:
@@ -194,7 +197,7 @@ def _badly_received(tx: Transaction, state: LaneState, now: datetime) -> Iterato
     """Pause bulk mail that too many servers return or readers complain of; of urgent mail only tell the admins.
 
     A confirmation goes to an address that was typed a moment ago: some are wrong, and those who wait for theirs must
-    not wait for a person.
+    not wait for an admin.
     """
     if state.paused_at is not None:
         return
@@ -204,6 +207,18 @@ def _badly_received(tx: Transaction, state: LaneState, now: datetime) -> Iterato
         yield _ActiveAlert(Cause.PAUSED, now, reason)
     elif reason:
         yield _ActiveAlert(Cause.CAME_BACK, now, reason, quiet=reception.WINDOW)
+
+
+def _unconfirmed(tx: Transaction, state: LaneState, now: datetime) -> Iterator[_ActiveAlert]:
+    """Providers with which fewer confirm than usual."""
+    if state.lane is not Lane.URGENT or not (found := funnel.alarms(tx, now=now)):
+        return
+    words = [
+        f"{low.now.mail_provider}: {low.now.confirmed:,} of {low.now.asked:,} confirmed in the last day, "
+        f"usually {100 * (low.before.share or 0):.0f} %"
+        for low in found
+    ]
+    yield _ActiveAlert(Cause.FUNNEL, now, "; ".join(words), quiet=reception.WINDOW)
 
 
 def _watch_blasts(tx: Transaction, now: datetime) -> int:
@@ -263,6 +278,10 @@ def sentences(alert: Alert, locale: str, *, zone: tzinfo) -> list[str]:
             "%(lane)s goes on, but at %(time)s too much of it had been refused or come back within a day. If that "
             "continues, mail providers will trust this site less."
         ),
+        Cause.FUNNEL: gettext(
+            "At %(time)s fewer readers confirmed than usual with some mail providers: our mail may lie in their spam "
+            "folders."
+        ),
         Cause.BLAST: gettext("An update of the petition %(petition)s paused at %(time)s and waits for a person."),
     }[Cause(alert.cause)]
     said = [begin % {"lane": lane, "time": began, "petition": foreign(alert.slug, locale)}]
@@ -284,4 +303,5 @@ def _why_paused(reason: str, locale: str) -> str:
         "bounces": gettext("It paused by itself: too many of its emails came back."),
         "complaints": gettext("It paused by itself: too many readers complain about it."),
         "content": gettext("It paused by itself: the mail server refuses its text."),
+        "text": gettext("It paused by itself: no mail can be made of its text."),
     }[reason]

@@ -1,11 +1,11 @@
-"""Redis as the monitor sees it: whether it answers, and how many wake-ups lie in each queue. Read only."""
+"""Redis as the monitor sees it: whether it answers and takes writes, and how many wake-ups lie in each queue."""
 
 from collections.abc import Sequence
 
 from redis.exceptions import RedisError
 
 from campaign.operations.health import BrokerStatus
-from campaign.redis_client import client_url, open_client
+from campaign.redis_client import PROBE, PROBE_SECONDS, client_url, is_refusal, open_client, refusal
 
 __all__ = ["QUEUES", "TIMEOUT", "UNACKNOWLEDGED", "client_url", "look"]
 
@@ -34,8 +34,11 @@ def look(url: str, *, prefix: str, queues: Sequence[str] = QUEUES) -> BrokerStat
             for queue in queues:
                 pipeline.llen(prefix + queue)
             pipeline.hlen(prefix + UNACKNOWLEDGED)
-            *depths, unacknowledged = pipeline.execute()
+            # A replica or a full Redis answers all questions, and refuses only writes. Nothing is left behind.
+            pipeline.set(prefix + PROBE, "1", ex=PROBE_SECONDS)
+            pipeline.delete(prefix + PROBE)
+            *depths, unacknowledged, _, _ = pipeline.execute()
     except (RedisError, OSError, ValueError) as problem:
         # The words of an error may hold the URL with its password: its kind must do.
-        return BrokerStatus(ok=False, depths={}, problem=type(problem).__name__)
+        return BrokerStatus(ok=False, depths={}, problem=refusal(problem), refuses=is_refusal(problem))
     return BrokerStatus(ok=True, depths=dict(zip(queues, depths, strict=True)), unacknowledged=unacknowledged)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from campaign.blasts.progress import BlastStatus
 from campaign.database.jobs import TICK_LATE, JobStatus
 from campaign.outbox.relays import RelayOffer
+from campaign.signatures.funnel import Step
 from campaign.states import Lane, MessageKind, MessageState
 
 WORKER_SEEN = timedelta(seconds=15)
@@ -183,6 +184,9 @@ class BrokerStatus:
     unacknowledged: int = 0
     """Wake-ups that workers have taken and not finished."""
     problem: str | None = None
+    """Why it is of no use: what it refused with (``READONLY``), or the kind of the error."""
+    refuses: bool = False
+    """True if it answers, but refuses what it is there for."""
 
 
 @dataclass(frozen=True)
@@ -206,6 +210,10 @@ class Snapshot:
     """Sign-ups whose email waits for a place of their network."""
     held_until: datetime | None = None
     """When the last of these is sent, if not sooner."""
+    confirmations: tuple[Step, ...] = ()
+    """Sign-ups of today and yesterday by mail provider, but for the last hour's."""
+    unconfirmed: tuple[str, ...] = ()
+    """Mail providers with which fewer confirm than usual."""
     proxy_not_set: bool = False
     """Requests come through a proxy, but COUNTERSIGN_PROXIES is 0."""
 

@@ -97,5 +97,16 @@ def _things(snapshot: Snapshot) -> Iterator[Metric]:
     late = [((job.name,), job.is_late(snapshot.at)) for job in snapshot.jobs]
     counts = [((found.id,), found.count) for found in snapshot.petitions]
     yield _gauge("blast_messages", "Messages of unfinished blasts by state.", ("blast", "state"), blasts)
+    steps = [
+        ((step.mail_provider, name), value)
+        for step in snapshot.confirmations
+        for name in ("asked", "accepted", "delivered", "opened", "confirmed")
+        if (value := getattr(step, name)) is not None
+    ]
+    low = [((step.mail_provider,), step.mail_provider in snapshot.unconfirmed) for step in snapshot.confirmations]
+    yield _gauge(
+        "confirmations", "Sign-ups of today and yesterday by mail provider and step.", ("provider", "step"), steps
+    )
+    yield _gauge("confirmations_low", "1 if fewer confirm than usual with a mail provider.", ("provider",), low)
     yield _gauge("job_late", "1 if a periodic job was not started in time.", ("job",), late)
     yield _gauge("signatures", "Public count of a petition, by its id.", ("petition",), counts)

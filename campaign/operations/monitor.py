@@ -8,15 +8,14 @@ from campaign.blasts import progress as blast_progress
 from campaign.database import jobs as database_jobs
 from campaign.database.connection import Transaction
 from campaign.errors import StoreUnavailableError
-from campaign.operations import broker, queries
+from campaign.operations import broker, queries, relay_status
 from campaign.operations import snapshot as operations_snapshot
 from campaign.operations.health import WORKER_SEEN, Snapshot, WorkerStatus, judge
 from campaign.operations.status_line import sentence
-from campaign.outbox import relays as outbox_relays
 from campaign.outbox import workers
 from campaign.runtime import Runtime
 from campaign.settings import Settings
-from campaign.signatures import request_queries
+from campaign.signatures import funnel, request_queries
 
 JOBS = (
     "blasts.start_due",
@@ -31,6 +30,7 @@ JOBS = (
     "signatures.count",
     "signatures.expire",
     "signatures.forget",
+    "signatures.measure_funnel",
     "signatures.recount",
     "signatures.rekey",
     "signatures.remind",
@@ -70,9 +70,11 @@ def take(runtime: Runtime) -> Snapshot:
             troubles=queries.groups(tx, since=now - operations_snapshot.DAY, now=now),
             blasts=blast_progress.unfinished(tx, now=now),
             jobs=database_jobs.jobs(tx, JOBS),
-            relays=outbox_relays.offers(tx, outbox_relays.relay_names(runtime.settings.smtp_url)),
+            relays=relay_status.look(tx, runtime.settings, now=now),
             held_by_networks=held.held,
             held_until=held.last_at,
+            confirmations=funnel.last_days(tx, now=now),
+            unconfirmed=tuple(low.now.mail_provider for low in funnel.alarms(tx, now=now)),
             proxy_not_set=proxy_not_set,
         )
 

@@ -56,9 +56,7 @@ def _words(snapshot: Snapshot, verdict: Diagnosis, locale: str) -> str:
             "flowing; %(networked)s confirmations wait because many people of one network sign, the last until "
             "%(networked_until)s"
         ),
-        Code.WITHOUT_REDIS: gettext(
-            "flowing without Redis: workers look each second, and answers free no place of a network; %(left)s left"
-        ),
+        Code.WITHOUT_REDIS: _words_without_redis(snapshot, locale),
         Code.FLOWING: _flowing_words(snapshot, locale),
         Code.WAITING: gettext(
             "%(lane)s: %(waiting)s wait, the oldest for %(waited)s; none went out in the last minute"
@@ -67,6 +65,18 @@ def _words(snapshot: Snapshot, verdict: Diagnosis, locale: str) -> str:
         Code.IDLE: gettext("idle: nothing waits"),
     }
     return words[verdict.code]
+
+
+def _words_without_redis(snapshot: Snapshot, locale: str) -> str:
+    gettext = i18n.translations(locale).gettext
+    if snapshot.broker.refuses:
+        return gettext(
+            "flowing without Redis, which refuses writes (%(redis)s): workers look each second, and answers free no "
+            "place of a network; %(left)s left"
+        )
+    return gettext(
+        "flowing without Redis: workers look each second, and answers free no place of a network; %(left)s left"
+    )
 
 
 def _flowing_words(snapshot: Snapshot, locale: str) -> str:
@@ -87,6 +97,7 @@ def _of_all(snapshot: Snapshot, locale: str, zone: tzinfo) -> dict[str, str]:
     return {
         "commands": foreign("; ".join(_command(lane) for lane in Lane), locale),
         "tick": _clock(snapshot.last_tick_at, now, locale=locale, zone=zone),
+        "redis": foreign(snapshot.broker.problem or "", locale),
         "message": "?" if stuck is None else str(stuck.message_id),
         "late": "" if stuck is None else i18n.format_duration(now - stuck.lease_until, locale),
         "worker": "?" if stuck is None or stuck.worker_id is None else str(stuck.worker_id),

@@ -284,6 +284,14 @@ def postpone(tx: Transaction, due_at: Mapping[int, datetime], *, owner_id: int) 
     ).rowcount
 
 
+def refund(tx: Transaction, message_ids: Sequence[int]) -> int:
+    """Do not count the last attempt of planned messages: what it met was not theirs."""
+    return tx.execute(
+        text("update message set attempts = greatest(attempts - 1, 0) where id = any(:ids) and state = 'planned'"),
+        ids=list(message_ids),
+    ).rowcount
+
+
 @dataclass(slots=True)
 class Settlement:
     """How one attempt ended. ``state`` is a final state, or ``planned`` with the moment of the next attempt."""

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from campaign.database.connection import Transaction
 from campaign.runtime import Runtime
-from campaign.states import Lane
+from campaign.states import Lane, LimitKind
 from campaign.variables import RELAY_PORTS
 
 NOTED_EVERY: Final = timedelta(hours=1)
@@ -25,6 +25,23 @@ KEPT: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True)
+class RelayLimit:
+    """What a mail server limits, as its replies taught us."""
+
+    kind: LimitKind
+    value: float | None
+    """Messages in a session, connections, or mails a second, as tried at present; None: a quota."""
+    words: str
+    """What it said, without any address."""
+    since: datetime
+    last_at: datetime
+    waits_until: datetime | None = None
+    """Nothing is sent to it before this moment."""
+    setting: str | None = None
+    """The option of SMTP_URL that is used instead."""
+
+
+@dataclass(frozen=True)
 class RelayOffer:
     """What a mail server offered at its last session; nothing is known of one without ``seen_at``."""
 
@@ -32,6 +49,7 @@ class RelayOffer:
     smtputf8: bool | None = None
     """It takes addresses that are not ASCII before the @ (RFC 6531)."""
     seen_at: datetime | None = None
+    limits: tuple[RelayLimit, ...] = ()
 
 
 class Offers:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from campaign.accounts.addresses import has_controls
 from campaign.errors import InvalidInputError
 from campaign.petitions.markdown import MAX_BODY
+from campaign.petitions.markdown import problems as text_problems
 from campaign.states import PetitionState
 
 LADDER = (100, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000)
@@ -161,6 +162,8 @@ def check_draft(draft: Draft) -> None:
         problems["body"] = "too_long"
     elif has_controls(draft.body, lines=True):
         problems["body"] = "control_characters"
+    elif found := text_problems(draft.body.replace("\r\n", "\n").strip()):
+        problems["body"] = f"{found[0].code} {found[0].line}:{found[0].column} {found[0].words}"
     if problems:
         raise InvalidInputError(problems)
 

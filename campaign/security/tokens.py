@@ -41,6 +41,8 @@ class Purpose(StrEnum):
     SIGN_IN = "sign-in"
     STAMP = "stamp"
     NEWS = "news"
+    FORM = "form"
+    """The account whose page a form is on; it opens nothing."""
 
 
 @dataclass(frozen=True)

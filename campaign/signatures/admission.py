@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from campaign.accounts import queries as account_queries
+from campaign.accounts.mail_providers import provider_of
 from campaign.accounts.sign_in import LINK_LIFE, SIGN_INS_PER_HOUR, SIGN_INS_PER_NETWORK
 from campaign.database.connection import Transaction
 from campaign.outbox import plan as outbox_plan
@@ -339,10 +340,8 @@ class _Batch:
         self._people[asked.person] = Present(signature_id, *asked.person, SignatureState.PENDING, form)
         return "new", signature_id
 
-    # --- Write: a fixed number of statements ---
-
     def store(self) -> None:
-        """Write everything that was decided."""
+        """Write everything that was decided: a fixed number of statements."""
         tx = self.tx
         if self._new:
             admission_queries.add(tx, list(self._new.values()))
@@ -396,5 +395,6 @@ def _row(asked: SignUp, signature_id: int) -> queries.NewSignature:
         name=seal("name", payload.name),
         reason=seal("reason", payload.reason) if payload.reason else None,
         requested_at=request.requested_at,
+        mail_provider=provider_of(payload.email),
         forget=payload.forget,
     )

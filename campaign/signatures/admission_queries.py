@@ -115,6 +115,7 @@ _COLUMN_TYPES: Final = {
     "name": "bytea",
     "reason": "bytea",
     "requested_at": "timestamptz",
+    "mail_provider": "text",
     "forget": "boolean",
 }
 _NAMES: Final = ", ".join(_COLUMN_TYPES)

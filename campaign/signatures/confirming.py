@@ -30,6 +30,7 @@ from campaign.signatures import (
 )
 from campaign.signatures.consents import consent_id
 from campaign.signatures.mine_queries import Mine
+from campaign.signatures.page_opens import Opening, opening_of
 from campaign.signatures.queries import Signature
 from campaign.signatures.requests import stored
 from campaign.signatures.same_signer import clear
@@ -59,6 +60,8 @@ class Confirmation:
     """True if that name differs, so that both may count."""
     is_older: bool = False
     """True if a form that was sent later is confirmed already: pressing the button changes nothing."""
+    opened: Opening | None = None
+    """What counts the page as opened; None once it is confirmed."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def look_up_confirmation(runtime: Runtime, token: str) -> Confirmation:
             near_name=clear(key, same, "name", same.name) if same else "",
             may_be_other=same is not None and same.person_index != row.person_index,
             is_older=same is not None and same.forgotten_at is None and row.id < (same.form_id or same.id),
+            opened=opening_of(row),
         )
 
     return runtime.store.transact(work)

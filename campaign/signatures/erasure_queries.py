@@ -11,7 +11,8 @@ from campaign.database.connection import Transaction
 from campaign.states import SignatureState
 
 _NOTHING: Final = """address = null, name = null, reason = null, address_index = null, person_index = null,
-    country = '', locale = '', text_version_id = null, consent_id = null, updates_consent_id = null,
+    country = '', locale = '', mail_provider = null, text_version_id = null, consent_id = null,
+    updates_consent_id = null,
     show_name = false, wants_updates = false, forget = false, mailbox_slot = null, confirmed_by = null,
     nonce = '\\x', form_id = null, replaced_by = null, updates_changed_at = null, reminded_at = null,
     forgotten_at = null,
@@ -215,7 +216,7 @@ def forget(tx: Transaction, signature_id: int, *, nonce: bytes, now: datetime) -
     changed = tx.execute(
         text("""
         update signature set address = null, name = null, reason = null, show_name = false, wants_updates = false,
-            form_id = null, nonce = case when forgotten_at is null then :nonce else nonce end,
+            mail_provider = null, form_id = null, nonce = case when forgotten_at is null then :nonce else nonce end,
             forgotten_at = coalesce(forgotten_at, :now)
         where id = :id and forget and state <> 'pending' and address is not null"""),
         id=signature_id,

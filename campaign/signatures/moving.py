@@ -13,6 +13,7 @@ from typing import Final
 
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
+from campaign.accounts.mail_providers import provider_of
 from campaign.accounts.reachable import check_reachable
 from campaign.database.connection import DuplicateError, Transaction
 from campaign.errors import AlreadySignedError, ConflictError, InvalidInputError, TokenRefusedError
@@ -211,6 +212,7 @@ def _move(runtime: Runtime, tx: Transaction, key: DataKey, row: Signature, typed
         address_index=index,
         person_index=person,
         slot=_seat(tx, key, row, index, person),
+        mail_provider=provider_of(typed),
         nonce=secrets.token_bytes(NONCE),
     )
     before = addresses.canonical(clear(key, row, "address", row.address), gmail_rules=runtime.settings.gmail_rules)

@@ -87,6 +87,7 @@ class Place:
     address_index: bytes = field(repr=False)
     person_index: bytes = field(repr=False)
     slot: int | None
+    mail_provider: str
     nonce: bytes = field(repr=False)
     """Another one: links in the mailbox of before open nothing from then on."""
 
@@ -100,7 +101,7 @@ def move(tx: Transaction, signature_id: int, place: Place) -> None:
     tx.execute(
         text("""
         update signature set address = :address, address_index = :address_index, person_index = :person_index,
-            mailbox_slot = :slot, nonce = :nonce
+            mailbox_slot = :slot, mail_provider = :mail_provider, nonce = :nonce
         where id = :id"""),
         **vars(place),
         id=signature_id,

@@ -51,6 +51,7 @@ class NewSignature:
     name: bytes = field(repr=False)
     reason: bytes | None = field(repr=False)
     requested_at: datetime
+    mail_provider: str
     forget: bool = False
 
 
@@ -89,12 +90,13 @@ class Signature:
     """The signer wants name, address and reason removed once the thank-you is settled."""
     forgotten_at: datetime | None = None
     """When they were; the blind indexes stay."""
+    mail_provider: str | None = None
 
 
 COLUMNS = """s.id, s.petition_id, s.text_version_id, s.consent_id, s.updates_consent_id, s.state, s.locale, s.country,
     s.show_name, s.wants_updates, s.nonce, s.address_index, s.person_index, s.address, s.name, s.reason,
     s.requested_at, s.confirmed_at, s.updates_changed_at, s.ended_at, s.erased_at, s.replaced_by, s.form_id,
-    s.person_mark, s.forget, s.forgotten_at"""
+    s.person_mark, s.forget, s.forgotten_at, s.mail_provider"""
 """The columns of :class:`Signature`, of a table named s."""
 
 

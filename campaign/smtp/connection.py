@@ -20,6 +20,16 @@ from campaign.smtp.transport import Phase
 READ: Final = selectors.EVENT_READ
 WRITE: Final = selectors.EVENT_WRITE
 _CHUNK: Final = 8192
+
+NEXT_ADDRESS: Final = 1.2
+"""Seconds for which an address may stay silent, until its banner, before the next one of the name is tried.
+
+RFC 8305 section 5 proposes to begin sooner, for readers who wait. The last address has the whole deadline.
+"""
+
+_answered: dict[tuple[str, int], tuple[str, int]] = {}
+"""The address that answered last, by host and port: later connections begin with it."""
+
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}
 
 Handler = Callable[[Reply], None]
@@ -64,6 +74,8 @@ class Connection:
         self._wants_write = False
         self._socket: socket.socket | None = None
         self._addresses: list[tuple[socket.AddressFamily, tuple[str, int]]] = []
+        self._address: tuple[str, int] = ("", 0)
+        self._address_until: float | None = None
         self._advance: Callable[[], None] | None = None
         self._on_secure: Callable[[], None] | None = None
 
@@ -85,6 +97,8 @@ class Connection:
             self._lose(Phase.CONNECT, f"the name of the mail server is not known: {error.strerror}")
             return
         self._addresses = [(family, address[:2]) for family, _, _, _, address in found]  # type: ignore[misc]
+        preferred = _answered.get((self.settings.host, self.settings.port))
+        self._addresses.sort(key=lambda each: each[1] != preferred)
         self._try_next_address("no address")
 
     def expect(self, phase: Phase, handler: Handler) -> None:
@@ -136,6 +150,9 @@ class Connection:
     def on_time(self, now: float) -> None:
         """Give up if the deadline has passed."""
         if self.is_open and self.deadline is not None and now >= self.deadline:
+            if self._address_until is not None and self._addresses:
+                self._try_next_address("the mail server said nothing in time")
+                return
             self.give_up(self.phase, "the mail server said nothing in time")
 
     def give_up(self, phase: Phase, reason: str) -> None:
@@ -171,6 +188,12 @@ class Connection:
             self._lose(Phase.CONNECT, f"no connection: {reason}")
             return
         family, address = self._addresses.pop(0)
+        self._address = address
+        self._address_until = time.monotonic() + NEXT_ADDRESS if self._addresses else None
+        self.expected.clear()
+        self._reader.clear()
+        self._unsent, self._wants_write, self.encrypted = b"", False, False
+        self._set_deadline(Phase.CONNECT)
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -261,6 +284,8 @@ class Connection:
         except BrokenReplyError as error:
             self._lose(self.phase, str(error))
             return
+        if self._addresses or self._address_until is not None:
+            self._greeted()
         for reply in replies:
             if not self.is_open:
                 return
@@ -276,8 +301,15 @@ class Connection:
         if replies and self.expected:
             self._set_deadline(self.expected[0][0])
 
+    def _greeted(self) -> None:
+        """This address answers: no other is needed, and later connections begin with it."""
+        self._addresses, self._address_until = [], None
+        _answered[self.settings.host, self.settings.port] = self._address
+
     def _set_deadline(self, phase: Phase) -> None:
         self.deadline = time.monotonic() + self.settings.deadlines[phase]
+        if self._address_until is not None:
+            self.deadline = min(self.deadline, self._address_until)
 
     def _lose(self, phase: Phase, text: str, permanent: bool = False, *, silent: bool = False) -> None:  # noqa: FBT001, FBT002 - private
         self.is_open = False

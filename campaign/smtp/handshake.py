@@ -1,7 +1,7 @@
 """The beginning of an SMTP session: banner, EHLO, TLS, AUTH. Whatever fails here blames no recipient."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from campaign.errors import SessionFailedError
@@ -56,11 +56,18 @@ class Handshake:
         self._connection.write(f"EHLO {self._settings.ehlo_name}\r\n".encode("ascii"))
 
     def _ehlo(self, reply: Reply) -> None:
+        if reply.code // 100 == 5 and judge(Phase.EHLO, reply.code, reply.enhanced, reply.text).limit is None:
+            # RFC 5321 section 3.2: a server that does not know EHLO gets HELO, and offers nothing.
+            self._connection.expect(Phase.EHLO, lambda plain: self._greeted(reply if plain.code != 250 else plain))
+            self._connection.write(f"HELO {self._settings.ehlo_name}\r\n".encode("ascii"))
+            return
+        self._greeted(reply)
+
+    def _greeted(self, reply: Reply) -> None:
         if reply.code != 250:
             self._fail(Phase.EHLO, reply)
             return
-        words = (line.partition(" ") for line in reply.lines[1:])
-        self._capabilities = {keyword.upper(): parameters for keyword, _, parameters in words}
+        self._capabilities = _capabilities(reply.lines[1:])
         if self._settings.security is Security.STARTTLS and not self._connection.encrypted:
             self._ask_for_tls()
         elif self._settings.username is not None:
@@ -139,6 +146,19 @@ class Handshake:
     def _refuse(self, phase: Phase, reason: str) -> None:
         self._connection.close(farewell=b"QUIT\r\n")
         self._on_failed(SessionFailedError(reason, phase=phase, permanent=True))
+
+
+def _capabilities(lines: Sequence[str]) -> dict[str, str]:
+    """EHLO keywords with their parameters. Old servers say ``AUTH=PLAIN``, some AUTH twice: all of it counts."""
+    found: dict[str, str] = {}
+    for line in lines:
+        keyword, _, parameters = line.strip().partition(" ")
+        name, equals, more = keyword.partition("=")
+        if equals and name.upper() == "AUTH":
+            keyword, parameters = name, f"{more} {parameters}"
+        known = found.get(keyword.upper())
+        found[keyword.upper()] = parameters.strip() if known is None else f"{known} {parameters}".strip()
+    return found
 
 
 def _encoded(text: str) -> str:

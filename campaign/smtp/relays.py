@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from campaign.errors import SessionFailedError
+from campaign.smtp.limits import LimitedTransport, LimitStore
 from campaign.smtp.settings import SmtpSettings
 from campaign.smtp.smtp import SmtpTransport
 from campaign.smtp.transport import Envelope, OnOutcome, OnSubmit, Outcome, Transport
@@ -154,6 +155,19 @@ class RelayTransport:
         if work.used:
             relay.worked()
         return None
+
+    def share_limits(self, store: LimitStore) -> None:
+        """See :class:`~campaign.smtp.limits.LimitedTransport`."""
+        for transport in self._limited():
+            transport.share_limits(store)
+
+    def rest(self) -> None:
+        """See :class:`~campaign.smtp.limits.LimitedTransport`."""
+        for transport in self._limited():
+            transport.rest()
+
+    def _limited(self) -> list[LimitedTransport]:
+        return [relay.transport for relay in self._relays if isinstance(relay.transport, LimitedTransport)]
 
     def close(self) -> None:
         """End kept connections politely."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
+from campaign.smtp import words
 from campaign.smtp.transport import SESSION_PHASES, Blame, Bounce, Phase, Result, Verdict
+from campaign.states import LimitKind
 
 MAX_REPLY: Final = 16 * 1024
 """Octets of one reply with all its lines; RFC 5321 section 4.5.3.1.5 knows 512 a line."""
@@ -17,7 +19,7 @@ MAX_TEXT: Final = 200
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([^\r\n]*))?\r?\n?")
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|$)")
 _ADDRESS = re.compile(r"<[^<>]*>|[^\s<>\"'(),:;=\[\]]+@[^\s<>\"'(),:;\]]+")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
 class BrokenReplyError(ValueError):
@@ -102,7 +104,7 @@ class ReplyReader:
 
 
 def scrubbed(text: str) -> str:
-    """``text`` without mail addresses and control characters, at most 200 characters."""
+    """``text`` without mail addresses, control characters and lone surrogates, at most 200 characters."""
     if "@" in text or "<" in text:
         text = _ADDRESS.sub("<address>", text)
     if not text.isprintable():
@@ -113,6 +115,8 @@ def scrubbed(text: str) -> str:
 _ALL: Final = frozenset(Phase)
 _MESSAGE: Final = _ALL - SESSION_PHASES
 _MAIL, _RCPT, _DOT, _STARTTLS = (frozenset({phase}) for phase in (Phase.MAIL, Phase.RCPT, Phase.DOT, Phase.STARTTLS))
+_WELCOME: Final = frozenset({Phase.BANNER, Phase.EHLO})
+_BEFORE_DOT: Final = _MESSAGE - _DOT
 _BODY: Final = frozenset({Phase.DATA, Phase.DOT})
 
 NO_REPLY: Final = "none"
@@ -133,8 +137,14 @@ BAD_RECIPIENT: Final = Verdict(Result.PERMANENT, Blame.RECIPIENT)
 
 _SLOWER: Final = Verdict(Result.TEMPORARY, Blame.SERVER, throttles=True)
 _LEAVING: Final = replace(_SLOWER, ends_session=True)
+_CROWDED: Final = replace(AWAY, limit=LimitKind.CONNECTIONS)
+_SESSION_FULL: Final = replace(AWAY, limit=LimitKind.SESSION, tries_another_session=True)
+_RATE: Final = replace(_SLOWER, limit=LimitKind.RATE)
+_PERHAPS_FULL: Final = replace(AWAY, tries_another_session=True)
 _CONFIGURATION: Final = Verdict(Result.PERMANENT, Blame.US, is_block=True, pauses_lane=True)
 _REPUTATION: Final = Verdict(Result.PERMANENT, Blame.US, is_block=True)
+REPUTATION: Final = _REPUTATION
+"""A refusal that is about us and not about the recipient."""
 _TEXT: Final = Verdict(Result.PERMANENT, Blame.US, is_block=True, is_text=True)
 
 
@@ -167,8 +177,11 @@ class Row:
 
 
 # Details of RFC 3463 that are our fault although their subject is not: bad sender's address (1.7, 1.8), message too
-# long for the mailbox (2.3) or the system (3.4); with all of protocol (5) and content (6).
-_OURS: Final = "5.1.7 5.1.8 5.2.3 5.3.4 5.5 5.6"
+# long for the mailbox (2.3) or the system (3.4), not allowed to send as this sender (2.252, Exchange's); with all of
+# protocol (5) and content (6).
+_OURS: Final = "5.1.7 5.1.8 5.2.3 5.2.252 5.3.4 5.5 5.6"
+# About the sender: policy (7), and the daily limit of an account (4.5, Google's).
+_SENDER: Final = "5.7 5.4.5"
 
 TABLE: Final = (
     # Accepted: 250 after the final dot (RFC 5321 section 4.2.5). No word after it: the server may have the message.
@@ -177,8 +190,20 @@ TABLE: Final = (
     # No session. 454 to STARTTLS is called temporary (RFC 3207), but without TLS nothing is sent: someone must look.
     Row(_STARTTLS, f"421 {NO_REPLY}", "", AWAY),
     Row(_STARTTLS, "", "", NO_SESSION),
+    # A server that is full says so with 421 or 554 (RFC 5321 sections 3.1 and 3.8): fewer connections will do.
+    Row(_WELCOME, "4 5", "", _CROWDED, words=words.CONNECTIONS),
+    Row(_WELCOME, "4", "", replace(AWAY, limit=LimitKind.RATE), words=words.RATE),
     Row(SESSION_PHASES, f"4 {NO_REPLY}", "", AWAY),
     Row(SESSION_PHASES, "", "", NO_SESSION),
+    # What a mailbox is full of, or asks for, is no limit of the relay (RFC 3463 section 3.3).
+    Row(_MESSAGE, "450 451 452", "4.2", AWAY),
+    # Limits of the relay (F59 to F61). A session that is full says so with 452, 451 or 421, some with 5xx.
+    Row(_MESSAGE, "421", "", replace(_SESSION_FULL, ends_session=True), words=words.SESSION),
+    Row(_MESSAGE, "4 5", "", _SESSION_FULL, words=words.SESSION),
+    Row(_MESSAGE, "421", "", replace(_CROWDED, ends_session=True), words=words.CONNECTIONS),
+    Row(_MESSAGE, "4", "", _CROWDED, words=words.CONNECTIONS),
+    Row(_MESSAGE, "421", "", replace(_RATE, ends_session=True), words=words.RATE),
+    Row(_MESSAGE, "4", "", _RATE, words=words.RATE),
     # Asks for less: 421 closes the connection (RFC 5321 section 3.8), 454 is Amazon SES's sending rate, 4.7 is policy.
     # With 4.4, not reachable, it is also a soft bounce, if it lasts until the message expires (RFC 3463 section 3.5).
     Row(_MESSAGE, "421", "4.4", replace(_LEAVING, bounce=_FULL)),
@@ -186,22 +211,33 @@ TABLE: Final = (
     Row(_MESSAGE, "454", "4.4", replace(_SLOWER, bounce=_FULL)),
     Row(_MESSAGE, "454", "", _SLOWER),
     Row(_MESSAGE, "4", "4.7", _SLOWER),
+    # Without words: storage (3.1) is the server's; at MAIL nothing else is named yet but the session.
+    Row(_MESSAGE, "4", "4.3.1", AWAY),
+    Row(_BEFORE_DOT, "451 452", "4.4.5 4.5.3", replace(_PERHAPS_FULL, bounce=None)),
     Row(_MESSAGE, "4", "4.4", replace(AWAY, bounce=_FULL)),
+    Row(_MAIL, "4", "", _PERHAPS_FULL),
+    Row(_BEFORE_DOT, "452", "", _PERHAPS_FULL),
     # Greylisting and all other 4xx say nothing about the recipient. Nor does a 2xx or 3xx where none belongs.
     Row(_MESSAGE, f"2 3 4 {NO_REPLY}", "", AWAY),
+    # What a mailbox is full of is no quota of ours.
+    Row(_MESSAGE, "5", "5.2.2", Verdict(Result.PERMANENT, Blame.RECIPIENT, _FULL)),
+    # Said of us, whatever the code (F62): the sender may not relay, not send as this address, or not so much a day.
+    Row(_MAIL, "5", "", _CONFIGURATION, words=words.ABOUT_US),
+    Row(_MESSAGE, "5", "", _REPUTATION, words=words.ABOUT_US),
+    Row(_MESSAGE, "5", "5.2.252 5.4.5", _REPUTATION),
+    Row(_DOT, "5", "5.2.0", _REPUTATION),
     # No such mailbox or system, moved (RFC 3463 section 3.2), null MX (RFC 7505), disabled (RFC 3463 section 3.3).
     Row(_MESSAGE, "5", "5.1.1 5.1.2 5.1.3 5.1.6 5.1.10 5.2.1", Verdict(Result.PERMANENT, Blame.RECIPIENT, _GONE)),
-    Row(_MESSAGE, "5", "5.2.2", Verdict(Result.PERMANENT, Blame.RECIPIENT, _FULL)),
     # The mailbox or its domain has another owner (RFC 7293): not for this recipient, and no dead address.
     Row(_MESSAGE, "5", "5.7.17 5.7.18", BAD_RECIPIENT),
     # Too many recipients: the server's limit (RFC 3463 section 3.6).
     Row(_MESSAGE, "5", "5.5.3", Verdict(Result.PERMANENT, Blame.SERVER)),
     # Our fault. At MAIL no recipient is named yet, so it can only be the configuration, such as a missing password.
     # 5.7 is about the sender, wherever it comes; without it, what comes after RCPT is about the text.
-    Row(_MAIL, "5", f"{_OURS} 5.7", _CONFIGURATION),
-    Row(_RCPT, "5", f"{_OURS} 5.7", _REPUTATION),
-    Row(_BODY, "5", "5.7", _REPUTATION),
-    Row(_BODY, "5", _OURS, _TEXT),
+    Row(_MAIL, "5", f"{_OURS} {_SENDER}", _CONFIGURATION),
+    Row(_RCPT, "5", f"{_OURS} {_SENDER}", _REPUTATION),
+    Row(_BODY, "5", _SENDER, _REPUTATION),
+    Row(_BODY, "5", f"{_OURS} 5.2.0", _TEXT),
     # The rest of addresses (1) and mailboxes (2), and of systems (3) and networks (4): RFC 3463 section 2.
     Row(_MESSAGE, "5", "5.1 5.2", Verdict(Result.PERMANENT, Blame.RECIPIENT, _UNKNOWN)),
     Row(_MESSAGE, "5", "5.3 5.4", Verdict(Result.PERMANENT, Blame.SERVER, _UNKNOWN)),

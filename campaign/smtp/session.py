@@ -9,16 +9,15 @@ import re
 import selectors
 import ssl
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
 
 from campaign.errors import SessionFailedError
 from campaign.smtp.connection import Connection, Loss
 from campaign.smtp.handshake import Handshake
 from campaign.smtp.replies import ACCEPTED, BAD_MESSAGE, BAD_RECIPIENT, Reply, enhanced_code, judge, scrubbed
 from campaign.smtp.settings import SmtpSettings
-from campaign.smtp.transport import Envelope, Outcome, Phase, Verdict
+from campaign.smtp.transfers import SessionOwner, Transfer
+from campaign.smtp.transport import Outcome, Phase, Verdict
+from campaign.states import LimitKind
 
 QUIT = b"QUIT\r\n"
 
@@ -26,44 +25,6 @@ TOO_SLOW = "the mail server took too long"
 
 _USUAL = re.compile(rb"(2[0-9][0-9]) ([^\r\n]*)\r\n2[0-9][0-9] [^\r\n]*\r\n2[0-9][0-9] [^\r\n]*\r\n354 [^\r\n]*\r\n")
 """The answers to a final dot and to a pipelined MAIL, RCPT and DATA when all is well: nearly always."""
-
-
-@dataclass(slots=True)
-class Transfer:
-    """An envelope on its way, checked for the wire; ``data`` has its dots stuffed and ends with the final dot."""
-
-    envelope: Envelope
-    data: bytes
-    is_ascii: bool
-    until_dot: float
-    """When its final dot must have left, on the monotonic clock; later it may not be sent."""
-    attempts: int = 0
-    refusal: tuple[Phase, Reply] | None = None
-
-
-class SessionOwner(Protocol):
-    """What a session needs of what runs it."""
-
-    def take(self) -> Transfer | None:
-        """The next message, or None if there is none now."""
-
-    def submitting(self, message_id: int) -> None:
-        """Called before the final dot of a message may reach the wire."""
-
-    def offered(self, capabilities: Mapping[str, str]) -> None:
-        """Called when a session began, with the server's extensions."""
-
-    def settled(self, outcome: Outcome) -> None:
-        """Called once for each message taken, unless it was given back."""
-
-    def give_back(self, transfer: Transfer) -> None:
-        """Called for a message that certainly was not submitted, when the session ended under it."""
-
-    def stir(self) -> None:
-        """Called when a session is idle, or has ended: there may be something to do."""
-
-    def failed(self, failure: SessionFailedError) -> None:
-        """Called when the session could not begin, ended without any use, or fell silent."""
 
 
 class Session:
@@ -88,6 +49,8 @@ class Session:
         self._submitted: Transfer | None = None
         self._needs_reset = False
         self._count = 0
+        self.most = settings.messages_per_connection
+        """Messages after which it ends by itself."""
         self._size_limit = 0
         self._ready_by = 0.0
         self._patience = settings.deadlines[Phase.DOT]
@@ -149,7 +112,7 @@ class Session:
         self.start()
 
     def _take(self) -> Transfer | None:
-        while (transfer := self.crew.take()) is not None:
+        while (transfer := self.crew.take(fresh=self._count == 0)) is not None:
             problem = self._unable(transfer)
             if problem is None:
                 return transfer
@@ -211,7 +174,7 @@ class Session:
         self.crew.settled(
             Outcome(submitted.envelope.id, ACCEPTED, Phase.DOT, code, enhanced_code(code, text), scrubbed(text))
         )
-        upcoming = self._take() if self._count + 1 < self._settings.messages_per_connection else None
+        upcoming = self._take() if self._count + 1 < self.most else None
         if upcoming is None or upcoming.envelope.utf8 or not upcoming.is_ascii:
             connection.expected.clear()
             self._submit(opening, upcoming)
@@ -227,7 +190,10 @@ class Session:
     def _on_mail(self, reply: Reply) -> None:
         transfer = self._current()
         if reply.code // 100 != 2:
-            if _judged(Phase.MAIL, reply).ends_session:
+            verdict = _judged(Phase.MAIL, reply)
+            if self._is_full(transfer, verdict, reply):
+                return
+            if verdict.ends_session:
                 self._leave(transfer, Phase.MAIL, reply)
                 return
             transfer.refusal = (Phase.MAIL, reply)
@@ -240,8 +206,11 @@ class Session:
     def _on_rcpt(self, reply: Reply) -> None:
         transfer = self._current()
         if reply.code // 100 != 2:
+            verdict = _judged(Phase.RCPT, reply)
+            if transfer.refusal is None and self._is_full(transfer, verdict, reply):
+                return
             transfer.refusal = transfer.refusal or (Phase.RCPT, reply)
-            leaving = _judged(Phase.RCPT, reply).ends_session
+            leaving = verdict.ends_session
             if leaving or not self._pipelines:
                 self._refused(leaving=leaving)
         elif not self._pipelines:
@@ -259,7 +228,10 @@ class Session:
             self.connection.expect(Phase.DATA, lambda _: self._refused())
             self.connection.write(b".\r\n")
         else:
-            leaving = _judged(Phase.DATA, reply).ends_session
+            verdict = _judged(Phase.DATA, reply)
+            if transfer.refusal is None and self._is_full(transfer, verdict, reply):
+                return
+            leaving = verdict.ends_session
             if leaving and transfer.refusal is None:
                 self._leave(transfer, Phase.DATA, reply)
                 return
@@ -267,7 +239,7 @@ class Session:
             self._refused(leaving=leaving)
 
     def _submit_with_next(self, transfer: Transfer) -> None:
-        more = self._count + 1 < self._settings.messages_per_connection
+        more = self._count + 1 < self.most
         self._submit(transfer, self._take() if self._pipelines and more else None)
 
     def _submit(self, transfer: Transfer, upcoming: Transfer | None) -> None:
@@ -285,11 +257,13 @@ class Session:
         transfer, self._submitted = self._submitted, None
         if transfer is None:
             return
-        self._count += 1
         # An answer to a dot that has not left yet: the server gave up in the middle, and the dialogue is out of step.
         early = self.connection.unsent_until_mark > 0
         # An early acceptance is none: as if there was no reply.
         verdict = judge(Phase.DOT) if early and reply.code < 400 else _judged(Phase.DOT, reply)
+        if not early and self._is_full(transfer, verdict, reply):
+            return
+        self._count += 1
         self._settle(transfer, verdict, Phase.DOT, reply=reply)
         if verdict.ends_session or early:
             self._end("the mail server closes the connection")
@@ -303,7 +277,7 @@ class Session:
         return self._opening is not None and now >= self._opening.until_dot
 
     def _go_on(self) -> None:
-        if self._count >= self._settings.messages_per_connection:
+        if self._count >= self.most:
             self.quit()
         else:
             self.start()
@@ -320,9 +294,26 @@ class Session:
         else:
             self._go_on()
 
+    def _is_full(self, transfer: Transfer, verdict: Verdict, reply: Reply) -> bool:
+        """End a session that may have carried all that it may; the message at hand goes over a new one."""
+        if not verdict.tries_another_session or not self.crew.is_session_full(transfer, verdict, reply, self._count):
+            return False
+        opening, self._opening = self._opening, None
+        self.connection.close(farewell=b"" if verdict.ends_session else QUIT)
+        if opening is not None and opening is not transfer:
+            # It was named behind the final dot of the other, and not answered.
+            self.crew.give_back(opening)
+        self.crew.stir()
+        return True
+
     def _leave(self, transfer: Transfer, phase: Phase, reply: Reply) -> None:
         """The session ends before any recipient was judged: the message may try another one."""
         self._opening = None
+        verdict = _judged(phase, reply)
+        outcome = Outcome(transfer.envelope.id, verdict, phase, reply.code, reply.enhanced, reply.text)
+        if verdict.limit in {LimitKind.RATE, LimitKind.CONNECTIONS} and self.crew.slowed(transfer, outcome):
+            self._end("the mail server closes the connection")
+            return
         self._retry(transfer, phase, reply=reply, text=reply.text)
         if self._count == 0:
             self._failed(
@@ -341,7 +332,7 @@ class Session:
     def _lost(self, loss: Loss) -> None:
         self.crew.stir()
         if self._capabilities is None:
-            self._failed(SessionFailedError(loss.text, phase=loss.phase, permanent=loss.permanent))
+            self._failed(SessionFailedError(loss.text, phase=loss.phase, permanent=loss.permanent, silent=loss.silent))
             return
         was_idle, self.is_idle = self.is_idle, False
         self._abandon(loss, submitted_is_safe=self.connection.unsent_until_mark > 0)
@@ -383,7 +374,9 @@ class Session:
         if reply is None:
             self.crew.settled(Outcome(message_id, verdict, phase, text=text))
         else:
-            self.crew.settled(Outcome(message_id, verdict, phase, reply.code, reply.enhanced, reply.text))
+            outcome = Outcome(message_id, verdict, phase, reply.code, reply.enhanced, reply.text)
+            if not (verdict.throttles and self.crew.slowed(transfer, outcome)):
+                self.crew.settled(outcome)
 
     def _current(self) -> Transfer:
         if self._opening is None:

@@ -9,6 +9,7 @@ from typing import Final, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from campaign.errors import SettingsError
+from campaign.smtp.echo import HEADERS
 from campaign.smtp.transport import Phase
 from campaign.variables import RELAY_PORTS
 
@@ -32,10 +33,10 @@ class Mechanism(StrEnum):
 
 SCHEMES: Final = {"smtp": Security.NONE, "smtp+starttls": Security.STARTTLS, "smtps": Security.IMPLICIT}
 
-NUMBERS: Final = {"connections": 100, "weight": 100, "rate": 1_000_000}
+NUMBERS: Final = {"connections": 100, "messages": 100_000, "weight": 100, "rate": 1_000_000}
 """Options of a URL that are numbers, with the largest that makes sense."""
 
-OPTIONS: Final = frozenset({"auth", "cleartext", "lane"} | NUMBERS.keys())
+OPTIONS: Final = frozenset({"auth", "cleartext", "lane", "provider"} | NUMBERS.keys())
 
 DEADLINES: Final = {
     Phase.CONNECT: 10.0,
@@ -82,8 +83,12 @@ class SmtpSettings:
     """Share of the mail among several relays; 0: only when the others are down."""
     rate: float = 0.0
     """Mails a second to this relay over all workers; 0: no limit."""
+    fixed: frozenset[str] = frozenset()
+    """Options that the URL names: they win over what was learned of the relay."""
     lane: str | None = None
     """The only lane this relay is for, ``urgent`` or ``bulk``; both, if None."""
+    provider: str | None = None
+    """Whose relay it is, if the provider tells by webhook about a message only what a header of its own named."""
     pipelining: bool = True
     """Use PIPELINING where it is offered."""
     deadlines: dict[Phase, float] = field(default_factory=DEADLINES.copy)
@@ -113,6 +118,9 @@ class SmtpSettings:
         lane = options.get("lane")
         if lane not in {None, "urgent", "bulk"}:
             raise SettingsError(["SMTP_URL: lane must be urgent or bulk"])
+        provider = options.get("provider")
+        if provider is not None and provider not in HEADERS:
+            raise SettingsError([f"SMTP_URL: provider must be one of {', '.join(sorted(HEADERS))}"])
         if security is Security.NONE and not is_loopback(host):
             if options.get("cleartext") != "yes":
                 raise SettingsError([f"SMTP_URL would send mail to {host} in clear text: use smtp+starttls or smtps"])
@@ -127,10 +135,13 @@ class SmtpSettings:
             password=unquote(parts.password or "") if parts.username else None,
             mechanism=mechanism,
             ca_file=ca_file,
-            connections=int(numbers.get("connections", 4)),
+            connections=max(1, int(numbers.get("connections", 4))),
+            messages_per_connection=int(numbers.get("messages", 0)) or 1000,
+            fixed=frozenset(name for name in ("connections", "messages", "rate") if numbers.get(name)),
             weight=int(numbers.get("weight", 1)),
             rate=numbers.get("rate", 0.0),
             lane=lane,
+            provider=provider,
         )
 
     @classmethod

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+from campaign.states import LimitKind
+
 
 class Result(StrEnum):
     """What became of one message."""
@@ -81,6 +83,10 @@ class Verdict:
     """Our configuration is wrong: no mail can be sent until it is changed."""
     ends_session: bool = False
     """The server closes the connection after this reply."""
+    limit: LimitKind | None = None
+    """The words speak of a limit of the relay: what follows proves it, or not."""
+    tries_another_session: bool = False
+    """The reply may be about the session and not about the message: a new session tells."""
 
 
 # Envelopes and outcomes are values; they are not frozen because one is made per message, and that takes three times as

@@ -20,6 +20,10 @@ ELSEWHERE = "from_elsewhere"
 """Attribute of a view function that says whether it gets forms of other sites."""
 
 
+KEEPS = "keeps_forms"
+"""Attribute of a view function that says whether its form is kept when the session has ended."""
+
+
 class Access(StrEnum):
     """The rules a route can declare."""
 
@@ -38,22 +42,27 @@ class Access(StrEnum):
     ADMIN = "admin"
     """Admins; for an organiser such a page is not there."""
 
+    HOOK = "hook"
+    """A mail provider that proves itself; the view checks the proof, before anything else."""
+
     METRICS = "metrics"
     """This machine, or a client with the token of COUNTERSIGN_METRICS_TOKEN."""
 
 
-def allow(rule: Access, *, from_elsewhere: bool = False) -> Callable[[View], View]:
+def allow(rule: Access, *, from_elsewhere: bool = False, keeps: bool = False) -> Callable[[View], View]:
     """Declare the access rule of a view; goes below its route decorators.
 
     Args:
         rule: who may open it.
         from_elsewhere: forms of other sites reach the view: it refuses them itself, with words of its own, or takes
             them because no browser sends them (RFC 8058).
+        keeps: what is typed in its form is kept for the writer if the session has ended meanwhile.
     """
 
     def mark(view: View) -> View:
         setattr(view, MARK, rule)
         setattr(view, ELSEWHERE, from_elsewhere)
+        setattr(view, KEEPS, keeps)
         return view
 
     return mark
@@ -77,7 +86,8 @@ def _only_with_local_mailbox() -> None:
 
 
 def _only_signed_in() -> Response | None:
-    if (answer := visitor.admit()) is not None:
+    keeps = bool(getattr(current_app.view_functions[request.endpoint or ""], KEEPS, False))
+    if (answer := visitor.admit(keeps=keeps)) is not None:
         return answer
     slug = (request.view_args or {}).get("slug")
     if slug is not None:
@@ -117,6 +127,7 @@ CHECKS: Mapping[Access, Callable[[], Response | None]] = {
     Access.MAILBOX: _only_with_local_mailbox,
     Access.ORGANISER: _only_signed_in,
     Access.ADMIN: _only_admins,
+    Access.HOOK: _open,
     Access.METRICS: _only_this_machine_or_token,
 }
 """What is checked before a view runs. A check refuses by ``abort``, or by an answer of its own (to sign in first)."""

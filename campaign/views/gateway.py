@@ -30,6 +30,11 @@ LARGE: Final = 5 * 1024 * 1024
 WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose body is read; that of another has no meaning (RFC 9110 section 9.3.1)."""
 
+MANY: Final = 8
+"""Bodies above :data:`SMALL` of senders who are not proven yet (webhooks) that a process holds at the same time."""
+
+TOO_MANY: Final = b"Too much is being received at the moment. Please try again.\n"
+
 TOO_SLOW: Final = b"The request did not arrive in time. Please try again.\n"
 
 _Input = TypeVar("_Input")
@@ -93,6 +98,7 @@ class Gateway:
         threads: int,
         recall: Callable[[WSGIEnvironment], _Answer | None],
         may_send_much: Callable[[WSGIEnvironment], bool],
+        room: Callable[[WSGIEnvironment], int] = lambda _environ: 0,
         body_within: float = BODY_WITHIN,
     ) -> None:
         """Stand before an application.
@@ -102,11 +108,14 @@ class Gateway:
             threads: requests that it answers at the same time.
             recall: an answer that needs no thread, if there is one.
             may_send_much: whether the sender of a request may send a body above :data:`SMALL`; asked in a thread.
-            body_within: seconds in which a small body must have come.
+            room: bytes that anybody may send to an address, if more than :data:`SMALL`; asked on the event loop.
+            body_within: seconds in which a small body, or one to such an address, must have come.
         """
         self._application = application
         self._recall = recall
         self._may_send_much = may_send_much
+        self._room = room
+        self._large = 0
         self._body_within = body_within
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
 
@@ -120,7 +129,21 @@ class Gateway:
         if (known := self._recall(environ)) is not None:
             await self._give(known, exchange)
             return
-        if scope.method in WITH_BODY and not await self._take_body(environ, exchange):
+        room = self._room(environ)
+        if room <= SMALL or not _may_be_large(environ):
+            await self._take(environ, exchange, limit=SMALL)
+        elif self._large < MANY:
+            self._large += 1
+            try:
+                await self._take(environ, exchange, limit=room)
+            finally:
+                self._large -= 1
+        else:
+            exchange.response_bytes(503, [("content-type", "text/plain"), ("retry-after", "30")], TOO_MANY)
+
+    async def _take(self, environ: WSGIEnvironment, exchange: Exchange, *, limit: int) -> None:
+        """Take the body, up to ``limit`` bytes of anybody's, and answer in a thread."""
+        if environ["REQUEST_METHOD"] in WITH_BODY and not await self._take_body(environ, exchange, limit):
             exchange.response_bytes(408, [("content-type", "text/plain"), ("connection", "close")], TOO_SLOW)
             return
         loop = asyncio.get_running_loop()
@@ -141,14 +164,14 @@ class Gateway:
     async def _in_thread(self, work: Callable[[_Input], _Output], value: _Input) -> _Output:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, value)
 
-    async def _take_body(self, environ: WSGIEnvironment, exchange: Exchange) -> bool:
+    async def _take_body(self, environ: WSGIEnvironment, exchange: Exchange, limit: int) -> bool:
         """Read the body into the environment; False if it has not come in time.
 
         Of one that is too long only the length is told: the application refuses it with a page of its own.
         """
         declared = int(environ.get("CONTENT_LENGTH") or 0)
-        limit, within = SMALL, self._body_within
-        if declared > SMALL and await self._in_thread(self._may_send_much, environ):
+        within = self._body_within
+        if declared > limit and limit == SMALL and await self._in_thread(self._may_send_much, environ):
             limit, within = LARGE, LARGE_WITHIN
         if declared > limit:
             return True
@@ -190,6 +213,11 @@ class Gateway:
         finally:
             if (close := getattr(pieces, "close", None)) is not None:
                 close()
+
+
+def _may_be_large(environ: WSGIEnvironment) -> bool:
+    """True if a body is declared to be large, or its length is not known."""
+    return int(environ.get("CONTENT_LENGTH") or 0) > SMALL or "HTTP_TRANSFER_ENCODING" in environ
 
 
 def _tell(loop: asyncio.AbstractEventLoop, ended: "asyncio.Future[_Answer | None]", work: _Work) -> None:

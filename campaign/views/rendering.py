@@ -17,6 +17,7 @@ from campaign.settings import LANGUAGES, Settings
 from campaign.variables import ROOT
 from campaign.views.current import runtime
 from campaign.views.language import gettext, language, ngettext
+from campaign.views.providers import provider_name
 
 STATIC = ROOT / "static"
 TEMPLATES = ROOT / "templates" / "pages"
@@ -150,6 +151,7 @@ def install(app: Flask, settings: Settings) -> None:
         mail_link=mail_link,
         country=lambda code: countries.name(code, language()),
         direction_of=i18n.direction,
+        provider_name=provider_name,
         territory_of=i18n.TERRITORIES.__getitem__,
     )
     app.context_processor(_context)

@@ -6,16 +6,18 @@ from flask import Flask
 
 from campaign.errors import PageLockedError
 from campaign.settings import Settings
+from campaign.signatures.page_opens import PageOpens
 from campaign.variables import LOCAL_HOSTS
 from campaign.views import access, current, errors, headers, health, proxies, rendering, visitor
 from campaign.views.admin import accounts, audit, feedback, messages, monitor, networks, suppressions, words
 from campaign.views.admin import petitions as admin_petitions
-from campaign.views.desk import account, frame, overview, people, petitions, previews, signatures, text, update
+from campaign.views.desk import account, frame, kept, overview, people, petitions, previews, signatures, text, update
 from campaign.views.desk import settings as desk_settings
 from campaign.views.desk import updates as desk_updates
 from campaign.views.public import (
     check_inbox,
     confirm,
+    hooks,
     mailbox,
     mine,
     moving,
@@ -32,8 +34,8 @@ MAX_REQUEST = 64 * 1024
 
 PAGES = (
     *(petition, check_inbox, updates, news, confirm, mine, moving, own_code, preferences, mailbox, health, sign_in),
-    *(petitions, overview, text, desk_settings, people, signatures, desk_updates, update, previews, account),
-    *(monitor, messages, feedback, admin_petitions, accounts, suppressions, networks, audit),
+    *(petitions, overview, text, desk_settings, people, signatures, desk_updates, update, previews, account, kept),
+    *(monitor, messages, feedback, admin_petitions, accounts, suppressions, networks, audit, hooks),
 )
 """The modules that hold pages: for supporters, organisers and admins."""
 
@@ -51,6 +53,7 @@ def make_site(settings: Settings, opening: current.LazyRuntime) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     current.attach(app, opening)
+    app.extensions[confirm.OPENS] = PageOpens.of(settings)
     rendering.install(app, settings)
     errors.install(app)
     app.register_error_handler(PageLockedError, own_code.locked)
@@ -59,6 +62,7 @@ def make_site(settings: Settings, opening: current.LazyRuntime) -> Flask:
     words.install(app)
     frame.install(app)
     proxies.install(app, settings)
+    hooks.install(app)
     app.before_request(access.guard)
     for module in PAGES:
         app.register_blueprint(module.pages)

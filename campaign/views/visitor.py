@@ -7,7 +7,7 @@ from flask import Flask, Response, abort, current_app, g, redirect, request, url
 from markupsafe import Markup
 from werkzeug.http import parse_cookie
 
-from campaign.accounts import sign_in
+from campaign.accounts import kept_forms, sign_in
 from campaign.accounts.accounts import Account
 from campaign.accounts.sign_in import Session
 from campaign.errors import StoreUnavailableError
@@ -19,6 +19,12 @@ from campaign.views.language import asked_for, speak
 
 CSRF_FIELD = "csrf"
 """Name of the hidden field of every form of the desk and the monitor."""
+
+FORM_FIELD = "form_of"
+"""Name of the hidden field that says whose form it is, when the session has ended."""
+
+KEPT_FIELD = "kept"
+"""Name of the hidden field of a form that was kept: saved, it is forgotten."""
 
 CSRF_HEADER = "X-CSRF-Token"
 """The same for the requests of our own JavaScript modules."""
@@ -70,31 +76,51 @@ def drop_cookie(response: Response) -> Response:
     return keep_private(response)
 
 
-def is_signed_in(opening: LazyRuntime, environ: WSGIEnvironment) -> bool:
-    """True if a request comes with an open session; asked before its body is read."""
+def may_send_much(opening: LazyRuntime, environ: WSGIEnvironment) -> bool:
+    """True if a request comes with a session; asked before its body is read."""
     try:
         found = opening.runtime()
-        return sign_in.session(found, parse_cookie(environ).get(_cookie_name(found.settings))) is not None
+        # Also one that has ended by itself: its long form is kept.
+        return sign_in.was_open(found, parse_cookie(environ).get(_cookie_name(found.settings)))
     except StoreUnavailableError:
         return False
 
 
-def admit() -> Response | None:
+def admit(*, keeps: bool = False) -> Response | None:
     """Let signed-in users pass, check the token of a form, and answer in their language.
+
+    Args:
+        keeps: what is typed in the form is kept for its writer if the session that it was made for has ended.
 
     Returns:
         None, or for anybody else the way to the sign-in page.
     """
     found = sign_in.session(runtime(), cookie())
+    if found is not None or sign_in.was_open(runtime(), cookie()):
+        request.max_content_length = request.max_form_memory_size = ROOM
     if found is None:
-        return keep_private(current_app.make_response(redirect(url_for("sign_in.page"), 303)))
+        kept = "?kept" if keeps and _keep() is not None else ""
+        return keep_private(current_app.make_response(redirect(url_for("sign_in.page") + kept, 303)))
     g.account_session = found
-    request.max_content_length = request.max_form_memory_size = ROOM
     request.max_form_parts = PARTS
     speak(found.account.locale)
-    if request.method not in SAFE_METHODS and not _is_own_form(found):
+    if request.method in SAFE_METHODS or _is_own_form(found):
+        return None
+    if not keeps or _keep() != found.account.id:
         abort(403)
-    return None
+    # Signed in anew in another tab: nothing is done by a form of before, but nothing typed is lost.
+    return see_other("desk_kept.show")
+
+
+def _keep() -> int | None:
+    """Keep the form of this request for its writer; returns the account."""
+    request.max_form_parts = PARTS
+    account_id = kept_forms.writer(runtime(), request.form.get(FORM_FIELD, ""))
+    own = {CSRF_FIELD, FORM_FIELD, KEPT_FIELD}
+    fields = [(name, value) for name, value in request.form.items(multi=True) if name not in own]
+    if account_id is None or not any(value.strip() for _name, value in fields):
+        return None
+    return account_id if kept_forms.keep(runtime(), account_id, request.full_path.rstrip("?"), fields) else None
 
 
 def _is_own_form(found: Session) -> bool:
@@ -143,12 +169,20 @@ def _context() -> dict[str, object]:
     if found is None:
         return {"signed_in": None}
     has_monitor = "admin.index" in current_app.view_functions
-    field = Markup('<input type="hidden" name="{}" value="{}">').format(CSRF_FIELD, found.csrf)
+    hidden = Markup('<input type="hidden" name="{}" value="{}">')
+    form_mark = kept_forms.mark(runtime(), found.account.id)
+    field = hidden.format(CSRF_FIELD, found.csrf) + hidden.format(FORM_FIELD, form_mark)
     return {"signed_in": found.account, "csrf_field": field, "csrf": found.csrf, "has_monitor": has_monitor}
 
 
 def _private(response: Response) -> Response:
-    return keep_private(response) if "account_session" in g else response
+    if "account_session" not in g:
+        return response
+    if request.method == "POST" and 300 <= response.status_code < 400:
+        kept = request.form.get(KEPT_FIELD, "")
+        if kept.isascii() and kept.isdecimal() and len(kept) < 10:
+            kept_forms.discard(runtime(), account().id, int(kept))
+    return keep_private(response)
 
 
 def install(app: Flask) -> None:

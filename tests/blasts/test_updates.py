@@ -86,16 +86,20 @@ def test_a_preview_follows_a_change_at_once(world, petition, organiser, previewe
         "![pixel](http://evil.example/p.gif)", "<iframe src=//evil.example>",
     ],
 )  # fmt: skip
-def test_what_could_run_or_load_does_not_survive(previewer, petition, body):
-    preview = previewer.of_texts({"en": BlastText("Subject", f"Hello\n\n{body}")}, petition[1], "en")
-    subject, live = previewer.live(BlastText("Subject", f"Hello\n\n{body}"), petition[1], "en")
+def test_what_could_run_or_load_does_not_survive(world, previewer, petition, organiser, body):
+    """Saved by an older release: today's refuses most of it."""
+    blast_id = draft(world, petition, organiser)
+    world.sql("update blast_text set body_markdown = %(body)s", body=f"Hello\n\n{body}")
+    world.sql("update blast set started_at = now() where id = %(id)s", id=blast_id)
 
-    for html in (preview.html, live):
+    preview = previewer.of_blast(blast_id, petition[1], "en")
+    published = blast_pages.read(world.runtime, petition[0], blast_id, "en").body_html
+
+    for html in (preview.html, published):
         for bad in ("<script", "<img", "<form", "<iframe", "<style>@", "<link", "<input"):
             assert bad not in html
         assert 'href="javascript' not in html
         assert 'href="file' not in html
-    assert subject == "Subject"
 
 
 def test_a_live_preview_names_the_place_of_a_wrong_tag(previewer, petition):

@@ -43,7 +43,9 @@ def test_json_is_the_same_snapshot(world, shell):
     assert document["sentence"]["code"] == "no_worker"
     assert document["lanes"][0]["lane"] == "urgent"
     assert document["lanes"][0]["waiting"] == 2
-    assert document["broker"] == {"ok": False, "depths": {}, "unacknowledged": 0, "problem": "not running"}
+    assert document["broker"] == {
+        "ok": False, "depths": {}, "unacknowledged": 0, "problem": "not running", "refuses": False,
+    }  # fmt: skip
 
 
 def test_with_redis_the_depths_are_shown(world, shell, redis_url, redis_prefix):

@@ -85,6 +85,11 @@ def test_every_problem_is_named_at_once_in_a_sentence(world, shell):
         (b"\xff\xfe", "not text in UTF-8"),
         (f"---\ntitle: {'A' * 141}\naddressed_to: B\n---\nBody", "at most 140 characters"),
         ("---\ntitle: A\naddressed_to: B\n---\n" + "x" * 100_001, "longer than 100,000 characters"),
+        (
+            "---\ntitle: A\naddressed_to: B\n---\nOne\n\nSee [it](page.html)",
+            "line 3, character 10 of its text: the link to 'page.html' leads nowhere",
+        ),
+        ("---\ntitle: A\naddressed_to: B\n---\n" + "> " * 30 + "x", "nested more than 10 levels deep"),
     ],
 )
 def test_a_text_that_can_not_be_used_is_refused_with_the_reason(world, shell, source, sentence):

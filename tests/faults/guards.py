@@ -85,8 +85,8 @@ GUARDS = (
         "test_f9_greylisting_defers_that_row_for_5_to_15_minutes_and_the_others_go_on",
     ),
     Guard(
-        "F10", "an address that is gone is suppressed", "campaign/delivery/outcomes.py",
-        "if is_enough(bounce.limit, days, now.date()):", "if not bounce:",
+        "F10", "an address that is gone is suppressed", "campaign/outbox/suppressions.py",
+        "if not is_enough(limit, days, day):", "if limit:",
         "test_f10_an_address_that_does_not_exist_is_suppressed_and_never_tried_again",
     ),
     Guard(
@@ -218,6 +218,21 @@ GUARDS = (
         "F53", "what did not come to the wire is given back", "campaign/delivery/outcomes.py",
         "if untouched := this.untouched:", "if untouched := this.untouched[:0]:",
         "test_f53_sigterm_during_a_blast_finishes_what_is_on_the_wire_and_releases_the_rest",
+    ),
+    Guard(
+        "F63", "a refused command ends the connection, not the worker", "tasks/redis_transport.py",
+        "TRANSPORT_ALIASES.update(", "dict(",
+        "test_f63_a_worker_outlives_it_sends_meanwhile_and_uses_it_again_afterwards",
+    ),
+    Guard(
+        "F66", "a text that fails pauses its update", "campaign/delivery/outcomes.py",
+        "if this.failed_texts:", "if not this:",
+        "test_f66_a_stored_text_that_can_not_be_rendered_pauses_its_update_alone",
+    ),
+    Guard(
+        "F66", "what is remembered is not tried again", "campaign/delivery/composer.py",
+        "if before is not None and before.version == version:", "if before is not None and before is message:",
+        "test_f66_what_is_remembered_is_not_tried_for_each_recipient",
     ),
 )  # fmt: skip
 

@@ -15,7 +15,17 @@ from tests.kit.worlds import KEYS
 
 CANARY = "hunter2-canary"
 PEM = "-----BEGIN PRIVATE KEY-----\n"
-SECRETS = ("keys", "database_url", "redis_url", "smtp_url", "metrics_token")
+SECRETS = (
+    "keys",
+    "database_url",
+    "redis_url",
+    "smtp_url",
+    "metrics_token",
+    "hook_mailgun_key",
+    "hook_postmark",
+    "hook_brevo",
+    "hook_generic_key",
+)
 
 
 def mistakes(environ=None, **overrides):
@@ -265,3 +275,25 @@ def test_a_value_that_is_no_text_is_named(tmp_path):
 def test_overrides_are_stronger_than_what_is_given():
     assert load_settings({"COUNTERSIGN_PORT": "9001"}, port="9002").port == 9002
     assert load_settings({"COUNTERSIGN_PORT": " 9_001 "}).port == 9001
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "used"),
+    [
+        ("smtp_url", "smtp://mäil.example:25 smtps://u:p%40@mäil.example",
+         "smtp://xn--mil-qla.example:25 smtps://u:p%40@xn--mil-qla.example"),
+        ("redis_url", "redis://:secret@rédis.example:6379/3", "redis://:secret@xn--rdis-bpa.example:6379/3"),
+        ("redis_url", "redis+socket:///run/redis.sock?virtual_host=3", "redis+socket:///run/redis.sock?virtual_host=3"),
+        ("database_url", "postgresql://u:p@dätenbank.example/x?sslmode=require",
+         "postgresql://u:p@xn--dtenbank-0za.example/x?sslmode=require"),
+        ("leave_url", "https://bücher.example/x?y=1", "https://xn--bcher-kva.example/x?y=1"),
+    ],
+)  # fmt: skip
+def test_a_host_of_other_letters_is_written_in_its_ascii_form(name, written, used):
+    assert getattr(load_settings({}, **{name: written}), name) == used
+
+
+def test_a_host_that_no_name_server_knows_is_named_with_its_variable():
+    assert mistakes(smtp_url="smtp://-mäil.example") == [
+        "SMTP_URL must have a host name that is valid in DNS (IDNA 2008)"
+    ]

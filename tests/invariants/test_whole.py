@@ -270,14 +270,14 @@ def test_every_wrong_setting_is_named_at_once():
 
 def files_named_in_architecture():
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    ways = text.split("## Three ways through the code")[1].split("\n## ")[0]
+    ways = text.split("## Four ways through the code")[1].split("\n## ")[0]
     return {way.split("**")[0]: re.findall(r"^\d+\. `([^`]+)`", way, re.MULTILINE) for way in ways.split("\n**")[1:]}
 
 
 def test_the_ways_through_the_code_name_files_that_exist():
     ways = files_named_in_architecture()
 
-    assert list(ways) == ["One signature", "One blast", "One refusal"]
+    assert list(ways) == ["One signature", "One blast", "One refusal", "One bounce"]
     assert all(5 <= len(files) <= 10 for files in ways.values())
     assert [file for files in ways.values() for file in files if not (ROOT / file).is_file()] == []
 
@@ -301,6 +301,7 @@ def test_only_the_ground_lies_directly_in_the_package():
     assert modules == {
         "__init__",
         "errors",
+        "hook_keys",
         "i18n",
         "redis_client",
         "runtime",

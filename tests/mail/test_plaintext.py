@@ -128,7 +128,8 @@ def test_it_has_the_words_and_the_links_of_the_html(markdown):
     html, text = _Html(to_html(markdown)), to_text(markdown)
 
     assert words(text) == words(html.text)
-    assert sorted(re.findall(r"<(https://x\.test/)>", text)) == sorted(at for at in html.links if "x.test" in at)
+    targets = [target for target in html.links if "x.test" in target]
+    assert text.count("<https://x.test/>") <= len(targets) <= text.count("https://x.test/")
 
 
 @given(st.text(max_size=300))

@@ -273,7 +273,7 @@ def test_the_json_has_stable_keys_and_no_address_or_name(world, mails, served):
 
     assert set(document) == {
         "at", "sentence", "database_ok", "broker", "lanes", "workers", "last_tick_at", "stuck", "petitions", "troubles",
-        "blasts", "jobs", "relays", "held_by_networks", "held_until", "proxy_not_set",
+        "blasts", "jobs", "relays", "confirmations", "unconfirmed", "held_by_networks", "held_until", "proxy_not_set",
     }  # fmt: skip
     assert set(document["lanes"][1]) == {
         "lane", "waiting", "oldest_waiting_at", "oldest_waiting_seconds", "held", "scheduled", "deferred", "claimed",

@@ -182,11 +182,12 @@ def test_every_reply_has_a_verdict_and_only_250_after_the_dot_is_an_acceptance()
 
 
 def test_every_row_of_the_table_is_reached() -> None:
-    codes = [None, 250, 354, 421, 450, 454, 550]
+    codes = [None, 250, 354, 421, 450, 452, 454, 550]
+    texts = ["", "too many messages per session", "too many connections", "sending rate", "relay not permitted"]
     enhanced = [None, *(f"{c}.{s}.{d}" for c in (4, 5) for s in range(8) for d in range(19))]
     reached = {
-        next(number for number, row in enumerate(TABLE) if row.fits(phase, code, each, ""))
-        for phase in Phase for code in codes for each in enhanced
+        next(number for number, row in enumerate(TABLE) if row.fits(phase, code, each, text))
+        for phase in Phase for code in codes for each in enhanced for text in texts
     }  # fmt: skip
 
     assert reached == set(range(len(TABLE)))

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from campaign.views.gateway import SMALL, Gateway
+from campaign.views.gateway import MANY, SMALL, Gateway
 
 HEADERS = {"host": "localhost", "content-type": "application/x-www-form-urlencoded"}
 
@@ -59,3 +59,94 @@ def test_a_body_in_chunks_is_read_no_further_than_its_limit_whatever_length_is_d
 
     assert (body.asked_whole, body.status) == (False, 413)
     assert SMALL < body.given <= SMALL + 4096
+
+
+class Whole:
+    """A body of known length, which comes when it is let."""
+
+    def __init__(self, length):
+        self.length = length
+        self.let = asyncio.Event()
+        self.begun_event = asyncio.Event()
+        self.status = 0
+        self.headers = {}
+
+    @property
+    def begun(self):
+        return self.begun_event.is_set()
+
+    async def __call__(self):
+        self.begun_event.set()
+        await self.let.wait()
+        return b"x" * self.length
+
+    async def __aiter__(self):
+        yield await self()
+
+    def response_bytes(self, status, headers, _body):
+        self.status = status
+        self.headers = dict(headers)
+
+
+def size(environ, start_response):
+    start_response(f"200 {len(environ['wsgi.input'].read())}", [])
+    return [b""]
+
+
+def hook_gateway():
+    return Gateway(
+        size, threads=1, recall=lambda _environ: None, may_send_much=lambda _environ: False,
+        room=lambda environ: 4 * SMALL if environ["PATH_INFO"] == "/hooks/ses" else 0,
+    )  # fmt: skip
+
+
+def post(path, headers):
+    return SimpleNamespace(
+        http_version="1.1", server="localhost:8000", client="127.0.0.1:5000", scheme="http", method="POST",
+        path=path, query_string="", authority=None, headers=HEADERS | headers,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "length", "is_read"),
+    [("/hooks/ses", 4 * SMALL, True), ("/hooks/ses", 4 * SMALL + 1, False), ("/p/x/sign", SMALL + 1, False)],
+)
+def test_an_address_with_more_room_takes_more_of_anybody_and_no_other_does(path, length, is_read):
+    body = Whole(length)
+    body.let.set()
+
+    asyncio.run(hook_gateway().__rsgi__(post(path, {"content-length": str(length)}), body))
+
+    assert body.begun == is_read
+
+
+def test_a_hook_takes_a_large_body_in_chunks_too():
+    body = Whole(3 * SMALL)
+    body.let.set()
+
+    asyncio.run(hook_gateway().__rsgi__(post("/hooks/ses", {"transfer-encoding": "chunked"}), body))
+
+    assert (body.begun, body.status) == (True, 200)
+
+
+def test_few_large_bodies_of_strangers_are_held_and_small_ones_always_pass():
+    async def rush():
+        gateway, large = hook_gateway(), [Whole(2 * SMALL) for _ in range(MANY)]
+        scope = post("/hooks/ses", {"content-length": str(2 * SMALL)})
+        tasks = [asyncio.ensure_future(gateway.__rsgi__(scope, body)) for body in large]
+        await asyncio.gather(*(body.begun_event.wait() for body in large))
+        more, small, later = Whole(2 * SMALL), Whole(10), Whole(2 * SMALL)
+        small.let.set()
+        later.let.set()
+        await gateway.__rsgi__(scope, more)
+        await gateway.__rsgi__(post("/hooks/ses", {"content-length": "10"}), small)
+        for body in large:
+            body.let.set()
+        await asyncio.gather(*tasks)
+        await gateway.__rsgi__(scope, later)
+        return large, more, small, later
+
+    large, more, small, later = asyncio.run(rush())
+
+    assert {body.status for body in (*large, small, later)} == {200}
+    assert (more.status, more.headers["retry-after"], more.begun) == (503, "30", False)

@@ -1,6 +1,9 @@
 """`countersign web` on a real socket: slow, half-sent and odd requests, which must cost the others nothing."""
 
+import hashlib
+import hmac
 import http.client
+import json
 import os
 import re
 import signal
@@ -24,6 +27,7 @@ from tests.kit.waiting import until
 from tests.kit.worlds import World, make_world
 
 SLUG = "clean-rivers"
+HOOK_KEY = "a-key-of-this-test"
 FORM = "Content-Type: application/x-www-form-urlencoded"
 
 
@@ -93,6 +97,7 @@ def served(database_url: str, redis_url: str, redis_prefix: str, tmp_path) -> It
     world = make_world(
         database_url, tmp_path, base_url=f"http://localhost:{port}", port=str(port),
         redis_url=redis_url, redis_prefix=redis_prefix,
+        hook_generic_key=HOOK_KEY, hook_postmark=f"user:{HOOK_KEY}/{HOOK_KEY}",
     )  # fmt: skip
     world.petition(SLUG)
     with (tmp_path / "web.log").open("wb") as log:
@@ -199,6 +204,25 @@ def test_only_who_is_signed_in_may_send_much(served: Served):
     # A form without the token of the session: read, and refused for that.
     assert send(session).startswith(b"HTTP/1.1 403")
     assert send("forged").startswith(b"HTTP/1.1 303")
+
+
+def test_a_hook_takes_a_large_call_of_anybody_up_to_its_limit(served: Served):
+    events = [{"id": str(number), "kind": "delivered", "message": f"<{number}@example.org>"} for number in range(5000)]
+    body = json.dumps(events).encode()
+    stamp = str(int(time.time()))
+    proof = hmac.new(HOOK_KEY.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+    signed = (f"X-Countersign-Timestamp: {stamp}", f"X-Countersign-Signature: sha256={proof}")
+
+    def send(path: str, body: bytes, *lines: str, length: int | None = None) -> bytes:
+        return served.ask(head(path, f"Content-Length: {len(body) if length is None else length}", *lines), body)
+
+    assert len(body) > 300_000
+    assert send("/hooks/generic", body, *signed).startswith(b"HTTP/1.1 200")
+    assert send("/hooks/generic", body).startswith(b"HTTP/1.1 401")
+    assert send("/hooks/generic", b"x", *signed, length=5 * 1024 * 1024).startswith(b"HTTP/1.1 413")
+    # No key is set for it: it has no more room than any other page.
+    assert send("/hooks/sendgrid", b"x", length=300_000).startswith((b"HTTP/1.1 413", b"HTTP/1.1 404"))
+    assert send(f"/hooks/postmark/{HOOK_KEY}", b"x" * 300_000).startswith(b"HTTP/1.1 401")
 
 
 def test_what_has_begun_is_answered_before_a_process_ends(served: Served):

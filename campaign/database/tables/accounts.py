@@ -78,3 +78,17 @@ audit_entry = Table(
     Index("ix_audit_entry_action", "action", "id"),
     Index("ix_audit_entry_account", "account_id", "id"),
 )
+
+
+# Forms that were sent after their session had ended, for the account that typed them.
+kept_form = Table(
+    "kept_form",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("account_id", ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("path", Text, nullable=False),
+    # Sealed under the key of accounts.
+    Column("fields", LargeBinary, nullable=False),
+    Column("kept_at", MOMENT, nullable=False),
+    Index("ix_kept_form_account", "account_id", "id"),
+)

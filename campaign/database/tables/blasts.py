@@ -8,6 +8,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -63,4 +64,16 @@ blast_text = Table(
     Column("subject", Text, nullable=False),
     Column("body_markdown", Text, nullable=False),
     Column("body_html", Text, nullable=False),
+)
+
+
+# Texts of which no mail could be made: none is tried again for each recipient.
+text_failure = Table(
+    "text_failure",
+    metadata,
+    Column("blast_id", ForeignKey("blast.id", ondelete="CASCADE"), primary_key=True),
+    Column("locale", String(2), primary_key=True),
+    Column("version", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("failed_at", MOMENT, nullable=False),
 )

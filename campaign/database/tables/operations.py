@@ -5,6 +5,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     Identity,
     Integer,
@@ -65,6 +66,35 @@ relay = Table(
     Column("name", String(300), primary_key=True),
     Column("smtputf8", Boolean, nullable=False),
     Column("seen_at", MOMENT, nullable=False),
+)
+
+
+relay_limit = Table(
+    "relay_limit",
+    metadata,
+    # What a relay limits, as its replies taught us: messages in a session, connections, mails a second.
+    Column("relay", String(300), primary_key=True),
+    Column("kind", String(12), primary_key=True),
+    Column("value", Double, nullable=False),
+    # Seconds, from the last sign, for which nothing is sent.
+    Column("pause", Double, nullable=False, server_default="0"),
+    Column("words", Text, nullable=False),
+    Column("since", MOMENT, nullable=False),
+    Column("at", MOMENT, nullable=False),
+)
+
+
+relay_connection = Table(
+    "relay_connection",
+    metadata,
+    # How many connections each sending process has open to a relay.
+    Column("relay", String(300), primary_key=True),
+    Column("holder", BigInteger, primary_key=True, autoincrement=False),
+    Column("lane", lane_name, nullable=False),
+    Column("open", SmallInteger, nullable=False),
+    Column("seen_at", MOMENT, nullable=False),
+    # When urgent mail last asked for a connection in vain.
+    Column("wanted_at", MOMENT),
 )
 
 

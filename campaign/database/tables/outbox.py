@@ -220,6 +220,23 @@ slow_domain = Table(
 )
 
 
+recent_refusal = Table(
+    "recent_refusal",
+    metadata,
+    # Refused messages of the last day, by lane and words: the same words to several receivers are about us, and what
+    # they led to is undone. Keys are keyed hashes.
+    Column("message_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("lane", lane_name, nullable=False),
+    Column("answer_key", LargeBinary, nullable=False),
+    Column("receiver_key", LargeBinary, nullable=False),
+    Column("address_key", LargeBinary, nullable=False),
+    Column("at", MOMENT, nullable=False),
+    # True once mail of the lane was accepted after it.
+    Column("over", Boolean, nullable=False, server_default="false"),
+    Index(None, "lane", "answer_key"),
+)
+
+
 bounce_strike = Table(
     "bounce_strike",
     metadata,
@@ -251,7 +268,7 @@ delivery_event = Table(
     Column("cause", String(12)),
     # The company that serves the recipient's mailbox, if many share it.
     Column("mail_provider", String(12)),
-    # As it arrived, encrypted, as long as a person may have to look at it.
+    # As it arrived, encrypted, as long as an admin may have to look at it.
     Column("sealed", LargeBinary),
     Column("quarantined_at", MOMENT),
     # Why it could not be read; null again once it was dropped.

@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import REAL
 
 from campaign.database.tables.ground import (
     MOMENT,
@@ -81,6 +82,8 @@ signature = Table(
     # The signer wants name, address and reason removed once the thank-you is settled; the blind indexes stay.
     Column("forget", Boolean, nullable=False, server_default="false"),
     Column("forgotten_at", MOMENT),
+    # The company that serves the mailbox, if many share it (accounts/mail_providers.py); erased like the country.
+    Column("mail_provider", String(12)),
     CheckConstraint("mailbox_slot in (1, 2)", name="two_per_mailbox"),
     CheckConstraint("(state = 'confirmed') <= (confirmed_at is not null)", name="confirmed_has_time"),
     # The same person once on a petition; each sign-up is a pending row of its own until one is confirmed.
@@ -133,6 +136,8 @@ signature = Table(
         "updates_changed_at",
         postgresql_where=text("not wants_updates and updates_changed_at is not null"),
     ),
+    # Rows lie in the order of their time: a few pages of this find the sign-ups of a day.
+    Index("ix_signature_requested", "requested_at", postgresql_using="brin"),
     # Audiences and signature lists walk a petition by id.
     Index("ix_signature_petition", "petition_id", "id"),
     Index("ix_signature_pending", "requested_at", postgresql_where=text("state = 'pending'")),
@@ -288,4 +293,20 @@ milestone = Table(
     ),
     Column("blast_id", ForeignKey("blast.id")),
     UniqueConstraint("petition_id", "threshold"),
+)
+
+
+confirmation_funnel = Table(
+    "confirmation_funnel",
+    metadata,
+    # Day of the sign-up (UTC); petition 0 is all of them. Numbers only: they stay when signatures are erased.
+    Column("day", Date, primary_key=True),
+    Column("petition_id", Integer, primary_key=True),
+    Column("mail_provider", String(12), primary_key=True),
+    Column("asked", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False),
+    Column("delivered", Integer, nullable=False),
+    Column("opened", Integer),
+    Column("confirmed", Integer, nullable=False),
+    Column("median_minutes", REAL),
 )

@@ -21,7 +21,7 @@ from typing import Final, TextIO
 
 from campaign.local.mailserver import running
 from campaign.local.mailserver.certificates import Authority
-from campaign.local.mailserver.protocol import Answer, Rules, Transaction
+from campaign.local.mailserver.protocol import Answer, Rules, SessionLog, Transaction
 from campaign.local.mailserver.provider_profiles import realistic
 from campaign.local.mailserver.script import Fault, Script
 
@@ -42,6 +42,11 @@ class FaultRules(Rules):
     ) -> None:
         self.extensions = script.extensions
         self.credentials = script.credentials
+        self.auth_lines = script.auth_lines
+        self.silent = script.silent
+        self.open_now = 0
+        """Connections that are open."""
+        self.most_open = 0
         self.accepted: Counter[tuple[str, str]] = Counter()
         self.received: list[tuple[str, str, bytes]] = []
         """Sender, recipient and data of each accepted message."""
@@ -49,6 +54,8 @@ class FaultRules(Rules):
         """How often each phase was reached."""
         self._faults = [_Running(fault) for fault in script.faults]
         self._arrivals: dict[str, deque[float]] = defaultdict(deque)
+        self._times: deque[float] = deque()
+        self._longest = max((fault.period for fault in script.faults if fault.overall is not None), default=0.0)
         self._keep = keep
         self._random = Random(script.seed)  # noqa: S311 - a test's dice
         self._log = log
@@ -56,18 +63,27 @@ class FaultRules(Rules):
         if script.certificate is not None and authority is not None:
             self.tls = authority.server_context(script.certificate)
 
+    def opened(self, session: SessionLog) -> None:  # noqa: ARG002 - all connections are counted
+        """Count a connection."""
+        self.open_now += 1
+        self.most_open = max(self.most_open, self.open_now)
+
+    def closed(self, session: SessionLog) -> None:  # noqa: ARG002 - all connections are counted
+        """Count a connection that ended."""
+        self.open_now -= 1
+
     def answer(self, phase: str, transaction: Transaction, argument: str) -> Answer | None:
         """The first fault that applies, if any."""
         recipients = [argument] if phase == "rcpt" else transaction.recipients
         self.chances[phase] += 1
         if phase == "rcpt":
             self._note_arrival(argument)
-        return self._fault(phase, recipients)
+        return self._fault(phase, recipients, transaction)
 
     def message(self, transaction: Transaction, data: bytes) -> Answer:
         """Count, then answer; or fail before counting."""
         self.chances["dot"] += 1
-        if (fault := self._fault("dot", transaction.recipients)) is not None:
+        if (fault := self._fault("dot", transaction.recipients, transaction)) is not None:
             return fault
         found = _MESSAGE_ID.search(data)
         message_id = found[1].decode("ascii", "replace") if found else ""
@@ -80,11 +96,16 @@ class FaultRules(Rules):
                     self._log.write(f"{message_id} {recipient}\n")
         if self._log is not None:
             self._log.flush()
-        return self._fault("accepted", transaction.recipients) or b"250 2.0.0 Ok: taken\r\n"
+        transaction.session.messages += 1
+        if self._longest:
+            self._times.append(time.monotonic())
+        return self._fault("accepted", transaction.recipients, transaction) or b"250 2.0.0 Ok: taken\r\n"
 
     def add(self, fault: Fault) -> None:
         """Let something more go wrong from now on."""
         self._faults.append(_Running(fault))
+        if fault.overall is not None:
+            self._longest = max(self._longest, fault.period)
 
     def heal(self) -> None:
         """Stop all faults; counts are kept."""
@@ -106,11 +127,31 @@ class FaultRules(Rules):
         while arrivals[0] <= now - _SECOND:
             arrivals.popleft()
 
-    def _fault(self, phase: str, recipients: Sequence[str]) -> Answer | None:
+    def _fault(self, phase: str, recipients: Sequence[str], transaction: Transaction) -> Answer | None:
         for each in self._faults:
-            if each.fault.phase == phase and each.applies(recipients, self._busiest(recipients), self._random):
+            if (
+                each.fault.phase == phase
+                and self._is_over(each.fault, transaction.session)
+                and each.applies(recipients, self._busiest(recipients), self._random)
+            ):
                 return each.fault.answer()
         return None
+
+    def _is_over(self, fault: Fault, session: SessionLog) -> bool:
+        """True if the limits of a relay that the fault names are passed, or it names none."""
+        return (
+            (fault.session is None or session.messages >= fault.session)
+            and (fault.connections is None or self.open_now > fault.connections)
+            and (fault.overall is None or self._taken_within(fault.period) >= fault.overall)
+        )
+
+    def _taken_within(self, seconds: float) -> int:
+        now = time.monotonic()
+        while self._times and self._times[0] <= now - self._longest:
+            self._times.popleft()
+        if seconds >= self._longest:
+            return len(self._times)
+        return sum(1 for moment in self._times if moment > now - seconds)
 
     def _busiest(self, recipients: Sequence[str]) -> int:
         """Recipients that came within the last second for the busiest of these domains."""

@@ -50,12 +50,21 @@ Answer = bytes | ConnectionFault | DelayedReply | DrippedReply
 
 
 @dataclass
+class SessionLog:
+    """What a connection has carried."""
+
+    messages: int = 0
+    """Messages whose final dot was answered with 2xx."""
+
+
+@dataclass
 class Transaction:
     """What the client has said since MAIL."""
 
     mail_from: str = ""
     recipients: list[str] = field(default_factory=list)
     started: bool = False
+    session: SessionLog = field(default_factory=SessionLog)
 
 
 class Rules:
@@ -66,6 +75,16 @@ class Rules:
     """Offered through STARTTLS if given."""
     credentials: tuple[str, str] | None = None
     """User and password that AUTH must give; AUTH is offered if given."""
+    silent: Sequence[str] = ()
+    """Other loopback addresses where connections to the same port are made and nothing is said."""
+    auth_lines: Sequence[str] = ("AUTH PLAIN LOGIN XOAUTH2",)
+    """How AUTH is offered: some servers say it twice, or as ``AUTH=PLAIN``."""
+
+    def opened(self, session: SessionLog) -> None:
+        """A connection was made."""
+
+    def closed(self, session: SessionLog) -> None:
+        """A connection ended."""
 
     def answer(self, phase: str, transaction: Transaction, argument: str) -> Answer | None:
         """The answer in a phase (banner, ehlo, starttls, auth, mail, rcpt, data); None for the usual one."""
@@ -82,17 +101,19 @@ class SmtpProtocol(asyncio.Protocol):
         self._rules = rules
         self._encrypted = encrypted
         self._buffer = bytearray()
-        self._transaction = Transaction()
+        self._session = SessionLog()
+        self._transaction = Transaction(session=self._session)
         self._in_data = False
         self._searched = 0
         self._stopped = False
+        self._is_gone = False
         self._waiting = False
         self._login: list[str] | None = None
         self._transport: asyncio.Transport | None = None
         self._upgrade: asyncio.Task[None] | None = None
         self._verbs = {
             b"EHLO": self._ehlo,
-            b"HELO": self._ehlo,
+            b"HELO": self._helo,
             b"STARTTLS": self._starttls,
             b"AUTH": self._auth,
             b"MAIL": self._mail,
@@ -107,6 +128,7 @@ class SmtpProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet."""
         self._transport = cast("asyncio.Transport", transport)
+        self._rules.opened(self._session)
         self._say(self._rules.answer("banner", self._transaction, "") or b"220 countersign.test ESMTP\r\n")
 
     def abort(self) -> None:
@@ -117,6 +139,12 @@ class SmtpProtocol(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         """Forget what was not finished."""
         self._stopped = True
+        self._leave()
+
+    def _leave(self) -> None:
+        if not self._is_gone:
+            self._is_gone = True
+            self._rules.closed(self._session)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes as they come; commands may be pipelined (RFC 2920)."""
@@ -165,7 +193,7 @@ class SmtpProtocol(asyncio.Protocol):
             data, rest = bytes(self._buffer[: found + 2]), found + 5
         del self._buffer[:rest]
         self._in_data, self._searched = False, 0
-        transaction, self._transaction = self._transaction, Transaction()
+        transaction, self._transaction = self._transaction, Transaction(session=self._session)
         if not transaction.recipients:
             self._say(b"554 5.5.1 No valid recipients\r\n")
         else:
@@ -205,6 +233,7 @@ class SmtpProtocol(asyncio.Protocol):
         if self._transport is None:
             return
         if how is ConnectionFault.DROP:
+            self._leave()
             self._transport.close()
         elif how is ConnectionFault.STALL:
             self._transport.pause_reading()
@@ -225,10 +254,14 @@ class SmtpProtocol(asyncio.Protocol):
         if self._rules.tls is not None and not self._encrypted:
             offered.append("STARTTLS")
         if self._rules.credentials is not None:
-            offered.append("AUTH PLAIN LOGIN XOAUTH2")
+            offered += self._rules.auth_lines
         lines = ["countersign.test", *offered]
         marks = ["-"] * (len(lines) - 1) + [" "]
         self._say("".join(f"250{mark}{line}\r\n" for mark, line in zip(marks, lines, strict=True)).encode())
+
+    def _helo(self, argument: str) -> None:
+        if not self._ruled("helo", argument):
+            self._say(b"250 countersign.test\r\n")
 
     def _starttls(self, argument: str) -> None:
         if self._ruled("starttls", argument):
@@ -249,7 +282,7 @@ class SmtpProtocol(asyncio.Protocol):
             plain.abort()
             return
         self._transport, self._encrypted, self._upgrade = upgraded, True, None
-        self._transaction = Transaction()
+        self._transaction = Transaction(session=self._session)
         self._work()
 
     def _auth(self, argument: str) -> None:
@@ -286,7 +319,7 @@ class SmtpProtocol(asyncio.Protocol):
         if self._transaction.started:
             self._say(b"503 5.5.1 One sender at a time\r\n")
         elif not self._ruled("mail", argument):
-            self._transaction = Transaction(mail_from=_path(argument), started=True)
+            self._transaction = Transaction(_path(argument), started=True, session=self._session)
             self._say(b"250 2.1.0 Ok\r\n")
 
     def _rcpt(self, argument: str) -> None:
@@ -304,7 +337,9 @@ class SmtpProtocol(asyncio.Protocol):
             self._say(b"354 End with a dot\r\n")
 
     def _rset(self, _: str) -> None:
-        self._transaction = Transaction()
+        if self._ruled("rset", ""):
+            return
+        self._transaction = Transaction(session=self._session)
         self._say(b"250 2.0.0 Ok\r\n")
 
     def _quit(self, _: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -28,6 +28,26 @@ async def listen(
         raise EngineError(f"The mail server can't listen on {host} port {port}: {reason}.") from error
 
 
+class SilentProtocol(asyncio.Protocol):
+    """Takes a connection and never says anything."""
+
+
+async def listen_silently(addresses: Sequence[str], *, port: int) -> list[asyncio.Server]:
+    """Open the same port at other addresses, where nothing is ever said.
+
+    Raises:
+        EngineError: when an address is not there or its port is taken.
+    """
+    loop = asyncio.get_running_loop()
+    found = []
+    for address in addresses:
+        try:
+            found.append(await loop.create_server(SilentProtocol, address, port))
+        except OSError as error:
+            raise EngineError(f"The mail server can't listen on {address} port {port}: {error.strerror}.") from error
+    return found
+
+
 def run(
     rules: Rules, *, host: str, port: int, tls: ssl.SSLContext | None = None, on_ready: Callable[[], None] | None = None
 ) -> None:
@@ -42,10 +62,12 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     server = await listen(lambda: SmtpProtocol(rules, encrypted=tls is not None), host=host, port=port, tls=tls)
+    others = await listen_silently(rules.silent, port=server.sockets[0].getsockname()[1])
     if on_ready is not None:
         on_ready()
     await stop.wait()
-    server.close()
+    for each in (server, *others):
+        each.close()
 
 
 class ServerThread:
@@ -86,9 +108,11 @@ class ServerThread:
     async def _main(self) -> None:
         server = await listen(self._begin_dialogue, host=self.host, port=self.port, tls=self._tls)
         self.port = server.sockets[0].getsockname()[1]
+        others_here = await listen_silently(self.rules.silent, port=self.port)
         self._ready.set()
         await self._stop.wait()
-        server.close()
+        for each in (server, *others_here):
+            each.close()
         for smtp_protocol in self.dialogues:
             smtp_protocol.abort()
         others = asyncio.all_tasks() - {asyncio.current_task()}

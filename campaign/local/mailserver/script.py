@@ -9,11 +9,13 @@ from campaign.errors import SettingsError
 from campaign.local.mailserver.certificates import Certificate
 from campaign.local.mailserver.protocol import EXTENSIONS, Answer, ConnectionFault, DelayedReply, DrippedReply
 
-PHASES: Final = ("banner", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "dot", "accepted")
+PHASES: Final = (
+    "banner", "ehlo", "helo", "starttls", "auth", "mail", "rcpt", "data", "dot", "accepted", "rset",
+)  # fmt: skip
 """``dot`` happens instead of accepting; ``accepted`` after it was counted, in place of the 250."""
 
 GARBAGE: Final = "garbage"
-_REPLY = re.compile(r"(?:(slow|drip) (\d+(?:\.\d+)?) )?([2-5]\d\d[ -].*)", re.DOTALL)
+_REPLY = re.compile(r"(?:(slow|drip) (\d+(?:\.\d+)?) )?([2-5]\d\d(?:[ -].*)?)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,9 @@ class Fault:
     ``recipient`` and ``domain`` limit it (phases from rcpt on); ``odds`` is the chance that it happens when it could;
     ``times`` how often at most, ``each`` how often at most for one recipient (1 is greylisting), ``after`` how many
     chances pass first, ``above`` the recipients a second of one domain that pass before it happens.
+
+    A relay's limits: ``session`` messages that a session carries before it happens; ``connections`` that may be open
+    before it happens; ``overall`` messages that are taken within ``period`` seconds before it happens.
     """
 
     phase: str
@@ -36,6 +41,10 @@ class Fault:
     each: int | None = None
     after: int = 0
     above: float | None = None
+    session: int | None = None
+    connections: int | None = None
+    overall: float | None = None
+    period: float = 1.0
 
     def __post_init__(self) -> None:
         if self.phase not in PHASES:
@@ -67,6 +76,10 @@ class Script:
     """Offer STARTTLS with this certificate."""
     implicit_tls: bool = False
     credentials: tuple[str, str] | None = None
+    auth_lines: tuple[str, ...] = ("AUTH PLAIN LOGIN XOAUTH2",)
+    """How EHLO offers AUTH, if there are credentials."""
+    silent: tuple[str, ...] = ()
+    """Other loopback addresses, such as ::1, where connections to the same port are made and nothing is ever said."""
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -5,6 +5,7 @@ from flask import Blueprint, Response, request
 from campaign.errors import NotFoundError
 from campaign.feedback import quarantine
 from campaign.feedback.quarantine import PROBLEMS
+from campaign.signatures import funnel
 from campaign.states import EventKind
 from campaign.variables import ROOT
 from campaign.views import forms, visitor
@@ -30,13 +31,14 @@ def index() -> Response:
         seen=quarantine.overview(runtime(), kind=kind, before=before()),
         kind=kind,
         kinds=list(EventKind),
+        providers=funnel.by_provider(runtime()),
     )
 
 
 @pages.get("/admin/feedback/quarantine")
 @allow(Access.ADMIN)
 def waiting() -> Response:
-    """What waits for a person."""
+    """What waits for an admin."""
     return _waiting(notice=_done())
 
 
@@ -53,7 +55,7 @@ def _done() -> Notice | None:
 
 def _waiting(*, notice: Notice | None, status: int = 200) -> Response:
     found = quarantine.waiting(runtime(), before=before())
-    return page("admin/quarantine.html", status=status, notice=notice, found=found, problems=PROBLEMS)
+    return page("admin/quarantine.html", status=status, notice=notice, found=found)
 
 
 @pages.post("/admin/feedback/quarantine")

@@ -9,7 +9,7 @@ from flask import Flask
 from markupsafe import Markup
 
 from campaign import i18n
-from campaign.operations import status_line
+from campaign.operations import broker_words, status_line
 from campaign.operations.health import Level
 from campaign.states import EventKind, Lane
 from campaign.views import visitor
@@ -113,6 +113,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "queues.count": lazy("Count long queues"),
         "signatures.expire": lazy("Expire unconfirmed signatures"),
         "signatures.forget": lazy("Forget counted signers who chose it"),
+        "signatures.measure_funnel": lazy("Measure confirmations by provider"),
         "signatures.remind": lazy("Remind"),
         "personal_data.erase_expired": lazy("Erase what is old"),
         "signatures.recount": lazy("Recount"),
@@ -149,6 +150,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "rejections": lazy("It paused by itself: too many mail servers refuse it."),
         "complaints": lazy("It paused by itself: too many readers complain about it."),
         "content": lazy("It paused by itself: the mail server refuses its text."),
+        "text": lazy("It paused by itself: no mail can be made of its text."),
         "suppressed: bounce": lazy("The address is suppressed: nobody is there."),
         "suppressed: complaint": lazy("The address is suppressed: its owner complained."),
         "suppressed: unsubscribe": lazy("The address is suppressed: unsubscribed."),
@@ -165,6 +167,13 @@ def word(kind: str, code: object) -> str:
     """A code in words."""
     known = WORDS[kind].get(str(code))
     return str(code) if known is None else gettext(known)
+
+
+def server_words(code: int | None, status: str | None, text: str) -> Markup:
+    """What a mail server said, with its codes once, left to right; a dash if it said nothing."""
+    codes = [str(one) for one in (code, status) if one and str(one) not in text]
+    said = " ".join([*codes, text]).strip()
+    return Markup('<bdi class="ltr server-words" lang="en">{}</bdi>').format(said) if said else Markup("–")
 
 
 def reason(code: str | None) -> Markup:
@@ -240,10 +249,12 @@ def install(app: Flask) -> None:
     app.jinja_env.globals.update(
         word=word,
         reason_words=reason,
+        server_words=server_words,
         person=person,
         local=local,
         clock=clock,
         passed=passed,
         duration=duration,
         rate=rate,
+        redis_cause=broker_words.cause,
     )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from campaign.blasts.blasts import MAX_SUBJECT
+from campaign.blasts.text_checks import MAX_SUBJECT
 from campaign.i18n import LANGUAGE_NAMES, format_number
 from campaign.petitions.markdown import MAX_BODY
 from campaign.petitions.rules import MAX_LINE, MAX_TITLE
@@ -67,6 +67,27 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "missing": lazy("Write the text."),
         "too_long": lazy("Shorten the text to %(body_limit)s characters."),
         "control_characters": _CONTROLS,
+        "too_many_lines": lazy("Shorten the text to %(text)s lines."),
+        "too_much_markup": lazy(
+            "There is too much markup by line %(line)s: a text can have %(text)s characters such as * [ ] | or <."
+        ),
+        "too_large_table": lazy("The table in line %(line)s is too large: tables can have %(text)s cells in all."),
+        "too_deep": lazy(
+            "Line %(line)s: lists, quotations or emphasis are nested too deeply. Use at most %(text)s levels."
+        ),
+        "dead_link": lazy(
+            "Line %(line)s, character %(column)s: the link to “%(text)s” leads nowhere. Write the whole address, "
+            "such as https://example.org/page."
+        ),
+        "tag_in_link": lazy(
+            "Line %(line)s, character %(column)s: the address of a link can’t hold the placeholder {{%(text)s}}."
+        ),
+        "html_tag": lazy(
+            "Line %(line)s, character %(column)s: HTML such as %(text)s can’t be used. For bold write **bold**, for "
+            "italics *italics*; to show the characters themselves, write them between backticks (`)."
+        ),
+        "mail_too_large": lazy("Shorten the text: its mail would be larger than the 100 KB that mail programs show."),
+        "not_a_mail": lazy("No mail can be made of this text. Make it simpler."),
         "unknown_tag": lazy(
             "Line %(line)s, character %(column)s: there is no placeholder {{%(text)s}}. The list beside the text shows "
             "those there are."
@@ -114,7 +135,7 @@ def _sentence(name: str, code: str) -> str:
         subject_limit=_number(MAX_SUBJECT),
         line=_digits(line),
         column=_digits(column),
-        text=text,
+        text=_digits(text) if what.startswith("too_") else text,
     )
     return f"{LANGUAGE_NAMES[locale]}: {said}" if locale in LANGUAGE_NAMES else said
 

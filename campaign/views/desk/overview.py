@@ -8,8 +8,9 @@ from campaign import i18n
 from campaign.blasts import milestones
 from campaign.blasts import reports as blast_reports
 from campaign.blasts.rules import BlastStage
+from campaign.errors import InvalidInputError
 from campaign.petitions import petitions
-from campaign.signatures import statistics
+from campaign.signatures import funnel, statistics
 from campaign.signatures.statistics import Bucket, Span
 from campaign.ttl_cache import TTLCache
 from campaign.variables import ROOT
@@ -18,6 +19,7 @@ from campaign.views.access import Access, allow
 from campaign.views.charts import Chart, chart
 from campaign.views.current import runtime
 from campaign.views.desk import frame
+from campaign.views.desk.previews import previewer
 from campaign.views.language import language
 
 pages = Blueprint("desk_overview", __name__, template_folder=str(ROOT / "templates"))
@@ -57,6 +59,7 @@ def show(slug: str) -> Response:
         spans=list(Span),
         chart=drawn(numbers.buckets, span),
         funnel=numbers.funnel,
+        providers=funnel.by_provider(runtime(), petition_id),
         milestones=milestones.list_of(runtime(), petition_id),
         ahead=[found for found in blast_reports.reports(runtime(), petition_id, language()) if found.stage in AHEAD],
         done=frame.notice(forms.asked("done")),
@@ -105,5 +108,21 @@ def answer(slug: str, threshold: int) -> Response:
     if said not in ANSWERS:
         abort(400)
     act, done = ANSWERS[said]
+    if said == "approve" and (blast_id := _unsendable(threshold)) is not None:
+        # Its check-list says what is wrong.
+        return visitor.see_other("desk_update.show", slug=slug, blast_id=blast_id)
     act(runtime(), visitor.petition_id(), threshold, by=visitor.account())
     return visitor.see_other("desk_overview.show", slug=slug, done=done)
+
+
+def _unsendable(threshold: int) -> int | None:
+    """The announcement of a milestone, if no mail can be made of it."""
+    found = milestones.list_of(runtime(), visitor.petition_id())
+    blast_id = next((one.blast_id for one in found if one.threshold == threshold), None)
+    if blast_id is None:
+        return None
+    try:
+        previewer().check_blast(blast_id, visitor.petition_id())
+    except InvalidInputError:
+        return blast_id
+    return None

@@ -6,6 +6,7 @@ import unicodedata
 
 from flask import Blueprint, Response
 
+from campaign.accounts import kept_forms
 from campaign.errors import InvalidInputError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.petitions import editing, petitions
@@ -29,7 +30,8 @@ FIELDS = ("title", "addressed_to", "summary", "body", "author", "on_behalf_of", 
 def index() -> Response:
     """The visitor's petitions with count, goal, state and next update."""
     found = editing.list_of(runtime(), visitor.account(), language())
-    return page("desk/index.html", petitions=found)
+    kept = kept_forms.newest(runtime(), visitor.account().id)
+    return page("desk/index.html", petitions=found, kept=kept is not None)
 
 
 @pages.get("/organiser/new")
@@ -51,7 +53,7 @@ def _form(form: dict[str, str], problems: forms.Problems = forms.NO_PROBLEMS) ->
 
 
 @pages.post("/organiser/new")
-@allow(Access.ORGANISER)
+@allow(Access.ORGANISER, keeps=True)
 def create() -> Response:
     """Write a petition down as a draft; its writer organises it."""
     form = {name: forms.typed(name) for name in FIELDS}

@@ -77,7 +77,7 @@ def _form(slug: str, form: Mapping[str, str], problems: forms.Problems = forms.N
 
 
 @pages.post("/organiser/p/<slug>/settings")
-@allow(Access.ORGANISER)
+@allow(Access.ORGANISER, keeps=True)
 def save(slug: str) -> Response:
     """Store what was set."""
     form = {name: forms.typed(name) for name in FIELDS}

@@ -73,7 +73,7 @@ def _editor(
 
 
 @pages.post("/organiser/p/<slug>/text")
-@allow(Access.ORGANISER)
+@allow(Access.ORGANISER, keeps=True)
 def save(slug: str) -> Response:
     """Save the text as its next version; or, without JavaScript, show how it will look."""
     locale = _locale(slug)

@@ -1,6 +1,6 @@
 """One update: checked, scheduled, sent, paused, and the report of what became of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from campaign.blasts.rules import UNDO, BlastKind, BlastStage, Scheduled
 from campaign.delivery import proof
 from campaign.delivery.proof import Level
 from campaign.errors import InvalidInputError, NotFoundError
-from campaign.i18n import zone_names
+from campaign.i18n import LANGUAGE_NAMES, zone_names
 from campaign.runtime import Runtime
 from campaign.states import CameBack, MessageState
 from campaign.variables import ROOT
@@ -71,6 +71,7 @@ def _show(
         blast=report.blast,
         stage=str(report.stage),
         problems=problems,
+        text_problems=_text_problems(findings, problems),
         when=when or _usual(report),
         zones=zone_names(),
         counts=blasts.audience_counts(runtime(), petition_id, report.blast.audience),
@@ -83,6 +84,17 @@ def _show(
         today=_today(),
         done=frame.notice(forms.asked("done")),
     )
+
+
+def _text_problems(findings: Iterable[proof.Finding], problems: forms.Problems) -> list[str]:
+    """What is wrong with the texts, in sentences: what a button was refused for, else what the check-list found."""
+    refused = [sentence for field, sentence in problems.items() if field not in OF_THE_MOMENT]
+    found = [finding.detail["problems"] for finding in findings if finding.code == "texts"]
+    return refused or [sentence for codes in found for sentence in desk_forms.worded(codes).values()]  # type: ignore[arg-type]
+
+
+OF_THE_MOMENT = frozenset({"send_at", "time_zone"})
+"""The problems that are shown beside the form of date and time."""
 
 
 def _usual(report: Report) -> When:
@@ -138,6 +150,7 @@ def _report(slug: str, report: Report) -> Response:
         settled=settled,
         reasons=reasons,
         came_back=_came_back(report),
+        failures=[LANGUAGE_NAMES[locale] for locale in report.failed_locales],
         moving=report.stage in MOVING,
         rate_words=_rate(report.rate),
         missing=_missing(report),
@@ -173,6 +186,7 @@ def schedule(slug: str, blast_id: int) -> Response:
         planned = blasts.plan_moment(local, when.zone, second=when.second)
         _check_moment(planned)
         if forms.typed("sure") == "yes":
+            previewer().check_blast(blast_id, visitor.petition_id())
             blasts.schedule(
                 runtime(),
                 blast_id,
@@ -244,6 +258,7 @@ def send(slug: str, blast_id: int) -> Response:
     """Send it now, after the time to think again. Pressing twice changes nothing (F29)."""
     _only_updates(blast_id)
     try:
+        previewer().check_blast(blast_id, visitor.petition_id())
         blasts.send_now(runtime(), blast_id, visitor.petition_id(), by=visitor.account())
     except InvalidInputError as error:
         return _show(slug, blast_id, problems=desk_forms.worded(error.problems))
@@ -278,5 +293,10 @@ def press(slug: str, blast_id: int) -> Response:
     if button not in PRESSES:
         abort(400)
     act, done = PRESSES[button]
+    if button == "test":
+        try:
+            previewer().check_blast(blast_id, visitor.petition_id())
+        except InvalidInputError as error:
+            return _show(slug, blast_id, problems=desk_forms.worded(error.problems))
     act(runtime(), blast_id, visitor.petition_id(), by=visitor.account())
     return visitor.see_other("desk_update.show", slug=slug, blast_id=blast_id, done=done)

@@ -8,8 +8,8 @@ from flask import Blueprint, Response
 from campaign.accounts import countries
 from campaign.blasts import blasts, merge_tags
 from campaign.blasts import reports as blast_reports
-from campaign.blasts.blasts import MAX_SUBJECT
 from campaign.blasts.rules import Audience, Blast, BlastKind, BlastStage, BlastText
+from campaign.blasts.text_checks import MAX_SUBJECT
 from campaign.delivery import proof
 from campaign.delivery.proof import Preview
 from campaign.errors import ConflictError, CountersignError, InvalidInputError, NotFoundError
@@ -73,7 +73,7 @@ def new(slug: str) -> Response:
 
 
 @pages.post("/organiser/p/<slug>/updates/new")
-@allow(Access.ORGANISER)
+@allow(Access.ORGANISER, keeps=True)
 def create(slug: str) -> Response:
     """Save a new update as a draft."""
     key = forms.typed("request_key")
@@ -82,6 +82,7 @@ def create(slug: str) -> Response:
     if forms.typed("action") == "preview":
         return _looked_at(slug, typed)
     try:
+        previewer().check_texts(typed.texts, visitor.petition_id())
         blast_id = blasts.save_draft(
             runtime(),
             visitor.petition_id(),
@@ -104,7 +105,7 @@ def edit(slug: str, blast_id: int) -> Response:
 
 
 @pages.post("/organiser/p/<slug>/updates/<int(max=2147483647):blast_id>/edit")
-@allow(Access.ORGANISER)
+@allow(Access.ORGANISER, keeps=True)
 def change(slug: str, blast_id: int) -> Response:
     """Save an update anew; a scheduled one stays scheduled."""
     blast, _texts = _editable(blast_id)
@@ -112,6 +113,7 @@ def change(slug: str, blast_id: int) -> Response:
     if forms.typed("action") == "preview":
         return _looked_at(slug, typed, blast)
     try:
+        previewer().check_texts(typed.texts, visitor.petition_id())
         blasts.edit(runtime(), blast_id, visitor.petition_id(), typed.texts, audience=typed.audience)
     except InvalidInputError as error:
         return _refused(slug, typed, error, blast)

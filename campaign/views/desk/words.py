@@ -102,33 +102,13 @@ CAUSES: Mapping[str, str] = {
 }
 """Why emails came back."""
 
-PROVIDERS: Mapping[str, str] = {
-    "gmail": "Gmail",
-    "outlook": "Outlook, Hotmail",
-    "yahoo": "Yahoo, AOL",
-    "icloud": "iCloud",
-    "gmx": "GMX, WEB.DE",
-    "t-online": "T-Online",
-    "freenet": "freenet",
-    "proton": "Proton",
-    "tuta": "Tuta",
-    "posteo": "Posteo",
-    "mailbox": "mailbox.org",
-    "mail.ru": "Mail.ru",
-    "yandex": "Yandex",
-    "orange": "Orange",
-    "libero": "Libero",
-    "chmail": "ChMail",
-    "other": lazy("All others"),
-}
-"""Mail providers by the names of :mod:`campaign.accounts.mail_providers`; brands are not translated."""
-
 HOLDS: Mapping[str, str] = {
     "organiser": lazy("An organiser paused it."),
     "rejections": lazy("It paused by itself: too many mail servers refuse it."),
     "bounces": lazy("It paused by itself: too many of its emails came back."),
     "complaints": lazy("It paused by itself: too many readers complain about it."),
     "content": lazy("It paused by itself: the mail server refuses its text."),
+    "text": lazy("It paused by itself: no mail can be made of its text."),
     "too_late": lazy(
         "Its time passed while nothing could be sent. Check whether it is still news, then schedule it anew."
     ),
@@ -163,11 +143,6 @@ REASONS: Mapping[str, str] = {
 def said(words: Mapping[str, str], code: str) -> str:
     """The words for a code in the language of this answer; the code itself if it has none."""
     return gettext(words[code]) if code in words else code
-
-
-def provider(name: str) -> str:
-    """A mail provider as readers know it."""
-    return gettext(PROVIDERS["other"]) if name not in PROVIDERS or name == "other" else PROVIDERS[name]
 
 
 def why(reason: str) -> tuple[str, bool]:

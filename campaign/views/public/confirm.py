@@ -6,6 +6,7 @@ from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.errors import InvalidInputError, RequestGoneError
 from campaign.signatures import confirming, consents
+from campaign.signatures.page_opens import PageOpens
 from campaign.signatures.signing import SignForm
 from campaign.states import SignatureState
 from campaign.views import forms
@@ -22,12 +23,17 @@ from campaign.views.rendering import page as render
 
 pages = Blueprint("confirm", __name__)
 
+OPENS = "page_opens"
+"""Key in Flask's ``extensions`` of what counts opened pages."""
+
 
 @pages.get("/c/<token>")
 @allow(Access.TOKEN)
 def page(token: str) -> Response:
-    """The petition's title and one button. Mail scanners open this address: it changes nothing."""
+    """The petition's title and one button. Mail scanners open this address: it changes nothing, but is counted."""
     waiting = confirming.look_up_confirmation(runtime(), token)
+    opens: PageOpens = current_app.extensions[OPENS]
+    opens.note(waiting.opened)
     speak(waiting.locale)
     shelter_for(waiting.slug)
     template = "already.html" if waiting.state is SignatureState.CONFIRMED else "confirm.html"

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, current_app, redirect, request, url_for
 
-from campaign.accounts import sign_in
+from campaign.accounts import kept_forms, sign_in
 from campaign.accounts.sign_in import Session
 from campaign.errors import InvalidInputError, TokenRefusedError
 from campaign.signatures import requests
@@ -37,7 +37,11 @@ def page() -> Response:
     session = sign_in.session(runtime(), visitor.cookie())
     if session is not None:
         return keep_private(current_app.make_response(redirect(home(session), 303)))
-    return _form(signed_out="signed-out" in request.args)
+    kept = _(
+        "Your session had ended, so nothing was saved yet. What you typed is kept: sign in with the same account to "
+        "continue."
+    )
+    return _form(signed_out="signed-out" in request.args, notice=kept if "kept" in request.args else "")
 
 
 def _form(
@@ -94,7 +98,9 @@ def enter(token: str) -> Response:
         return _refused()
     if before := visitor.cookie():
         sign_in.sign_out(runtime(), before)
-    begin = home(sign_in.session(runtime(), value))
+    session = sign_in.session(runtime(), value)
+    has_kept = session is not None and kept_forms.newest(runtime(), session.account.id) is not None
+    begin = url_for("desk_kept.show") if has_kept else home(session)
     return visitor.set_cookie(current_app.make_response(redirect(begin, 303)), value)
 
 

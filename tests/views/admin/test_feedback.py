@@ -2,9 +2,11 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from campaign.database import jobs as database_jobs
 from campaign.delivery.jobs import run_job
 from campaign.feedback import applying, quarantine
 from campaign.feedback.mailboxes import Receipt, receive
@@ -109,6 +111,8 @@ def test_what_another_release_can_read_is_read_again(night: Night, sent):
 def test_a_mailbox_that_can_not_be_read_is_said(night: Night):
     runtime = night.world.runtime
     read = replace(runtime, settings=runtime.settings.replace(return_mailbox_url="maildir:/nowhere"))
+    jobs = {"feedback.read_mailbox": timedelta(seconds=15)}
+    night.world.read(lambda tx: database_jobs.claim_due(tx, jobs, now=night.world.clock()))
     run_job(read, "feedback.read_mailbox", schedule(read.settings)["feedback.read_mailbox"])
 
     said = quarantine.overview(read).mailbox

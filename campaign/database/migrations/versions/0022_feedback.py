@@ -28,6 +28,14 @@ def upgrade() -> None:
         "create index ix_signature_unsubscribed on signature (petition_id, updates_changed_at)"
         " where not wants_updates and updates_changed_at is not null"
     )
+    op.execute("alter table signature add column mail_provider varchar(12)")
+    op.execute("create index ix_signature_requested on signature using brin (requested_at)")
+    op.execute(
+        "create table confirmation_funnel (day date not null, petition_id integer not null,"
+        " mail_provider varchar(12) not null, asked integer not null, accepted integer not null,"
+        " delivered integer not null, opened integer, confirmed integer not null, median_minutes real,"
+        " constraint pk_confirmation_funnel primary key (day, petition_id, mail_provider))"
+    )
     op.execute("create index ix_delivery_event_kind on delivery_event (kind, received_at)")
     op.execute("create index ix_delivery_event_quarantine on delivery_event (id) where quarantine_reason is not null")
 
@@ -40,6 +48,9 @@ def downgrade() -> None:
         " drop column mail_provider, drop column cause, drop column status"
     )
     op.execute("alter table bounce_strike drop column came_back")
+    op.execute("drop table confirmation_funnel")
+    op.execute("drop index ix_signature_requested")
+    op.execute("alter table signature drop column mail_provider")
     op.execute("drop index ix_signature_unsubscribed")
     op.execute("drop index ix_message_came_back")
     op.execute("alter table message drop column came_back")
