@@ -212,11 +212,12 @@ class _Mail:
 
     def to_reply_address(self) -> Returned:
         """What it tells, at an address that every reader of the mail knows: a reply, never a report."""
+        if is_from_machine(self.message):
+            return Returned(None, is_signed=True)
         if is_automatic(self.message):
             return self._told(Status(EventKind.AUTORESPONDED))
-        if is_from_machine(self.message) or self._has_null_sender():
-            return Returned(None, is_signed=True)
-        return self._written()
+        is_null = self.sender == "" or header_of(self.message, "Return-Path").strip() == "<>"
+        return Returned(None, is_signed=True) if is_null else self._written()
 
     def _written(self) -> Returned:
         """A reply: kept until :mod:`campaign.feedback.replies` has dealt with it."""
