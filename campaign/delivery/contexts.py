@@ -1,6 +1,9 @@
 """What each kind of mail says: its context for the templates, from the rows it is about."""
 
+<<<<<<< HEAD
 import re
+=======
+>>>>>>> a0343713f0ae545e4d3bd66f2c34c75dc9ab8ea1
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,8 +33,6 @@ DONE: Final = {
     MessageKind.REPLY_ERASED: "erased",
     MessageKind.REPLY_REFUSED: "refused",
 }
-
-_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()#+\-.!<>|~&])")
 
 
 @dataclass(frozen=True)

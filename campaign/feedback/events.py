@@ -51,7 +51,7 @@ class Event:
     raw: bytes = field(default=b"", repr=False)
     """As it arrived; kept, sealed, only with a problem, or until a reply is dealt with."""
     is_reply: bool = False
-    """True if ``raw`` is what a person wrote back, for :mod:`campaign.feedback.replies`."""
+    """True if ``raw`` is a reply, for :mod:`campaign.feedback.replies`."""
 
 
 def store(runtime: Runtime, provider: str, events: Sequence[Event], *, per_message: int | None = None) -> int:

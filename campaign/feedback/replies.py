@@ -1,7 +1,7 @@
 """Replies: a code confirms, STOP, HIDE and ERASE act, and the rest goes to the organisers. Docs: ADR 26.
 
-What a reply is to is proven by the signed address it came to. Who wrote it is said by From alone, which can be forged
-by somebody who knows that address; so a reply may only do what can be undone, or what mail to one reader permits.
+The signed address that a reply came to proves which message it answers. From alone says who wrote it, and everyone who
+knows that address can forge it; so a reply may only do what can be undone, or what mail to one reader permits.
 """
 
 import hmac
@@ -70,7 +70,7 @@ def act(runtime: Runtime) -> int:
 
 
 def _one(runtime: Runtime, event_id: int) -> None:
-    """Deal with one reply in a transaction of its own; one that can't be dealt with is left to a person."""
+    """Deal with one reply in a transaction of its own; one that can't be dealt with goes to quarantine."""
     try:
         try:
             done = runtime.store.transact(lambda tx: _deal(runtime, tx, event_id))
@@ -82,7 +82,7 @@ def _one(runtime: Runtime, event_id: int) -> None:
     except StoreUnavailableError:
         raise
     except CountersignError as error:
-        log.warning("reply %d is left to a person: %s", event_id, type(error).__name__)
+        log.warning("reply %d goes to quarantine: %s", event_id, type(error).__name__)
         runtime.store.transact(lambda tx: _hold(runtime, tx, event_id))
 
 
@@ -208,7 +208,7 @@ def _refused_code(reply: _Reply) -> bool:
 
 
 FEW_WORDS: Final = 8
-"""Words beside a code that are no message to anybody: "Hello, my code is"."""
+"""Words beside a code that are no message of their own: "Hello, my code is"."""
 
 
 def _obey(reply: _Reply, command: Command) -> None:
@@ -265,7 +265,7 @@ def _plan(reply: _Reply, kind: MessageKind) -> None:
 
 
 def _pass_on(reply: _Reply) -> bool:
-    """Forward what a person wrote, or tell them once where to write; False if too much was forwarded today."""
+    """Forward what was written, or tell the signer once where to write; False if too much was forwarded today."""
     runtime, tx, petition = reply.runtime, reply.tx, reply.opened.petition
     if not reply.written.text and not reply.written.has_attachments:
         return True

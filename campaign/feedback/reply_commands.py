@@ -1,4 +1,4 @@
-"""What a reply asks for: a word that stands alone on its first line, in the four languages of the site."""
+"""What a reply asks for: a word alone on its first line, in the four languages of the site."""
 
 import re
 import unicodedata

@@ -51,7 +51,7 @@ def settle(tx: Transaction, event_id: int, *, kind: EventKind, now: datetime) ->
 
 
 def hold(tx: Transaction, event_id: int, *, now: datetime) -> None:
-    """Leave a reply to a person."""
+    """Put a reply into quarantine."""
     tx.execute(
         text("""
         update delivery_event set applied_at = :now, quarantined_at = :now, quarantine_reason = 'reply'

@@ -1,6 +1,6 @@
-"""What a person wrote in a reply: the new text alone, as text, from whatever the mail program made of it.
+"""What was written in a reply: the new text alone, as text, from whatever the mail program made of it.
 
-Anybody can send mail here, so that everything is bounded, and no part of the mail is passed on as it came.
+Everyone can send mail here, so everything is bounded, and no part of the mail is passed on as it came.
 """
 
 import email
@@ -219,7 +219,7 @@ _SIGNATURE: Final = re.compile(r"^-- ?$|^—\s*$")
 
 
 def new_text(text: str) -> str:
-    """What a person added to the mail they reply to, above it, below it or in between."""
+    """What was added to the mail that is replied to, above it, below it or in between."""
     lines = clean(text).split("\n")[:MAX_LINES]
     kept: list[str] = []
     position = 0

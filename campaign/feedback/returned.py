@@ -213,13 +213,16 @@ class _Mail:
         return self._without_report(parts)
 
     def to_reply_address(self) -> Returned:
-        """What it tells, at an address that whoever got the mail knows: a person's reply, never a report."""
+        """What it tells, at an address that every reader of the mail knows: a reply, never a report."""
         if is_from_machine(self.message):
             return Returned(None, is_signed=True)
-        return self._told(Status(EventKind.AUTORESPONDED)) if is_automatic(self.message) else self._written()
+        if is_automatic(self.message):
+            return self._told(Status(EventKind.AUTORESPONDED))
+        is_null = self.sender == "" or header_of(self.message, "Return-Path").strip() == "<>"
+        return Returned(None, is_signed=True) if is_null else self._written()
 
     def _written(self) -> Returned:
-        """What a person wrote back: kept until :mod:`campaign.feedback.replies` has dealt with it."""
+        """A reply: kept until :mod:`campaign.feedback.replies` has dealt with it."""
         event = self._told(Status(EventKind.REPLIED)).event
         return Returned(None if event is None else replace(event, raw=self.raw, is_reply=True), is_signed=True)
 
@@ -271,7 +274,11 @@ class _Mail:
         return next((found for value in quoted for found in self.names.messages_in(value)), None)
 
     def _without_report(self, parts: list[email.message.Message]) -> Returned:
+<<<<<<< HEAD
         """No report in a format of its own: an old kind of bounce, an automatic answer, or what a reader wrote.
+=======
+        """No report in a format of its own: an old kind of bounce, an automatic answer, or a reply.
+>>>>>>> a0343713f0ae545e4d3bd66f2c34c75dc9ab8ea1
 
         Automatic answers have the null sender too (RFC 3834 section 3.3), and some bounces say that they are automatic
         (Exim's): what is known as a bounce counts first, then what is known as an answer.

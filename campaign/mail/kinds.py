@@ -57,7 +57,7 @@ class MailKind:
     is_discreet: bool = False
     """No header of it says what kind it is."""
     is_answer: bool = False
-    """Answers what a person wrote (RFC 3834): no program may answer it in turn."""
+    """Answers a reply (RFC 3834): no program may answer it in turn."""
 
 
 def _urgent(
@@ -163,7 +163,7 @@ KINDS: Mapping[str, MailKind] = {
             folder="discreet/own_code",
             is_discreet=True,
         ),
-        # To where a petition's replies go: what a person wrote, as text.
+        # To where a petition's replies go: what was written, as text.
         _urgent("reply_forwarded", context=_FORWARDED | {"petition_title"}, slots=frozenset()),
         replace(
             _urgent(

@@ -125,9 +125,9 @@ def test_complaints_come_to_the_address_for_them_and_are_proven_by_what_they_quo
 def test_the_envelope_tells_a_reply_from_a_bounce(sent, client):
     raw = b"From: x\nSubject: Hello\n\n550 5.1.1 is what I got.\n"
 
-    assert client.bring(raw, sent.address, sender="zahra@example.org") == "250 2.0.0 Ok: held"
+    assert client.bring(raw, sent.address, sender="zahra@example.org") == "250 2.0.0 Ok: stored"
     assert client.bring(raw, sent.address) == "250 2.0.0 Ok: stored"
-    assert [row[4] for row in stored(sent.world)] == ["reply", None]
+    assert [row[0] for row in stored(sent.world)] == ["replied", "bounced"]
 
 
 def test_a_mail_larger_than_is_read_is_held_and_one_beyond_all_measure_is_refused(sent, client):

@@ -78,11 +78,12 @@ OTHERS = [
     ("postfix-delivered", "delivered", "2.0.0", None, "delivered"),
     ("postfix-relayed", "sent", "2.0.0", None, None),
     ("postfix-two-recipients-of-an-alias", "delivered", "2.0.0", None, "delivered"),
+    ("reply-of-a-person", "replied", None, None, "delivered"),
     ("sendmail-delayed", "deferred", "4.4.1", None, "deferred"),
 ]
 
 COMPLAINTS = ["arf-aol-redacted", "arf-german-csa", "arf-microsoft-jmrp", "arf-to-return-address", "arf-yahoo"]
-HELD = [("arf-unsigned", "unsigned"), ("reply-of-a-person", "reply")]
+HELD = [("arf-unsigned", "unsigned")]
 NOTHING = ["arf-dmarc-failure", "arf-not-spam"]
 
 

@@ -293,7 +293,7 @@ reply_mail = Table(
     Column("signature_id", BigInteger, nullable=False, index=True),
     # The message that carries it: once the mail server took that, the row goes.
     Column("mail_id", BigInteger),
-    # What a person wrote, or where the last email to an erased signer goes, under the petition's key.
+    # What was written, or where the last email to an erased signer goes, under the petition's key.
     Column("sealed", LargeBinary, nullable=False),
     Column("received_at", MOMENT, nullable=False),
 )

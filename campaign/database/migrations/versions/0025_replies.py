@@ -1,7 +1,7 @@
 """Replies: kinds of mail, where replies about a petition go, and what waits to be mailed because of a reply.
 
 A value that was added to an enum stays after a downgrade; the older release never writes it. The release before this one
-goes on meanwhile: it knows neither the column, which is empty, nor the table.
+runs meanwhile: it knows neither the column, which is empty, nor the table.
 """
 
 import sqlalchemy as sa
