@@ -1,9 +1,5 @@
 """What each kind of mail says: its context for the templates, from the rows it is about."""
 
-<<<<<<< HEAD
-import re
-=======
->>>>>>> a0343713f0ae545e4d3bd66f2c34c75dc9ab8ea1
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final

@@ -274,11 +274,7 @@ class _Mail:
         return next((found for value in quoted for found in self.names.messages_in(value)), None)
 
     def _without_report(self, parts: list[email.message.Message]) -> Returned:
-<<<<<<< HEAD
-        """No report in a format of its own: an old kind of bounce, an automatic answer, or what a reader wrote.
-=======
         """No report in a format of its own: an old kind of bounce, an automatic answer, or a reply.
->>>>>>> a0343713f0ae545e4d3bd66f2c34c75dc9ab8ea1
 
         Automatic answers have the null sender too (RFC 3834 section 3.3), and some bounces say that they are automatic
         (Exim's): what is known as a bounce counts first, then what is known as an answer.
