@@ -15,7 +15,7 @@ from campaign.delivery.delivery import Deliverer, calm_collector
 from campaign.delivery.materials import Materials
 from campaign.mail.compiled import CompiledMail
 from campaign.mail.dkim import DkimKey, Signer, load_key
-from campaign.outbox.ledger import Claimed
+from campaign.outbox.claimed import Claimed
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
 from campaign.smtp.transport import Envelope

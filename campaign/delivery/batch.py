@@ -12,7 +12,8 @@ from campaign.delivery.outcomes import Sent
 from campaign.delivery.recipients import NoAddressError, Recipient
 from campaign.errors import CountersignError, MailTemplateError
 from campaign.outbox import suppressions
-from campaign.outbox.ledger import Claimed, Settlement
+from campaign.outbox.claimed import Claimed
+from campaign.outbox.ledger import Settlement
 from campaign.runtime import Runtime
 from campaign.smtp.transport import Envelope
 from campaign.states import MessageKind

@@ -16,7 +16,7 @@ from campaign.mail.dkim import Signer, load_key
 from campaign.mail.kinds import DISCREET, KINDS
 from campaign.mail.slots import Slots
 from campaign.mail.verp import Names
-from campaign.outbox.ledger import Claimed
+from campaign.outbox.claimed import Claimed
 from campaign.petitions.petitions import Opened, reply_address
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash

@@ -14,7 +14,7 @@ from campaign.i18n import format_number
 from campaign.mail.slots import Slots
 from campaign.mail.templates import to_text
 from campaign.operations import alerts as operations_alerts
-from campaign.outbox.ledger import Claimed
+from campaign.outbox.claimed import Claimed
 from campaign.petitions.markdown import is_over_limits, to_html
 from campaign.petitions.petitions import Opened
 from campaign.petitions.rules import next_goal

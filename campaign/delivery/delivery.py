@@ -22,7 +22,7 @@ from campaign.delivery.relay_limits import SharedLimits
 from campaign.delivery.token_bucket import Buckets, open_buckets
 from campaign.errors import SessionFailedError, StoreUnavailableError
 from campaign.outbox import ledger, relays, workers
-from campaign.outbox.ledger import Claimed
+from campaign.outbox.claimed import Claimed
 from campaign.outbox.relays import Offers
 from campaign.runtime import Runtime
 from campaign.smtp.limits import LimitedTransport

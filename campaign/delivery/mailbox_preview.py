@@ -14,7 +14,7 @@ from campaign.delivery.proof import ADDRESS, SIGNERS, sample_blast
 from campaign.delivery.recipients import Recipient
 from campaign.mail.addresses import wire_address
 from campaign.mail.kinds import DISCREET
-from campaign.outbox import ledger
+from campaign.outbox import claimed
 from campaign.petitions import petitions
 from campaign.runtime import Runtime
 from campaign.settings import LANGUAGES
@@ -57,7 +57,7 @@ def discreet_mails(runtime: Runtime, petition_id: int) -> Iterator[tuple[Message
         materials = Materials({petition_id: opened}, {}, known, {0: f"{runtime.settings.base_url}/"})
         for locale in LANGUAGES:
             blast_id = None if blast is None else blast.id
-            message = ledger.sample(
+            message = claimed.sample(
                 kind, at=update.created_at, locale=locale, petition_id=petition_id, blast_id=blast_id
             )
             recipient = Recipient(SIGNERS[locale], wire_address(ADDRESS), b"")

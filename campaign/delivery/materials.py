@@ -16,7 +16,7 @@ from campaign.database.connection import Transaction
 from campaign.delivery.groups import ABOUT_NO_UPDATE, LETTERS, MOVING
 from campaign.errors import NotFoundError
 from campaign.operations import alerts as operations_alerts
-from campaign.outbox.ledger import Claimed
+from campaign.outbox.claimed import Claimed
 from campaign.petitions.petitions import Opened, by_id, reply_address
 from campaign.petitions.rules import Petition
 from campaign.runtime import Runtime

@@ -16,7 +16,8 @@ from campaign.delivery.pacing import domain_key, domain_of
 from campaign.delivery.refusals import RecipientOutcome
 from campaign.errors import SessionFailedError
 from campaign.outbox import lanes, ledger, recent_refusals, suppressions
-from campaign.outbox.ledger import Claimed, Settlement
+from campaign.outbox.claimed import Claimed
+from campaign.outbox.ledger import Settlement
 from campaign.runtime import Runtime
 from campaign.smtp.transport import Blame, Bounce, Outcome, Result
 from campaign.states import Lane

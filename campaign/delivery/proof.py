@@ -20,7 +20,7 @@ from campaign.delivery.recipients import Recipient
 from campaign.errors import CountersignError, InvalidInputError, MailTemplateError, MailTooLargeError
 from campaign.mail.addresses import wire_address
 from campaign.mail.compose import MAX_HTML
-from campaign.outbox import lanes, ledger, workers
+from campaign.outbox import claimed, lanes, workers
 from campaign.petitions import petitions
 from campaign.petitions.markdown import to_html
 from campaign.runtime import Runtime
@@ -162,7 +162,7 @@ class Previewer:
         material = BlastMaterial(blast, saved)
         materials = Materials({opened.petition.id: opened}, {}, {blast.id: material}, {})
         kind = MessageKind(str(blast.kind))
-        message = ledger.sample(
+        message = claimed.sample(
             kind, at=blast.created_at, locale=locale, petition_id=blast.petition_id, blast_id=blast.id
         )
         composer = self._mailer = self._mailer or Composer(self._runtime)

@@ -8,7 +8,7 @@ from campaign.delivery.groups import ELSEWHERE
 from campaign.delivery.materials import Materials
 from campaign.errors import CountersignError, MailValueError
 from campaign.mail.addresses import WireAddress, wire_address
-from campaign.outbox.ledger import Claimed
+from campaign.outbox.claimed import Claimed
 from campaign.runtime import Runtime
 from campaign.signatures import queries as signature_queries
 

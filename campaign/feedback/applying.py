@@ -19,8 +19,8 @@ from campaign.errors import CountersignError
 from campaign.feedback import queries, replies
 from campaign.feedback.queries import Applied, OpenEvent
 from campaign.feedback.rules import ABOUT_US, CAME_BACK, HANDED_OVER, UNSPECIFIC
-from campaign.outbox import ledger, suppressions
-from campaign.outbox.ledger import Claimed
+from campaign.outbox import claimed, suppressions
+from campaign.outbox.claimed import Claimed
 from campaign.runtime import Runtime
 from campaign.signatures import queries as signature_queries
 from campaign.smtp.replies import judge
@@ -82,7 +82,7 @@ def _slice(runtime: Runtime, tx: Transaction) -> int:
     events = queries.take_open(tx, limit=SLICE)
     if not events:
         return 0
-    messages = {message.id: message for message in ledger.by_ids(tx, [event.message_id for event in events])}
+    messages = {message.id: message for message in claimed.by_ids(tx, [event.message_id for event in events])}
     recipients = _recipients(runtime, tx, messages)
     effects = _Effects()
     for event in events:

@@ -22,9 +22,9 @@ from campaign.feedback.reply_commands import Command, command_in, denies
 from campaign.feedback.reply_queries import WaitingReply
 from campaign.feedback.reply_reading import Written
 from campaign.mail.verp import Names
-from campaign.outbox import ledger
+from campaign.outbox import claimed
 from campaign.outbox import plan as outbox_plan
-from campaign.outbox.ledger import Claimed
+from campaign.outbox.claimed import Claimed
 from campaign.petitions.petitions import Opened, by_id, reply_address
 from campaign.runtime import Runtime
 from campaign.signatures import codes, confirming, mine, places, preferences, reply_mail
@@ -152,7 +152,7 @@ class _Reply:
 
 def _opened(runtime: Runtime, tx: Transaction, event: WaitingReply) -> _Reply | None:
     """What a reply is about; None if it is no reply to a signer's message, or can't be read."""
-    message = next(iter(ledger.by_ids(tx, [event.message_id or 0])), None)
+    message = next(iter(claimed.by_ids(tx, [event.message_id or 0])), None)
     if message is None or message.signature_id is None or message.petition_id is None:
         return None
     written = reply_reading.read(unsealed(runtime, event.provider, event.event_id, event.sealed))

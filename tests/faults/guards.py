@@ -90,8 +90,8 @@ GUARDS = (
         "test_f10_an_address_that_does_not_exist_is_suppressed_and_never_tried_again",
     ),
     Guard(
-        "F11", "5.7.x is our fault", "campaign/smtp/replies.py", 'Row(_RCPT, "5", f"{_OURS} 5.7", _REPUTATION)',
-        'Row(_RCPT, "5", _OURS, _REPUTATION)',
+        "F11", "5.7.x is our fault", "campaign/smtp/replies.py",
+        'Row(_RCPT, "5", f"{_OURS} {_SENDER}", _REPUTATION)', 'Row(_RCPT, "5", _OURS, _REPUTATION)',
         "test_f11_when_the_first_mails_are_refused_for_our_sake_the_lane_stops_and_one_alert_tells",
     ),
     Guard(
@@ -218,6 +218,26 @@ GUARDS = (
         "F53", "what did not come to the wire is given back", "campaign/delivery/outcomes.py",
         "if untouched := this.untouched:", "if untouched := this.untouched[:0]:",
         "test_f53_sigterm_during_a_blast_finishes_what_is_on_the_wire_and_releases_the_rest",
+    ),
+    Guard(
+        "F59", "what a full session refused goes over a new one", "campaign/smtp/ring.py",
+        "if number == 0 or words in self._limits.unsure or (", "if number >= 0 or (",
+        "test_f59_no_message_is_deferred_and_the_number_is_learned_for_all_processes",
+    ),
+    Guard(
+        "F60", "too many connections are a limit, not a failure", "campaign/smtp/ring.py",
+        "if self._is_limit(failure):", "if self._is_held and self._is_limit(failure):",
+        "test_f60_urgent_mail_has_a_connection_while_bulk_mail_takes_the_others",
+    ),
+    Guard(
+        "F61", "what several domains say at once is the relay's", "campaign/smtp/ring.py",
+        "if not names_relay and not self._limits.is_relays(said, domain):", "if not names_relay:",
+        "test_f61_a_throttling_relay_is_slowed_and_no_message_is_deferred",
+    ),
+    Guard(
+        "F62", "the same words to several receivers are about us", "campaign/delivery/incidents.py",
+        "if _is_enough(group, [*earlier, *(rows[id_] for id_ in ids)]):", "if not group:",
+        "test_f62_the_same_words_to_several_domains_are_about_us",
     ),
     Guard(
         "F63", "a refused command ends the connection, not the worker", "tasks/redis_transport.py",

@@ -11,10 +11,10 @@ from tests.faults.guards import GUARDS, table
 from tests.kit.engines import ROOT
 
 TEXT = (ROOT / "docs" / "faults.md").read_text()
-DELIVERY = {*range(1, 16), 18, 19, 20, 21, 23, 24, 25, 26, 30, 49, 50, 53, 63, 66}
+DELIVERY = {*range(1, 16), 18, 19, 20, 21, 23, 24, 25, 26, 30, 49, 50, 53, 59, 60, 61, 62, 63, 66}
 """The faults of the delivery, by number."""
 
-ELSEWHERE = {29, *range(31, 40), 41, 42, 43, 44, 51, 55, 56, 58, 70}
+ELSEWHERE = {29, *range(31, 40), 41, 42, 43, 44, 47, 48, 51, 55, 56, 58, 67, 68, 69, 70}
 
 
 def names_of_tests():
