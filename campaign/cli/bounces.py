@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from campaign.cli.opening import open_runtime, until_interrupted
-from campaign.errors import CountersignError, StoreUnavailableError
+from campaign.errors import CountersignError
 from campaign.feedback import applying, return_mailbox
 from campaign.feedback.lmtp import serve_lmtp
 from campaign.feedback.mailboxes import Receipt, receive, summary
@@ -30,7 +30,8 @@ by itself for RETURN_MAILBOX_URL.
 Mail to a return address of ours is deleted from the mailbox once it is stored; all other mail stays, marked as seen.
 
 Exit status: 0 read; 1 the mailbox can't be read; 2 used wrongly. With -: 0 stored, or waits in quarantine; 67 the mail
-is to no return address of ours and no report; 75 the database does not answer, the mail server should try again.
+is to no return address of ours and no report; 75 it can't be stored now (the database is away, a setting is
+wrong), the mail server should try again.
 """
 
 
@@ -42,15 +43,16 @@ is to no return address of ours and no report; 75 the database does not answer, 
 @click.argument("url", required=False, default="")
 @click.option("--watch", is_flag=True, help="Go on until SIGTERM or Ctrl-C.")
 @click.option("--recipient", default="", help="With -: whom the mail server delivers to (RCPT TO).")
+@click.option("--sender", help="With -: the envelope's sender; empty for a bounce. Default: the header Return-Path.")
 @click.pass_context
-def bounces(context: click.Context, *, url: str, watch: bool, recipient: str) -> None:
+def bounces(context: click.Context, *, url: str, watch: bool, recipient: str, sender: str | None) -> None:
     """See :data:`HELP`."""
     if url == "-":
         if watch:
             raise click.UsageError("--watch is for mailboxes; - takes one mail.")
-        context.exit(_pipe(recipient))
-    if recipient:
-        raise click.UsageError("--recipient is for a mail on standard input: write - for the URL.")
+        context.exit(_pipe(recipient, sender))
+    if recipient or sender is not None:
+        raise click.UsageError("--recipient and --sender are for a mail on standard input: write - for the URL.")
     with open_runtime() as runtime:
         chosen = _checked(url or runtime.settings.return_mailbox_url)
         if return_mailbox.is_lmtp(chosen):
@@ -68,17 +70,18 @@ def _checked(url: str) -> str:
         raise click.BadParameter(str(error), param_hint="URL") from None
 
 
-def _pipe(recipient: str) -> int:
+def _pipe(recipient: str, sender: str | None) -> int:
     raw = sys.stdin.buffer.read(MAX_MAIL + 1)
     # The mail server may write to the end before it looks at the status.
     while sys.stdin.buffer.read(MAX_MAIL):
         pass
     try:
         with open_runtime() as runtime:
-            receipt, is_ours = receive(runtime, raw, recipient=recipient)
+            receipt, is_ours = receive(runtime, raw, recipient=recipient, sender=sender)
             if receipt is Receipt.STORED:
                 applying.apply(runtime)
-    except StoreUnavailableError as error:
+    except CountersignError as error:
+        # A wrong setting too: the mail server keeps the mail until it is mended.
         click.echo(str(error), err=True)
         return os.EX_TEMPFAIL
     return os.EX_NOUSER if receipt is Receipt.FOREIGN and not is_ours else 0

@@ -11,6 +11,7 @@ from campaign.cli import tables
 from campaign.errors import SettingsError
 from campaign.local.mailserver.faults import FaultRules, serve
 from campaign.local.mailserver.provider_profiles import EVERYBODY, MIXES, script_of
+from campaign.local.mailserver.returns import Return
 from campaign.local.mailserver.script import Fault, Script
 
 MIX_LINES = "\n".join(
@@ -52,6 +53,7 @@ Example: a script.json in which one domain is slow and one mail in a hundred is 
 )
 @click.option("--script", "file", type=click.Path(dir_okay=False, path_type=Path), help="What goes wrong, as JSON.")
 @click.option("--mix", type=click.Choice([*MIXES, EVERYBODY]), help="What goes wrong, as a kind of receiver.")
+@click.option("--return-to", default="", help="Where reports go: maildir:/path or lmtp://127.0.0.1:2424.")
 @click.option("--seed", type=int, help="The dice: the same seed gives the same faults for the same dialogue.")
 @click.option(
     "--accepted",
@@ -74,6 +76,7 @@ def faults(
     file: Path | None,
     mix: str | None,
     seed: int | None,
+    return_to: str,
     log: Path | None,
     ca_folder: Path | None,
     as_json: bool,
@@ -82,6 +85,9 @@ def faults(
     if file is not None and mix is not None:
         raise click.UsageError("Give --script or --mix, not both.")
     script = _script(file, mix, seed)
+    if return_to:
+        # Without a list of its own, one message in twenty comes back.
+        script = replace(script, return_to=return_to, returns=script.returns or (Return(odds=0.05, delay=1.0),))
     if script.certificate is not None and ca_folder is None:
         raise click.UsageError("The script offers TLS: say with --certificates where certificates may go.")
     listening = f"Listening on 127.0.0.1 port {port}. Stop with Ctrl-C."
@@ -96,6 +102,8 @@ def faults(
             ca_folder=ca_folder,
             on_ready=lambda: click.echo(listening, err=True),
         )
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from None
     except OSError as error:
         raise click.FileError(str(error.filename), error.strerror or "") from error
     result = report(rules)
@@ -138,6 +146,7 @@ def report(rules: FaultRules) -> dict[str, object]:
         "repeated": len(rules.repeated()),
         "domains": _by_domain(rules),
         "phases": dict(rules.chances),
+        "returned": dict(sorted(rules.returner.sent.items())),
         "faults": [{**_named(fault), "happened": number} for fault, number in rules.happened()],
     }
 
@@ -159,6 +168,11 @@ def _lines(rules: FaultRules) -> list[str]:
     lines = [f"Accepted {rules.accepted.total():,} mails; {repeated:,} were accepted more than once."]
     if domains := _by_domain(rules):
         lines += ["", *tables.render(("Accepted", "Domain"), [(number, name) for name, number in domains.items()])]
+    if sent := rules.returner.sent:
+        lines += [
+            "",
+            *tables.render(("Came back", "As"), [(number, action) for action, number in sorted(sent.items())]),
+        ]
     happened = [(number, fault.phase, fault.domain or "any", fault.does) for fault, number in rules.happened()]
     if happened:
         lines += ["", *tables.render(("Happened", "Phase", "Domain", "What"), happened)]

@@ -57,6 +57,7 @@ def good_evidence() -> Evidence:
         offers=tuple((10.0 + number / 100, number) for number in messages if number != UNSUBSCRIBED),
         taken=tuple((10.1 + number / 100, number, f"{number}@example.org") for number in (*served, SILENT)),
         refused=frozenset({REFUSED}),
+        returned=frozenset(),
         silences=((SILENT, UnansweredMessage("b-x@localhost", "6@example.org", "drop", taken=True)),),
         requests=(RequestRow(1, "signature", "admitted", None),),
         sign_ups=(SignedUp(0, 10.0, 101, confirmed=True),),

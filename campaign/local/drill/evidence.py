@@ -54,6 +54,8 @@ class MessageRow:
     reason: str | None
     blast_id: int | None
     signature_id: int | None
+    came_back: str | None = None
+    """What was heard of it after it was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,8 @@ class Evidence:
     """Moment, message and recipient of each acceptance."""
     refused: frozenset[int]
     """Messages that were refused for good at least once."""
+    returned: frozenset[int]
+    """Messages that were accepted and bounced later."""
     silences: tuple[tuple[int | None, UnansweredMessage], ...]
     requests: tuple[RequestRow, ...]
     sign_ups: tuple[SignedUp, ...]

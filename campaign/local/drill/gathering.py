@@ -66,6 +66,7 @@ def gather(scene: Sources) -> Evidence:
         refused=frozenset(
             number for refusal in diary.refusals() if (number := message_of(refusal.mail_from)) is not None
         ),
+        returned=frozenset(number for address in diary.returner.failed if (number := message_of(address)) is not None),
         silences=tuple((message_of(silence.mail_from), silence) for silence in diary.silences()),
         requests=tuple(RequestRow(*row) for row in runtime.store.transact(queries.requests)),
         sign_ups=tuple(

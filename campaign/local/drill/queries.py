@@ -48,11 +48,12 @@ def signatures(tx: Transaction) -> list[tuple[int, int, str, bool, bool]]:
     return [tuple(row) for row in rows]
 
 
-def messages(tx: Transaction) -> list[tuple[int, str, str, str, str | None, int | None, int | None]]:
-    """Id, kind, lane, state, reason, blast and signature of every message."""
+def messages(tx: Transaction) -> list[tuple[int, str, str, str, str | None, int | None, int | None, str | None]]:
+    """Id, kind, lane, state, reason, blast, signature, and what came back, of every message."""
     rows = tx.execute(
         text("""
-        select id, cast(kind as text), cast(lane as text), cast(state as text), reason, blast_id, signature_id
+        select id, cast(kind as text), cast(lane as text), cast(state as text), reason, blast_id, signature_id,
+            cast(came_back as text)
         from message order by id""")
     )
     return [tuple(row) for row in rows]
@@ -78,6 +79,11 @@ def open_messages(tx: Transaction) -> int:
             text("select count(*) from message where state in ('planned', 'claimed', 'submitting')")
         ).scalar_one()
     )
+
+
+def unapplied(tx: Transaction) -> int:
+    """How much has come back and was not applied yet."""
+    return int(tx.execute(text("select count(*) from delivery_event where applied_at is null")).scalar_one())
 
 
 def uncounted(tx: Transaction) -> int:

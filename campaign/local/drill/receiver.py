@@ -4,11 +4,13 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Final
 
 from campaign.local.drill.evidence import AcceptedMail, ReceivedRcpt, Refusal, UnansweredMessage
 from campaign.local.mailserver.faults import FaultRules
 from campaign.local.mailserver.protocol import Answer, ConnectionFault, DelayedReply, Rules, SmtpProtocol, Transaction
+from campaign.local.mailserver.returns import Return
 from campaign.local.mailserver.running import ServerThread
 from campaign.local.mailserver.script import Fault, Script
 
@@ -39,12 +41,27 @@ FAULTS: Final = (
 )
 """A bad day of the mail: what goes wrong, and at which of the domains of fake_people.py and people.py."""
 
+LIMITS: Final = (
+    Fault("mail", "452 4.4.5 Too many messages in this session", session=60),
+    Fault("banner", "421 4.7.0 Too many connections from your address", connections=12),
+)
+"""What a relay limits."""
+
+RETURNS: Final = (
+    Return("550 5.1.1 No such mailbox, as we see now", odds=0.01, domain="aviary.test", delay=1.5),
+    Return("552 5.2.2 Over quota", odds=0.02, domain="example.org", delay=0.5),
+    Return("451 4.4.1 No answer from the next host", "delayed", odds=0.02, delay=0.2),
+    Return("250 2.0.0 Delivered", "delivered", odds=0.1, delay=0.1),
+)
+"""What comes back of what was accepted."""
+
 HANGING: Final = (Fault("dot", "hang", odds=0.0005, times=1), Fault("accepted", "hang", odds=0.0005, times=1))
 
 
-def script(*, seed: int, seconds: float) -> Script:
-    """What goes wrong in a drill of so many seconds."""
-    return Script(faults=(*FAULTS, *(HANGING if seconds >= LONG else ())), seed=seed)
+def script(*, seed: int, seconds: float, return_to: Path) -> Script:
+    """What goes wrong in a drill of so many seconds, and what comes back to a Maildir."""
+    faults = (*LIMITS, *FAULTS, *(HANGING if seconds >= LONG else ()))
+    return Script(faults=faults, seed=seed, returns=RETURNS, return_to=f"maildir:{return_to}")
 
 
 class RecordingRules(FaultRules):

@@ -1,12 +1,15 @@
 """One drill from beginning to end: set the stage, let everything happen, wait until it is settled, gather, judge."""
 
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Account, Role
@@ -24,6 +27,7 @@ from campaign.local.drill.schedule import Schedule
 from campaign.local.drill.site import Installation, running_site
 from campaign.local.drill.verdict import DrillResult, judge
 from campaign.local.drill.watching import Watcher
+from campaign.local.mailserver.returns import make_maildir
 from campaign.local.seed import seed as seeding
 from campaign.petitions import editing, petitions
 from campaign.petitions.rules import Draft
@@ -67,11 +71,15 @@ def collect(order: Order, *, say: Say) -> Evidence:
     """
     plan = make_plan(order)
     mail = _Post()
-    diary = RecordingRules(script(seed=order.seed, seconds=order.seconds), deliver=mail.deliver)
     with ExitStack() as stack:
+        returned = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cs-drill-returned-")))
+        make_maildir(returned)
+        told = script(seed=order.seed, seconds=order.seconds, return_to=returned)
+        diary = RecordingRules(told, deliver=mail.deliver)
+        stack.callback(diary.returner.close)
         receiver = stack.enter_context(Receiver(diary))
         say("Starting an installation of its own ...")
-        site = stack.enter_context(running_site(smtp_port=receiver.port, rate=order.rate))
+        site = stack.enter_context(running_site(smtp_port=receiver.port, rate=order.rate, returned=returned))
         runtime = build(site.settings, pool_size=3)
         stack.callback(runtime.close)
         stage = set_stage(runtime, order)
@@ -259,16 +267,25 @@ class _Drill:
     def _left(self) -> int:
         """How much is still to be done; a lot, while the database is away."""
         try:
-            return self._runtime.store.transact(
-                lambda tx: (
-                    queries.undecided(tx)
-                    + queries.open_messages(tx)
-                    + queries.uncounted(tx)
-                    + queries.unfrozen_blasts(tx)
+            return (
+                self._runtime.store.transact(
+                    lambda tx: (
+                        queries.undecided(tx)
+                        + queries.open_messages(tx)
+                        + queries.uncounted(tx)
+                        + queries.unfrozen_blasts(tx)
+                        + queries.unapplied(tx)
+                    )
                 )
+                + self._unread()
             )
         except StoreUnavailableError:
             return 1
+
+    def _unread(self) -> int:
+        """How much has come back and was not read yet."""
+        folder = Path(unquote(urlsplit(self._site.settings.return_mailbox_url).path))
+        return sum(1 for _ in (folder / "new").iterdir())
 
     def _last_look(self) -> None:
         """Search what was written while all ran."""

@@ -116,18 +116,19 @@ class Installation:
 
 
 @contextmanager
-def running_site(*, smtp_port: int, rate: int) -> Iterator[Installation]:
+def running_site(*, smtp_port: int, rate: int, returned: Path) -> Iterator[Installation]:
     """An installation with its servers running and its programs not yet started; nothing of it is left afterwards.
 
     Args:
         smtp_port: where its mail server listens on the loopback address.
         rate: mails a second over all workers.
+        returned: a Maildir, where what comes back arrives.
 
     Raises:
         EngineError: a server can't be started.
     """
     folder = Path(tempfile.mkdtemp(prefix="cs-drill-"))
-    settings = _settings(folder / "data", smtp_port=smtp_port, rate=rate)
+    settings = _settings(folder / "data", smtp_port=smtp_port, rate=rate, returned=returned)
     note = folder / "processes.json"
     guard = ExitStack()
     guard.enter_context(guarded(settings, note, ["redis", "postgres"]))
@@ -149,7 +150,7 @@ def running_site(*, smtp_port: int, rate: int) -> Iterator[Installation]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _settings(data: Path, *, smtp_port: int, rate: int) -> Settings:
+def _settings(data: Path, *, smtp_port: int, rate: int, returned: Path) -> Settings:
     chosen = {variable.name: variable.default for variable in VARIABLES.values()}
     places.make_private(data)
     port = ports.find_free(HOST)
@@ -157,6 +158,7 @@ def _settings(data: Path, *, smtp_port: int, rate: int) -> Settings:
         "COUNTERSIGN_DATA": str(data),
         "COUNTERSIGN_PORT": str(port),
         "SMTP_URL": f"smtp://{HOST}:{smtp_port}",
+        "RETURN_MAILBOX_URL": f"maildir:{returned}",
         # Sign-ups come from many networks: the drill says which, as a reverse proxy would.
         "COUNTERSIGN_PROXIES": "1",
         "COUNTERSIGN_WEB_THREADS": "8",

@@ -105,7 +105,7 @@ def judge(evidence: Evidence) -> DrillResult:
         recovered_s_max=max(recovered, default=0.0),
         broken={
             "P1": lost,
-            "P2": (*case.repeated(), *case.unknown_acceptances(), *case.wrongly_uncertain()),
+            "P2": (*case.repeated(), *case.unknown_acceptances(), *case.wrongly_uncertain(), *case.unread_returns()),
             "P3": case.late(),
             "P4": case.against_wishes(),
             "P5": tuple(Finding(found, "found in clear") for found in evidence.search.found) + case.unsearched(),
@@ -148,6 +148,12 @@ class _Case:
             found[changed.signature_id].add(changed.change)
         return found
 
+    @cached_property
+    def proven(self) -> set[int]:
+        """Messages without an answer of which something came back later: they were accepted after all."""
+        heard = {row.id for row in self.ledger.values() if row.came_back is not None and row.state == "accepted"}
+        return self.scripted.keys() & heard
+
     # --- Lost and repeated ---
 
     def lost_messages(self) -> Iterable[Finding]:
@@ -173,7 +179,8 @@ class _Case:
             return False
         changes = self.asked.get(row.signature_id, set())
         wanted = changes if row.kind in LISTS else changes - {Change.UNSUBSCRIBE}
-        refused = any(other.id in self.all.refused for other in self.by_signature[row.signature_id])
+        lost = self.all.refused | self.all.returned
+        refused = any(other.id in lost for other in self.by_signature[row.signature_id])
         return bool(wanted) or refused
 
     def lost_requests(self) -> Iterable[Finding]:
@@ -233,13 +240,21 @@ class _Case:
     def wrongly_uncertain(self) -> Iterable[Finding]:
         """Too many uncertain messages, or not those that the script made so."""
         uncertain = {row.id for row in self.ledger.values() if row.state == "uncertain"}
-        for message_id in sorted(self.scripted.keys() - uncertain):
+        for message_id in sorted(self.scripted.keys() - uncertain - self.proven):
             state = self.ledger[message_id].state if message_id in self.ledger else "not in the ledger"
             yield Finding(f"message {message_id}", f"left without an answer after the dot, but {state}")
         unscripted = len(uncertain - self.scripted.keys())
         if unscripted > self.open_connections:
             why = f"but only {self.open_connections} connections were open at kills"
             yield Finding(f"{unscripted} uncertain messages that no script explains", why)
+
+    def unread_returns(self) -> Iterable[Finding]:
+        """What bounced later, and is not known to have come back, or is still uncertain."""
+        for message_id in sorted(self.all.returned):
+            row = self.ledger.get(message_id)
+            if row is None or row.came_back != "bounced" or row.state == "uncertain":
+                known = "not in the ledger" if row is None else f"{row.state}, came back: {row.came_back}"
+                yield Finding(f"message {message_id}", f"it bounced after it was accepted, but {known}")
 
     def unknown_acceptances(self) -> Iterable[Finding]:
         """What the server took and the ledger does not own up to."""

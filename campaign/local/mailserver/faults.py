@@ -23,6 +23,7 @@ from campaign.local.mailserver import running
 from campaign.local.mailserver.certificates import Authority
 from campaign.local.mailserver.protocol import Answer, Rules, SessionLog, Transaction
 from campaign.local.mailserver.provider_profiles import realistic
+from campaign.local.mailserver.returns import Returner
 from campaign.local.mailserver.script import Fault, Script
 
 __all__ = ["Fault", "FaultRules", "FaultServer", "Script", "realistic"]
@@ -59,6 +60,8 @@ class FaultRules(Rules):
         self._keep = keep
         self._random = Random(script.seed)  # noqa: S311 - a test's dice
         self._log = log
+        self.returner = Returner(script.returns, script.return_to, seed=script.seed)
+        """What sends reports and complaints about accepted messages."""
         self._lock = threading.Lock()
         if script.certificate is not None and authority is not None:
             self.tls = authority.server_context(script.certificate)
@@ -96,6 +99,8 @@ class FaultRules(Rules):
                     self._log.write(f"{message_id} {recipient}\n")
         if self._log is not None:
             self._log.flush()
+        for recipient in transaction.recipients:
+            self.returner.consider(transaction.mail_from, recipient)
         transaction.session.messages += 1
         if self._longest:
             self._times.append(time.monotonic())
@@ -242,6 +247,7 @@ def serve(
         rules = FaultRules(script, authority=authority, log=lines, keep=False)
         tls = rules.tls if script.implicit_tls else None
         running.run(rules, host=host, port=port, tls=tls, on_ready=on_ready)
+        rules.returner.close()
     return rules
 
 

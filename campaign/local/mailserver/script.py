@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from campaign.errors import SettingsError
 from campaign.local.mailserver.certificates import Certificate
 from campaign.local.mailserver.protocol import EXTENSIONS, Answer, ConnectionFault, DelayedReply, DrippedReply
+from campaign.local.mailserver.returns import Return
 
 PHASES: Final = (
     "banner", "ehlo", "helo", "starttls", "auth", "mail", "rcpt", "data", "dot", "accepted", "rset",
@@ -78,6 +79,10 @@ class Script:
     credentials: tuple[str, str] | None = None
     auth_lines: tuple[str, ...] = ("AUTH PLAIN LOGIN XOAUTH2",)
     """How EHLO offers AUTH, if there are credentials."""
+    returns: tuple[Return, ...] = ()
+    """What comes back of accepted messages, some time later."""
+    return_to: str = ""
+    """Where it comes back to: ``maildir:/path`` or ``lmtp://host:port``."""
     silent: tuple[str, ...] = ()
     """Other loopback addresses, such as ::1, where connections to the same port are made and nothing is ever said."""
 
@@ -91,10 +96,11 @@ class Script:
         try:
             found: dict[str, Any] = json.loads(text)
             faults = tuple(Fault(**fault) for fault in found.pop("faults", ()))
+            returns = tuple(Return(**each) for each in found.pop("returns", ()))
             certificate = Certificate(found.pop("certificate")) if "certificate" in found else None
             pairs: dict[str, Any] = {
                 name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
             }
-            return cls(faults=faults, certificate=certificate, **pairs)
+            return cls(faults=faults, returns=returns, certificate=certificate, **pairs)
         except (AttributeError, TypeError, ValueError) as error:
             raise SettingsError([f"the fault script can't be read: {error}"]) from error

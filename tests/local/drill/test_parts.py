@@ -13,7 +13,7 @@ from campaign.local.drill.killer import InjectedFault
 from campaign.local.drill.leaks import LeakMarkers, LeakScanner, spellings
 from campaign.local.drill.people import DOMAIN, FAMILY
 from campaign.local.drill.plan import FaultKind
-from campaign.local.drill.receiver import FAULTS, Receiver, RecordingRules, script
+from campaign.local.drill.receiver import FAULTS, LIMITS, Receiver, RecordingRules, script
 from campaign.local.drill.schedule import Schedule
 from campaign.local.drill.watching import Observation, recovery
 from campaign.local.mailserver.script import Fault, Script
@@ -68,9 +68,12 @@ def test_open_connections_are_counted_by_the_ports_of_their_clients():
         until(lambda: receiver.open_from({port}) == 0)
 
 
-def test_only_a_long_drill_meets_servers_that_hang_for_a_minute():
-    assert script(seed=1, seconds=30).faults == FAULTS
-    assert {fault.does for fault in script(seed=1, seconds=300).faults} > {fault.does for fault in FAULTS}
+def test_only_a_long_drill_meets_servers_that_hang_for_a_minute(tmp_path):
+    short, long = (script(seed=1, seconds=seconds, return_to=tmp_path) for seconds in (30, 300))
+
+    assert short.faults == (*LIMITS, *FAULTS)
+    assert {fault.does for fault in long.faults} > {fault.does for fault in short.faults}
+    assert short.return_to == f"maildir:{tmp_path}"
 
 
 @pytest.fixture

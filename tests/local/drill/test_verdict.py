@@ -283,3 +283,20 @@ def test_the_share_of_values_that_a_percentile_covers_is_not_less_than_asked():
 
     assert [percentile(values, share) for share in (0.95, 0.99, 1.0)] == [95.0, 99.0, 100.0]
     assert percentile([4.0], 0.95) == 4.0
+
+
+@pytest.mark.parametrize(
+    ("state", "came_back"), [("accepted", None), ("accepted", "deferred"), ("uncertain", "bounced")]
+)
+def test_a_bounce_that_came_later_and_is_not_known_is_found(good, state, came_back):
+    evidence = with_message(good, 1, state=state, came_back=came_back)
+    verdict = judge(replace(evidence, returned=frozenset({1})))
+
+    assert not verdict.as_json()["promises"]["P2"]
+    assert "it bounced after it was accepted" in str(verdict.broken["P2"])
+
+
+def test_what_came_back_settles_a_message_that_got_no_answer(good):
+    evidence = with_message(good, SILENT, state="accepted", came_back="bounced")
+
+    assert judge(replace(evidence, returned=frozenset({SILENT}))).kept
