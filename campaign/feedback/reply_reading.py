@@ -17,6 +17,7 @@ from typing import Final
 
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
+from campaign.feedback.parsing import BROKEN
 
 MAX_DECODED: Final = 96 * 1024
 """Octets of a part that are decoded."""
@@ -59,16 +60,7 @@ def read(raw: bytes) -> Written | None:
         text = new_text(plain if plain.strip() else text_of_html(html))
         cut = text[:MAX_WRITTEN].rstrip()
         return Written(sender_of(message), cut, len(cut) < len(text), has_attachments)
-    except (
-        RecursionError,
-        LookupError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        AssertionError,
-        email.errors.MessageError,
-    ):
-        # The parsers take what they get for well-formed mail in many places.
+    except BROKEN:
         return None
 
 

@@ -15,7 +15,7 @@ from campaign.feedback.providers.payload import (
     Meaning,
     UnreadableError,
     each,
-    ignore,
+    meaning_of,
     message_in,
     moment,
     plain_id,
@@ -65,11 +65,8 @@ def read(body: bytes, names: Names, now: datetime) -> list[Event]:
 
 def _event(item: Data, names: Names, now: datetime) -> Event | None:
     word = item.need("event")
-    if word in SILENT:
-        return None
-    meaning = EVENTS.get(word)
+    meaning = meaning_of(PROVIDER, word, EVENTS, SILENT)
     if meaning is None:
-        ignore(PROVIDER, word)
         return None
     told_at = next((item.raw(name) for name in MOMENTS if item.text(name)), None)
     words = item.text("reason")

@@ -18,13 +18,13 @@ from campaign.feedback.providers.payload import (
     Meaning,
     Reply,
     UnreadableError,
-    ignore,
+    meaning_of,
     message_in,
     moment,
     moment_of,
     plain_id,
     reply,
-    whole,
+    single,
 )
 from campaign.mail.verp import Names
 from campaign.states import EventKind
@@ -87,21 +87,13 @@ def prove(call: Call, keys: tuple[str, ...], tools: Tools) -> bool:
 
 def read(body: bytes, names: Names, now: datetime) -> list[Event]:
     """The event of a call."""
-
-    def event(value: object) -> list[Event]:
-        found = _event(Data.of(value).need_child("event-data"), names, now)
-        return [] if found is None else [found]
-
-    return whole(body, event, now)
+    return single(body, lambda data: _event(data.need_child("event-data"), names, now), now)
 
 
 def _event(data: Data, names: Names, now: datetime) -> Event | None:
     word = data.need("event")
-    if word in SILENT:
-        return None
-    meaning = EVENTS.get(word)
+    meaning = meaning_of(PROVIDER, word, EVENTS, SILENT)
     if meaning is None:
-        ignore(PROVIDER, word)
         return None
     kind, said = meaning.kind, NO_REPLY
     if word == "failed":

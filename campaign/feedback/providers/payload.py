@@ -5,7 +5,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -233,6 +233,35 @@ def whole(body: bytes, read: Callable[[object], list[Event]], now: datetime) -> 
         return read(parsed(body))
     except UnreadableError:
         return [unreadable(body, now)]
+
+
+def single(body: bytes, read: Callable[[Data], Event | None], now: datetime) -> list[Event]:
+    """The event of a body that holds one, or none if it is to be dropped."""
+
+    def event(value: object) -> list[Event]:
+        found = read(Data.of(value))
+        return [] if found is None else [found]
+
+    return whole(body, event, now)
+
+
+def meaning_of(
+    provider: str, word: str, events: Mapping[str, Meaning], silent: Container[str] = frozenset()
+) -> Meaning | None:
+    """What a provider's word for an event means; None for one that is dropped.
+
+    Args:
+        provider: whose word it is.
+        word: the name of the event.
+        events: the provider's table.
+        silent: names that are dropped without a line in the log, such as those of opens and clicks.
+    """
+    if word in silent:
+        return None
+    meaning = events.get(word)
+    if meaning is None:
+        ignore(provider, word)
+    return meaning
 
 
 def ignore(provider: str, word: str) -> None:

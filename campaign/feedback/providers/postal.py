@@ -20,12 +20,12 @@ from campaign.feedback.providers.payload import (
     NO_REPLY,
     Data,
     Meaning,
-    ignore,
+    meaning_of,
     message_in,
     moment,
     plain_id,
     reply,
-    whole,
+    single,
 )
 from campaign.mail.verp import Names
 from campaign.states import EventKind
@@ -74,21 +74,13 @@ def _is_signed(key: str, signature: bytes, body: bytes, algorithm: SHA1 | SHA256
 
 def read(body: bytes, names: Names, now: datetime) -> list[Event]:
     """The event of a call."""
-
-    def event(value: object) -> list[Event]:
-        found = _event(Data.of(value), names, now)
-        return [] if found is None else [found]
-
-    return whole(body, event, now)
+    return single(body, lambda data: _event(data, names, now), now)
 
 
 def _event(call: Data, names: Names, now: datetime) -> Event | None:
     word = call.need("event")
-    if word in SILENT:
-        return None
-    meaning = EVENTS.get(word)
+    meaning = meaning_of(PROVIDER, word, EVENTS, SILENT)
     if meaning is None:
-        ignore(PROVIDER, word)
         return None
     payload = call.need_child("payload")
     message = payload.need_child("original_message" if word == "MessageBounced" else "message")

@@ -18,7 +18,7 @@ from campaign.feedback.providers.payload import (
     moment,
     plain_id,
     reply,
-    whole,
+    single,
 )
 from campaign.mail.verp import Names
 from campaign.states import EventKind
@@ -84,12 +84,7 @@ CHANGES: Final[Mapping[str, Meaning]] = {
 
 def read(body: bytes, names: Names, now: datetime) -> list[Event]:
     """The event of a call."""
-
-    def event(value: object) -> list[Event]:
-        found = _event(Data.of(value), names, now)
-        return [] if found is None else [found]
-
-    return whole(body, event, now)
+    return single(body, lambda data: _event(data, names, now), now)
 
 
 def _event(record: Data, names: Names, now: datetime) -> Event | None:

@@ -22,7 +22,7 @@ from campaign.feedback.providers.payload import (
     Meaning,
     UnreadableError,
     each,
-    ignore,
+    meaning_of,
     message_in,
     moment,
     plain_id,
@@ -108,11 +108,8 @@ def read(body: bytes, names: Names, now: datetime) -> list[Event]:
 
 def _event(item: Data, names: Names, now: datetime) -> Event | None:
     word = item.need("event")
-    if word in SILENT:
-        return None
-    meaning = EVENTS.get(word)
+    meaning = meaning_of(PROVIDER, word, EVENTS, SILENT)
     if meaning is None:
-        ignore(PROVIDER, word)
         return None
     words = item.text("reason") or item.text("response")
     if word == "bounce":
