@@ -37,8 +37,8 @@ wrong), the mail server should try again.
 
 @click.command(
     help=HELP,
-    epilog="Examples: countersign bounces maildir:/var/mail/returned --watch; "
-    "countersign bounces - --recipient b-…@example.org < mail.eml",
+    epilog="Examples: countersign bounces --watch; countersign bounces - < mail.eml. "
+    "Example: countersign bounces maildir:/var/mail/returned",
 )
 @click.argument("url", required=False, default="")
 @click.option("--watch", is_flag=True, help="Go on until SIGTERM or Ctrl-C.")

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
+from weakref import WeakSet
 
-from aiosmtpd.controller import Controller, UnixSocketController
+from aiosmtpd.controller import BaseThreadedController, Controller, UnixSocketController
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import Envelope, Session
 
@@ -101,18 +102,42 @@ class ReturnedMailHandler:
         self._threads.shutdown()
 
 
-class _OnPort(Controller):
+class _Closing(BaseThreadedController):
+    """Ends open connections when it stops, which aiosmtpd leaves to their clients."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - aiosmtpd's
+        super().__init__(*arguments, **options)
+        self._sessions: WeakSet[LMTP] = WeakSet()
+
+    def factory(self) -> LMTP:
+        """The session of a connection that was just made."""
+        session = LMTP(self.handler, **self.SMTP_kwargs)
+        self._sessions.add(session)
+        return session
+
+    def stop(self, no_assert: bool = False) -> None:  # noqa: FBT001, FBT002 - aiosmtpd's
+        """Take no more connections, end those that are open, then stop; the mail server brings what was not stored."""
+        if self.loop.is_running():
+            asyncio.run_coroutine_threadsafe(self._end_all(), self.loop).result(timeout=TIMEOUT)
+        super().stop(no_assert)
+
+    async def _end_all(self) -> None:
+        if self.server is not None:
+            self.server.close()
+        # What was just accepted gets its session first.
+        await asyncio.sleep(0)
+        for session in list(self._sessions):
+            if session.transport is not None:
+                session.transport.close()
+        await asyncio.sleep(0)
+
+
+class _OnPort(_Closing, Controller):
     """LMTP at a TCP port, in a thread of its own."""
 
-    def factory(self) -> LMTP:
-        return LMTP(self.handler, **self.SMTP_kwargs)
 
-
-class _OnSocket(UnixSocketController):
+class _OnSocket(_Closing, UnixSocketController):
     """LMTP at a socket in the file system, in a thread of its own."""
-
-    def factory(self) -> LMTP:
-        return LMTP(self.handler, **self.SMTP_kwargs)
 
 
 @contextmanager

@@ -20,8 +20,8 @@ ROW = 6
 """Bytes of a message's id."""
 TAG = 10
 """Bytes of the hash in a Message-ID; behind it the row's id, masked by a hash of this."""
-MAC = 10
-"""Bytes of the hash in a return address."""
+MAC, MAC_AT = 10, 16
+"""Bytes of the hash in a return address, and where they begin."""
 
 _SHAPE = re.compile(rf"(?<![0-9a-z-])b-([0-9a-f]{{{2 * ROW}}})-([0-9a-f]{{{2 * MAC}}})@", re.IGNORECASE)
 _REPLY = re.compile(_SHAPE.pattern.replace("b-", "r-", 1), re.IGNORECASE)
@@ -54,7 +54,7 @@ class Names:
         tag = digest[:TAG]
         return (
             f"<{tag.hex()}{message_id ^ self._mask(tag):012x}@{self.mail_domain}>",
-            f"b-{message_id:012x}-{digest[TAG : TAG + MAC].hex()}@{self.return_domain}",
+            f"b-{message_id:012x}-{digest[MAC_AT : MAC_AT + MAC].hex()}@{self.return_domain}",
         )
 
     def reply_address(self, message_id: int) -> str:
@@ -92,7 +92,7 @@ class Names:
 
     def _signed(self, found: re.Match[str]) -> int | None:
         message_id = int(found[1], 16)
-        signature = self.mac(b"message.%d" % message_id)[TAG : TAG + MAC]
+        signature = self.mac(b"message.%d" % message_id)[MAC_AT : MAC_AT + MAC]
         return message_id if hmac.compare_digest(bytes.fromhex(found[2]), signature) else None
 
     def _signed_reply(self, found: re.Match[str]) -> int | None:

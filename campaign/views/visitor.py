@@ -113,8 +113,10 @@ def admit(*, keeps: bool = False) -> Response | None:
 
 
 def _keep() -> int | None:
-    """Keep the form of this request for its writer; returns the account."""
+    """Keep the form of this request for its writer; returns the account. One that nobody may send is not read."""
     request.max_form_parts = PARTS
+    if (request.content_length or 0) > (request.max_content_length or ROOM):
+        return None
     account_id = kept_forms.writer(runtime(), request.form.get(FORM_FIELD, ""))
     own = {CSRF_FIELD, FORM_FIELD, KEPT_FIELD}
     fields = [(name, value) for name, value in request.form.items(multi=True) if name not in own]

@@ -142,13 +142,13 @@ def test_f49_too_many_rejections_pause_the_blast_and_organiser_and_admin_are_tol
     assert scene.equation_holds()
 
 
-def complain(scene, blast_id, number):
+def complain(scene, blast_id, number, provider="test"):
     """Complaints come in, as a webhook stores them."""
     scene.world.sql(
         "insert into delivery_event (provider, event_id, kind, message_id, happened_at, received_at)"
-        " select 'test', 'e' || id, 'complained', id, %(now)s, %(now)s from message"
+        " select %(provider)s, 'e' || id, 'complained', id, %(now)s, %(now)s from message"
         " where blast_id = %(blast)s and state = 'accepted' order by id limit %(number)s",
-        now=scene.world.clock.now, blast=blast_id, number=number,
+        now=scene.world.clock.now, blast=blast_id, number=number, provider=provider,
     )  # fmt: skip
 
 
@@ -186,6 +186,7 @@ def test_f49_a_blast_that_pauses_again_is_told_again_and_who_is_disabled_is_not(
     scene.world.clock.forward(minutes=1)
     scene.world.sql("update blast set paused_at = null, paused_reason = null")
     scene.world.sql("update account set disabled_at = now() where id = (select created_by from blast)")
+    complain(scene, blast_id, 5, provider="another")
     look(scene)
     again = scene.world.sql("select count(*) from message where kind = 'admin_alert'")
 

@@ -163,10 +163,10 @@ def test_supporter_pages_set_no_cookie_and_load_nothing_from_elsewhere(site: Sit
 
 
 def test_an_organisers_script_does_not_reach_the_page(site: Site):
-    draft = petition_rules.Draft(
-        title='<script>alert(1)</script>"><img src=x>', addressed_to="<b>x</b>", body="<script>alert(2)</script>"
-    )
+    draft = petition_rules.Draft(title='<script>alert(1)</script>"><img src=x>', addressed_to="<b>x</b>", body="Words")
     petitions.edit_text(site.runtime, SLUG, "en", draft)
+    # HTML in the text is refused now; a release before this one has stored it.
+    site.world.sql("update text_version set body_markdown = '<script>alert(2)</script>'")
     site.refresh()
 
     page = site.get(f"/p/{SLUG}?lang=en").text
