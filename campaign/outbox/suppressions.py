@@ -10,13 +10,18 @@ from campaign.database.connection import Transaction, array_of
 
 
 def add(tx: Transaction, address_key: bytes, *, reason: str, petition_id: int | None, message_id: int | None) -> bool:
-    """Suppress an address, everywhere or for one petition; False if it was already."""
+    """Suppress an address, everywhere or for one petition; False if it was already.
+
+    A complaint takes the place of any other reason: those may be lifted again, a complaint is not lifted by itself.
+    """
     return (
         tx.execute(
             text("""
-        insert into suppression (address_key, petition_id, reason, message_id)
+        insert into suppression as s (address_key, petition_id, reason, message_id)
         values (:key, :petition_id, :reason, :message_id)
-        on conflict (address_key, petition_id) where lifted_at is null do nothing"""),
+        on conflict (address_key, petition_id) where lifted_at is null do update
+            set reason = excluded.reason, message_id = excluded.message_id
+            where excluded.reason = 'complaint' and s.reason <> 'complaint'"""),
             key=address_key,
             petition_id=petition_id,
             reason=reason,
