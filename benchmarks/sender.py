@@ -8,6 +8,7 @@ import json
 import resource
 import sys
 import time
+from datetime import datetime
 
 from campaign.database.connection import Transaction
 from campaign.delivery.composer import Composer, Recipient
@@ -40,10 +41,16 @@ class WeighingMailer(Composer):
     size = 0
 
     def compose(
-        self, message: Claimed, materials: Materials, recipient: Recipient, *, compiled: CompiledMail | None = None
+        self,
+        message: Claimed,
+        materials: Materials,
+        recipient: Recipient,
+        *,
+        compiled: CompiledMail | None = None,
+        at: datetime | None = None,
     ) -> Envelope:
-        """As the mailer does."""
-        envelope = super().compose(message, materials, recipient, compiled=compiled)
+        """As the composer does."""
+        envelope = super().compose(message, materials, recipient, compiled=compiled, at=at)
         self.composed += 1
         self.size += len(envelope.data)
         return envelope

@@ -1,11 +1,12 @@
 """Preparing: from claimed rows to recipients and envelopes; who may not be mailed, or can't be, ends here, alone."""
 
 import logging
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
 
 from campaign.blasts.text_failures import TextFailure
-from campaign.database.connection import Transaction
 from campaign.delivery.composer import BROKEN, Composer, FailedTextError
 from campaign.delivery.materials import Materials, gather
 from campaign.delivery.outcomes import Sent
@@ -24,11 +25,16 @@ NEVER_BLOCKED = frozenset({"unsubscribe", "erased"})
 """Suppressions that do not stop mail requested by its recipient."""
 
 
+AHEAD: Final = 64
+"""Mails composed in a row. One by one between two answers of the server, each costs a tenth more: composing and the
+dialogue push each other out of the processor's caches (docs/performance.md)."""
+
+
 @dataclass
 class Prepared:
     """Claimed messages, sorted into those that can go and those that end here; ``handed`` are both.
 
-    The letters are not composed yet: :meth:`envelopes` does that one by one, as the wire takes them.
+    The letters are not composed yet: :meth:`envelopes` does that, a few ahead of the wire.
     """
 
     composer: Composer
@@ -41,14 +47,28 @@ class Prepared:
     """Texts of updates of which no mail can be made: their messages are given back, and wait with their update."""
 
     def envelopes(self) -> Iterator[Envelope]:
-        """Compose; a letter that can't be composed ends instead, alone."""
-        for message, recipient in self.letters.values():
-            try:
-                yield self.composer.compose(message, self.materials, recipient)
-            except FailedTextError as error:
-                self.failed_texts.add(error.failure)
-            except CountersignError as error:
-                self.ended[message.id] = _not_rendered(message, error)
+        """Compose, :data:`AHEAD` at a time; a letter that can't be composed ends instead, alone."""
+        letters = iter(self.letters.values())
+        while few := list(islice(letters, AHEAD)):
+            at = self.composer.runtime.clock()
+            composed = []
+            for message, recipient in few:
+                try:
+                    composed.append(self.composer.compose(message, self.materials, recipient, at=at))
+                except FailedTextError as error:
+                    self.failed_texts.add(error.failure)
+                except CountersignError as error:
+                    self.ended[message.id] = _not_rendered(message, error)
+            yield from composed
+
+    def leave_out(self, suppressed: Mapping[bytes, Sequence[tuple[int | None, str]]]) -> None:
+        """End the letters to suppressed addresses."""
+        for message, recipient in list(self.letters.values()):
+            known = [*suppressed.get(recipient.address_key, ()), *suppressed.get(recipient.other_key or b"", ())]
+            reason = _bar(message, known)
+            if reason is not None:
+                self.ended[message.id] = Settlement(message.id, "suppressed", reason=reason)
+                del self.letters[message.id]
 
     def keep(self, allowed: Container[int]) -> None:
         """Drop the letters that may not go."""
@@ -63,32 +83,22 @@ def prepare(runtime: Runtime, composer: Composer, claimed: Sequence[Claimed]) ->
     """
     materials = runtime.store.transact(lambda tx: gather(runtime, tx, claimed))
     made = Prepared(composer, materials)
-    recipients: dict[int, Recipient] = {}
+    keys: set[bytes] = set()
     for message in claimed:
         found = _recipient(composer, message, materials)
         if isinstance(found, Recipient):
-            recipients[message.id] = found
+            made.letters[message.id] = (message, found)
             made.handed[message.id] = Sent(message, found.address_key, found.wire.address)
+            keys.add(found.address_key)
+            if found.other_key is not None:
+                keys.add(found.other_key)
         else:
             made.ended[message.id] = found
             made.handed[message.id] = Sent(message, b"")
-    keys = sorted({key for one in recipients.values() for key in (one.address_key, one.other_key) if key is not None})
-
-    def look(tx: Transaction) -> tuple[dict[bytes, list[tuple[int | None, str]]], set[bytes]]:
-        return suppressions.active(tx, keys), suppressions.with_soft_bounces(tx, keys)
-
-    barred, struck = runtime.store.transact(look)
-    made.struck = frozenset(struck)
-    for message in claimed:
-        recipient = recipients.get(message.id)
-        if recipient is None:
-            continue
-        known = [*barred.get(recipient.address_key, ()), *barred.get(recipient.other_key or b"", ())]
-        reason = _bar(message, known) if known else None
-        if reason is None:
-            made.letters[message.id] = (message, recipient)
-        else:
-            made.ended[message.id] = Settlement(message.id, "suppressed", reason=reason)
+    history = runtime.store.transact(lambda tx: suppressions.history(tx, sorted(keys)))
+    made.struck = history.struck
+    if history.suppressed:
+        made.leave_out(history.suppressed)
     return made
 
 

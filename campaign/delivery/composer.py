@@ -1,6 +1,7 @@
 """From a claimed message to an envelope: who gets it, in which language, with which links."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from campaign import i18n
 from campaign.blasts.text_failures import TextFailure, version_of
@@ -118,7 +119,13 @@ class Composer:
         return recipient_of(self.runtime, message, materials)
 
     def compose(
-        self, message: Claimed, materials: Materials, recipient: Recipient, *, compiled: CompiledMail | None = None
+        self,
+        message: Claimed,
+        materials: Materials,
+        recipient: Recipient,
+        *,
+        compiled: CompiledMail | None = None,
+        at: datetime | None = None,
     ) -> Envelope:
         """The envelope of a message: signed bytes for one recipient.
 
@@ -127,6 +134,7 @@ class Composer:
             materials: what it is about.
             recipient: who gets it.
             compiled: its compiled form, if it must not be the remembered one (previews of unsaved texts).
+            at: the present moment, if it is known: for the Date header.
 
         Raises:
             FailedTextError: the text of its update can't be rendered, for anyone.
@@ -134,11 +142,13 @@ class Composer:
         """
         compiled = compiled or self._compiled_in_batch(message, materials)
         try:
-            return self._filled(message, materials, recipient, compiled)
+            return self._filled(message, materials, recipient, compiled, at or self.runtime.clock())
         except BROKEN as error:
             raise MailTemplateError(f"The mail can't be filled in: {type(error).__name__}.") from error
 
-    def _filled(self, message: Claimed, materials: Materials, recipient: Recipient, compiled: CompiledMail) -> Envelope:
+    def _filled(
+        self, message: Claimed, materials: Materials, recipient: Recipient, compiled: CompiledMail, at: datetime
+    ) -> Envelope:
         message_id, sender = self._names.of(message.id)
         values = {name: self._makers[name](message, materials, recipient) for name in compiled.names}
         one_click = None
@@ -148,7 +158,7 @@ class Composer:
             values,
             to=recipient.wire,
             message_id=message_id,
-            date=self.runtime.clock(),
+            date=at,
             list_unsubscribe=one_click,
             reply_to=self._reply_to(message, materials),
             signer=self.signer,

@@ -36,8 +36,11 @@ LEASE = timedelta(seconds=120)
 
 URGENT_BATCH = 20
 
-FIRST_BATCH, SMALLEST_BATCH, LARGEST_BATCH = 100, 20, 500
-"""A bulk batch is what goes in about a second, so that a pause, or a changed mind, acts within seconds."""
+FIRST_BATCH, SMALLEST_BATCH, LARGEST_BATCH = 100, 20, 1000
+"""A bulk batch is what goes in about a second, so that a pause, or a changed mind, acts within seconds.
+
+The largest bounds what is uncertain when a machine loses its power: two batches of each process.
+"""
 
 FRESH = 4.0
 """Seconds after its claim for which a batch may be fed to the wire; the rest is looked at anew."""
@@ -281,9 +284,10 @@ class Deliverer:
         tally.settled += len(this.outcomes) + len(this.ended)
         tally.accepted += len(this.accepted)
         # What was given back is for the next wake-up: taken again at once, it would go round in circles.
-        tally.more = bool(this.untouched) and this.trouble is None
+        is_left = bool(this.untouched)
+        tally.more = is_left and this.trouble is None
         self._learn(len(this.outcomes), time.monotonic() - begin)
-        return this.trouble is None and not this.untouched
+        return this.trouble is None and not is_left
 
     def _learn(self, number: int, seconds: float) -> None:
         if self.lane is Lane.BULK and number:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from campaign.outbox import lanes, ledger, recent_refusals, suppressions
 from campaign.outbox.claimed import Claimed
 from campaign.outbox.ledger import Settlement
 from campaign.runtime import Runtime
+from campaign.smtp.replies import ACCEPTED
 from campaign.smtp.transport import Blame, Bounce, Outcome, Result
 from campaign.states import Lane
 
@@ -103,12 +104,14 @@ class SentBatch:
     @property
     def accepted(self) -> list[int]:
         """What the server took."""
-        return [message_id for message_id, outcome in self.outcomes.items() if outcome.result is Result.ACCEPTED]
+        return [id_ for id_, outcome in self.outcomes.items() if outcome.verdict.result is Result.ACCEPTED]
 
     @property
     def judged(self) -> list[Outcome]:
         """The outcomes that are about a message, not about a session that never began."""
-        return [outcome for outcome in self.outcomes.values() if not outcome.is_about_session]
+        return [
+            outcome for outcome in self.outcomes.values() if outcome.verdict is ACCEPTED or not outcome.is_about_session
+        ]
 
     @property
     def untouched(self) -> list[int]:
@@ -126,13 +129,14 @@ class SentBatch:
 def record(runtime: Runtime, tx: Transaction, this: SentBatch, *, lane: Lane, owner_id: int) -> None:
     """Write down what a round led to. Running it again, e.g. after a lost commit, changes nothing more."""
     now = runtime.clock()
-    incident = _look_for_incident(runtime, tx, this, lane, now)
+    judged = this.judged
+    incident = _look_for_incident(runtime, tx, this, judged, lane)
     if incident.about_us:
         # A copy: the transaction may be repeated.
         this = replace(this, outcomes=_judged_anew(this, incident))
+        judged = this.judged
     settlements = [
-        settlement(this.handed[outcome.id].message, outcome, now=now, chance=runtime.chance())
-        for outcome in this.judged
+        settlement(this.handed[outcome.id].message, outcome, now=now, chance=runtime.chance()) for outcome in judged
     ]
     settlements += [Settlement(item, "uncertain", reason="no_outcome", phase="dot") for item in this.unanswered]
     changed = ledger.settle(tx, [*settlements, *this.ended.values()], owner_id=owner_id, now=now)
@@ -142,22 +146,21 @@ def record(runtime: Runtime, tx: Transaction, this: SentBatch, *, lane: Lane, ow
         ledger.give_back(tx, untouched, owner_id=owner_id)
     if this.postponed:
         ledger.postpone(tx, this.postponed, owner_id=owner_id)
-    if signs := _slow_domains(this):
+    if signs := _slow_domains(this, judged):
         pacing.slow_down(tx, [domain_key(runtime, domain) for domain in signs], now=now)
     _note_addresses(tx, this, [item for item in settlements if item.message_id in changed], now)
     refused = {item.message_id for item in settlements if item.state == "rejected"} & changed
     blasts = {this.handed[message_id].message.blast_id or 0 for message_id in refused}
     blast_health.look(tx, blasts - {0}, now=now)
     if _note_lane(runtime, tx, this, lane, incident):
-        ours = [outcome.id for outcome in this.judged if outcome.verdict.is_block]
+        ours = [outcome.id for outcome in judged if outcome.verdict.is_block]
         ledger.refund(tx, [message_id for message_id in ours if message_id in changed])
 
 
 def _look_for_incident(
-    runtime: Runtime, tx: Transaction, this: SentBatch, lane: Lane, now: datetime
+    runtime: Runtime, tx: Transaction, this: SentBatch, judged: Sequence[Outcome], lane: Lane
 ) -> incidents.Incident:
     """Judge anew what was refused with the same words by several receivers."""
-    judged = this.judged
     refused = [
         Refused(outcome, this.handed[outcome.id].domain, this.handed[outcome.id].address_key)
         for outcome in judged
@@ -169,7 +172,7 @@ def _look_for_incident(
     if not refused:
         return incidents.NOTHING
     tail = frozenset(outcome.id for outcome in judged[last:])
-    return incidents.look(runtime, tx, lane, refused, tail=tail, now=now)
+    return incidents.look(runtime, tx, lane, refused, tail=tail, now=runtime.clock())
 
 
 def _judged_anew(this: SentBatch, incident: incidents.Incident) -> dict[int, Outcome]:
@@ -219,9 +222,8 @@ def is_about_text(message: Claimed, outcome: Outcome) -> bool:
     return message.blast_id is not None and outcome.verdict.is_text
 
 
-def _slow_domains(this: SentBatch) -> list[str]:
+def _slow_domains(this: SentBatch, judged: Sequence[Outcome]) -> list[str]:
     """Domains that ask for less: more than one answer in ten, so that greylisting does not slow a domain."""
-    judged = this.judged
     asked = [this.handed[item.id].domain for item in judged if item.verdict.throttles]
     if not asked:
         return []

@@ -112,7 +112,7 @@ def claim(
         lease_until=lease_until,
         now=now,
         at_once=at_once,
-    )
+    ).all()
     return [as_claimed(row) for row in rows]
 
 

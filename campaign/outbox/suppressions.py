@@ -1,6 +1,6 @@
 """Who must not be mailed: keyed hashes of addresses, which survive the erasure of the addresses themselves."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -31,18 +31,35 @@ def add(tx: Transaction, address_key: bytes, *, reason: str, petition_id: int | 
     )
 
 
-def active(tx: Transaction, address_keys: Sequence[bytes]) -> dict[bytes, list[tuple[int | None, str]]]:
-    """The suppressions in force: per address key, pairs of petition (None: all) and reason."""
-    found: dict[bytes, list[tuple[int | None, str]]] = {}
+@dataclass(frozen=True)
+class AddressHistory:
+    """What is known of some addresses, by their keys, before they are mailed."""
+
+    suppressed: Mapping[bytes, Sequence[tuple[int | None, str]]]
+    """The suppressions in force: pairs of petition (None: all) and reason."""
+    struck: frozenset[bytes]
+    """Those that have soft bounces which an acceptance clears."""
+
+
+def history(tx: Transaction, address_keys: Sequence[bytes]) -> AddressHistory:
+    """Look addresses up, in one statement: it is asked for each batch."""
     rows = tx.execute(
         text("""
-        select address_key, petition_id, reason from suppression
-        where address_key = any(cast(:keys as bytea[])) and lifted_at is null"""),
+        select address_key, petition_id, cast(reason as text) as reason from suppression
+        where address_key = any(cast(:keys as bytea[])) and lifted_at is null
+        union all
+        select distinct address_key, cast(null as int), cast(null as text) from bounce_strike
+        where address_key = any(cast(:keys as bytea[])) and not came_back"""),
         keys=array_of(address_keys),
-    )
+    ).all()
+    suppressed: dict[bytes, list[tuple[int | None, str]]] = {}
+    struck = set()
     for row in rows:
-        found.setdefault(bytes(row.address_key), []).append((row.petition_id, row.reason))
-    return found
+        if row.reason is None:
+            struck.add(bytes(row.address_key))
+        else:
+            suppressed.setdefault(bytes(row.address_key), []).append((row.petition_id, row.reason))
+    return AddressHistory(suppressed, frozenset(struck))
 
 
 @dataclass(frozen=True)
@@ -228,17 +245,6 @@ def add_soft_bounce(
             text("select day from bounce_strike where address_key = :key and kind = :kind"), key=address_key, kind=kind
         ).scalars()
     )
-
-
-def with_soft_bounces(tx: Transaction, address_keys: Sequence[bytes]) -> set[bytes]:
-    """Those of the addresses that have soft bounces which an acceptance clears."""
-    rows = tx.execute(
-        text("""
-        select distinct address_key from bounce_strike
-        where address_key = any(cast(:keys as bytea[])) and not came_back"""),
-        keys=array_of(address_keys),
-    )
-    return {bytes(key) for key in rows.scalars()}
 
 
 def clear_refusals(tx: Transaction, address_keys: Sequence[bytes]) -> int:

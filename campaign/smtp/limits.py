@@ -328,8 +328,6 @@ class RelayLimits:
         self._slowed += 1
         at, accepted, slowed = self._sign
         if self._rate is not None and now - at < BURST:
-            # Of the same burst; what comes after it is counted anew.
-            self._sign = at, self.accepted, self._slowed
             return
         offered = self.accepted - accepted + self._slowed - slowed
         taken = self.accepted - accepted

@@ -191,4 +191,4 @@ def test_a_complaint_is_not_lifted_by_later_deliveries(world):
     assert suppressions(world) == ["complaint"]
     assert sent.came_back == "complained"
     keys = [bytes(key) for (key,) in world.sql("select address_key from suppression")]
-    assert world.read(lambda tx: outbox_suppressions.active(tx, keys))
+    assert world.read(lambda tx: outbox_suppressions.history(tx, keys).suppressed)

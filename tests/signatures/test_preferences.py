@@ -51,9 +51,9 @@ def test_who_leaves_between_claim_and_wire_gets_nothing(world, way):
     transport = MemoryTransport()
 
     class Slow(Composer):
-        def compose(self, *arguments):
+        def compose(self, *arguments, **named):
             # It is claimed and rendered, and about to be sent.
-            envelope = super().compose(*arguments)
+            envelope = super().compose(*arguments, **named)
             if arguments[0].kind is MessageKind.THANK_YOU:
                 end(world, signed)
             return envelope
