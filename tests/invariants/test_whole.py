@@ -308,6 +308,7 @@ def test_only_the_ground_lies_directly_in_the_package():
         "runtime",
         "settings",
         "states",
+        "tls_urls",
         "ttl_cache",
         "variables",
     }
