@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+import psycopg
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from campaign.errors import Cause, StoreUnavailableError
@@ -247,6 +248,10 @@ _WORDS: Final = {
     ),
 }
 _PATTERNS: Final = {code: re.compile("|".join(words), re.IGNORECASE) for code, words in _WORDS.items()}
+
+
+ERRORS: Final = (psycopg.Error, DBAPIError, PoolTimeoutError, ArgumentError)
+"""What the driver and SQLAlchemy raise because of the server or of DATABASE_URL."""
 
 
 def cause_of(error: BaseException) -> Cause:
