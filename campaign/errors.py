@@ -1,6 +1,19 @@
 """The exception tree. Every expected error descends from :class:`CountersignError`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why PostgreSQL or Redis is of no use now, in words for an admin that hold no value of a setting and no data."""
+
+    code: str
+    """A SQLSTATE such as ``28P01``, a refusal of Redis such as ``READONLY``, or a word such as ``refused``."""
+    sentence: str
+    """One or two English sentences: what is wrong, with the name of the variable, and what to do."""
+    lasting: bool
+    """True if trying again can't help until an admin changes something."""
 
 
 class CountersignError(Exception):
@@ -65,7 +78,15 @@ class AlreadySignedError(ConflictError):
 
 
 class StoreUnavailableError(CountersignError):
-    """Raised when PostgreSQL does not answer; nothing was stored; the caller may try again."""
+    """Raised when PostgreSQL does not do its work; nothing was stored; the caller may try again.
+
+    ``cause`` says why, where that is known (:func:`campaign.database.causes.cause_of`); it is for admins, and pages
+    for others do not show it.
+    """
+
+    def __init__(self, message: str = "", *, cause: Cause | None = None) -> None:
+        self.cause = cause
+        super().__init__(message or (cause.sentence if cause else "the database does not answer"))
 
 
 class EngineError(CountersignError):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
-from campaign import variables
+from campaign import tls_urls, variables
 from campaign.errors import SettingsError
 from campaign.hook_keys import EllipticKeys, HookCredentials, HookSecrets, RsaKeys, Topics
 from campaign.variables import (
@@ -79,6 +79,11 @@ class Settings(BaseSettings):
     )
     redis_url: Annotated[str, urls("redis", "rediss", "redis+socket")] = Field(
         "", alias="REDIS_URL", repr=False, description="Redis 6.2 or newer, or Valkey. Empty: the embedded server."
+    )
+    ca_file: PemFile = Field(
+        None,
+        description="PEM file of an own certificate authority for PostgreSQL and Redis. PostgreSQL elsewhere must "
+        "then prove its name (sslmode=verify-full); rediss:// is verified in any case. Options of a URL are stronger.",
     )
     redis_prefix: str = Field(
         "countersign:", description="Prefix of all keys in Redis, so that a shared server keeps installations apart."
@@ -336,6 +341,8 @@ def _fill_in(settings: Settings) -> Settings:
         ehlo_name=settings.ehlo_name or ("localhost" if ":" in settings.host else settings.host),
         return_domain=settings.return_domain or mail_from.rpartition("@")[2],
         contact=settings.contact or mail_from,
+        database_url=tls_urls.database_url(settings.database_url, settings.ca_file),
+        redis_url=tls_urls.redis_url(settings.redis_url, settings.ca_file),
     )
 
 

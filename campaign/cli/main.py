@@ -1,14 +1,17 @@
 """The group of all commands, and what they have in common: messages, exit statuses, settings."""
 
+import errno
 import os
 import sys
 
 import click
+from redis.exceptions import RedisError
 
-from campaign import __version__
+from campaign import __version__, redis_causes
 from campaign.cli.account import account
 from campaign.cli.bounces import bounces
 from campaign.cli.db import db
+from campaign.cli.doctor import doctor
 from campaign.cli.drill import drill
 from campaign.cli.faults import faults
 from campaign.cli.keys import keys
@@ -20,7 +23,10 @@ from campaign.cli.serve import mailserver, web, worker
 from campaign.cli.settings import settings
 from campaign.cli.up import up
 from campaign.cli.update import update
-from campaign.errors import CountersignError, SettingsError
+from campaign.database import causes
+from campaign.errors import CountersignError, SettingsError, StoreUnavailableError
+from campaign.security.encryption import DecryptionError
+from campaign.security.keys import KeyFileError
 
 FAILURE = 1
 INTERRUPTED = 130
@@ -48,6 +54,7 @@ for command in (
     settings,
     account,
     petition,
+    doctor,
     monitor,
     lane,
     messages,
@@ -66,9 +73,6 @@ def main(arguments: list[str] | None = None) -> int:
     except click.ClickException as problem:
         problem.show()
         return problem.exit_code
-    except CountersignError as problem:
-        click.echo(str(problem), err=True)
-        return MISCONFIGURED if isinstance(problem, SettingsError) else FAILURE
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
@@ -76,4 +80,36 @@ def main(arguments: list[str] | None = None) -> int:
         # `countersign … | head`: the reader has closed the pipe; nothing more can be flushed.
         sys.stdout = None
         return 0
+    except (CountersignError, RedisError, OSError, *causes.ERRORS) as problem:
+        sentence, lasting = _explained(problem)
+        click.echo(sentence, err=True)
+        return MISCONFIGURED if lasting else FAILURE
     return status if isinstance(status, int) else 0
+
+
+def _explained(problem: Exception) -> tuple[str, bool]:
+    """A sentence for what an admin can get wrong, and whether it stays so until settings or a server are changed."""
+    if isinstance(problem, StoreUnavailableError):
+        return str(problem), problem.cause is not None and problem.cause.lasting
+    if isinstance(problem, CountersignError):
+        return str(problem), isinstance(problem, (SettingsError, KeyFileError, DecryptionError))
+    if isinstance(problem, OSError):
+        return _words_of(problem), False
+    cause = redis_causes.cause_of(problem) if isinstance(problem, RedisError) else causes.cause_of(problem)
+    return cause.sentence, cause.lasting
+
+
+def _words_of(problem: OSError) -> str:
+    """One sentence for what the system refuses; files and addresses are those that the command was given."""
+    place = f"{problem.filename} can't be used" if problem.filename else "The system refuses what the command needs"
+    hints = {
+        errno.EACCES: "Run the command as the user who may, or change the rights.",
+        errno.EPERM: "Run the command as the user who may, or change the rights.",
+        errno.EADDRINUSE: "Another program listens at that address: end it, or choose another port.",
+        errno.EADDRNOTAVAIL: "This host has no such address.",
+        errno.ENOSPC: "Free space on that disk.",
+        errno.EROFS: "That disk is read-only.",
+        errno.ENOENT: "Look at its name.",
+    }
+    hint = hints.get(problem.errno or 0, "")
+    return f"{place}: {problem.strerror or type(problem).__name__}. {hint}".rstrip()

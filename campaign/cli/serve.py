@@ -11,6 +11,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from campaign.cli.starting import await_worker, check_web
 from campaign.local.mailserver.mailbox import serve
 from campaign.local.servers.attach import attach
 from campaign.settings import Settings, child_environment, export, load_settings
@@ -41,9 +42,10 @@ def web() -> None:
     """Serve the pages until SIGTERM or Ctrl-C.
 
     Listens on COUNTERSIGN_BIND and COUNTERSIGN_PORT. Without DATABASE_URL it uses the servers that `countersign up`
-    runs.
+    runs. What can't work ends it at once with exit status 78, and one sentence for each trouble.
     """
     settings = attach(load_settings())
+    check_web(settings)
     export(settings)
     # Inherited by the server's processes: the usual 1,024 open files are fewer than the connections they may hold.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -80,9 +82,11 @@ def worker(lane: str) -> None:
     """Send the mail of one lane until SIGTERM or Ctrl-C.
 
     The worker of the bulk lane also does the upkeep: counting, expiry, retention. Any number of workers may run, on
-    any host. Without DATABASE_URL and REDIS_URL they use the servers that `countersign up` runs.
+    any host. Without DATABASE_URL and REDIS_URL they use the servers that `countersign up` runs. What can't work ends
+    it at once with exit status 78, and one sentence for each trouble; for a database that is not up yet it waits.
     """
     settings = attach(load_settings())
+    await_worker(settings)
     os.chdir(ROOT)
     os.execve(sys.executable, worker_arguments(settings, lane), worker_environment(settings, lane))  # noqa: S606
 

@@ -9,14 +9,15 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Engine, create_engine, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.elements import TextClause
 
+from campaign.database.causes import CAUSES, cause_of, is_refused
 from campaign.database.clock import SharedClock
 from campaign.database.group_commit import GroupCommit
-from campaign.errors import StoreUnavailableError
+from campaign.errors import SettingsError, StoreUnavailableError
 from campaign.states import WakeUp
 
 T = TypeVar("T")
@@ -91,14 +92,16 @@ class Store:
 
         Raises:
             DuplicateError: a unique constraint forbids the row.
-            StoreUnavailableError: the database does not answer, or was lost at the commit.
+            StoreUnavailableError: the database does not do its work, or was lost at the commit; ``cause`` says why.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 result, wake_ups = self._once(work)
-            except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+            except (DBAPIError, PoolTimeoutError) as error:
+                if not is_refused(error):
+                    raise
                 if attempt == ATTEMPTS or not _may_retry(error):
-                    raise StoreUnavailableError("the database does not answer; please try again in a minute") from error
+                    raise StoreUnavailableError(cause=cause_of(error)) from error
                 log.warning("transaction tried again: %s", _state(error) or type(error).__name__)
                 time.sleep(0.01 * 4**attempt if _state(error) not in RETRY_STATES else 0.005 * attempt)
             else:
@@ -121,7 +124,9 @@ class Store:
                 if _state(error) in RETRY_STATES:
                     raise
                 # The outcome of the commit is unknown: do not run it again.
-                raise StoreUnavailableError("the database was lost while saving; please try again") from error
+                raise StoreUnavailableError(
+                    "the database was lost while saving; please try again", cause=cause_of(error)
+                ) from error
             return result, transaction.wake_ups
 
     def transact_in_group(self, work: Callable[[Transaction, Sequence[Row]], object], row: Row) -> None:
@@ -171,8 +176,15 @@ def open_engine(url: str, *, pool_size: int = 5) -> Engine:
     Args:
         url: the database.
         pool_size: connections kept open; 0 opens a connection per use (migrations, tests).
+
+    Raises:
+        SettingsError: it can't be read as a URL.
     """
-    target = make_url(url).set(drivername="postgresql+psycopg")
+    try:
+        target = make_url(url).set(drivername="postgresql+psycopg")
+    except (ArgumentError, ValueError):
+        # Its words may repeat the URL with its password.
+        raise SettingsError([CAUSES["url"].sentence]) from None
     options: dict[str, Any] = (
         {"poolclass": NullPool}
         if pool_size == 0
@@ -185,6 +197,8 @@ def open_engine(url: str, *, pool_size: int = 5) -> Engine:
     )
     return create_engine(
         target,
+        # Errors and logs quote statements, never their values: those are keys and sealed data of signers.
+        hide_parameters=True,
         connect_args={
             "connect_timeout": 3,
             # A host whose link was cut learns of it in seconds, not after the quarter of an hour that TCP would try.

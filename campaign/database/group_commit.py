@@ -57,7 +57,7 @@ class GroupCommit(Generic[Row]):
                 self._save_waiting()
         if isinstance(entry.error, StoreUnavailableError):
             # An exception of its own for each thread: they are raised at the same time.
-            raise StoreUnavailableError(*entry.error.args) from entry.error
+            raise StoreUnavailableError(str(entry.error), cause=entry.error.cause) from entry.error
         if entry.error is not None:
             raise entry.error
 

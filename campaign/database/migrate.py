@@ -1,6 +1,7 @@
 """Migrations: bring a database to the schema of this release, and check that the two agree."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 
 from alembic import command
@@ -36,6 +37,27 @@ def current(database_url: str) -> str | None:
     engine = open_engine(database_url, pool_size=0)
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
+
+
+class Schema(StrEnum):
+    """How the schema of a database stands to that of this release."""
+
+    SAME = "same"
+    OLDER = "older"
+    NEWER = "newer"
+    """Of a later release: migrations add, so that this one goes on working."""
+    EMPTY = "empty"
+
+
+def compare(database_url: str) -> Schema:
+    """Compare the revision of a database with that of this release."""
+    found = current(database_url)
+    if found is None:
+        return Schema.EMPTY
+    if found == head():
+        return Schema.SAME
+    known = {script.revision for script in ScriptDirectory.from_config(_alembic("")).walk_revisions()}
+    return Schema.OLDER if found in known else Schema.NEWER
 
 
 def upgrade(database_url: str, *, revision: str = "head") -> None:

@@ -20,6 +20,9 @@ REFUSED = "this link does not work (any more)"
 NONCE = 8
 """Bytes of a row's nonce; changing it revokes every link to the row."""
 
+DOCTOR_HEADER = "X-Countersign-Doctor"
+"""Header of the request of `countersign doctor` to our own public address; its value is signed."""
+
 ROW = 6
 """Bytes of a row id in a token."""
 
@@ -43,6 +46,8 @@ class Purpose(StrEnum):
     NEWS = "news"
     FORM = "form"
     """The account whose page a form is on; it opens nothing."""
+    DOCTOR = "doctor"
+    """The request of `countersign doctor` to its own public address; it opens nothing but the count of proxies."""
 
 
 @dataclass(frozen=True)

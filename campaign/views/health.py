@@ -1,9 +1,10 @@
 """Is this process able to serve? For load balancers and for ``countersign up``."""
 
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Blueprint, Response, abort, current_app, jsonify, request
 
-from campaign.errors import StoreUnavailableError
+from campaign.errors import StoreUnavailableError, TokenRefusedError
 from campaign.operations import metrics, monitor
+from campaign.security.tokens import DOCTOR_HEADER, Purpose
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.headers import keep_private
@@ -26,6 +27,18 @@ def _is_alive() -> bool:
     except StoreUnavailableError:
         # This process was started while the database was away, and could not even open it yet.
         return False
+
+
+@pages.get("/healthz/proxies")
+@allow(Access.PUBLIC)
+def count_proxies() -> Response:
+    """For `countersign doctor`: how many proxies its request passed. Others find no such page."""
+    try:
+        runtime().tokens.read_text(Purpose.DOCTOR, request.headers.get(DOCTOR_HEADER, ""))
+    except TokenRefusedError:
+        abort(404)
+    hops = [hop for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+    return keep_private(jsonify(forwarded=len(hops)))
 
 
 @pages.get("/metrics")

@@ -303,10 +303,12 @@ def test_only_the_ground_lies_directly_in_the_package():
         "errors",
         "hook_keys",
         "i18n",
+        "redis_causes",
         "redis_client",
         "runtime",
         "settings",
         "states",
+        "tls_urls",
         "ttl_cache",
         "variables",
     }

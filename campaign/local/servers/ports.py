@@ -18,7 +18,8 @@ def check_free(host: str, port: int) -> None:
         return
     if problem.errno == errno.EADDRINUSE:
         raise EngineError(
-            f"Port {port} is taken by another program. Choose another one: make run COUNTERSIGN_PORT={port + 1}"
+            f"Port {port} is taken by another program. End it, or set COUNTERSIGN_PORT to another port "
+            f"(make run COUNTERSIGN_PORT={port + 1})."
         )
     if problem.errno == errno.EACCES:
         raise EngineError(f"Port {port} is for root alone. Set COUNTERSIGN_PORT to a number above 1023.")
