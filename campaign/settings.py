@@ -32,7 +32,17 @@ from campaign.variables import (
     urls,
 )
 
-__all__ = ["LANGUAGES", "LOCAL_HOSTS", "ROOT", "VARIABLES", "Settings", "child_environment", "export", "load_settings"]
+__all__ = [
+    "LANGUAGES",
+    "LOCAL_HOSTS",
+    "ROOT",
+    "VARIABLES",
+    "Settings",
+    "add_to_environment",
+    "child_environment",
+    "export",
+    "load_settings",
+]
 
 LANGUAGES = ("en", "de", "fa", "ur")
 """Languages that pages and mails are written in; the first is the fallback."""
@@ -54,7 +64,11 @@ class Settings(BaseSettings):
     )
 
     port: int = Field(8000, ge=1, le=65535, description="TCP port of the web server.")
-    bind: Address = Field("127.0.0.1", description="IP address the web server listens on.")
+    bind: Address = Field(
+        "127.0.0.1",
+        description="IP address the web server listens on, or a socket for a proxy on the same host, "
+        "such as `unix:/run/countersign/web.sock`.",
+    )
     data: Folder = Field(
         Path("var"),
         validate_default=True,
@@ -271,6 +285,12 @@ class Settings(BaseSettings):
 
 VARIABLES = variables.variables_of(Settings.model_fields)
 """The environment variables by the names of the fields."""
+
+
+def add_to_environment(found: Mapping[str, str]) -> None:
+    """Set variables for this process and its children, but for those that are set already."""
+    for name, value in found.items():
+        os.environ.setdefault(name, value)
 
 
 def load_settings(

@@ -42,6 +42,9 @@ RELAY_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
+SOCKET = "unix:"
+"""What COUNTERSIGN_BIND begins with if it names a Unix socket."""
+
 _BASE_URL = "must be like https://petitions.example.org, without a path"
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?")
@@ -228,11 +231,20 @@ def _mailbox(raw: str) -> str:
 
 
 def _address(raw: str) -> str:
+    value = raw.strip()
+    if value.startswith(SOCKET):
+        path = value.removeprefix(SOCKET)
+        # 108 bytes are what the kernel takes, with the zero at the end: unix(7).
+        if path.startswith("/") and path.isprintable() and len(path.encode()) < 108:
+            return value
+        raise InvalidError("must be like unix:/run/countersign/web.sock, with a path of at most 107 bytes")
     try:
-        ipaddress.ip_address(raw.strip())
+        ipaddress.ip_address(value)
     except ValueError:
-        raise InvalidError("must be an IP address such as 127.0.0.1 or ::") from None
-    return raw.strip()
+        raise InvalidError(
+            "must be an IP address such as 127.0.0.1 or ::, or unix: with the path of a socket"
+        ) from None
+    return value
 
 
 def _token(raw: str) -> str:

@@ -61,7 +61,7 @@ def _settings() -> Settings:
 
 def _port(settings: Settings) -> list[Finding]:
     """Whether `countersign web` could listen; a web server that answers as ours is as good."""
-    check, place = "host.port", f"{settings.bind}, port {settings.port}"
+    check, place = "host.port", ports.named(settings.bind, settings.port)
     name = settings.base_url.partition("://")[2]
     if ports.serves_http(ports.reachable(settings.bind), settings.port, path="/healthz", name=name):
         return [fine(check, f"Countersign serves at {place}.")]

@@ -3,11 +3,13 @@
 import errno
 import os
 import sys
+from pathlib import Path
 
 import click
 from redis.exceptions import RedisError
 
 from campaign import __version__, redis_causes
+from campaign.cli import env_file as env_files
 from campaign.cli.account import account
 from campaign.cli.bounces import bounces
 from campaign.cli.db import db
@@ -27,6 +29,7 @@ from campaign.database import causes
 from campaign.errors import CountersignError, SettingsError, StoreUnavailableError
 from campaign.security.encryption import DecryptionError
 from campaign.security.keys import KeyFileError
+from campaign.settings import add_to_environment
 
 FAILURE = 1
 INTERRUPTED = 130
@@ -38,9 +41,16 @@ MISCONFIGURED = os.EX_CONFIG
     epilog="Settings come from the environment and the file .env; docs/settings.md lists them. "
     "Exit status: 0 done, 1 failed, 2 used wrongly, 78 a setting is wrong.",
 )
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path),
+    help="Settings by the rules of systemd's EnvironmentFile; the environment is stronger.",
+)
 @click.version_option(__version__, prog_name="countersign")
-def countersign() -> None:
+def countersign(env_file: Path | None) -> None:
     """Petitions whose signatures are real and whose mail arrives once."""
+    if env_file is not None:
+        add_to_environment(env_files.read(env_file))
 
 
 for command in (

@@ -4,6 +4,8 @@ import os
 import resource
 import socket
 import sys
+from pathlib import Path
+from typing import Any
 
 import click
 from granian import Granian
@@ -15,7 +17,7 @@ from campaign.cli.starting import await_worker, check_web
 from campaign.local.mailserver.mailbox import serve
 from campaign.local.servers.attach import attach
 from campaign.settings import Settings, child_environment, export, load_settings
-from campaign.variables import ROOT
+from campaign.variables import ROOT, SOCKET
 
 QUEUES = {"urgent": "urgent", "bulk": "upkeep,bulk"}
 """What the worker of a lane listens to, the first before the second (queue_order_strategy "priority").
@@ -23,6 +25,9 @@ QUEUES = {"urgent": "urgent", "bulk": "upkeep,bulk"}
 Upkeep is short and comes first: while a large update is sent, the queue of bulk mail is never empty, and behind it
 nothing would be counted, recovered or started for as long as that takes.
 """
+
+SOCKET_MODE = 0o660
+"""Of a Unix socket: the reverse proxy is a member of our group; others on the host could invent visitors' addresses."""
 
 STOP_WITHIN = 25
 """Seconds a web process may take to answer what it has begun; the supervisor waits longer."""
@@ -59,8 +64,7 @@ def web() -> None:
         http1_settings=HTTP1Settings(header_read_timeout=HEAD_WITHIN, max_buffer_size=HEAD),
         backlog=CONNECTIONS,
         backpressure=CONNECTIONS,
-        address=settings.bind,
-        port=settings.port,
+        **_place(settings),
         workers=settings.web_workers,
         # A process that has begun to stop must not hold up the stop of all.
         workers_kill_timeout=STOP_WITHIN,
@@ -72,6 +76,13 @@ def web() -> None:
         log_level=LogLevels(settings.log_level),
     )
     server.serve()
+
+
+def _place(settings: Settings) -> dict[str, Any]:
+    """Where to listen, in granian's words."""
+    if settings.bind.startswith(SOCKET):
+        return {"uds": Path(settings.bind.removeprefix(SOCKET)), "uds_permissions": SOCKET_MODE}
+    return {"address": settings.bind, "port": settings.port}
 
 
 @click.command(epilog="Example: COUNTERSIGN_BULK_PROCESSES=4 countersign worker --lane bulk")

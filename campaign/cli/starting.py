@@ -73,7 +73,7 @@ def _say(finding: Finding) -> None:
 
 def _take_port(settings: Settings) -> tuple[int | None, list[str]]:
     """Lock the port for this server and see that nothing else listens there; the lock, or why not."""
-    place = f"{settings.bind}-{settings.port}".replace(":", ".")
+    place = f"{settings.bind}-{settings.port}".replace(":", ".").replace("/", ".")
     try:
         lock = places.take(places.make_private(places.state(settings.data)) / f"web-{place}.lock", wait=PREDECESSOR)
     except (EngineError, OSError):
@@ -81,7 +81,7 @@ def _take_port(settings: Settings) -> tuple[int | None, list[str]]:
         lock = None
     else:
         if lock is None:
-            where = f"{settings.bind}, port {settings.port}"
+            where = ports.named(settings.bind, settings.port)
             return None, [
                 f"`countersign web` runs already at {where}. End it, or set COUNTERSIGN_PORT to another port."
             ]

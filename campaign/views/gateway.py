@@ -267,7 +267,8 @@ def as_environ(scope: Scope) -> WSGIEnvironment:
         "SCRIPT_NAME": "",
         "PATH_INFO": _as_latin(scope.path),
         "QUERY_STRING": _as_latin(scope.query_string),
-        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        # A Unix socket has no address: who may open it is on this machine.
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]") or "127.0.0.1",
         "SERVER_NAME": name,
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",

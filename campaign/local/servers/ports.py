@@ -1,18 +1,30 @@
-"""TCP ports of this machine: is one free, does something answer there."""
+"""TCP ports and Unix sockets of this machine: is one free, does something answer there."""
 
 import errno
 import http.client
+import os
 import socket
+import stat
+from pathlib import Path
 
 from campaign.errors import EngineError
+from campaign.variables import SOCKET
+
+
+def named(host: str, port: int) -> str:
+    """Where a server listens, in words."""
+    return f"the socket {host.removeprefix(SOCKET)}" if host.startswith(SOCKET) else f"{host}, port {port}"
 
 
 def check_free(host: str, port: int) -> None:
-    """Make sure that a server can listen on ``host`` and ``port``.
+    """Make sure that a server can listen on ``host`` and ``port``, or on the Unix socket that ``host`` names.
 
     Raises:
         EngineError: it can't; names the setting to change.
     """
+    if host.startswith(SOCKET):
+        _check_socket(Path(host.removeprefix(SOCKET)))
+        return
     problem = _why_not(host, port)
     if problem is None:
         return
@@ -24,6 +36,23 @@ def check_free(host: str, port: int) -> None:
     if problem.errno == errno.EACCES:
         raise EngineError(f"Port {port} is for root alone. Set COUNTERSIGN_PORT to a number above 1023.")
     raise EngineError(f"No server can listen on {host}, port {port}: {problem.strerror}. See COUNTERSIGN_BIND.")
+
+
+def _check_socket(path: Path) -> None:
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        why = "may not be written to" if path.parent.is_dir() else "does not exist"
+        raise EngineError(f"The folder {path.parent} {why}: make it, or correct COUNTERSIGN_BIND.")
+    if not path.exists():
+        return
+    if not stat.S_ISSOCK(path.stat().st_mode):
+        raise EngineError(f"{path} is no socket but a file: remove it, or correct COUNTERSIGN_BIND.")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            # Left by a server that was killed: the next one makes it anew.
+            return
+    raise EngineError(f"Another program listens on {path}. End it, or set COUNTERSIGN_BIND to another socket.")
 
 
 def find_free(host: str, *, wanted: int | None = None) -> int:
@@ -66,7 +95,10 @@ def serves_http(host: str, port: int, *, path: str, name: str) -> bool:
         path: such as ``/healthz``.
         name: the Host header; sites refuse others than their own.
     """
-    connection = http.client.HTTPConnection(host, port, timeout=2)
+    is_socket = host.startswith(SOCKET)
+    connection = (
+        _SocketConnection(host.removeprefix(SOCKET)) if is_socket else http.client.HTTPConnection(host, port, timeout=2)
+    )
     try:
         connection.request("GET", path, headers={"Host": name})
         return connection.getresponse().status == http.HTTPStatus.OK
@@ -74,6 +106,20 @@ def serves_http(host: str, port: int, *, path: str, name: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=2)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket instead of a port."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
 
 
 def greets(host: str, port: int, *, greeting: bytes) -> bool:
