@@ -4,22 +4,27 @@
 BIN = .venv/bin
 ARGS =
 
-.PHONY: help install run test test-twice check translations bench-web bench pictures lock clean
+.PHONY: help install install-production run test test-twice check translations bench-web bench pictures lock clean
 
 help:
 	@echo "make run            install, then start everything here: database, queue, web, workers, mail"
 	@echo "make test           install, then run all tests in parallel       (ARGS='-k word' for some)"
+	@echo "make install-production   install what production needs, without embedded servers, tests and tools"
 	@echo "make check          ruff, mypy, import contracts, migrations, translations"
 	@echo "make translations   bring translations/*.po up to date with the sources"
 	@echo "make bench-web      measure pages and signing"
 	@echo "make bench          measure all"
 	@echo "make pictures       take the pictures of README and docs anew (needs chromium)"
-	@echo "make lock           resolve requirements.lock anew from pyproject.toml"
+	@echo "make lock           resolve the two lock files anew from pyproject.toml"
 	@echo "make clean          remove .venv and caches; data in var/ stay"
 
 # A quick look when all is installed; see bootstrap/install.py.
 install:
 	@python=`sh bootstrap/find-python.sh` && exec "$$python" bootstrap/install.py
+
+# For production: without embedded servers, tests and tools.
+install-production:
+	@python=`sh bootstrap/find-python.sh` && exec "$$python" bootstrap/install.py --production
 
 run: install
 	@exec $(BIN)/countersign up $(ARGS)
@@ -71,8 +76,10 @@ pictures: install
 lock:
 	@python=`sh bootstrap/find-python.sh` && folder=`mktemp -d` && trap 'rm -rf "$$folder"' EXIT && \
 	"$$python" -m venv "$$folder" && "$$folder/bin/python" -m pip install --quiet uv && \
-	"$$folder/bin/uv" pip compile --quiet --universal -p 3.11 --generate-hashes --no-header pyproject.toml --group dev \
-	    -o requirements.lock $(ARGS)
+	"$$folder/bin/uv" pip compile --quiet --universal -p 3.11 --generate-hashes --no-header pyproject.toml \
+	    --extra embedded --group dev -o requirements.lock $(ARGS) && \
+	"$$folder/bin/uv" pip compile --quiet --universal -p 3.11 --generate-hashes --no-header pyproject.toml \
+	    -c requirements.lock -o requirements-production.lock
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build

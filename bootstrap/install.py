@@ -1,4 +1,6 @@
-"""Make ``.venv`` from ``requirements.lock`` and put this checkout into it; do nothing when that is done already.
+"""Make ``.venv`` from a lock file and put this checkout into it; do nothing when that is done already.
+
+``--production`` leaves out the embedded servers and what developers need.
 
 Standard library only: it runs before anything is installed. The checkout is added by a ``.pth`` file and a small
 script instead of ``pip install -e``: that would need a build backend, which pip fetches without checking hashes.
@@ -19,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = "requirements.lock"
+PRODUCTION = "requirements-production.lock"
 STAMP = "countersign-stamp"
 """In .venv: a digest of all that the installation depends on; absent while an installation is under way."""
 
@@ -43,11 +46,11 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def main(root: Path = ROOT, say: Callable[[str], None] = _say) -> int:
-    """Install what is missing, with progress on standard output; return the exit status."""
+def main(root: Path = ROOT, say: Callable[[str], None] = _say, *, lock: str = LOCK) -> int:
+    """Install what is missing of a lock file, with progress on standard output; return the exit status."""
     try:
         with _alone(root, say):
-            _install(root, say)
+            _install(root, say, lock)
     except InstallError as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
@@ -69,25 +72,26 @@ def _alone(root: Path, say: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
-def _install(root: Path, say: Callable[[str], None]) -> None:
+def _install(root: Path, say: Callable[[str], None], lock: str) -> None:
     venv = root / ".venv"
-    digest = _digest(root)
+    digest = _digest(root, lock)
     if _is_complete(venv, digest):
         return
     begin = time.monotonic()
-    if not _is_reusable(venv):
+    if not _is_reusable(venv, lock):
         _make_venv(venv, say)
     (venv / STAMP).unlink(missing_ok=True)
     (venv / f"{STAMP}.begun").touch()
-    _install_locked(root, venv, say)
+    (venv / f"{STAMP}.lock").write_text(lock)
+    _install_locked(root / lock, venv, say)
     _add_checkout(root, venv)
     (venv / f"{STAMP}.begun").unlink()
     (venv / STAMP).write_text(digest)
     say(f"Installed in {time.monotonic() - begin:.0f} s.")
 
 
-def _digest(root: Path) -> str:
-    parts = [(root / name).read_bytes() for name in (LOCK, "bootstrap/install.py")]
+def _digest(root: Path, lock: str) -> str:
+    parts = [lock.encode(), *((root / name).read_bytes() for name in (lock, "bootstrap/install.py"))]
     parts += [sys.version.encode(), os.path.realpath(sys.executable).encode(), str(root).encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
@@ -99,8 +103,11 @@ def _is_complete(venv: Path, digest: str) -> bool:
         return False
 
 
-def _is_reusable(venv: Path) -> bool:
-    """Whether .venv is whole, of this Python, and not left by an interrupted installation."""
+def _is_reusable(venv: Path, lock: str) -> bool:
+    """Whether .venv is whole, of this Python and this lock file, and not left by an interrupted installation."""
+    noted = venv / f"{STAMP}.lock"
+    if (noted.read_text() if noted.exists() else LOCK) != lock:
+        return False
     if (venv / f"{STAMP}.begun").exists() or not (venv / "bin" / "python").exists():
         return False
     probe = "import sys, pip; print(sys.version, sys.prefix, sep='|')"
@@ -112,7 +119,7 @@ def _make_venv(venv: Path, say: Callable[[str], None]) -> None:
     if venv.is_symlink():
         raise InstallError(f"{venv} is a link. Remove it, so that a folder can be made there.")
     if venv.exists():
-        say("The folder .venv is incomplete or of another Python: making it anew ...")
+        say("The folder .venv is incomplete, of another Python or for another use: making it anew ...")
         shutil.rmtree(venv)
     say(f"Making .venv with Python {'.'.join(map(str, sys.version_info[:3]))} ...")
     made = subprocess.run([sys.executable, "-m", "venv", venv], check=False, capture_output=True, text=True)
@@ -124,17 +131,16 @@ def _make_venv(venv: Path, say: Callable[[str], None]) -> None:
         )
 
 
-def _install_locked(root: Path, venv: Path, say: Callable[[str], None]) -> None:
+def _install_locked(lock: Path, venv: Path, say: Callable[[str], None]) -> None:
     """Install the locked packages; pip refuses every file whose hash is not in the lock.
 
     Raises:
         InstallError: with pip's last lines.
     """
-    lock = root / LOCK
     total = sum("==" in line for line in lock.read_text().splitlines())
     options = ["--require-hashes", "--no-deps", "--no-input", "--progress-bar", "off", "--disable-pip-version-check"]
     last: deque[str] = deque(maxlen=12)
-    say(f"Installing {total} packages from {LOCK} ...")
+    say(f"Installing {total} packages from {lock.name} ...")
     with subprocess.Popen(
         [venv / "bin" / "python", "-m", "pip", "install", *options, "-r", lock],
         stdout=subprocess.PIPE,
@@ -176,4 +182,6 @@ def _add_checkout(root: Path, venv: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:] not in ([], ["--production"]):
+        sys.exit("Usage: install.py [--production]")
+    sys.exit(main(lock=PRODUCTION if sys.argv[1:] else LOCK))

