@@ -49,7 +49,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Assignments with the number of their first line; a backslash or an open quotation mark continues on the next line."""
+    """Assignments with the number of their first line; a backslash or an open quotation mark takes the next line in."""
     lines = iter(enumerate(_LINE_END.split(text), 1))
     for number, first in lines:
         line = first.lstrip(_BLANKS)
