@@ -66,7 +66,7 @@ class Materials:
     replies: Mapping[int, Letter] = field(default_factory=dict, repr=False)
     """By message: the letter that it carries."""
     closed: Mapping[int, str] = field(default_factory=dict)
-    """By message: why a key, or what is sealed for it, does not open. Keys can be added, so that these messages wait."""
+    """By message: why a key, or what is sealed for it, does not open. These messages wait, for keys can be added."""
 
     def petition_of(self, message: Claimed) -> Opened:
         """The petition of a message.
@@ -112,9 +112,7 @@ def gather(runtime: Runtime, tx: Transaction, messages: Sequence[Claimed]) -> Ma
     replies = _each(messages, LETTERS, lambda it: reply_mail.find(tx, opened(it), it.about_id or 0), closed)
     answered = [message for message in messages if message.id in replies]
     elsewhere = {message_id: letter.address for message_id, letter in letters.items()}
-    elsewhere |= _each(
-        answered, LETTERS, lambda it: _goes_to(runtime, opened(it).petition, it, replies[it.id]), closed
-    )
+    elsewhere |= _each(answered, LETTERS, lambda it: _goes_to(runtime, opened(it).petition, it, replies[it.id]), closed)
     return Materials(
         petitions,
         accounts,

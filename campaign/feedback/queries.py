@@ -190,6 +190,17 @@ def quarantined(tx: Transaction) -> int:
     return int(tx.execute(text("select count(*) from delivery_event where quarantine_reason is not null")).scalar_one())
 
 
+def quarantined_octets(tx: Transaction) -> int:
+    """How many octets are sealed in quarantine."""
+    return int(
+        tx.execute(
+            text(
+                "select coalesce(sum(octet_length(sealed)), 0) from delivery_event where quarantine_reason is not null"
+            )
+        ).scalar_one()
+    )
+
+
 def numbers(tx: Transaction, *, since: datetime) -> dict[EventKind, int]:
     """How many events of each kind came since a moment."""
     rows = tx.execute(
