@@ -134,7 +134,7 @@ REASONS: Mapping[str, str] = {
     "suppressed: admin": lazy("Blocked by an administrator"),
     "suppressed: erased": lazy("Erased their data"),
     "not_rendered": lazy("The mail could not be made for this reader"),
-    "not_opened": lazy("The key that it is sealed with is not listed in the settings"),
+    "not_opened": lazy("The key that it is encrypted with is not listed in the settings"),
     "expired:": lazy("The mail server put it off for days"),
     "": lazy("No reason on record"),
 }
