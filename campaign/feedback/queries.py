@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from campaign.database.connection import Transaction, array_of
-from campaign.states import CameBack, EventKind, MessageState
+from campaign.states import LOST_KINDS, CameBack, EventKind, MessageState
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,5 +316,5 @@ def purge(tx: Transaction, *, before: datetime, quarantined_before: datetime) ->
     ).rowcount
 
 
-KEPT = frozenset({EventKind.BOUNCED, EventKind.REJECTED, EventKind.COMPLAINED, EventKind.UNSUBSCRIBED})
-"""Events that are evidence for what was done to an address: they are not purged."""
+KEPT = LOST_KINDS | {EventKind.UNSUBSCRIBED}
+"""Events that are evidence for what was done to an address, or reasons in the report of an update: not purged."""
