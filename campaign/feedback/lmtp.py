@@ -148,7 +148,7 @@ class _Closing(BaseThreadedController):
         super().stop(no_assert)
 
     async def _end_all(self) -> None:
-        if self.server is not None:
+        if isinstance(self.server, asyncio.Server):
             # A connection that was just accepted when its server closes is never closed by asyncio of Python 3.11: so
             # no more are accepted first, and those that are get their session.
             for listening in self.server.sockets:
@@ -158,7 +158,7 @@ class _Closing(BaseThreadedController):
             self.server.close()
         for _ in range(ROUNDS):
             for connection in list(self._known):
-                if connection.transport is not None:
+                if isinstance(connection.transport, asyncio.WriteTransport):
                     connection.transport.abort()
             others = asyncio.all_tasks() - {asyncio.current_task()}
             if not others and not self._known:
