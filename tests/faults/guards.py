@@ -215,6 +215,11 @@ GUARDS = (
         "test_f50_a_row_that_can_not_be_rendered_fails_alone_and_the_rest_go_on",
     ),
     Guard(
+        "F50", "what can't be opened waits alone", "campaign/delivery/materials.py",
+        "reasons[petition_id] = str(error)", "raise",
+        "test_f50_a_petition_whose_key_does_not_open_waits_alone_and_goes_out_when_it_does",
+    ),
+    Guard(
         "F53", "what did not come to the wire is given back", "campaign/delivery/outcomes.py",
         "if untouched := this.untouched:", "if untouched := this.untouched[:0]:",
         "test_f53_sigterm_during_a_blast_finishes_what_is_on_the_wire_and_releases_the_rest",
