@@ -58,7 +58,10 @@ def _check(settings: Settings, store: Store) -> list[Finding]:
         _encryption(settings.database_url, is_encrypted=server.is_encrypted),
         _clock(server.time),
     ]
-    schema = migrate.compare(settings.database_url)
+    try:
+        schema = migrate.compare(settings.database_url)
+    except StoreUnavailableError as error:
+        return [*found, Finding("database.migrations", Level.STOP, str(error), "Its tables can’t be read.")]
     found.append(_schema(schema))
     if schema in {migrate.Schema.SAME, migrate.Schema.NEWER}:
         found += [_rights(store), _writing(store), _keys(settings, store)]

@@ -38,6 +38,7 @@ class LazyRuntime:
         self._lock = threading.Lock()
         self._runtime: Runtime | None = None
         self._not_before = float("-inf")
+        self._error: StoreUnavailableError | None = None
 
     @classmethod
     def of(cls, runtime: Runtime) -> Self:
@@ -58,12 +59,13 @@ class LazyRuntime:
             if self._runtime is not None:
                 return self._runtime
             if self._clock() < self._not_before:
-                raise StoreUnavailableError("the database does not answer; please try again in a minute")
+                raise StoreUnavailableError(cause=self._error.cause if self._error else None)
             try:
                 self._runtime = self._make()
-            except StoreUnavailableError:
+            except StoreUnavailableError as error:
                 self._not_before = self._clock() + PAUSE
-                log.warning("the database does not answer; pages wait for it")
+                self._error = error
+                log.warning("pages wait for the database: %s", error)
                 raise
             return self._runtime
 

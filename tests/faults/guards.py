@@ -176,7 +176,7 @@ GUARDS = (
     ),
     Guard(
         "F25", "a lost database is a named error: 503 and another look", "campaign/database/connection.py",
-        'raise StoreUnavailableError("the database does not answer; please try again in a minute") from error', "raise",
+        "raise StoreUnavailableError(cause=cause_of(error)) from error", "raise",
         "test_f25_while_the_database_is_away_pages_say_so_workers_wait_and_afterwards_all_goes",
     ),
     Guard(
