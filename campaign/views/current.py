@@ -10,6 +10,7 @@ from flask import Flask, current_app
 
 from campaign.errors import StoreUnavailableError
 from campaign.runtime import Runtime
+from campaign.security.encryption import DecryptionError
 
 PLACE = "countersign"
 """Key in Flask's ``extensions``."""
@@ -50,7 +51,7 @@ class LazyRuntime:
 
         Raises:
             StoreUnavailableError: the database does not answer, or did not a moment ago.
-            DecryptionError: the instance keys do not open this database.
+            DecryptionError: the instance keys do not open this database, which was there at the first try.
         """
         return self._runtime or self._open()
 
@@ -67,6 +68,13 @@ class LazyRuntime:
                 self._error = error
                 log.warning("pages wait for the database: %s", error)
                 raise
+            except DecryptionError as error:
+                if self._error is None:
+                    raise
+                # The database came after the start, and belongs to other keys.
+                self._not_before = self._clock() + PAUSE
+                log.critical("pages can't be served: %s", error)
+                raise StoreUnavailableError(str(error)) from error
             return self._runtime
 
     def close(self) -> None:

