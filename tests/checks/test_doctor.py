@@ -97,6 +97,15 @@ def test_keys_of_another_installation_are_a_stop(world, tmp_path):
     assert (found["keys.open"].level, found["keys.open"].passes) == (Level.STOP, False)
 
 
+def test_more_processes_than_the_database_has_connections_for_are_told(world):
+    found = findings(world.runtime.settings.replace(web_workers=64, web_threads=64))
+
+    assert (found["database.connections"].level, "max_connections" in found["database.connections"].remedy) == (
+        Level.LOOK,
+        True,
+    )
+
+
 def test_missing_rights_and_a_read_only_database_are_told_apart(own_server, tmp_path):
     settings, url = own_server
     faulty = FaultyPostgres(settings, url)
