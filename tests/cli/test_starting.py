@@ -9,10 +9,13 @@ import sys
 import psycopg
 import pytest
 
+from campaign.local.mailserver.certificates import Authority
 from campaign.local.servers import ports, postgres
+from campaign.redis_client import client_url
 from campaign.settings import child_environment
 from campaign.variables import ROOT
 from tasks.process import _Holder
+from tests.kit.doors import door
 from tests.kit.engines import with_database
 from tests.kit.faulty_postgres import FaultyPostgres
 from tests.kit.waiting import until
@@ -124,6 +127,26 @@ def test_a_worker_waits_for_a_database_that_is_not_up_and_is_not_ready_before(ow
         until(lambda: " ready." in log.read_text())
 
     assert log.read_text().count("Nothing answers") == 1
+
+
+def test_a_worker_is_ready_on_rediss_with_the_right_certificate_alone(world, redis_url, tmp_path):
+    authority = Authority.create(tmp_path)
+    path = client_url(redis_url).removeprefix("unix://").partition("?")[0]
+    with door(path, context=authority.server_context()) as port:
+        shared = {"redis_url": f"rediss://localhost:{port}/0", "redis_prefix": f"test-{tmp_path.name}:"}
+        database = world.runtime.settings.database_url
+        trusting = settings_for(database, tmp_path / "one", ca_file=str(authority.ca_file), **shared)
+        with running(trusting, tmp_path / "trusting.log", "worker", "--lane", "urgent"):
+            until(lambda: " ready." in (tmp_path / "trusting.log").read_text())
+        with running(
+            settings_for(database, tmp_path / "two", **shared), tmp_path / "other.log", "worker", "--lane", "urgent"
+        ):
+            until(lambda: "Cannot connect" in (tmp_path / "other.log").read_text())
+
+    said = (tmp_path / "other.log").read_text()
+    assert "The TLS certificate of Redis can't be trusted" in said
+    assert " ready." not in said
+    assert "insecure" not in said + (tmp_path / "trusting.log").read_text()
 
 
 def test_a_worker_process_tries_again_whatever_kept_it_from_beginning(world, tmp_path, redis_url, celery_app, caplog):
