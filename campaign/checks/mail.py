@@ -81,7 +81,7 @@ def _message(settings: Settings, address: str, relay: SmtpSettings) -> bytes:
         headers.mailbox("To", None, address),
         headers.text("Subject", f"Test of {settings.host}"),
         headers.date(datetime.now(UTC)),
-        headers.message_id(f"doctor.{token_hex(8)}@{settings.mail_domain}"),
+        headers.message_id(f"<doctor.{token_hex(8)}@{settings.mail_domain}>"),
         b"MIME-Version: 1.0\r\n",
         b"Content-Type: text/plain; charset=utf-8\r\n",
         b"Auto-Submitted: auto-generated\r\n",
@@ -104,7 +104,7 @@ def _send(relay: SmtpSettings, envelope: Envelope) -> Finding:
     finally:
         transport.close()
     told = outcomes[0]
-    answer = " ".join(filter(None, [str(told.code or ""), told.enhanced or "", told.text])) or "nothing"
+    answer = f"{told.code or ''} {told.text}".strip() or "nothing"
     if told.result is Result.ACCEPTED:
         return fine(name, f"{place} took the test mail and answered: {answer}")
     return Finding(

@@ -176,7 +176,8 @@ GUARDS = (
     ),
     Guard(
         "F25", "a lost database is a named error: 503 and another look", "campaign/database/connection.py",
-        'raise StoreUnavailableError("the database does not answer; please try again in a minute") from error', "raise",
+        "_may_retry(error):\n                    raise StoreUnavailableError(cause=cause_of(error)) from error",
+        "_may_retry(error):\n                    raise",
         "test_f25_while_the_database_is_away_pages_say_so_workers_wait_and_afterwards_all_goes",
     ),
     Guard(
