@@ -53,7 +53,7 @@ def before_start(settings: Settings) -> list[Finding]:
 
 
 def trouble_of_redis(settings: Settings) -> list[Finding]:
-    """Why Redis is of no use now: work goes on without it, slower."""
+    """Why Redis is of no use now: work continues without it, slower."""
     return [finding for finding in _redis(settings) if finding.level is Level.STOP]
 
 
