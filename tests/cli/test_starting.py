@@ -150,14 +150,17 @@ def test_a_worker_is_ready_on_rediss_with_the_right_certificate_alone(world, red
 
 
 def test_a_worker_process_tries_again_whatever_kept_it_from_beginning(world, tmp_path, redis_url, celery_app, caplog):
-    """A folder that can't be made is an OSError, which once ended the thread for good."""
-    blocked = tmp_path / "blocked"
-    blocked.write_text("")
-    made = settings_for(world.runtime.settings.database_url, blocked, redis_url=redis_url)
+    """A file that is gone for a moment is an OSError, which once ended the thread for good."""
+    trusted = Authority.create(tmp_path).ca_file
+    made = settings_for(
+        world.runtime.settings.database_url, tmp_path, redis_url=redis_url,
+        smtp_url="smtp+starttls://localhost:1", smtp_ca_file=str(trusted),
+    )  # fmt: skip
+    moved = trusted.rename(tmp_path / "moved.pem")
     holder = _Holder(celery_app(made), made)
     try:
         until(lambda: "this worker can't begin" in caplog.text)
-        blocked.unlink()
+        moved.rename(trusted)
         assert holder.process().lane == "urgent"
     finally:
         holder.close()
