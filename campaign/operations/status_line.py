@@ -161,7 +161,9 @@ class _Writer:
             lanes=self._lanes(finding),
             who=person(standing.by or "?", self.locale, self.names),
             since=self._clock(standing.since),
-            reason=self._quoted(standing.words),
+            reason=self.gettext("The reason: %(reason)s", reason=self._quoted(standing.words))
+            if standing.words
+            else "",
             queue=self._queue(finding.lanes),
         )
 

@@ -200,7 +200,7 @@ def test_a_pause_by_an_admin_does_not_hide_that_the_mail_server_is_away():
     found = snapshot(urgent=CIRCUIT, bulk=PAUSED | {"paused_by": "account 1"})
 
     assert [one.code for one in judge_all(found)] == [Code.MAIL_SERVER, Code.PAUSED]
-    assert others(found) == ("Bulk mail: paused by account 1 since 13:00. 535 no. Nothing is waiting.",)
+    assert others(found) == ("Bulk mail: paused by account 1 since 13:00. The reason: 535 no. Nothing is waiting.",)
 
 
 def test_a_relay_that_takes_nothing_until_a_moment_stops_the_lane_but_not_while_another_takes_mail():

@@ -173,7 +173,7 @@ def test_a_paused_lane_says_by_whom_since_when_and_why(world, served):
     world.clock.forward(seconds=10)
 
     assert sentence(monitor.take(world.runtime)) == (
-        "Bulk mail: paused by account 7 since 10:00. The text has a typo. Nothing is waiting."
+        "Bulk mail: paused by account 7 since 10:00. The reason: The text has a typo. Nothing is waiting."
     )
 
 
