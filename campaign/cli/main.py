@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from campaign import __version__, redis_causes
 from campaign.cli import env_file as env_files
 from campaign.cli.account import account
+from campaign.cli.backup import backup, restore
 from campaign.cli.bounces import bounces
 from campaign.cli.db import db
 from campaign.cli.doctor import doctor
@@ -68,6 +69,8 @@ for command in (
     account,
     petition,
     setup,
+    backup,
+    restore,
     doctor,
     monitor,
     lane,

@@ -39,7 +39,7 @@ def test_a_restored_backup_mails_nobody_by_itself(world):
     local = world.clock.now.replace(tzinfo=None) + timedelta(hours=1)
     blasts.schedule(world.runtime, scheduled, petition_id, local=local, zone="UTC", by=ada)
 
-    done = declare_restored(world.runtime)
+    done = declare_restored(world.runtime.store, now=world.clock.now)
     after = restarted(world)
     world.clock.forward(hours=1, seconds=1)
     blast_running.look(after.runtime)
@@ -61,7 +61,7 @@ def test_whoever_was_signed_in_signs_in_again(world):
     link = sign_in.sign_in_link(world.runtime, ada.id).rpartition("/")[2]
     cookie = sign_in.sign_in(world.runtime, link)
 
-    done = declare_restored(world.runtime)
+    done = declare_restored(world.runtime.store, now=world.clock.now)
 
     assert done.sessions == 1
     assert sign_in.session(world.runtime, cookie) is None
