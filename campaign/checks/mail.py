@@ -81,7 +81,7 @@ def _message(settings: Settings, address: str, relay: SmtpSettings) -> bytes:
         headers.mailbox("To", None, address),
         headers.text("Subject", f"Test of {settings.host}"),
         headers.date(datetime.now(UTC)),
-        headers.message_id(f"doctor.{token_hex(8)}@{settings.mail_domain}"),
+        headers.message_id(f"<doctor.{token_hex(8)}@{settings.mail_domain}>"),
         b"MIME-Version: 1.0\r\n",
         b"Content-Type: text/plain; charset=utf-8\r\n",
         b"Auto-Submitted: auto-generated\r\n",

@@ -42,7 +42,9 @@ class Site:
     @property
     def rows(self) -> dict[str, list[str]]:
         """All that is stored."""
-        return {name: sorted(map(repr, self.world.sql(f"select cast(t as text) from {name} t"))) for name in metadata.tables}
+        return {
+            name: sorted(map(repr, self.world.sql(f"select cast(t as text) from {name} t"))) for name in metadata.tables
+        }
 
     def drain(self, lane: Lane = Lane.URGENT) -> list[str]:
         """Whom a worker that starts now mails."""
