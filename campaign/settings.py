@@ -17,6 +17,7 @@ from campaign.variables import (
     LOWER,
     ROOT,
     Address,
+    AuthorityFile,
     BaseUrl,
     Flag,
     Folder,
@@ -94,7 +95,7 @@ class Settings(BaseSettings):
     redis_url: Annotated[str, urls("redis", "rediss", "redis+socket")] = Field(
         "", alias="REDIS_URL", repr=False, description="Redis 6.2 or newer, or Valkey. Empty: the embedded server."
     )
-    ca_file: PemFile = Field(
+    ca_file: AuthorityFile = Field(
         None,
         description="PEM file of an own certificate authority for PostgreSQL and Redis. PostgreSQL elsewhere must "
         "then prove its name (sslmode=verify-full); rediss:// is verified in any case. Options of a URL are stronger.",
@@ -115,7 +116,9 @@ class Settings(BaseSettings):
         False,
         description="Show the mailbox of the local mail server at /mailbox; set by `countersign up`, with SMTP_URL.",
     )
-    smtp_ca_file: PemFile = Field(None, description="PEM file of an own certificate authority for the mail server.")
+    smtp_ca_file: AuthorityFile = Field(
+        None, description="PEM file of an own certificate authority for the mail server."
+    )
     ehlo_name: Host = Field("", description="Name given in EHLO. Default: the host of COUNTERSIGN_BASE_URL.")
     mail_from: Mailbox = Field("", description="From address of all mail. Default: petitions@<host of the base URL>.")
     return_domain: Host = Field(
@@ -129,7 +132,7 @@ class Settings(BaseSettings):
         "`lmtp://127.0.0.1:2424` (or `lmtp:///path/socket`) for a mail server that delivers to the bulk worker. Empty: "
         "nobody reads them.",
     )
-    return_mailbox_ca_file: PemFile = Field(
+    return_mailbox_ca_file: AuthorityFile = Field(
         None, description="PEM file of an own certificate authority for the IMAP server of the return mailbox."
     )
     hook_ses_topic: Topics = Field(

@@ -7,6 +7,7 @@ value may be a secret.
 import base64
 import ipaddress
 import re
+import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -189,6 +190,16 @@ def _pem_file(raw: str) -> Path | None:
     return path
 
 
+def _authority_file(raw: str) -> Path | None:
+    path = _pem_file(raw)
+    if path is not None:
+        try:
+            ssl.create_default_context().load_verify_locations(path)
+        except (OSError, ssl.SSLError):
+            raise InvalidError("names a file that holds no certificate of an authority") from None
+    return path
+
+
 def _base_url(raw: str) -> str:
     """Scheme, host and port in the spelling that browsers use, so that the Origin of our own forms is known."""
     value = raw.strip().rstrip("/")
@@ -295,6 +306,7 @@ Flag = Annotated[bool, BeforeValidator(lambda raw: raw.strip() or "no")]
 Folder = Annotated[Path, BeforeValidator(_path)]
 OwnFile = Annotated[Path | None, BeforeValidator(_own_file)]
 PemFile = Annotated[Path | None, BeforeValidator(_pem_file)]
+AuthorityFile = Annotated[Path | None, BeforeValidator(_authority_file)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 ReturnMailbox = Annotated[str, BeforeValidator(return_mailbox_url)]
 Host = Annotated[str, BeforeValidator(_host)]

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
@@ -41,6 +42,10 @@ def open_transport(settings: Settings, lane: Lane, *, on_offer: OnOffer | None =
         relays = tuple(replace(relay, connections=min(relay.connections, URGENT_CONNECTIONS)) for relay in relays)
     made = [Relay.of(relay, on_offer=on_offer) for relay in relays]
     return RelayTransport(made, gate=RelayPace(lane, open_buckets(settings)))
+
+
+SAY_EVERY = 60.0
+"""Seconds after which a worker that can't begin says why once more."""
 
 
 class Process:
@@ -168,25 +173,35 @@ class _Holder:
         self._ended = threading.Event()
         self._opened = threading.Event()
         self._process: Process | None = None
+        self._said, self._said_at = "", 0.0
         self._thread = threading.Thread(target=self._open, name="opening", daemon=True)
         self._thread.start()
 
     def _open(self) -> None:
-        while not self._ended.is_set():
-            try:
-                self._process = Process(self._app, self._settings, Lane(self._settings.lane))
-            except StoreUnavailableError:
-                log.warning("the database does not answer; the worker waits for it")
-                self._ended.wait(2)
-            except CountersignError as error:
-                # Wrong keys or settings: the operator may correct them while the worker waits.
-                log.critical("this worker can't begin: %s", error)
-                self._ended.wait(10)
-            else:
-                calm_collector()
-                self._process.start()
-                self._opened.set()
-                return
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="opening") as pool:
+            while not self._ended.is_set():
+                # Whatever is raised ends the try, never the tries.
+                error = pool.submit(self._begin).exception()
+                if error is None:
+                    return
+                self._say(error)
+                self._ended.wait(2 if _may_pass(error) else 10)
+
+    def _begin(self) -> None:
+        process = Process(self._app, self._settings, Lane(self._settings.lane))
+        calm_collector()
+        process.start()
+        self._process = process
+        self._opened.set()
+
+    def _say(self, error: BaseException) -> None:
+        """Say why the worker can't begin: again only if it is another reason, or a minute has passed."""
+        # The text of an error that is not ours may quote what it is about.
+        words = str(error) if isinstance(error, (CountersignError, OSError)) else type(error).__name__
+        now = time.monotonic()
+        if words != self._said or now - self._said_at >= SAY_EVERY:
+            self._said, self._said_at = words, now
+            log.log(logging.WARNING if _may_pass(error) else logging.CRITICAL, "this worker can't begin: %s", words)
 
     def process(self) -> Process:
         """What the process holds; waits while the database is away."""
@@ -201,6 +216,11 @@ class _Holder:
         self._thread.join(timeout=5)
         if self._process is not None:
             self._process.close()
+
+
+def _may_pass(error: BaseException) -> bool:
+    """True for a database that is away; False for what an admin must change, who may do so while the worker waits."""
+    return isinstance(error, StoreUnavailableError) and not (error.cause is not None and error.cause.lasting)
 
 
 _holders: list[_Holder] = []

@@ -11,6 +11,7 @@ from kombu.transport import redis as kombu_redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from campaign.redis_causes import cause_of
 from campaign.redis_client import PROBE, PROBE_SECONDS, refusal
 
 _PLACE = "tasks.redis_transport:WritableTransport"
@@ -25,9 +26,8 @@ class RefusingError(RedisConnectionError):
 
 
 def cause(error: Exception) -> str:
-    """Why a wake-up was not taken: the code of a refusal, or the kind of the error, without its words."""
-    inner = error.__cause__ if isinstance(error.__cause__, Exception) else error
-    return inner.code if isinstance(inner, RefusingError) else refusal(inner)
+    """Why a wake-up was not taken, with what to do."""
+    return cause_of(error).sentence
 
 
 class WritableChannel(kombu_redis.Channel):  # type: ignore[misc]  # kombu has no types

@@ -26,6 +26,8 @@ class Returns:
     """Cause, status code or words of the server, and number of messages that came back; the most frequent first."""
     providers: tuple[tuple[str, int], ...]
     """Mail provider of the recipient, and number of messages that came back."""
+    other_reasons: int
+    """Messages that came back for reasons that are too rare to be listed."""
     unsubscribed: int
     """Recipients who wanted no more updates within :data:`AFTER`."""
 
@@ -57,9 +59,11 @@ def of_blast(tx: Transaction, blast_id: int, petition_id: int, *, since: datetim
     for row in tx.execute(lost, id=blast_id, kinds=kinds):
         reasons[row.cause, row.words] = reasons.get((row.cause, row.words), 0) + row.n
         providers[row.provider] = providers.get(row.provider, 0) + row.n
+    shown = tuple((cause, words, n) for (cause, words), n in _largest(reasons))
     return Returns(
         known={CameBack(row.came_back): row.n for row in known},
-        reasons=tuple((cause, words, n) for (cause, words), n in _largest(reasons)),
+        reasons=shown,
+        other_reasons=sum(reasons.values()) - sum(n for _, _, n in shown),
         providers=tuple(_largest(providers)),
         unsubscribed=_unsubscribed(tx, blast_id, petition_id, since=since),
     )

@@ -57,8 +57,12 @@ def _check(settings: Settings, store: Store) -> list[Finding]:
         _encoding(server.encoding),
         _encryption(settings.database_url, is_encrypted=server.is_encrypted),
         _clock(server.time),
+        _connections(settings, server.connections),
     ]
-    schema = migrate.compare(settings.database_url)
+    try:
+        schema = migrate.compare(settings.database_url)
+    except StoreUnavailableError as error:
+        return [*found, Finding("database.migrations", Level.STOP, str(error), "Its tables can’t be read.")]
     found.append(_schema(schema))
     if schema in {migrate.Schema.SAME, migrate.Schema.NEWER}:
         found += [_rights(store), _writing(store), _keys(settings, store)]
@@ -121,6 +125,22 @@ def _clock(theirs: datetime) -> Finding:
         f"The clock of this host is {off:+.0f} s from that of the database.",
         "Countersign goes by the database’s clock; certificates and dates of mail go by that of the host.",
         "Set both by NTP (timedatectl set-ntp true).",
+    )
+
+
+def _connections(settings: Settings, offered: int) -> Finding:
+    name = "database.connections"
+    # As docs/operations.md has it: twice its threads for a web process, twelve for a worker process.
+    workers = settings.urgent_processes + settings.bulk_processes
+    needed = 2 * settings.web_workers * settings.web_threads + 12 * workers
+    if needed <= offered:
+        return fine(name, f"PostgreSQL offers {offered} connections; web and workers of one host need up to {needed}.")
+    return Finding(
+        name,
+        Level.LOOK,
+        f"PostgreSQL offers {offered} connections; web and workers of one host need up to {needed}.",
+        "In a rush pages answer 503 and workers wait.",
+        "Raise max_connections, or lower COUNTERSIGN_WEB_WORKERS, COUNTERSIGN_WEB_THREADS or the numbers of workers.",
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from campaign.checks import database, host, mail, names, redis, relays
+from campaign.checks import database, host, keys, mail, names, redis, relays
 from campaign.checks.findings import Finding, Level, fine, unknown
 from campaign.checks.names import NameServer
 from campaign.errors import SettingsError
@@ -29,7 +29,7 @@ def examine(settings: Settings, *, server: NameServer, more: Sequence[Check] = (
         lambda: _database(settings),
         lambda: _redis(settings),
         lambda: relays.check_all(settings),
-        lambda: [mail.check_keys(settings)],
+        lambda: [mail.check_keys(settings), keys.check_files(settings)],
         lambda: names.check_all(settings, server),
         lambda: [host.data_folder(settings)],
         lambda: host.public_address(settings),
@@ -42,12 +42,18 @@ def examine(settings: Settings, *, server: NameServer, more: Sequence[Check] = (
 
 def before_start(settings: Settings) -> list[Finding]:
     """The quick and local checks: what is wrong with the settings, the host and the database."""
-    found = [*relays.check_urls(settings), mail.check_keys(settings), host.data_folder(settings), *_database(settings)]
+    found = [
+        *relays.check_urls(settings),
+        mail.check_keys(settings),
+        keys.check_files(settings),
+        host.data_folder(settings),
+        *_database(settings),
+    ]
     return [finding for finding in found if finding.level is Level.STOP]
 
 
 def trouble_of_redis(settings: Settings) -> list[Finding]:
-    """Why Redis is of no use now: work goes on without it, slower."""
+    """Why Redis is of no use now: work continues without it, slower."""
     return [finding for finding in _redis(settings) if finding.level is Level.STOP]
 
 

@@ -24,9 +24,9 @@ TIMEOUT: Final = 5.0
 
 
 def data_folder(settings: Settings) -> Finding:
-    """Whether the data folder is there, takes files, and has space."""
+    """Whether the data folder takes files, or can be made, and has space."""
     check, folder = "host.data", settings.data
-    place = folder if folder.is_dir() else _first_parent(folder)
+    place = next((one for one in (folder, *folder.parents) if one.exists()), Path("/"))
     why = "Workers keep their journals there: without it they send nothing."
     try:
         with TemporaryFile(dir=place) as file:
@@ -42,10 +42,6 @@ def data_folder(settings: Settings) -> Finding:
         what = f"The disk of the data folder has {free // 10**6:,} MB left."
         return Finding(check, level, what, why, remedy, passes=True)
     return fine(check, f"The data folder takes files; its disk has {free // 10**9:,} GB left.")
-
-
-def _first_parent(folder: Path) -> Path:
-    return next((parent for parent in folder.parents if parent.is_dir()), Path("/"))
 
 
 def public_address(settings: Settings) -> list[Finding]:

@@ -104,7 +104,7 @@ def _send(relay: SmtpSettings, envelope: Envelope) -> Finding:
     finally:
         transport.close()
     told = outcomes[0]
-    answer = " ".join(filter(None, [str(told.code or ""), told.enhanced or "", told.text])) or "nothing"
+    answer = f"{told.code or ''} {told.text}".strip() or "nothing"
     if told.result is Result.ACCEPTED:
         return fine(name, f"{place} took the test mail and answered: {answer}")
     return Finding(

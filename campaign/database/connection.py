@@ -207,11 +207,24 @@ def open_engine(url: str, *, pool_size: int = 5) -> Engine:
             "keepalives_count": 3,
             "tcp_user_timeout": LINK_TIMEOUT,
             "application_name": "countersign",
+            # Else text of a database in SQL_ASCII comes as bytes, which nothing here expects.
+            "client_encoding": "utf8",
             # A lost client must not hold its locks; a runaway query must not hold a worker.
             "options": "-c idle_in_transaction_session_timeout=60000 -c statement_timeout=120000 -c timezone=UTC",
         },
         **options,
     )
+
+
+@contextmanager
+def told_apart() -> Iterator[None]:
+    """Turn what the server refuses inside into :class:`StoreUnavailableError` with its cause."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeoutError) as error:
+        if not is_refused(error):
+            raise
+        raise StoreUnavailableError(cause=cause_of(error)) from error
 
 
 def _state(error: Exception) -> str | None:

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from campaign.database.connection import open_engine
+from campaign.database.connection import open_engine, told_apart
 from campaign.database.schema import metadata
 from campaign.settings import load_settings
 
@@ -33,9 +33,13 @@ def head() -> str:
 
 
 def current(database_url: str) -> str | None:
-    """The revision a database has; None for an empty one."""
+    """The revision a database has; None for an empty one.
+
+    Raises:
+        StoreUnavailableError: the server refuses to tell; ``cause`` says why.
+    """
     engine = open_engine(database_url, pool_size=0)
-    with engine.connect() as connection:
+    with told_apart(), engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -61,9 +65,13 @@ def compare(database_url: str) -> Schema:
 
 
 def upgrade(database_url: str, *, revision: str = "head") -> None:
-    """Migrate a database; harmless if it is up to date. Other hosts wait for the one that came first."""
+    """Migrate a database; harmless if it is up to date. Other hosts wait for the one that came first.
+
+    Raises:
+        StoreUnavailableError: the server refuses; ``cause`` says why.
+    """
     engine = open_engine(database_url, pool_size=0)
-    with engine.connect() as connection:
+    with told_apart(), engine.connect() as connection:
         connection.execute(text("select pg_advisory_lock(:lock)"), {"lock": LOCK})
         settings = _alembic(database_url)
         settings.attributes["connection"] = connection

@@ -9,7 +9,7 @@ from typing import Final
 from campaign.blasts.text_failures import TextFailure
 from campaign.delivery.composer import BROKEN, Composer, FailedTextError
 from campaign.delivery.materials import Materials, gather
-from campaign.delivery.outcomes import Sent
+from campaign.delivery.outcomes import Sent, gives_up, wait_after
 from campaign.delivery.recipients import NoAddressError, Recipient
 from campaign.errors import CountersignError, MailTemplateError
 from campaign.outbox import suppressions
@@ -85,7 +85,10 @@ def prepare(runtime: Runtime, composer: Composer, claimed: Sequence[Claimed]) ->
     made = Prepared(composer, materials)
     keys: set[bytes] = set()
     for message in claimed:
-        found = _recipient(composer, message, materials)
+        if message.id in materials.closed:
+            found: Recipient | Settlement = _closed(runtime, message, materials.closed[message.id])
+        else:
+            found = _recipient(composer, message, materials)
         if isinstance(found, Recipient):
             made.letters[message.id] = (message, found)
             made.handed[message.id] = Sent(message, found.address_key, found.wire.address)
@@ -111,6 +114,18 @@ def _recipient(composer: Composer, message: Claimed, materials: Materials) -> Re
         return _not_rendered(message, error)
     except BROKEN as error:
         return _not_rendered(message, MailTemplateError(f"The recipient can't be read: {type(error).__name__}."))
+
+
+def _closed(runtime: Runtime, message: Claimed, why: str) -> Settlement:
+    """Put off what does not open: the key that is missing can be listed again, and nothing was tried meanwhile.
+
+    After days it ends as what a mail server put off for as long does; an admin may send it again.
+    """
+    now = runtime.clock()
+    if gives_up(message.attempts, age=now - message.planned_at):
+        return Settlement(message.id, "rejected", reason=f"expired: {why}"[:200], phase="render")
+    due_at = now + wait_after(message.attempts, chance=runtime.chance())
+    return Settlement(message.id, "planned", reason=f"not_opened: {why}"[:200], phase="render", due_at=due_at)
 
 
 def _not_rendered(message: Claimed, error: CountersignError) -> Settlement:

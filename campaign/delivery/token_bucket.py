@@ -13,7 +13,8 @@ from typing import Protocol
 
 from redis.exceptions import RedisError
 
-from campaign.redis_client import open_client, refusal
+from campaign.redis_causes import cause_of
+from campaign.redis_client import open_client
 from campaign.settings import Settings
 
 SLICE = 0.25
@@ -154,7 +155,9 @@ class SharedBuckets:
                     )
                 )
             except (RedisError, OSError) as problem:
-                log.warning("redis is of no use; each process keeps its share of the pace: %s", refusal(problem))
+                log.warning(
+                    "redis is of no use; each process keeps its share of the pace: %s", cause_of(problem).sentence
+                )
                 self._quiet_until = time.monotonic() + QUIET
         return self._local.take(name, wanted, rate=rate, must=must, slice_=slice_)
 

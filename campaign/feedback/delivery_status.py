@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from campaign.feedback.parsing import header_of, inside, lines_of, octets_of, parse
+from campaign.feedback.parsing import header_of, inside, lines_of, octets_of, parse, words_of
 from campaign.states import EventKind
 
 ACTIONS: Final = {
@@ -18,6 +18,9 @@ ACTIONS: Final = {
     "expanded": EventKind.DELIVERED,
 }
 """The Action field, RFC 3464 section 2.3.3."""
+
+CLASSES: Final = {"5": EventKind.BOUNCED, "4": EventKind.DEFERRED}
+"""The same by the class of the status, where a server wrote no action although it must."""
 
 MAX_BLOCKS: Final = 50
 MAX_WORDS: Final = 2000
@@ -54,12 +57,14 @@ def read(part: email.message.Message) -> Status | None:
 
 
 def _recipient_status(block: email.message.Message) -> Status | None:
-    kind = ACTIONS.get(re.split(r"[\s;(]", header_of(block, "Action").strip().lower(), maxsplit=1)[0])
-    if kind is None:
-        return None
-    words = header_of(block, "Diagnostic-Code")
+    action = re.split(r"[\s;(]", header_of(block, "Action").strip().lower(), maxsplit=1)[0]
     found = _STATUS.search(header_of(block, "Status"))
     status = found[1] if found else None
+    kind = ACTIONS.get(action) if action else CLASSES.get((status or "-")[0])
+    if kind is None:
+        return None
+    # Some servers encode it, in which an address would not be recognised.
+    words = words_of(header_of(block, "Diagnostic-Code")[: MAX_WORDS * 2])
     _, _, said = words.partition(";")
     quoted = status_in(said or words)
     if quoted is not None and (status is None or (_UNSPECIFIC.fullmatch(status) and quoted.status)):

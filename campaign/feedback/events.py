@@ -18,12 +18,18 @@ log = logging.getLogger(__name__)
 MAX_ID: Final = 200
 """Characters of an event's id at its door."""
 
-MAX_SEALED: Final = 64 * 1024
-"""Octets that are kept of what could not be read."""
+KEPT_WHOLE: Final = 256 * 1024
+"""What could not be read is kept whole up to so many octets, so that a later release can read it."""
+
+BEGINNING: Final = 64 * 1024
+"""Octets that are kept of what is larger, for a person to look at; and of a reply, whose text comes first."""
 
 MAX_QUARANTINED: Final = 1000
 """So much waits for admins at most; what comes then is counted in the log and not kept. Half of it is for what is
 proven to be about a message of ours: anyone can send the other kind."""
+
+MAX_QUARANTINED_OCTETS: Final = 64 * 1024 * 1024
+"""The same in octets of what is sealed."""
 
 MAX_PER_MESSAGE: Final = 100
 """Events by mail that are kept of one message: its recipient knows its return address, and can send any number."""
@@ -90,13 +96,14 @@ def _within_quarantine(tx: Transaction, provider: str, rows: list[queries.NewEve
     if all(row.problem is None for row in rows):
         return rows
     kept, full = [], 0
-    count = queries.quarantined(tx)
+    count, octets = queries.quarantined(tx), queries.quarantined_octets(tx)
     for row in rows:
         if row.problem is not None:
-            if count >= (MAX_QUARANTINED if row.message_id is not None else MAX_QUARANTINED // 2):
+            share, size = (1 if row.message_id is not None else 2), len(row.sealed or b"")
+            if count >= MAX_QUARANTINED // share or octets + size > MAX_QUARANTINED_OCTETS // share:
                 full += 1
                 continue
-            count += 1
+            count, octets = count + 1, octets + size
         kept.append(row)
     if full:
         log.warning("the quarantine is full: %d items of %s are not kept", full, provider)
@@ -128,8 +135,14 @@ def _place(provider: str, event_id: str) -> str:
 
 
 def _seal(runtime: Runtime, provider: str, event: Event) -> bytes:
-    raw = event.raw[:MAX_SEALED].decode("latin-1")
-    return runtime.secrets.feedback.seal(raw, place=_place(provider, _id_of(event)))
+    is_kept = len(event.raw) <= (BEGINNING if event.is_reply else KEPT_WHOLE)
+    raw = event.raw if is_kept else event.raw[:BEGINNING]
+    return runtime.secrets.feedback.seal(raw.decode("latin-1"), place=_place(provider, _id_of(event)))
+
+
+def is_beginning(raw: bytes) -> bool:
+    """True if what was kept of an item is only its beginning, which may not be read as if it were the whole."""
+    return len(raw) == BEGINNING
 
 
 def unsealed(runtime: Runtime, provider: str, event_id: str, sealed: bytes) -> bytes:

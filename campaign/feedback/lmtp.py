@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
-from weakref import WeakSet
 
 from aiosmtpd.controller import BaseThreadedController, Controller, UnixSocketController
 from aiosmtpd.lmtp import LMTP
@@ -33,11 +32,20 @@ logging.getLogger("mail.log").setLevel(logging.CRITICAL + 1)
 MAX_SIZE: Final = 4 * MAX_MAIL
 """Octets that are taken over the wire; what is larger than a mail that is read goes to quarantine."""
 
+MAX_LINE: Final = 64 * 1024
+"""Octets of a line. RFC 5321 section 4.5.3.1.6 allows 1,000, but a reply with a longer one would be lost."""
+
 REPORTS: Final = frozenset({"abuse", "fbl", "complaints", "postmaster"})
 """Local parts to which providers send complaint reports; they name the message by the return address they quote."""
 
 TIMEOUT: Final = 60.0
 """Seconds without a command after which a connection is closed."""
+
+ROUNDS: Final = 500
+"""Looks, one each hundredth of a second, until all connections have ended when the listener stops."""
+
+STEPS: Final = 10
+"""Steps of the loop in which a connection that was accepted gets its session; it needs four."""
 
 OPTIONS: Final[dict[str, Any]] = {
     "data_size_limit": MAX_SIZE,
@@ -102,18 +110,36 @@ class ReturnedMailHandler:
         self._threads.shutdown()
 
 
+class _Connection(LMTP):
+    """One connection: takes longer lines than aiosmtpd does by itself, and is known until its socket is closed."""
+
+    line_length_limit = MAX_LINE
+
+    def __init__(self, handler: object, known: "set[_Connection]", **options: Any) -> None:  # noqa: ANN401 - aiosmtpd's
+        super().__init__(handler, **options)
+        self._known = known
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop."""
+        self._known.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Called by the loop right before the socket is closed."""
+        self._known.discard(self)
+        super().connection_lost(error)
+
+
 class _Closing(BaseThreadedController):
     """Ends open connections when it stops, which aiosmtpd leaves to their clients."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - aiosmtpd's
         super().__init__(*arguments, **options)
-        self._sessions: WeakSet[LMTP] = WeakSet()
+        self._known: set[_Connection] = set()
 
     def factory(self) -> LMTP:
         """The session of a connection that was just made."""
-        session = LMTP(self.handler, **self.SMTP_kwargs)
-        self._sessions.add(session)
-        return session
+        return _Connection(self.handler, self._known, **self.SMTP_kwargs)
 
     def stop(self, no_assert: bool = False) -> None:  # noqa: FBT001, FBT002 - aiosmtpd's
         """Take no more connections, end those that are open, then stop; the mail server brings what was not stored."""
@@ -122,14 +148,24 @@ class _Closing(BaseThreadedController):
         super().stop(no_assert)
 
     async def _end_all(self) -> None:
-        if self.server is not None:
+        if isinstance(self.server, asyncio.Server):
+            # A connection that was just accepted when its server closes is never closed by asyncio of Python 3.11: so
+            # no more are accepted first, and those that are get their session.
+            for listening in self.server.sockets:
+                self.loop.remove_reader(listening.fileno())
+            for _ in range(STEPS):
+                await asyncio.sleep(0)
             self.server.close()
-        # What was just accepted gets its session first.
-        await asyncio.sleep(0)
-        for session in list(self._sessions):
-            if session.transport is not None:
-                session.transport.close()
-        await asyncio.sleep(0)
+        for _ in range(ROUNDS):
+            for connection in list(self._known):
+                if isinstance(connection.transport, asyncio.WriteTransport):
+                    connection.transport.abort()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            if not others and not self._known:
+                break
+            await asyncio.sleep(0.01)
+        # A transport closes its socket in the next step of the loop.
+        await asyncio.sleep(0.01)
 
 
 class _OnPort(_Closing, Controller):

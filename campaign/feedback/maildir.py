@@ -32,27 +32,40 @@ def read_maildir(runtime: Runtime, folder: Path, *, limit: int = AT_ONCE) -> Cou
         limit: mails to read at most.
 
     Raises:
-        MailboxError: it can't be read, or mail in it can't be moved.
+        MailboxError: it can't be read, or mail in it can't be moved; all other mail in it is read by then.
         StoreUnavailableError: the database does not answer; what was not stored stays new.
     """
     receipts: Counter[Receipt] = Counter()
+    failed: list[OSError] = []
     try:
-        for path in _new(folder, limit):
-            raw = _read(path)
-            if raw is None:
-                continue
-            receipt, is_ours = receive(runtime, raw)
-            receipts[receipt] += 1
-            if is_ours:
-                path.unlink(missing_ok=True)
-            else:
-                with suppress(FileNotFoundError):
-                    path.rename(folder / "cur" / f"{path.name.partition(':')[0]}:2,S")
+        paths = list(_new(folder, limit))
     except FileNotFoundError:
         raise MailboxError(f"{folder} is no Maildir: it has no folders new and cur") from None
     except OSError as error:
         raise MailboxError(f"the return mailbox {folder} can't be read: {error.strerror}") from None
+    for path in paths:
+        try:
+            _take(runtime, folder, path, receipts)
+        except OSError as error:
+            # One file must not hold up those behind it.
+            failed.append(error)
+    if failed:
+        number = f"{len(failed)} of {len(paths)} files"
+        raise MailboxError(f"{number} in the return mailbox {folder} can't be read or moved: {failed[0].strerror}")
     return receipts
+
+
+def _take(runtime: Runtime, folder: Path, path: Path, receipts: Counter[Receipt]) -> None:
+    raw = _read(path)
+    if raw is None:
+        return
+    receipt, is_ours = receive(runtime, raw)
+    receipts[receipt] += 1
+    if is_ours:
+        path.unlink(missing_ok=True)
+    else:
+        with suppress(FileNotFoundError):
+            path.rename(folder / "cur" / f"{path.name.partition(':')[0]}:2,S")
 
 
 def _read(path: Path) -> bytes | None:

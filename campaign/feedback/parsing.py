@@ -154,7 +154,13 @@ def headers_of(message: email.message.Message, name: str) -> list[str]:
 
 def subject_of(message: email.message.Message) -> str:
     """The subject in clear; as it came if it can't be decoded."""
-    raw = header_of(message, "Subject")[:MAX_SUBJECT]
+    return words_of(header_of(message, "Subject")[:MAX_SUBJECT])
+
+
+def words_of(raw: str) -> str:
+    """The value of a header with its encoded words (RFC 2047) in clear; as it came if they can't be decoded."""
+    if "=?" not in raw:
+        return raw
     try:
         words = decode_header(raw)
     except (ValueError, LookupError, email.errors.HeaderParseError):

@@ -11,7 +11,7 @@ from campaign.database import jobs as database_jobs
 from campaign.database.connection import Transaction
 from campaign.errors import NotFoundError
 from campaign.feedback import queries, returned
-from campaign.feedback.events import Event, store, unsealed
+from campaign.feedback.events import Event, is_beginning, store, unsealed
 from campaign.feedback.hooks import HOOKS
 from campaign.feedback.queries import StoredEvent
 from campaign.mail.verp import Names
@@ -71,6 +71,8 @@ class Item:
     event: StoredEvent
     text: str = field(repr=False)
     is_cut: bool
+    is_beginning: bool
+    """True if no more than its beginning was kept, so that it can't be read again."""
 
 
 def overview(runtime: Runtime, *, kind: EventKind | None = None, before: int | None = None) -> Overview:
@@ -121,7 +123,7 @@ def look(runtime: Runtime, event_id: int, *, by: Account) -> Item:
     event = runtime.store.transact(work)
     raw = unsealed(runtime, event.provider, event.event_id, event.sealed or b"")
     text = raw.decode("utf-8", "replace")
-    return Item(event, text[:SHOWN], is_cut=len(text) > SHOWN)
+    return Item(event, text[:SHOWN], is_cut=len(text) > SHOWN, is_beginning=is_beginning(raw))
 
 
 def drop(runtime: Runtime, event_id: int, *, by: Account) -> None:
@@ -164,7 +166,11 @@ def read_again(runtime: Runtime, event_id: int, *, by: Account) -> bool:
     if event.problem == "reply":
         # Where a reply came to is not known any longer, and reports count at return addresses alone.
         return False
-    found = _read(runtime, event, unsealed(runtime, event.provider, event.event_id, event.sealed))
+    raw = unsealed(runtime, event.provider, event.event_id, event.sealed)
+    if is_beginning(raw):
+        # Half of a report may read as another one.
+        return False
+    found = _read(runtime, event, raw)
     if not found or any(one.problem for one in found):
         return False
     store(runtime, event.provider, found)

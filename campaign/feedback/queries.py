@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from campaign.database.connection import Transaction, array_of
-from campaign.states import CameBack, EventKind, MessageState
+from campaign.states import LOST_KINDS, CameBack, EventKind, MessageState
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,17 @@ def quarantined(tx: Transaction) -> int:
     return int(tx.execute(text("select count(*) from delivery_event where quarantine_reason is not null")).scalar_one())
 
 
+def quarantined_octets(tx: Transaction) -> int:
+    """How many octets are sealed in quarantine."""
+    return int(
+        tx.execute(
+            text(
+                "select coalesce(sum(octet_length(sealed)), 0) from delivery_event where quarantine_reason is not null"
+            )
+        ).scalar_one()
+    )
+
+
 def numbers(tx: Transaction, *, since: datetime) -> dict[EventKind, int]:
     """How many events of each kind came since a moment."""
     rows = tx.execute(
@@ -305,5 +316,5 @@ def purge(tx: Transaction, *, before: datetime, quarantined_before: datetime) ->
     ).rowcount
 
 
-KEPT = frozenset({EventKind.BOUNCED, EventKind.REJECTED, EventKind.COMPLAINED, EventKind.UNSUBSCRIBED})
-"""Events that are evidence for what was done to an address: they are not purged."""
+KEPT = LOST_KINDS | {EventKind.UNSUBSCRIBED}
+"""Events that are evidence for what was done to an address, or reasons in the report of an update: not purged."""

@@ -114,7 +114,7 @@ def _deal(runtime: Runtime, tx: Transaction, event_id: int, *, may_confirm: bool
         return ()
     answered = _by_code(reply) if may_confirm else None
     if answered is None:
-        command = command_in(reply.written.first_line) if reply.is_recipient else None
+        command = command_in(reply.written.text) if reply.is_recipient else None
         if command is not None:
             _obey(reply, command)
         elif not _refused_code(reply) and not _pass_on(reply):
@@ -188,7 +188,7 @@ def is_own_address(runtime: Runtime, address: str) -> bool:
 
 def _by_code(reply: _Reply) -> tuple[bytes, ...] | None:
     """Confirm by the code in a reply; None if there is none, or a wrong one."""
-    if not reply.code or command_in(reply.written.first_line) is not None:
+    if not reply.code or command_in(reply.written.text) is not None:
         return None
     opened, address_index = reply.opened, reply.opened.open_key.index(reply.canonical or "")
     confirmed = confirming.try_code(

@@ -19,6 +19,12 @@ _WORDS: Final = {
         "stop; stop it; stop all; stop emails; stop mails; stop updates; stop these emails; unsubscribe;"
         "unsubscribe me;"
         "no more emails; no more updates;"
+        "stopp; stoppen; hört auf; keine weiteren mails; keine weiteren e mails; keine emails mehr;"
+        "mails stoppen; e mails stoppen; mich austragen; mich abbestellen;"
+        "abmelden; mich abmelden; abbestellen; austragen; newsletter abbestellen; keine mails mehr;"
+        "keine e mails mehr; keine updates mehr;"
+        "لغو کن; قطع کن; متوقف کن; ایمیل نفرست; دیگر ایمیل نفرست; دیگر برایم ایمیل نفرستید; نفرستید;"
+        "مجھے ای میل نہ بھیجیں; مجھے مزید ای میل نہ بھیجیں; ای میل بند کریں; ای میلز بند کریں; ای میلز بند کر دیں;"
         "stopp; stoppen; abmelden; mich abmelden; abbestellen; austragen; newsletter abbestellen; keine mails mehr;"
         "keine e mails mehr; keine updates mehr;"
         "توقف; متوقف; متوقف کنید; متوقف شود; لغو; لغو کنید; لغو اشتراک; لغو عضویت; قطع; قطع کنید; بس; استاپ; استوپ;"
@@ -32,6 +38,8 @@ _WORDS: Final = {
         "namen ausblenden; meinen namen ausblenden; name verstecken; namen verstecken; meinen namen verstecken;"
         "پنهان; پنهان کن; پنهان کنید; پنهان شود; مخفی; مخفی کنید; مخفی شود; نام پنهان; نامم را پنهان کنید;"
         "نام من را پنهان کنید; نام مرا پنهان کنید; نامم را مخفی کنید; نام مرا مخفی کنید; نام من را مخفی کنید;"
+        "اسمم را پنهان کنید; اسم من را پنهان کنید; اسم مرا پنهان کنید; نامم را پنهان کن; اسمم را پنهان کن;"
+        "نام چھپاؤ; میرا نام ظاہر نہ کریں; نام ظاہر نہ کریں; میرا نام نہ دکھائیں;"
         "چھپائیں; چھپا دیں; چھپاؤ; نام چھپائیں; نام چھپا دیں; میرا نام چھپائیں; میرا نام چھپا دیں; پوشیدہ;"
         "پوشیدہ رکھیں;"
         "نام پوشیدہ رکھیں; میرا نام پوشیدہ رکھیں; مخفی رکھیں"
@@ -40,6 +48,12 @@ _WORDS: Final = {
         "erase; erase me; erase my data; erase all; erase everything; erase my signature; delete; delete me;"
         "delete my data;"
         "delete all my data; erase all my data;"
+        "lösche meine daten; lösche alles; lösche alle meine daten; lösche alle daten; lösche mich; löscht meine daten;"
+        "löschen sie alles; löschen sie alle meine daten; löschen sie alle daten; löschen sie mich;"
+        "löschen sie meine unterschrift; lösche meine unterschrift; unterschrift löschen; meine unterschrift löschen;"
+        "اطلاعاتم را پاک کن; اطلاعات مرا پاک کن; اطلاعاتم را حذف کن; داده هایم را پاک کن; داده هایم را حذف کن;"
+        "امضایم را حذف کنید; امضای مرا حذف کنید; امضای من را حذف کنید; همه چیز را پاک کنید;"
+        "سب کچھ مٹا دیں; سب مٹا دیں; میرا سارا ڈیٹا مٹا دیں; میرے دستخط مٹا دیں; میرا ڈیٹا ڈیلیٹ کریں;"
         "löschen; loeschen; lösche; daten löschen; meine daten löschen; alles löschen; mich löschen; daten loeschen;"
         "meine daten loeschen; alle daten löschen; alle meine daten löschen; löschen sie meine daten;"
         "حذف; حذف کن; حذف کنید; حذف شود; پاک; پاک کن; پاک کنید; پاک شود; پاک کردن; داده هایم را پاک کنید;"
@@ -54,10 +68,14 @@ _WORDS: Final = {
 """Whole lines, without polite words, separated by semicolons."""
 
 _POLITE: Final = (
-    "please; pls; kindly; thanks; thank you; thank you very much; many thanks; hello; hi; dear team;"
-    "bitte; bitte sehr; danke; vielen dank; danke schön; dankeschön; hallo; guten tag;"
+    "please; pls; kindly; thanks; thank you; thank you very much; many thanks; hello; hi; hey; dear team; dear all;"
+    "hi there; hello there; dear sir or madam; good morning; good afternoon; good evening; good day;"
+    "to whom it may concern;"
+    "bitte; bitte sehr; danke; vielen dank; danke schön; dankeschön; hallo; hallo zusammen; guten tag; guten morgen;"
+    "guten abend; moin; liebes team; sehr geehrte damen und herren; sehr geehrtes team;"
     "لطفا; لطفاً; ممنون; ممنونم; سپاس; سپاسگزارم; متشکرم; تشکر; مرسی; سلام; با تشکر; خواهش می کنم;"
-    "براہ کرم; براہِ کرم; برائے مہربانی; مہربانی; مہربانی کر کے; مہربانی فرما کر; شکریہ; پلیز; السلام علیکم"
+    "براہ کرم; براہِ کرم; برائے مہربانی; مہربانی; مہربانی کر کے; مہربانی فرما کر; شکریہ; بہت شکریہ; پلیز;"
+    "براہ مہربانی; السلام علیکم; اسلام علیکم; محترم; جناب; آداب; درود; با سلام; سلام علیکم; وقت بخیر; روز بخیر"
 )
 
 _LETTERS: Final = str.maketrans("يىكۀةھہ", "ییکههہہ")
@@ -102,18 +120,38 @@ def _without_courtesy(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
-def command_in(line: str) -> Command | None:
-    """What the first line of a reply asks for; None if it is anything but a command, polite words aside.
+_ANYWHERE: Final = frozenset(word for line in _lines("please; kindly; bitte; لطفا; لطفاً; پلیز") for word in line)
+"""Polite words that stand between others, too: "Meine Daten bitte löschen"."""
+
+MAX_GREETINGS: Final = 3
+"""Lines of polite words that may come before a command."""
+
+_GREETING: Final = re.compile(
+    r"\W*(dear|hello|hi|hey|liebe|lieber|liebes|hallo|guten (tag|morgen|abend)|moin|sehr geehrte[rs]?|سلام|درود|عزیز|"
+    r"محترم|السلام علیکم|آداب)\b[^,،!:]{0,40}[,،!:]\s*",
+    re.IGNORECASE,
+)
+"""A line that greets by name, with nothing behind it."""
+
+
+def command_in(text: str) -> Command | None:
+    """What the first line of a reply asks for, below a greeting; None if it is anything but a command.
 
     A question, and a sentence that merely holds the word, ask for nothing.
     """
-    if len(line) > MAX_LINE or any(sign in line for sign in _QUESTIONS):
+    lines = [line.strip() for line in text[: MAX_LINE * 20].split("\n") if line.strip()]
+    for line in lines[: MAX_GREETINGS + 1]:
+        if len(line) > MAX_LINE or any(sign in line for sign in _QUESTIONS):
+            return None
+        words = () if _GREETING.fullmatch(line) else _without_courtesy(_words(line))
+        if words:
+            break
+    else:
         return None
-    words = _without_courtesy(_words(line))
     if len(set(words)) == 1:
         # "Stop! Stop! STOP!"
         words = words[:1]
-    return _COMMANDS.get(words)
+    return _COMMANDS.get(words) or _COMMANDS.get(tuple(word for word in words if word not in _ANYWHERE))
 
 
 _DENIALS: Final = _lines(

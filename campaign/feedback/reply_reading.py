@@ -42,11 +42,6 @@ class Written:
     is_cut: bool
     has_attachments: bool
 
-    @property
-    def first_line(self) -> str:
-        """The first line that is not empty."""
-        return next((line.strip() for line in self.text.split("\n") if line.strip()), "")
-
 
 def read(raw: bytes) -> Written | None:
     """Read a reply; None for one that can't be read.
@@ -122,6 +117,9 @@ _QUOTING: Final = re.compile(
     r"gmail_quote|gmail_attr|moz-cite-prefix|yahoo_quoted|protonmail_quote|tutanota_quote|zmail_extra|"
     r"divRplyFwdMsg|appendonsend|x_divRplyFwdMsg|OLK_SRC_BODY_SECTION|reply-intro|AppleMailSignature"
 )
+_QUOTES: Final = frozenset({"quote", "quoted-content"})
+"""Names of elements in which GMX and WEB.DE quote."""
+_HIDDEN: Final = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 _TO_THE_END: Final = re.compile(r"divRplyFwdMsg|appendonsend")
 
 
@@ -138,6 +136,8 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = " ".join(value or "" for name, value in attrs if name in {"class", "id"})
+        style = " ".join(value or "" for name, value in attrs if name == "style")
+        names = {value for name, value in attrs if name == "name"}
         if _TO_THE_END.search(named):
             self._has_ended = True
         if tag in _BLOCKS:
@@ -146,8 +146,9 @@ class _Reader(HTMLParser):
             return
         if len(self._open) > 400:
             raise ValueError("too deep")
-        is_quote = tag == "blockquote" or _QUOTING.search(named) is not None
-        if self._silent_from is None and (tag in _SILENT or is_quote):
+        is_quote = tag == "blockquote" or _QUOTING.search(named) is not None or bool(names & _QUOTES)
+        is_hidden = _HIDDEN.search(style) is not None
+        if self._silent_from is None and (tag in _SILENT or is_quote or is_hidden):
             self._silent_from = len(self._open)
         self._open.append(tag)
 
@@ -184,11 +185,14 @@ def text_of_html(html: str) -> str:
 _WROTE: Final = re.compile(
     r"(^\W*(on|am|le|el|il|em|op|den)\b.*\b(wrote|writes|schrieb|écrit|escribió|scritto|escreveu|schreef|skrev)\b.{0,160}:"
     r"|^.{0,200}\b(wrote|schrieb)\s*:$"
-    r"|^.{0,200}(نوشت|نوشته است|نوشته|نوشتند)\s*:$"
+    r"|^.{0,200}(نوشت|نوشته[\s\u200c]?است|نوشته|نوشتند)\s*:$"
     r"|^.{0,200}(نے لکھا|نے تحریر کیا|لکھا ہے|نے فرمایا)\s*[:۔]$)",
     re.IGNORECASE,
 )
 """The line before a quoted mail."""
+
+_NAMED: Final = re.compile(r"^(?=.*\d).{0,160}<[^<>\s]{1,64}@[^<>\s]{1,200}>.{0,80}[:：]$")
+"""The same in any language: a date, an address, a colon at the end."""
 
 _BEGINS: Final = re.compile(r"^\W*(on|am|در تاریخ|در|بتاریخ|مورخہ)\b.*\d", re.IGNORECASE)
 """The first half of such a line, where it was broken."""
@@ -219,7 +223,7 @@ def new_text(text: str) -> str:
         line = lines[position]
         if _ORIGINAL.match(line) or _SIGNATURE.match(line) or _is_header_block(lines, position):
             break
-        if line.lstrip().startswith((">", "|>", "»>")):
+        if line.lstrip().startswith((">", "|>", "»>", "＞")):
             position += 1
             continue
         after = _after_attribution(lines, position)
@@ -238,21 +242,32 @@ def new_text(text: str) -> str:
 def _after_attribution(lines: list[str], position: int) -> int | None:
     """The line behind "On … wrote:", which mail programs break over up to three lines."""
     line = lines[position].strip()
-    if _WROTE.match(line[:400]):
+    if _WROTE.match(line[:400]) or _is_named(line):
         return position + 1
-    if _BEGINS.match(line[:400]):
+    if _BEGINS.match(line[:400]) or _DATED.match(line[:80]):
         for number in (2, 3):
             joined = " ".join(one.strip() for one in lines[position : position + number])
-            if _WROTE.match(joined[:400]):
+            if _WROTE.match(joined[:400]) or (len(joined) > len(line) and _is_named(joined)):
                 return position + number
     return None
 
 
+def _is_named(line: str) -> bool:
+    """True for a line with a date, an address in angle brackets, and a colon at its end."""
+    return len(line) <= 400 and _NAMED.match(line) is not None and _DATED.search(_ADDRESS.sub("", line)) is not None
+
+
+_ADDRESS: Final = re.compile(r"<[^<>\s]+>")
+_DATED: Final = re.compile(r".{0,60}(\d{1,2}:\d\d|\b\d{4}\b)")
+
+
 def _is_header_block(lines: list[str], position: int) -> bool:
-    """True at the headers of a quoted mail, as Outlook writes them: From, and two more within six lines."""
-    if not _FROM.match(lines[position][:200]):
+    """True at the headers of a quoted mail, where Outlook begins with From and GMX with Sent: three in seven lines."""
+    block = [line[:200] for line in lines[position : position + 7]]
+    if not (_FROM.match(block[0]) or _FIELD.match(block[0])):
         return False
-    return sum(1 for line in lines[position + 1 : position + 7] if _FIELD.match(line[:200])) >= 2
+    is_from = any(_FROM.match(line) for line in block)
+    return is_from and sum(1 for line in block if _FIELD.match(line)) >= 2
 
 
 _KEPT: Final = frozenset({"\u200c", "\u200d", "\n"})

@@ -17,7 +17,8 @@ from redis.exceptions import RedisError
 from campaign.networks import rules
 from campaign.networks.labels import LABEL
 from campaign.networks.rules import Limits, Network
-from campaign.redis_client import open_client, refusal
+from campaign.redis_causes import cause_of
+from campaign.redis_client import open_client
 
 T = TypeVar("T")
 
@@ -237,7 +238,7 @@ class Networks:
         try:
             return question()
         except (RedisError, OSError) as problem:
-            log.warning("redis is of no use; networks have the places of the start: %s", refusal(problem))
+            log.warning("redis is of no use; networks have the places of the start: %s", cause_of(problem).sentence)
             self._quiet_until = time.monotonic() + QUIET
             raise NetworksAwayError(type(problem).__name__) from None
 

@@ -45,12 +45,13 @@ def _limit(stored: StoredLimit, fixed: frozenset[str], *, now: datetime) -> Rela
         return None
     option = OPTIONS.get(stored.kind)
     waits = stored.pause - stored.age
-    if stored.value >= UNLIMITED and waits <= 0:
-        # A quota that is free again, as far as is known.
+    is_quota = stored.value >= UNLIMITED
+    if (is_quota and waits <= 0) or (not is_quota and value >= UNLIMITED):
+        # A quota that is free again, or a rate that has grown beyond all limits, as far as is known.
         return None
     return RelayLimit(
         kind=stored.kind,
-        value=None if value >= UNLIMITED else round(value, 1),
+        value=None if is_quota else round(value, 1),
         words=stored.words,
         since=stored.since,
         last_at=stored.at,

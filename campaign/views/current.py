@@ -10,6 +10,7 @@ from flask import Flask, current_app
 
 from campaign.errors import StoreUnavailableError
 from campaign.runtime import Runtime
+from campaign.security.encryption import DecryptionError
 
 PLACE = "countersign"
 """Key in Flask's ``extensions``."""
@@ -38,6 +39,7 @@ class LazyRuntime:
         self._lock = threading.Lock()
         self._runtime: Runtime | None = None
         self._not_before = float("-inf")
+        self._error: StoreUnavailableError | None = None
 
     @classmethod
     def of(cls, runtime: Runtime) -> Self:
@@ -49,7 +51,7 @@ class LazyRuntime:
 
         Raises:
             StoreUnavailableError: the database does not answer, or did not a moment ago.
-            DecryptionError: the instance keys do not open this database.
+            DecryptionError: the instance keys do not open this database, which was there at the first try.
         """
         return self._runtime or self._open()
 
@@ -58,13 +60,21 @@ class LazyRuntime:
             if self._runtime is not None:
                 return self._runtime
             if self._clock() < self._not_before:
-                raise StoreUnavailableError("the database does not answer; please try again in a minute")
+                raise StoreUnavailableError(cause=self._error.cause if self._error else None)
             try:
                 self._runtime = self._make()
-            except StoreUnavailableError:
+            except StoreUnavailableError as error:
                 self._not_before = self._clock() + PAUSE
-                log.warning("the database does not answer; pages wait for it")
+                self._error = error
+                log.warning("pages wait for the database: %s", error)
                 raise
+            except DecryptionError as error:
+                if self._error is None:
+                    raise
+                # The database came after the start, and belongs to other keys.
+                self._not_before = self._clock() + PAUSE
+                log.critical("pages can't be served: %s", error)
+                raise StoreUnavailableError(str(error)) from error
             return self._runtime
 
     def close(self) -> None:

@@ -144,7 +144,7 @@ def _is_of_token(character: str) -> bool:
 
 
 def _unavailable(error: StoreUnavailableError) -> Response:
-    log.warning("database unavailable: %s", type(error).__name__)
+    log.warning("database unavailable: %s", error)
     answer = error_page(503)
     answer.headers["Retry-After"] = RETRY_AFTER
     return answer

@@ -5,6 +5,7 @@ import pytest
 from campaign.blasts import queries as blast_queries
 from campaign.blasts import reports
 from campaign.blasts import running as blast_running
+from campaign.feedback import quarantine
 from campaign.states import CameBack, EventKind, Lane, MessageState
 from tests.feedback.kit import tell
 from tests.kit.memory_transport import MemoryTransport
@@ -64,6 +65,22 @@ def test_a_message_that_bounced_twice_counts_once_with_its_last_reason(world, bl
     tell(world, EventKind.BOUNCED, [first], status="5.1.1")
 
     assert report(world, blast).returns.reasons == (("gone", "5.1.1", 1),)
+
+
+def test_the_reasons_add_up_to_what_came_back_however_many_there_are_and_however_late_it_is_looked_at(world, blast):
+    messages = sent(world, blast)
+    for number, message_id in enumerate(messages):
+        kind = EventKind.FAILED if number % 2 else EventKind.BOUNCED
+        tell(world, kind, [message_id], text=f"odd words, case {number}")
+    world.clock.forward(days=40)
+    quarantine.purge(world.runtime)
+
+    found = report(world, blast).returns
+
+    assert found.known == {CameBack.BOUNCED: len(PEOPLE)}
+    assert len(found.reasons) == 20
+    assert found.other_reasons + sum(n for _, _, n in found.reasons) == len(PEOPLE)
+    assert sum(n for _, n in found.providers) == len(PEOPLE)
 
 
 def test_who_unsubscribes_within_a_week_of_it_is_counted(world, blast):

@@ -10,12 +10,18 @@ from playwright.sync_api import Page, expect
 from campaign.accounts import accounts, sign_in
 from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Account, Role
+from campaign.database.connection import Transaction
+from campaign.feedback.mailboxes import receive
 from campaign.operations import lanes, suppressions, throughput
+from campaign.outbox import relay_limits
+from campaign.outbox.relays import relay_names
 from campaign.petitions import petitions
-from campaign.states import Lane
+from campaign.states import EventKind, Lane, LimitKind
 from tests.browser.conftest import SLUG, Live
+from tests.feedback.kit import dsn, return_address, tell
 from tests.kit import ledgers
 from tests.kit.browsers import Visitor
+from tests.kit.worlds import World
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +35,10 @@ PAGES = {
     "monitor": "/admin", "causes": "/admin/messages?since=7d", "waiting": "/admin/messages?show=waiting",
     "uncertain": "/admin/messages?show=uncertain", "message": "/admin/messages/1", "petitions": "/admin/petitions",
     "accounts": "/admin/accounts", "suppressions": "/admin/suppressions", "audit": "/admin/audit",
+    "feedback": "/admin/feedback", "quarantine": "/admin/feedback/quarantine",
 }  # fmt: skip
+
+LONG_WORDS = "The mailbox does not exist. " * 6 + "https://support.example.net/?p=" + "NoSuchUser" * 6
 
 
 @dataclass
@@ -56,6 +65,12 @@ class Night:
         return f"{self.live.url}{path}{'&' if '?' in path else '?'}lang={lang}"
 
 
+def _learned(world: World, kind: LimitKind) -> Callable[[Transaction], None]:
+    """As a worker notes a limit of the mail server."""
+    [relay] = relay_names(world.runtime.settings.smtp_url)
+    return lambda tx: relay_limits.keep(tx, relay, kind, value=9.0, pause=5.0, words=LONG_WORDS, age=0.0)
+
+
 @pytest.fixture
 def night(live: Live) -> Night:
     world = live.world
@@ -73,6 +88,11 @@ def night(live: Live) -> Night:
     ledgers.serve(world)
     throughput.note(world.runtime)
     suppressions.add(world.runtime, "held@example.org", by=ada)
+    back = ledgers.put(world, 3, state="accepted", settled_at=-60)
+    tell(world, EventKind.BOUNCED, back[:2], status="5.1.1", code=550, text=f"550 5.1.1 {LONG_WORDS}")
+    receive(world.runtime, dsn(return_address(world, back[2]), action="nonsense"))
+    for kind in LimitKind:
+        world.read(_learned(world, kind))
     lanes.pause(world.runtime, Lane.BULK, reason="The provider is being changed", by=ada)
     return Night(live, ada)
 
@@ -170,3 +190,19 @@ def test_the_monitor_is_walked_by_keyboard(night: Night, visitor: Callable[..., 
     assert "Resume" in reached
     assert "Pause…" in reached
     assert reached.index("Resume") < reached.index("Pause…")
+
+
+def test_long_words_of_a_mail_server_are_wrapped_and_forms_keep_their_distances(night: Night, visitor) -> None:
+    person = night.enter(visitor())
+
+    page = night.open(person, "/admin/feedback")
+    table = page.locator(".scroll").last
+    assert table.evaluate("box => box.scrollWidth <= box.clientWidth")
+
+    page = night.open(person, "/admin/suppressions")
+    page.locator("summary").first.click()
+    form = page.locator("details[open] form")
+    field, button = form.locator("input[name=why]").bounding_box(), form.locator("button").bounding_box()
+    assert field is not None
+    assert button is not None
+    assert button["y"] - (field["y"] + field["height"]) >= 8

@@ -145,7 +145,7 @@ def test_a_database_that_does_not_answer_is_a_sentence_and_status_1(world, shell
     ran = shell("petition", "list", DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
 
     assert ran.status == 1
-    assert "the database does not answer" in ran.err
+    assert "Nothing answers at the host and port of DATABASE_URL" in ran.err
 
 
 @pytest.mark.parametrize("command", ["create", "text", "publish", "close", "list"])

@@ -176,7 +176,8 @@ GUARDS = (
     ),
     Guard(
         "F25", "a lost database is a named error: 503 and another look", "campaign/database/connection.py",
-        'raise StoreUnavailableError("the database does not answer; please try again in a minute") from error', "raise",
+        "_may_retry(error):\n                    raise StoreUnavailableError(cause=cause_of(error)) from error",
+        "_may_retry(error):\n                    raise",
         "test_f25_while_the_database_is_away_pages_say_so_workers_wait_and_afterwards_all_goes",
     ),
     Guard(
@@ -213,6 +214,11 @@ GUARDS = (
         "F50", "one row that can't be rendered ends alone", "campaign/delivery/batch.py",
         "return _not_rendered(message, error)", "raise",
         "test_f50_a_row_that_can_not_be_rendered_fails_alone_and_the_rest_go_on",
+    ),
+    Guard(
+        "F50", "what can't be opened waits alone", "campaign/delivery/materials.py",
+        "reasons[petition_id] = str(error)", "raise",
+        "test_f50_a_petition_whose_key_does_not_open_waits_alone_and_goes_out_when_it_does",
     ),
     Guard(
         "F53", "what did not come to the wire is given back", "campaign/delivery/outcomes.py",

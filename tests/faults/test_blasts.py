@@ -13,8 +13,10 @@ from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
 from campaign.delivery.jobs import run_job
 from campaign.errors import ConflictError
-from campaign.states import Lane, MessageState
+from campaign.states import EventKind, Lane, MessageState
 from tasks.app import schedule
+from tests.feedback.kit import tell
+from tests.kit import ledgers
 
 RATE = 25
 FIVE_SECONDS = 5.0
@@ -213,6 +215,62 @@ def test_f50_a_row_that_can_not_be_rendered_fails_alone_and_the_rest_go_on(stage
     assert (phase, reason.partition(":")[0], signature_id) == ("render", "not_rendered", broken[0])
     assert (scene.nobody_is_blamed(), scene.lane(Lane.BULK).paused_at) == (True, None)
     assert scene.world.sql("select paused_at from blast") == [(None,)]
+
+
+def locked(scene, slug: str) -> None:
+    """As after a restart with settings that no longer list the key of a petition."""
+    scene.world.sql("update petition set data_key_id = 'gone' where slug = %(slug)s", slug=slug)
+
+
+def test_f50_a_petition_whose_key_does_not_open_waits_alone_and_goes_out_when_it_does(stage):
+    scene = stage()
+    scene.people(3, slug="locked")
+    scene.people(3, slug="open")
+    [(key_id,)] = scene.world.sql("select data_key_id from petition where slug = 'locked'")
+    locked(scene, "locked")
+
+    scene.drain(Lane.URGENT)
+
+    assert (scene.states(), scene.taken()) == ({"accepted": 3, "planned": 3}, 3)
+    [(phase, reason, attempts)] = scene.world.sql(
+        "select distinct phase, reason, attempts from message where state = 'planned' and due_at > %(now)s",
+        now=scene.world.clock.now,
+    )
+    assert (phase, reason.partition(":")[0], attempts) == ("render", "not_opened", 1)
+    assert (scene.nobody_is_blamed(), scene.lane(Lane.URGENT).paused_at) == (True, None)
+
+    scene.world.sql("update petition set data_key_id = %(id)s where slug = 'locked'", id=key_id)
+    scene.later(Lane.URGENT, hours=1)
+
+    assert (scene.states(), scene.taken()) == ({"accepted": 6}, 6)
+
+
+def test_f50_what_comes_back_is_applied_though_the_key_of_one_petition_does_not_open(stage):
+    scene = stage()
+    scene.people(1, slug="locked")
+    scene.people(1, slug="open")
+    scene.drain(Lane.URGENT)
+    locked(scene, "locked")
+    ids = [message_id for (message_id,) in scene.world.sql("select id from message order by id")]
+
+    tell(scene.world, EventKind.BOUNCED, ids, status="5.1.1", code=550)
+
+    assert scene.world.sql("select came_back from message order by id") == [("bounced",), ("bounced",)]
+    assert scene.world.sql("select message_id from suppression") == [(ids[1],)]
+
+
+def test_f50_an_account_that_does_not_open_holds_up_no_other_mail(stage):
+    scene = stage()
+    ada = scene.account(Role.ADMIN, "ada@example.org")
+    scene.world.sql("update account set address = name")
+    scene.people(2)
+    ledgers.put(scene.world, 1, kind="admin_alert", signature_id=None, account_id=ada.id)
+
+    scene.drain(Lane.URGENT)
+
+    assert (scene.states(), scene.taken()) == ({"accepted": 2}, 2)
+    [(state, reason)] = scene.world.sql("select state, reason from message where kind = 'admin_alert'")
+    assert (state, reason.partition(":")[0]) == ("planned", "not_opened")
 
 
 def test_f24_two_schedulers_start_a_blast_once(stage):

@@ -10,6 +10,9 @@ from campaign.local.mailserver.script import Fault
 from campaign.outbox import lanes, relay_limits
 from campaign.outbox.relays import relay_names
 from campaign.states import Lane, LimitKind
+from tests.kit import ledgers
+from tests.kit.sites import make_web
+from tests.views.conftest import words
 
 DOMAINS = 6
 
@@ -47,6 +50,19 @@ def test_f59_no_message_is_deferred_and_the_number_is_learned_for_all_processes(
     assert learned(scene)[LimitKind.SESSION].value == 10
     assert does.rpartition(" ")[2] in learned(scene)[LimitKind.SESSION].words
     assert scene.rules.happened()[0][1] == refused
+
+
+def test_f59_what_taught_a_limit_is_shown_to_admins_without_the_address_in_it(stage):
+    scene = stage(Fault("mail", "452 4.4.5 <p1@d1.test>: too many messages per session, see a@d2.test", session=10))
+    in_bulk(scene, people_of_domains(scene, 30))
+    scene.drain(Lane.BULK)
+    app = make_web(scene.world.runtime)
+    page = ledgers.sign_in(scene.world, app, ledgers.admin(scene.world)).get("/admin")
+
+    assert "Messages in a session: 10." in words(page)
+    assert "too many messages per session, see" in words(page)
+    assert "d1.test" not in page.text
+    assert "d2.test" not in page.text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign.feedback import mailboxes, parsing, returned
-from campaign.feedback.events import MAX_PER_MESSAGE, MAX_QUARANTINED, Event, store, unsealed
+from campaign.feedback.events import (
+    BEGINNING,
+    KEPT_WHOLE,
+    MAX_PER_MESSAGE,
+    MAX_QUARANTINED,
+    MAX_QUARANTINED_OCTETS,
+    Event,
+    store,
+    unsealed,
+)
 from campaign.feedback.mailboxes import Receipt
 from campaign.feedback.returned import MAX_MAIL
 from campaign.mail.verp import Names
@@ -283,6 +293,25 @@ def test_the_recipient_of_one_message_can_store_so_many_events_at_most(world):
         store(world.runtime, "returned", [_held(number, sent.id)], per_message=MAX_PER_MESSAGE)
 
     assert len(stored(world)) == MAX_PER_MESSAGE
+
+
+def test_what_is_kept_of_what_could_not_be_read_is_bounded_in_octets(world):
+    raw = b"x" * KEPT_WHOLE
+    held = [replace(_held(number, None), raw=raw) for number in range(MAX_QUARANTINED_OCTETS // 2 // KEPT_WHOLE + 5)]
+
+    store(world.runtime, "returned", held)
+
+    [(octets,)] = world.sql("select sum(octet_length(sealed)) from delivery_event")
+    assert MAX_QUARANTINED_OCTETS // 2 - 2 * KEPT_WHOLE < octets <= MAX_QUARANTINED_OCTETS // 2
+
+
+@pytest.mark.parametrize(("size", "kept"), [(KEPT_WHOLE, KEPT_WHOLE), (KEPT_WHOLE + 1, BEGINNING)])
+def test_of_what_is_too_large_only_the_beginning_is_kept(world, size, kept):
+    store(world.runtime, "returned", [replace(_held(1, None), raw=b"x" * size)])
+
+    [(event_id, sealed)] = world.sql("select event_id, sealed from delivery_event")
+
+    assert len(unsealed(world.runtime, "returned", event_id, bytes(sealed))) == kept
 
 
 def test_what_is_in_quarantine_is_kept_whole_and_sealed(world):

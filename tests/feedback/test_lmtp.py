@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from campaign.feedback import applying
+from campaign.feedback.events import unsealed
 from campaign.feedback.lmtp import MAX_SIZE, serve_lmtp
 from campaign.feedback.maildir import MailboxError
 from campaign.feedback.return_mailbox import LmtpListener
@@ -131,16 +132,52 @@ def test_the_envelope_tells_a_reply_from_a_bounce(sent, client):
 
 
 def test_a_mail_larger_than_is_read_is_held_and_one_beyond_all_measure_is_refused(sent, client):
-    held = client.bring(report(sent.address) + b"x" * 70 * 15 * 300 + b"\n", sent.address)
+    endless = client.bring(report(sent.address) + b"x" * 70 * 15 * 300 + b"\n", sent.address)
     lines = (b"x" * 900 + b"\n") * (MAX_MAIL // 900 + 10)
     large = client.bring(report(sent.address) + lines, sent.address)
 
-    assert held[:3] == "500"
+    assert endless[:3] == "500"
     assert large == "250 2.0.0 Ok: held"
     assert stored(sent.world)[-1][4] == "too_large"
     client.say("RSET")
     assert client.bring((b"x" * 900 + b"\n") * (MAX_SIZE // 900 + 10), sent.address)[:3] == "552"
     assert client.say(f"MAIL FROM:<> SIZE={MAX_SIZE * 2}")[:3] == "552"
+
+
+@pytest.mark.parametrize("length", [997, 998, 999, 5_000, 60_000])
+def test_a_line_of_any_usual_length_is_taken(sent, client, length):
+    raw = b"From: x\nSubject: Hello\n\n" + b"x" * length + b"\nSTOP\n"
+
+    assert client.bring(raw, sent.address, sender="zahra@example.org") == "250 2.0.0 Ok: stored"
+
+
+def test_many_recipients_are_taken_one_after_the_other(sent, client):
+    client.say("LHLO mail.example")
+    client.socket.sendall(
+        b"MAIL FROM:<>\r\n"
+        + b"".join(b"RCPT TO:<%s>\r\n" % address for address in [b"x@example.org", sent.address.encode()] * 100)
+        + b"DATA\r\n"
+    )
+    answers = [client.answer()[:3] for _ in range(202)]
+    client.socket.sendall(report(sent.address).replace(b"\n", b"\r\n") + b".\r\n")
+
+    assert answers == ["250", "550", "250", *["452"] * 198, "354"]
+    assert client.answer() == "250 2.0.0 Ok: stored"
+    assert len(stored(sent.world)) == 1
+
+
+def test_eight_bit_octets_that_are_no_text_are_kept_as_they_came(sent, client):
+    raw = report(sent.address, action="odd") + bytes(set(range(256)) - set(b"\r\n."))
+
+    assert client.bring(raw, sent.address) == "250 2.0.0 Ok: held"
+    [(event_id, sealed)] = sent.world.sql("select event_id, sealed from delivery_event")
+    assert bytes(range(128, 256)) in unsealed(sent.world.runtime, "returned", event_id, bytes(sealed))
+
+
+@pytest.mark.parametrize("line", ["", "EHLO x", "HELO x", "NONSENSE", "RCPT TO:<a@b>", "DATA", "x" * 5000, "\0\0", "é"])
+def test_what_is_no_command_of_the_moment_is_refused_and_the_session_goes_on(sent, client, line):
+    assert client.say(line)[:1] == "5"
+    assert client.bring(report(sent.address), sent.address) == "250 2.0.0 Ok: stored"
 
 
 def test_commands_in_one_packet_are_answered_in_their_order(sent, client):

@@ -141,6 +141,39 @@ def test_a_folder_that_cannot_be_read_is_said_in_a_sentence(world, maildir):
         read_maildir(world.runtime, maildir)
 
 
+def test_a_file_that_cannot_be_moved_holds_up_none_of_the_others_and_is_said(world, maildir):
+    sent = send(world)
+    stuck = deliver(maildir, b"Subject: Hello\n\n", "0.M1.host")
+    (maildir / "cur" / "0.M1.host:2,S").mkdir()
+    for number in range(1, 4):
+        deliver(maildir, report(sent.address, own_id=f"r{number}"), f"{number}.M1.host")
+
+    with pytest.raises(MailboxError, match=r"1 of 4 files in the return mailbox .* can't be read or moved"):
+        read_maildir(world.runtime, maildir)
+
+    assert len(stored(world)) == 3
+    assert names(maildir)["new"] == [stuck.name]
+
+
+def test_the_same_report_in_two_files_is_one_event_and_both_are_deleted(world, maildir):
+    sent = send(world)
+    for name in ("1.M1.host", "2.M1.host", "2.M1.host,S=12:2,"):
+        deliver(maildir, report(sent.address), name)
+
+    assert read_maildir(world.runtime, maildir) == {"stored": 1, "known": 2}
+    assert names(maildir)["new"] == []
+
+
+def test_subfolders_are_left_to_their_owner(world, maildir):
+    sent = send(world)
+    for part in ("new", "cur", "tmp"):
+        (maildir / ".Archive" / part).mkdir(parents=True)
+    deliver(maildir / ".Archive", report(sent.address))
+
+    assert read_maildir(world.runtime, maildir) == {}
+    assert stored(world) == []
+
+
 def test_the_job_says_what_became_of_it_and_fails_in_words(database_url, tmp_path, maildir):
     world = make_world(database_url, tmp_path, return_mailbox_url=f"maildir:{maildir}")
     sent = send(world)

@@ -24,6 +24,14 @@ QUOTES = [
     "STOP\n\nمنجانب: پٹیشن\nبھیجا گیا: پیر\nبنام: زہرا\nعنوان: سلام\n\nمتن",
     "> Dear Zahra,\n> please confirm\n\nSTOP\n",
     "On Mon, 2 Nov 2026 Petitions wrote:\n> Dear Zahra,\n> please confirm\n\nSTOP\n",
+    "STOP\n\nدر دوشنبه، ۲ نوامبر ۲۰۲۶ ۱۰:۰۰:۰۰، Petitions <p@example.org> نوشته\u200cاست:\n\nERASE",
+    "STOP\n\nGesendet: Montag, 2. November 2026 um 10:00 Uhr\nVon: P <p@example.org>\nAn: z@x\nBetreff: x\nERASE",
+    "STOP\n\n2026-11-02 10:00 GMT+01:00 Petitions <p@example.org>:\n\nERASE",
+    "STOP\n\nпн, 2 нояб. 2026 г. в 10:00, Petitions <p@example.org>:\nERASE",
+    "STOP\n\nPetitions <p@example.org>, 2 Kas 2026 Pzt, 10:00 tarihinde şunu yazdı:\n\nERASE",
+    "STOP\n\nفي الاثنين، 2 نوفمبر 2026 في 10:00 ص كتب Petitions <p@example.org>:\nERASE",
+    "STOP\n\npon., 2 lis 2026 o 10:00 Petitions of the long name\n<p@example.org> napisał(a):\n\nERASE",
+    "＞ ERASE\nSTOP",
     "STOP\n-- \nZahra Ahmadi\nSome street",
     "\ufeff\nSTOP\u200e\n\n\n",
 ]
@@ -41,7 +49,15 @@ def test_what_a_person_writes_between_the_quoted_lines_stays():
 
 
 @pytest.mark.parametrize(
-    "text", ["From: my heart, thank you.\nAnd more.", "On Monday I will be in Berlin.\nSee you", "To: be or not"]
+    "text",
+    [
+        "From: my heart, thank you.\nAnd more.",
+        "On Monday I will be in Berlin.\nSee you",
+        "To: be or not",
+        "Please write to Ada <ada@example.org>:\nshe knows more",
+        "At 10:00 I wrote to Ada <ada@example.org>, thanks.\nMore",
+        "Datum: Montag\nBetreff: Hilfe\nUnd mehr",
+    ],
 )
 def test_words_that_only_look_like_a_quoted_head_stay(text):
     assert new_text(text) == text
@@ -54,6 +70,9 @@ HTML = [
     "<p>STOP</p><hr><div id='appendonsend'></div><p>Dear Zahra</p>",
     "<div>STOP</div><blockquote type='cite'>Dear <div>Zahra</blockquote>",
     "STOP<script>alert('erase')</script><!-- more -->",
+    "<div>STOP<div name='quote'><b>Gesendet:</b> Montag<br>P<div name='quoted-content'>ERASE</div></div></div>",
+    "<div style='display:none'>ERASE</div><div style='color:red; visibility: hidden'>HIDE</div><p>STOP</p>",
+    "<p>STOP</p><div style='border-top:solid'><p><b>Von:</b> P<br><b>Datum:</b> Mo<br><b>An:</b> z</p></div>",
     "<p>ST<b>OP</b></p><div class='moz-cite-prefix'>On wrote:</div><blockquote>x</blockquote>",
 ]
 

@@ -90,6 +90,15 @@ def test_a_file_that_cannot_be_used_is_named_by_its_variable(name, tmp_path):
     assert mistakes(**{name: str(tmp_path / "text")})[0].startswith(f"{variable} names a file that is not in PEM")
 
 
+@pytest.mark.parametrize("name", ["ca_file", "smtp_ca_file", "return_mailbox_ca_file"])
+def test_a_key_in_the_place_of_a_certificate_is_named_by_its_variable(name, tmp_path):
+    (tmp_path / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+
+    assert mistakes(**{name: str(tmp_path / "key.pem")}) == [
+        f"{VARIABLES[name].name} names a file that holds no certificate of an authority"
+    ]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
 def test_a_file_without_permission_is_named_by_its_variable(pem):
     Path(pem).chmod(0)

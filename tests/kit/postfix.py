@@ -7,7 +7,7 @@ import smtplib
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,8 +87,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(main: str) -> Iterator[Postfix]:
-    """Start a Postfix with more lines of main.cf, in which FOLDER is its folder; it is ended by its process id."""
+def running(main: str, *, master: Callable[[Path], str] = lambda _: "") -> Iterator[Postfix]:
+    """Start a Postfix with more lines of main.cf, in which FOLDER is its folder; it is ended by its process id.
+
+    ``master`` makes more lines of master.cf, given that folder.
+    """
     if shutil.which("postfix") is None or os.geteuid() != 0:
         skip_loudly("returned mail of a real Postfix: it needs the program postfix (apt-get install postfix) and root")
     # Its processes have users of their own, which may not look into pytest's folders.
@@ -100,7 +103,7 @@ def running(main: str) -> Iterator[Postfix]:
         shutil.chown(folder / "data", "postfix")
         made = Postfix(folder, free_port())
         (folder / "config" / "main.cf").write_text(f"{MAIN}{main}".replace("FOLDER", name))
-        (folder / "config" / "master.cf").write_text(MASTER.replace("PORT", str(made.port)))
+        (folder / "config" / "master.cf").write_text(MASTER.replace("PORT", str(made.port)) + master(folder))
         subprocess.run(["postfix", "-c", str(folder / "config"), "start"], check=True, capture_output=True, timeout=60)
         process = int((folder / "queue" / "pid" / "master.pid").read_text())
         try:

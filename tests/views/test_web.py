@@ -83,3 +83,25 @@ def test_a_local_site_answers_to_every_local_name_and_a_public_one_to_its_own(da
     assert trusted_hosts(public) == ["petitions.example.org"]
     assert own_origins(public) == {"https://petitions.example.org"}
     assert "http://127.0.0.1:8000" in own_origins(local)
+
+
+def test_keys_that_do_not_fit_a_database_that_came_late_are_said_in_the_log_and_answered_with_503(
+    database_url, tmp_path, caplog
+):
+    now, tries = [0.0], []
+
+    def make():
+        tries.append(1)
+        if len(tries) == 1:
+            raise StoreUnavailableError("not up yet")
+        return build(settings_for(database_url, tmp_path, keys="k1:" + "A" * 43 + "="))
+
+    build(settings_for(database_url, tmp_path)).close()
+    opening = LazyRuntime(make, clock=lambda: now[0])
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError):
+            opening.runtime()
+        now[0] += PAUSE
+
+    assert len(tries) == 2
+    assert "COUNTERSIGN_KEYS" in caplog.text

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, request
 
 from campaign.errors import NotFoundError
 from campaign.feedback import quarantine
-from campaign.feedback.quarantine import PROBLEMS
+from campaign.feedback.quarantine import PROBLEMS, Item
 from campaign.signatures import funnel
 from campaign.states import EventKind
 from campaign.variables import ROOT
@@ -84,5 +84,11 @@ def one(event_id: int) -> Response:
     except NotFoundError:
         text = _("It is no longer in quarantine.")
         return _waiting(notice=Notice("warn", "info", text), status=404)
-    still = Notice("warn", "info", _("It still can’t be read.")) if press == "read" else None
+    still = Notice("warn", "info", _still(item)) if press == "read" else None
     return page("admin/quarantined.html", notice=still, item=item, event=item.event)
+
+
+def _still(item: Item) -> str:
+    if item.is_beginning:
+        return _("It can’t be read again: it is so large that only its beginning was kept.")
+    return _("It still can’t be read.")

@@ -134,6 +134,7 @@ REASONS: Mapping[str, str] = {
     "suppressed: admin": lazy("Blocked by an administrator"),
     "suppressed: erased": lazy("Erased their data"),
     "not_rendered": lazy("The mail could not be made for this reader"),
+    "not_opened": lazy("The key that it is encrypted with is not listed in the settings"),
     "expired:": lazy("The mail server put it off for days"),
     "": lazy("No reason on record"),
 }
@@ -149,7 +150,7 @@ def why(reason: str) -> tuple[str, bool]:
     """A reason in words, and whether these are ours; the mail server's own words are not translated."""
     if reason in REASONS:
         return gettext(REASONS[reason]), True
-    for begin in ("not_rendered", "expired:"):
+    for begin in ("not_rendered", "not_opened", "expired:"):
         if reason.startswith(begin):
             return gettext(REASONS[begin]), True
     return reason, False

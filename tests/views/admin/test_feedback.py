@@ -8,8 +8,10 @@ import pytest
 
 from campaign.database import jobs as database_jobs
 from campaign.delivery.jobs import run_job
-from campaign.feedback import applying, quarantine
+from campaign.feedback import applying, events, quarantine
+from campaign.feedback.events import Event
 from campaign.feedback.mailboxes import Receipt, receive
+from campaign.feedback.returned import MAX_MAIL
 from campaign.states import EventKind
 from tasks.app import schedule
 from tests.feedback.kit import bring, dsn, return_address, tell
@@ -106,6 +108,39 @@ def test_what_another_release_can_read_is_read_again(night: Night, sent):
         ("unknown", None), ("bounced", None),
     ]  # fmt: skip
     assert night.world.sql("select came_back from message where id = %(id)s", id=sent[0]) == [("bounced",)]
+
+
+def held(night: Night, raw: bytes, message_id: int) -> int:
+    """Put something into quarantine as it would have come; its id."""
+    now = night.world.clock()
+    event = Event("held", EventKind.UNKNOWN, now, message_id, problem="unreadable", raw=raw)
+    events.store(night.world.runtime, "returned", [event])
+    return night.world.sql("select id from delivery_event")[0][0]
+
+
+def test_a_report_whose_important_part_comes_late_is_read_again_as_a_whole(night: Night, sent):
+    late = b"x" * 998 + b"\r\n"
+    raw = dsn(return_address(night.world, sent[0])).replace(b"I'm sorry", late * 200 + b"I'm sorry")
+    event_id = held(night, raw, sent[0])
+
+    answer = night.press(f"/admin/feedback/quarantine/{event_id}", press="read")
+    applying.apply(night.world.runtime)
+
+    assert answer.headers["Location"] == "/admin/feedback/quarantine?done=read"
+    assert night.world.sql("select came_back from message where id = %(id)s", id=sent[0]) == [("bounced",)]
+
+
+def test_of_what_is_too_large_only_the_beginning_is_kept_and_the_page_says_so(night: Night, sent):
+    # Its beginning alone would read as a report.
+    raw = dsn(return_address(night.world, sent[0])) + b"x" * MAX_MAIL
+    event_id = held(night, raw, sent[0])
+
+    looked = words(night.press(f"/admin/feedback/quarantine/{event_id}", press="look"))
+    answer = words(night.press(f"/admin/feedback/quarantine/{event_id}", press="read"))
+
+    assert "Only its beginning was kept, because it is so large." in looked
+    assert "It can’t be read again: it is so large that only its beginning was kept." in answer
+    assert night.world.sql("select kind, quarantine_reason from delivery_event") == [("unknown", "unreadable")]
 
 
 def test_a_mailbox_that_can_not_be_read_is_said(night: Night):
