@@ -16,8 +16,6 @@ from campaign.petitions.retention import KEY_PLACE
 from campaign.runtime import ACCOUNT_PLACE, STABLE_PLACE, Runtime
 from campaign.states import Lane
 
-REASON = "A backup was restored: look at what waits before you resume."
-
 
 @dataclass(frozen=True)
 class Restored:
@@ -38,7 +36,7 @@ def declare_restored(store: Store, *, now: datetime) -> Restored:
 
     def work(tx: Transaction) -> Restored:
         epoch = instance.new_epoch(tx)
-        paused = sum(outbox_lanes.pause(tx, lane, by=CLI, reason=REASON, now=now) for lane in Lane)
+        paused = sum(outbox_lanes.pause(tx, lane, by=CLI, reason=outbox_lanes.RESTORED, now=now) for lane in Lane)
         running = [blast for blast in blast_queries.unfinished(tx) if blast.started_at is not None]
         held = sum(blast_queries.hold(tx, blast.id, reason="other_epoch", now=now) for blast in running)
         ended = account_queries.end_all_sessions(tx)
