@@ -1,4 +1,4 @@
-"""``countersign backup|restore``: the database in a file, and back; a restored copy mails nobody until told to."""
+"""``countersign backup|restore``: the database in a file, and back; a restored copy sends no mail until told to."""
 
 import os
 import sys
@@ -30,7 +30,7 @@ SET_ASIDE = ".before-restore"
 def backup(file: Path) -> None:
     """Write the database into FILE, in pg_dump's custom format; `-` is standard output.
 
-    It goes on while everything runs. FILE appears when it is whole, with mode 0600; one that is there is not replaced.
+    Web and workers may run meanwhile. FILE appears when it is whole, with mode 0600; one that is there is not replaced.
     The keys are never in it: standard error says what else must be kept, and docs/operations.md where.
 
     Exit status: 0 written; 1 not written, and why.
@@ -89,8 +89,8 @@ def restore(file: Path, *, replace: bool) -> None:
 
     Stop web and workers on all hosts first. The database must be empty, or --replace deletes what it holds. Then it is
     migrated to this release, and held back as `countersign db restored` does: both lanes and all running updates are
-    paused and everybody is signed out, since nobody knows what was mailed after the backup. Links for the admins to
-    sign in are printed.
+    paused and all accounts are signed out, since it is unknown what was mailed after the backup. Links for the
+    admins to sign in are printed.
 
     Exit status: 0 restored; 1 refused or failed, and why; 78 a setting is wrong.
     """

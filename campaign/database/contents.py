@@ -12,7 +12,7 @@ OURS = "n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '
 
 @dataclass(frozen=True)
 class Contents:
-    """What stands in the way of restoring."""
+    """What a restore must know first."""
 
     tables: int
     others: int

@@ -31,7 +31,7 @@ def declare_restored(store: Store, *, now: datetime) -> Restored:
 
     Updates that were scheduled before are held once they are due, for they carry the old epoch. Running it
     again does no harm. The processes must be started after it, for they keep the epoch that they began with. It needs
-    no keys: a database that is restored before its keys are brought back mails nobody either.
+    no keys: a database that is restored before its keys are brought back sends no mail either.
     """
 
     def work(tx: Transaction) -> Restored:
