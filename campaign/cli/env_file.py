@@ -25,6 +25,8 @@ def read(path: Path) -> dict[str, str]:
     """
     try:
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError([f"the file {path} can't be read: it is missing; `countersign setup` writes it"]) from None
     except OSError as error:
         raise SettingsError([f"the file {path} can't be read: {error.strerror}"]) from None
     except UnicodeDecodeError:

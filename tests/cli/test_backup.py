@@ -19,11 +19,12 @@ from campaign.outbox import lanes
 from campaign.runtime import build
 from campaign.settings import child_environment
 from campaign.states import Lane
-from tests.kit import ledgers
+from tests.kit import installed, ledgers
 from tests.kit.commands import Shell
 from tests.kit.databases import own_database
 from tests.kit.engines import ROOT
 from tests.kit.memory_transport import MemoryTransport
+from tests.kit.skipping import skip_loudly
 from tests.kit.worlds import World, make_world
 
 SLUG = "river"
@@ -172,8 +173,11 @@ def test_it_waits_for_programs_that_are_still_connected_to_be_stopped(site: Site
     assert site.world.sql("select slug from petition") == [(SLUG,)]
 
 
-@pytest.mark.parametrize("content", [b"", b"PGDMP and then nothing", b"-- SQL\nselect 1;\n"])
-def test_a_file_that_is_no_backup_deletes_nothing(content, site: Site):
+@pytest.mark.parametrize("content", [b"", b"PGDMP and then nothing", b"-- SQL\nselect 1;\n", "cut short"])
+def test_a_file_that_is_no_whole_backup_deletes_nothing(content, site: Site):
+    if isinstance(content, str):
+        site.shell("backup", str(site.file))
+        content = site.file.read_bytes()[:-20_000]
     site.file.write_bytes(content)
 
     ran = site.shell("restore", "--replace", str(site.file))
@@ -186,6 +190,19 @@ def test_a_file_that_is_no_backup_deletes_nothing(content, site: Site):
 def test_a_backup_of_an_earlier_release_is_migrated(site: Site):
     with own_database(site.world.runtime.settings.database_url, "earlier") as url:
         migrate.upgrade(url, revision="0024")
+        backed_up = site.shell("backup", str(site.file), DATABASE_URL=url)
+        restored = site.shell("restore", "--replace", str(site.file), DATABASE_URL=url)
+
+        assert (backed_up.status, restored.status) == (0, 0), backed_up.err + restored.err
+        assert migrate.compare(url) is migrate.Schema.SAME
+
+
+def test_a_server_as_this_machine_has_it_installed_is_backed_up_by_programs_of_its_version(site: Site):
+    programs = installed.find_postgres()
+    if programs is None:
+        skip_loudly("backups of an older PostgreSQL: it needs Debian's postgresql")
+    with installed.run_postgres(programs) as url:
+        migrate.upgrade(url)
         backed_up = site.shell("backup", str(site.file), DATABASE_URL=url)
         restored = site.shell("restore", "--replace", str(site.file), DATABASE_URL=url)
 

@@ -1,5 +1,6 @@
 """PostgreSQL's own programs for backups: ``pg_dump`` and ``pg_restore``, new enough for the server."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -87,12 +88,13 @@ def dump(settings: Settings, program: Path, target: BinaryIO) -> None:
 
 
 def check_archive(program: Path, archive: Path) -> None:
-    """Look whether a file is a whole table of contents of a dump.
+    """Read a dump to its end, before anything is deleted for it.
 
     Raises:
-        EngineError: it is not.
+        EngineError: it is none, or is cut short.
     """
-    done = subprocess.run([program, "--list", archive], check=False, capture_output=True, text=True)
+    command = [program, "--file", os.devnull, archive]
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
         raise EngineError(f"{archive} is no backup that can be restored: {_last(done.stderr)}")
 
