@@ -108,12 +108,16 @@ class MailTooLargeError(MailTemplateError):
     """Raised when a mail is larger than mail programs show."""
 
 
+class JournalFailedError(CountersignError):
+    """Raised when the journal can't note a message before the wire: it must not be sent by this process now."""
+
+
 class SessionFailedError(CountersignError):
     """Raised when the mail server gave us no usable session, so that no recipient is to blame.
 
     Carries ``phase`` (connect, banner, ehlo, starttls, auth, or a later one in which it fell silent), the reply
     ``code`` and ``enhanced`` status if there was one, ``silent`` if a deadline passed, and ``permanent``: True means
-    that trying again will not help until an operator changes something.
+    that trying again will not help until an operator changes something. ``relay`` is host:port, once it is known.
     """
 
     def __init__(
@@ -132,4 +136,5 @@ class SessionFailedError(CountersignError):
         self.enhanced = enhanced
         self.silent = silent
         self.reason = reason
+        self.relay = ""
         super().__init__(f"The mail server gave no session ({phase}): {reason}")

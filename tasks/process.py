@@ -218,6 +218,18 @@ class _Holder:
             self._process.close()
 
 
+WORDY = ("celery.app.trace", "celery.worker.strategy")
+"""Loggers with two lines for each task, some four a second in an idle worker; the monitor shows the jobs."""
+
+
+@signals.after_setup_logger.connect
+def _calm_log(loglevel: int | None = None, **_: object) -> None:
+    """Let a worker log what went wrong of its tasks, and each task only at the level "debug"."""
+    if loglevel is None or loglevel > logging.DEBUG:
+        for name in WORDY:
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
 def _may_pass(error: BaseException) -> bool:
     """True for a database that is away; False for what an admin must change, who may do so while the worker waits."""
     return isinstance(error, StoreUnavailableError) and not (error.cause is not None and error.cause.lasting)

@@ -1,5 +1,6 @@
 """Accounts of organisers and admins: sign-in by a link that opens once, sessions on the server."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -122,6 +123,14 @@ def find(runtime: Runtime, email: str) -> Account | None:
 def list_all(runtime: Runtime) -> list[Account]:
     """Every account, for admins."""
     return [in_clear(runtime, stored) for stored in runtime.store.transact(queries.all_accounts)]
+
+
+def names(runtime: Runtime, account_ids: Collection[int]) -> dict[int, str]:
+    """The names of some accounts by id; unknown ids are left out."""
+    if not account_ids:
+        return {}
+    stored = runtime.store.transact(lambda tx: [queries.by_id(tx, account_id) for account_id in account_ids])
+    return {one.id: in_clear(runtime, one).name for one in stored if one is not None}
 
 
 def with_doubtful_domains(runtime: Runtime) -> list[int]:

@@ -198,8 +198,10 @@ def add_session(
     )
 
 
-def session(tx: Transaction, key: bytes, *, now: datetime, idle_since: datetime) -> tuple[StoredAccount, bytes] | None:
-    """The account of a live session with its CSRF secret; being asked keeps the session awake."""
+def session(
+    tx: Transaction, key: bytes, *, now: datetime, idle_since: datetime
+) -> tuple[StoredAccount, bytes, datetime] | None:
+    """The account of a live session with its CSRF secret, and when it was last noted that it is in use."""
     row = tx.execute(
         text(f"""
         select {_COLUMNS}, s.csrf, s.seen_at from session s join account a on a.id = s.account_id
@@ -210,9 +212,12 @@ def session(tx: Transaction, key: bytes, *, now: datetime, idle_since: datetime)
     ).one_or_none()
     if row is None:
         return None
-    if (now - row.seen_at).total_seconds() > 60:
-        tx.execute(text("update session set seen_at = :now where key = :key"), key=key, now=now)
-    return _account(row), bytes(row.csrf)
+    return _account(row), bytes(row.csrf), row.seen_at
+
+
+def keep_session(tx: Transaction, key: bytes, *, now: datetime) -> None:
+    """Note that a session is in use, which keeps it awake."""
+    tx.execute(text("update session set seen_at = :now where key = :key"), key=key, now=now)
 
 
 def end_session(tx: Transaction, key: bytes) -> None:

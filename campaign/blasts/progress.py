@@ -41,12 +41,16 @@ class BlastStatus:
     paused_at: datetime | None
     reason: str | None
     """Why it is paused or held."""
+    deferred: int = 0
+    """Of the open ones those that are tried again later."""
+    first_retry_at: datetime | None = None
 
     def finish_at(self, now: datetime) -> datetime | None:
-        """When it is done at the present rate; None if nothing moves."""
-        if not self.open or self.rate <= 0 or self.paused_at is not None:
+        """When it is done at the present rate, but for what is deferred; None if nothing moves."""
+        due = self.open - self.deferred
+        if due <= 0 or self.rate <= 0 or self.paused_at is not None:
             return None
-        return now + timedelta(seconds=min(self.open / self.rate, 3e9))
+        return now + timedelta(seconds=min(due / self.rate, 3e9))
 
 
 def rate_of(accepted: int, first_at: datetime | None, now: datetime, *, window: float = 60.0) -> float:
@@ -114,15 +118,22 @@ def unfinished(tx: Transaction, *, now: datetime) -> tuple[BlastStatus, ...]:
     by_state = depth.remembered_blasts(tx, ids, now=now)
     by_state |= states(tx, [blast_id for blast_id in ids if blast_id not in by_state])
     by_blast = newest(tx, Lane.BULK, now=now).by_blast
+    later = deferred(tx, now=now)
     slugs = _slugs(tx, [blast.petition_id for blast in found])
     looks = [
-        _look(blast, slugs[blast.petition_id], by_state.get(blast.id, {}), by_blast.get(blast.id, 0.0))
+        _look(
+            blast,
+            slugs[blast.petition_id],
+            by_state.get(blast.id, {}),
+            by_blast.get(blast.id, 0.0),
+            later.get(blast.id, NONE_DEFERRED),
+        )
         for blast in found
     ]
     return tuple(sorted(looks, key=lambda look: look.started_at is None))
 
 
-def _look(blast: Blast, slug: str, states: Mapping[MessageState, int], rate: float) -> BlastStatus:
+def _look(blast: Blast, slug: str, states: Mapping[MessageState, int], rate: float, later: "Deferred") -> BlastStatus:
     still = sum(states.get(state, 0) for state in OPEN_STATES)
     return BlastStatus(
         id=blast.id,
@@ -139,7 +150,38 @@ def _look(blast: Blast, slug: str, states: Mapping[MessageState, int], rate: flo
         started_at=blast.started_at,
         paused_at=blast.paused_at,
         reason=blast.paused_reason,
+        deferred=min(later.messages, still),
+        first_retry_at=later.first_at,
     )
+
+
+MOST_DEFERRED = 20_000
+"""Deferred messages that are looked at, those that are due first; more change nothing that is said of a blast."""
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """Messages of a blast that were tried and are tried again later."""
+
+    messages: int
+    first_at: datetime | None
+
+
+NONE_DEFERRED = Deferred(0, None)
+
+
+def deferred(tx: Transaction, *, now: datetime) -> dict[int, Deferred]:
+    """What is deferred, by blast, from the beginning of the later part of ix_message_due."""
+    rows = tx.execute(
+        text("""
+        select blast_id, count(*) as messages, min(due_at) as first_at from (
+            select blast_id, due_at, attempts from message
+            where lane = 'bulk' and state = 'planned' and due_at > :now order by due_at, id limit :limit) as later
+        where blast_id is not null and attempts > 0 group by blast_id"""),
+        now=now,
+        limit=MOST_DEFERRED,
+    )
+    return {row.blast_id: Deferred(row.messages, row.first_at) for row in rows}
 
 
 def states(tx: Transaction, blast_ids: Sequence[int]) -> dict[int, dict[MessageState, int]]:

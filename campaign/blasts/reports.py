@@ -1,6 +1,6 @@
 """Reports of blasts: the equation of the ledger, reasons, rate and finish time, all from the rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -34,6 +34,10 @@ class Report:
     first_at: datetime | None = None
     last_at: datetime | None = None
     finish_at: datetime | None = None
+    """When it is done at the present rate, but for what is deferred."""
+    deferred: int = 0
+    """Of the open messages those that were tried and are tried again later."""
+    first_retry_at: datetime | None = None
     returns: Returns | None = None
     """What came back after it was accepted; None before the blast began."""
     failed_locales: tuple[str, ...] = ()
@@ -43,6 +47,11 @@ class Report:
     def planned(self) -> int:
         """All messages of the blast: accepted + rejected + suppressed + cancelled + uncertain + open."""
         return sum(self.states.values())
+
+    @property
+    def is_discarded(self) -> bool:
+        """True for a draft that was cancelled before its sending began: there is nothing to report of it."""
+        return self.stage is BlastStage.CANCELLED and self.blast.started_at is None
 
     @property
     def open(self) -> int:
@@ -79,6 +88,16 @@ def reports(runtime: Runtime, petition_id: int, locale: str = "") -> list[Report
     return runtime.store.transact(lambda tx: _brief(runtime, tx, queries.of_petition(tx, petition_id), locale))
 
 
+def subjects(runtime: Runtime, blast_ids: Sequence[int], locale: str = "") -> dict[int, str]:
+    """Subjects of blasts by id, each in the language if it is written in it; without those that have none."""
+
+    def work(tx: Transaction) -> dict[int, str]:
+        found = [blast for blast_id in blast_ids if (blast := queries.by_id(tx, blast_id)) is not None]
+        return {brief.blast.id: brief.subject for blast in found for brief in _brief(runtime, tx, [blast], locale)}
+
+    return {blast_id: subject for blast_id, subject in runtime.store.transact(work).items() if subject}
+
+
 def _brief(runtime: Runtime, tx: Transaction, blasts: list[Blast], locale: str) -> list[Report]:
     if not blasts:
         return []
@@ -113,6 +132,8 @@ def _whole(tx: Transaction, brief: Report, now: datetime) -> Report:
     if begun is None:
         return brief
     rate = progress.newest(tx, Lane.BULK, now=now).by_blast.get(brief.blast.id, 0.0)
+    later = progress.deferred(tx, now=now).get(brief.blast.id, progress.NONE_DEFERRED)
+    due = brief.open - later.messages
     return replace(
         brief,
         rate=rate,
@@ -121,7 +142,9 @@ def _whole(tx: Transaction, brief: Report, now: datetime) -> Report:
         first_at=queries.first_accepted_at(tx, brief.blast.id, since=begun),
         last_at=queries.last_accepted_at(tx, brief.blast.id, since=begun),
         returns=returns.of_blast(tx, brief.blast.id, brief.blast.petition_id, since=begun),
-        finish_at=now + timedelta(seconds=min(brief.open / rate, NEVER)) if rate and brief.open else None,
+        finish_at=now + timedelta(seconds=min(due / rate, NEVER)) if rate and due > 0 else None,
+        deferred=min(later.messages, brief.open),
+        first_retry_at=later.first_at,
     )
 
 

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import sys
 from pathlib import Path
 
 import click
@@ -21,6 +20,7 @@ from campaign.cli.keys import keys
 from campaign.cli.messages import messages
 from campaign.cli.monitor import lane, monitor
 from campaign.cli.petition import petition
+from campaign.cli.pipes import drop_output
 from campaign.cli.seed import seed
 from campaign.cli.serve import mailserver, web, worker
 from campaign.cli.settings import settings
@@ -93,9 +93,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        # `countersign … | head`: the reader has closed the pipe; nothing more can be flushed.
-        sys.stdout = None
+    except SystemExit:
+        # `countersign … | head`: the reader has closed the pipe, and Click ends with 1. No command ends this way.
+        drop_output()
         return 0
     except (CountersignError, RedisError, OSError, *causes.ERRORS) as problem:
         sentence, lasting = _explained(problem)

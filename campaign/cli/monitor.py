@@ -11,11 +11,15 @@ from campaign.accounts import accounts
 from campaign.cli import tables
 from campaign.cli.opening import find_settings, open_runtime
 from campaign.cli.petition import RefusedInputError
+from campaign.cli.pipes import reader_may_leave
 from campaign.errors import InvalidInputError, StoreUnavailableError
-from campaign.operations import broker_words, lanes
+from campaign.operations import lanes
 from campaign.operations import monitor as operations_monitor
-from campaign.operations.health import BrokerStatus, Level, Snapshot, judge
-from campaign.operations.status_line import sentence
+from campaign.operations.diagnosis import judge
+from campaign.operations.health import BrokerStatus, Level, Snapshot
+from campaign.operations.job_names import job_name
+from campaign.operations.standing import Standing
+from campaign.operations.status_line import others, sentence
 from campaign.outbox.relays import RelayLimit
 from campaign.runtime import build, now
 from campaign.security.keys import ensure_local_keys
@@ -23,6 +27,16 @@ from campaign.states import Lane
 
 LOCALE = "en"
 COLOURS = {Level.GOOD: "green", Level.WARNING: "yellow", Level.BAD: "red"}
+STANDINGS = {
+    Standing.NO_WORKER: "no worker",
+    Standing.FOLDER: "data folder",
+    Standing.PAUSED: "paused",
+    Standing.MAIL_SERVER: "mail server",
+    Standing.THROTTLED: "limited by relay",
+    Standing.SENDING: "sending",
+    Standing.WAITING: "waiting",
+    Standing.IDLE: "idle",
+}
 TIMES = "%Y-%m-%d %H:%M:%S"
 
 
@@ -38,17 +52,20 @@ def monitor(context: click.Context, *, as_json: bool, check: bool) -> None:
     Exit status: 0 shown; 1 the database does not answer, or with --check, the sentence is bad news.
     """
     snapshot, doubtful = _take()
-    if as_json:
-        click.echo(
-            json.dumps(operations_monitor.document(snapshot, LOCALE, zone=_here()), ensure_ascii=False, indent=2)
-        )
-    else:
-        verdict = judge(snapshot)
-        click.secho(sentence(snapshot, LOCALE, zone=_here()), fg=COLOURS[verdict.level], bold=True)
-        for line in (*_lines(snapshot), *_doubtful(doubtful)):
-            click.echo(line)
+    with reader_may_leave():
+        _show(snapshot, doubtful, as_json=as_json)
     if not snapshot.database_ok or (check and judge(snapshot).level is Level.BAD):
         context.exit(1)
+
+
+def _show(snapshot: Snapshot, doubtful: list[int], *, as_json: bool) -> None:
+    if as_json:
+        document = operations_monitor.document(snapshot, LOCALE, zone=_here())
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        return
+    click.secho(sentence(snapshot, LOCALE, zone=_here()), fg=COLOURS[judge(snapshot).level], bold=True)
+    for line in (*others(snapshot, LOCALE, zone=_here()), *_lines(snapshot), *_doubtful(doubtful)):
+        click.echo(line)
 
 
 def _take() -> tuple[Snapshot, list[int]]:
@@ -56,13 +73,13 @@ def _take() -> tuple[Snapshot, list[int]]:
     settings = ensure_local_keys(find_settings())
     try:
         runtime = build(settings, pool_size=1)
-    except StoreUnavailableError:
-        return operations_monitor.take_without_database(settings, now=now()), []
+    except StoreUnavailableError as error:
+        return operations_monitor.take_without_database(settings, now=now(), cause=error.cause), []
     try:
         snapshot = operations_monitor.take(runtime)
         return snapshot, accounts.with_doubtful_domains(runtime) if snapshot.database_ok else []
-    except StoreUnavailableError:
-        return operations_monitor.take_without_database(settings, now=now()), []
+    except StoreUnavailableError as error:
+        return operations_monitor.take_without_database(settings, now=now(), cause=error.cause), []
     finally:
         runtime.close()
 
@@ -83,6 +100,7 @@ def _lines(snapshot: Snapshot) -> Iterator[str]:
         ("Workers", _workers(snapshot)),
         ("Mail servers", _relays(snapshot)),
         ("Troubles", _troubles(snapshot)),
+        ("Failing jobs", _failing_jobs(snapshot)),
         ("Petitions", _petitions(snapshot)),
     ):
         yield ""
@@ -98,17 +116,24 @@ def _doubtful(account_ids: list[int]) -> Iterator[str]:
 
 
 def _engines(snapshot: Snapshot) -> Iterator[str]:
-    yield f"PostgreSQL  {'answers' if snapshot.database_ok else 'does not answer'}"
+    yield f"PostgreSQL  {_database(snapshot)}"
     yield f"Redis       {_broker(snapshot.broker)}"
     if snapshot.database_ok:
         yield f"Last tick   {_ago(snapshot, snapshot.last_tick_at)}"
 
 
+def _database(snapshot: Snapshot) -> str:
+    problem = snapshot.database_problem
+    if problem is None:
+        return "answers, takes writes" if snapshot.database_ok else "does not answer"
+    return f"{'takes no writes' if snapshot.database_ok else 'can not be used'} ({problem.code}): {problem.sentence}"
+
+
 def _broker(broker: BrokerStatus) -> str:
     if not broker.ok:
-        cause = broker_words.cause(broker, LOCALE)
-        said = f"refuses ({broker.problem}): {cause}" if cause else f"does not answer ({broker.problem})"
-        return f"{said.removesuffix('.')}; workers look in the database each second"
+        said = f"{'refuses' if broker.refuses else 'does not answer'} ({broker.problem})"
+        cause = f" {broker.cause.sentence}" if broker.cause is not None else ""
+        return f"{said}; workers look in the database each second.{cause}"
     depths = ", ".join(f"{queue} {depth:,}" for queue, depth in broker.depths.items())
     return f"answers; wake-ups: {depths}, in work {broker.unacknowledged:,}"
 
@@ -116,6 +141,7 @@ def _broker(broker: BrokerStatus) -> str:
 def _lanes(snapshot: Snapshot) -> list[str]:
     heads = ["", *(str(flow.lane).upper() for flow in snapshot.lanes)]
     lines: list[tuple[str, list[str]]] = [
+        ("state", [STANDINGS[snapshot.stand(flow).code] for flow in snapshot.lanes]),
         ("waiting", [f"{flow.waiting:,}" for flow in snapshot.lanes]),
         ("oldest waiting", [_duration(flow.waiting_time(snapshot.at)) for flow in snapshot.lanes]),
         ("of paused updates", [f"{flow.held:,}" for flow in snapshot.lanes]),
@@ -127,7 +153,8 @@ def _lanes(snapshot: Snapshot) -> list[str]:
         ("accepted, 5 minutes", [f"{flow.accepted_5m:,}" for flow in snapshot.lanes]),
         ("accepted, 60 minutes", [f"{flow.accepted_60m:,}" for flow in snapshot.lanes]),
         ("rate", [f"{flow.rate:,.1f}/s" for flow in snapshot.lanes]),
-        ("done", [_moment(flow.finish_at(snapshot.at)) for flow in snapshot.lanes]),
+        ("done", [_moment(snapshot.finish_of(flow)) for flow in snapshot.lanes]),
+        ("first retry", [_moment(flow.first_retry_at) for flow in snapshot.lanes]),
         ("uncertain", [f"{flow.uncertain:,}" for flow in snapshot.lanes]),
         ("rejected, 24 hours", [f"{flow.rejected_24h:,}" for flow in snapshot.lanes]),
         ("paused since", [_moment(flow.paused_at) for flow in snapshot.lanes]),
@@ -185,6 +212,15 @@ def _troubles(snapshot: Snapshot) -> list[str]:
         for trouble in snapshot.troubles
     ]
     return tables.render(("MAILS", "LANE", "STATE", "PHASE", "CODE", "OLDEST", "REASON"), rows) if rows else []
+
+
+def _failing_jobs(snapshot: Snapshot) -> list[str]:
+    rows = [
+        (job_name(job.name, LOCALE), _ago(snapshot, job.failing_since), job.error or "-")
+        for job in snapshot.jobs
+        if job.failing_since is not None
+    ]
+    return tables.render(("JOB", "FAILING SINCE", "ERROR"), rows) if rows else []
 
 
 def _petitions(snapshot: Snapshot) -> list[str]:

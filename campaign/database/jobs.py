@@ -21,10 +21,14 @@ class JobStatus:
     started_at: datetime | None
     finished_at: datetime | None
     outcome: str | None
+    failing_since: datetime | None = None
+    """Since when each of its runs has failed; None if the last one ended well."""
+    error: str | None = None
+    """The last error in words, without any value."""
 
     def is_late(self, now: datetime) -> bool:
-        """True if it has not been started although it has been due for longer than :data:`TICK_LATE`."""
-        return now - self.next_at > TICK_LATE
+        """True if it fails, or has not been started although it has been due for longer than :data:`TICK_LATE`."""
+        return self.failing_since is not None or now - self.next_at > TICK_LATE
 
 
 def claim_due(tx: Transaction, intervals: dict[str, timedelta], *, now: datetime) -> list[str]:
@@ -66,9 +70,22 @@ def take_over(tx: Transaction, names: Sequence[str], *, waiting_before: datetime
 def finished(tx: Transaction, name: str, *, outcome: str, now: datetime) -> None:
     """Note how a job ended."""
     tx.execute(
-        text("update periodic_job set finished_at = :now, outcome = :outcome where name = :name"),
+        text("""
+        update periodic_job set finished_at = :now, outcome = :outcome, failing_since = null, error = null
+        where name = :name"""),
         name=name,
         outcome=outcome,
+        now=now,
+    )
+
+
+def failed(tx: Transaction, name: str, *, error: str, now: datetime) -> None:
+    """Note that a run of a job failed, and why; the moment of the first of several failures stays."""
+    tx.execute(
+        text("""
+        update periodic_job set failing_since = coalesce(failing_since, :now), error = :error where name = :name"""),
+        name=name,
+        error=error,
         now=now,
     )
 
@@ -83,11 +100,21 @@ def jobs(tx: Transaction, names: Sequence[str]) -> tuple[JobStatus, ...]:
     """The jobs of these names that were ever started, by name."""
     rows = tx.execute(
         text("""
-        select name, next_at, started_at, finished_at, outcome from periodic_job
+        select name, next_at, started_at, finished_at, outcome, failing_since, error from periodic_job
         where name = any(cast(:names as text[])) order by name"""),
         names=list(names),
     )
-    return tuple(JobStatus(row.name, row.next_at, row.started_at, row.finished_at, row.outcome) for row in rows)
+    return tuple(JobStatus(**row._asdict()) for row in rows)
+
+
+def failing(tx: Transaction) -> tuple[JobStatus, ...]:
+    """The jobs of which the last run failed, by name."""
+    rows = tx.execute(
+        text("""
+        select name, next_at, started_at, finished_at, outcome, failing_since, error from periodic_job
+        where failing_since is not null order by name""")
+    )
+    return tuple(JobStatus(**row._asdict()) for row in rows)
 
 
 def only_one(tx: Transaction, lock: int) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from campaign.accounts import addresses, kept_forms
 from campaign.accounts import queries as account_queries
 from campaign.accounts.addresses import RuleError
+from campaign.database import write_checks
 from campaign.database.connection import Transaction
 from campaign.delivery import pacing
 from campaign.outbox import allowance, recent_refusals, relay_limits, relays, suppressions, workers
@@ -127,5 +128,6 @@ def forget(runtime: Runtime) -> None:
         relay_limits.purge(tx)
         recent_refusals.purge(tx, before=now - recent_refusals.KEPT)
         workers.purge(tx, before=now - timedelta(days=7))
+        write_checks.purge(tx, before=now - write_checks.KEPT)
 
     runtime.store.transact(work)

@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from campaign.blasts.rules import SAME_REFUSALS
+from campaign.database import write_checks
 from campaign.database.connection import Transaction
 from campaign.delivery import outcomes as delivery_outcomes
 from campaign.delivery.batch import prepare
 from campaign.delivery.composer import Composer
-from campaign.delivery.journal import Journal, journal_folder
+from campaign.delivery.journal import FolderProblem, Journal, journal_folder
 from campaign.delivery.outcomes import Sent, SentBatch
 from campaign.delivery.pacing import Pace
 from campaign.delivery.relay_limits import SharedLimits
 from campaign.delivery.token_bucket import Buckets, open_buckets
-from campaign.errors import SessionFailedError, StoreUnavailableError
+from campaign.errors import JournalFailedError, SessionFailedError, StoreUnavailableError
 from campaign.outbox import ledger, relays, workers
 from campaign.outbox.claimed import Claimed
 from campaign.outbox.relays import Offers
@@ -112,6 +113,7 @@ class Deliverer:
         self.journal = Journal(journal_folder(runtime), self.owner_id)
         self.stopping = False
         self._waits = False
+        self._told_folder: FolderProblem | None = None
         self._limit = URGENT_BATCH if lane is Lane.URGENT else FIRST_BATCH
         # Claimed and not ended yet; ended and not recorded yet.
         self._held: list[SentBatch] = []
@@ -119,9 +121,36 @@ class Deliverer:
         self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead") if lane is Lane.BULK else None
 
     def beat(self) -> None:
-        """The heartbeat: this process lives."""
+        """The heartbeat: this process lives, the database takes writes, and the data folder can be used or not."""
         now = self.runtime.clock()
-        self.runtime.store.transact(lambda tx: workers.seen(tx, self.owner_id, now=now))
+        # Not while a batch may be under way in another thread: its journal says what fails.
+        problem = self.journal.problem() if self._held else self.journal.look()
+
+        def work(tx: Transaction) -> None:
+            workers.seen(
+                tx,
+                self.owner_id,
+                now=now,
+                folder=None if problem is None else str(self.runtime.settings.data),
+                folder_problem=problem,
+            )
+            write_checks.use_disk(tx)
+
+        self.runtime.store.transact(work)
+        self._tell_folder(problem)
+
+    def _tell_folder(self, problem: FolderProblem | None) -> None:
+        """Log that the data folder has become unusable or usable, once."""
+        if problem == self._told_folder:
+            return
+        self._told_folder = problem
+        folder = self.runtime.settings.data
+        if problem is None:
+            log.info("the data folder %s can be written again; sending continues", folder)
+        elif problem is FolderProblem.FULL:
+            log.error("the disk of the data folder %s is full; nothing is claimed until there is space", folder)
+        else:
+            log.error("the data folder %s can't be written; nothing is claimed until it can", folder)
 
     def drain(self, *, seconds: float = 5.0) -> DeliveryCounts:
         """Send what is due until there is nothing, or the time box ends. Running twice is harmless: claims are leased.
@@ -200,6 +229,11 @@ class Deliverer:
     def _take(self, until: float, *, suspects: bool) -> _Batch | None:
         """Record what has ended and claim the next batch; None if nothing is due, or nothing may go."""
         ended = list(self._ended)
+        if (problem := self.journal.problem()) is not None:
+            # Without a journal a death would leave no evidence: nothing is claimed, so that nothing becomes uncertain.
+            self._waits = False
+            self._tell_folder(problem)
+            return None
         limit = self.pace.allow(1 if suspects else self._limit, until=until, stopping=lambda: self.stopping)
         self._waits = limit == 0 and not self.stopping
         if self._waits:
@@ -324,6 +358,9 @@ class Deliverer:
             self.transport.deliver(feed(), on_submit=submitting, on_outcome=noted)
         except SessionFailedError as error:
             this.trouble = error
+        except JournalFailedError:
+            # What was not noted did not reach the wire, and goes back; the next claim looks at the folder.
+            log.exception("the batch is broken off")
 
     def _record(self, tx: Transaction, rounds: list[SentBatch]) -> None:
         for this in rounds:

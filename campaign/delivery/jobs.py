@@ -4,13 +4,16 @@ Any number of workers may run one; the database decides who starts a periodic jo
 work itself: slower, still correct.
 """
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import TracebackType
 
 from campaign.database import jobs as database_jobs
+from campaign.database.causes import cause_of, is_refused
 from campaign.database.connection import Transaction
 from campaign.delivery import journal
 from campaign.errors import CountersignError, StoreUnavailableError
@@ -45,10 +48,41 @@ class Job:
 
 def run_job(runtime: Runtime, name: str, job: Job) -> None:
     """Run a periodic job and record how it ended, under its name. Each job may run twice."""
-    runtime.store.transact(lambda tx: database_jobs.begun(tx, name))
-    outcome = str(job.run(runtime))
-    now = runtime.clock()
-    runtime.store.transact(lambda tx: database_jobs.finished(tx, name, outcome=outcome, now=now))
+    with _NotingFailure(runtime, name):
+        runtime.store.transact(lambda tx: database_jobs.begun(tx, name))
+        outcome = str(job.run(runtime))
+        now = runtime.clock()
+        runtime.store.transact(lambda tx: database_jobs.finished(tx, name, outcome=outcome, now=now))
+
+
+@dataclass(frozen=True)
+class _NotingFailure:
+    """Notes that a job failed, and why, for the monitor; the error itself goes its way."""
+
+    runtime: Runtime
+    name: str
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not isinstance(error, Exception):
+            return
+        words, now = _words(error), self.runtime.clock()
+        # A database that is away is told of by itself.
+        with contextlib.suppress(StoreUnavailableError):
+            self.runtime.store.transact(lambda tx: database_jobs.failed(tx, self.name, error=words, now=now))
+
+
+def _words(error: Exception) -> str:
+    """An error in words that hold no value of a row."""
+    if isinstance(error, CountersignError):
+        return str(error)
+    if is_refused(error):
+        return cause_of(error).sentence
+    return f"unexpected error ({type(error).__name__}); see the log of the workers"
 
 
 class Ticker:

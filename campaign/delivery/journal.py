@@ -5,18 +5,26 @@ the machine) forgets nothing. A lock on the file tells the living from the dead.
 boot id differs, the journal may be short of its last lines, and what it does not settle is uncertain.
 """
 
+import contextlib
+import errno
 import fcntl
+import logging
 import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from campaign.database.connection import Transaction
+from campaign.errors import JournalFailedError
 from campaign.outbox import leases, workers
 from campaign.runtime import Runtime
 from campaign.states import Lane
+
+log = logging.getLogger(__name__)
 
 _LINE = re.compile(rb"([SAN]) (\d+)\n")
 
@@ -37,42 +45,142 @@ def _open_locked(path: Path) -> int:
         os.close(file)
 
 
+class FolderProblem(StrEnum):
+    """Why no journal can be kept, so that nothing may be claimed."""
+
+    FULL = "full"
+    UNWRITABLE = "unwritable"
+
+
+LEAST_FREE: Final = 16 * 1024 * 1024
+"""Bytes that must be free for a claim. A batch writes some 15 KB: so much lasts for the batches that all processes of
+the host have under way, and for what else writes there in those seconds."""
+
+RESERVE: Final = 64 * 1024
+"""Bytes in a file beside the journal, removed when a write finds the disk full: the batch under way ends with them."""
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
 class Journal:
-    """The open journal of one sending process."""
+    """The open journal of one sending process.
+
+    On a disk that is full, or a folder that can't be written, it is not open or takes no more notes: :meth:`look`
+    says why, and opens it as soon as it can.
+    """
 
     def __init__(self, folder: Path, owner_id: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{owner_id}.journal"
-        self._file = _open_locked(self.path)
-        os.write(self._file, f"boot {_boot_id()}\n".encode())
+        self._reserve = folder / f"{owner_id}.reserve"
+        self._file: int | None = None
         self._noted = False
+        self._failure: FolderProblem | None = None
+        self.look()
+
+    @property
+    def folder(self) -> Path:
+        """The folder of all journals of this host."""
+        return self.path.parent
+
+    def look(self) -> FolderProblem | None:
+        """Check the folder, open the journal if it is not, and fill the reserve; returns what is wrong."""
+        self._failure = None
+        try:
+            self._prepare()
+        except OSError as error:
+            self._failure = _problem_of(error)
+        return self.problem()
+
+    def problem(self) -> FolderProblem | None:
+        """Why nothing may be claimed now: the last failure, or too little free space."""
+        if self._failure is not None:
+            return self._failure
+        try:
+            space = os.statvfs(self.folder)
+        except OSError as error:
+            return _problem_of(error)
+        return FolderProblem.FULL if space.f_bavail * space.f_frsize < LEAST_FREE else None
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._file is not None and not self.path.exists() and not self._noted:
+            # The folder was removed or replaced: crash recovery would not find the open file.
+            os.close(self._file)
+            self._file = None
+        if self._file is None:
+            file = _open_locked(self.path)
+            try:
+                os.write(file, f"boot {_boot_id()}\n".encode())
+            except OSError:
+                os.close(file)
+                raise
+            self._file = file
+        if not self._reserve.exists() or self._reserve.stat().st_size < RESERVE:
+            # Not zeros, which some file systems store without using space.
+            self._reserve.write_bytes(os.urandom(RESERVE))
 
     def submit(self, message_id: int) -> None:
-        """Note, before the wire, that a message may now reach the server."""
+        """Note, before the wire, that a message may now reach the server.
+
+        Raises:
+            JournalFailedError: it can't be noted; the message must not reach the wire.
+        """
         self._noted = True
-        os.write(self._file, b"S %d\n" % message_id)
+        try:
+            self._write(b"S %d\n" % message_id)
+        except OSError as error:
+            raise JournalFailedError("the journal can't be written") from error
 
     def accept(self, message_id: int) -> None:
         """Note that the server took a message: 250 after the final dot."""
-        os.write(self._file, b"A %d\n" % message_id)
+        self._note_outcome(b"A %d\n" % message_id)
 
     def refuse(self, message_id: int) -> None:
         """Note that the server certainly does not have a message."""
-        os.write(self._file, b"N %d\n" % message_id)
+        self._note_outcome(b"N %d\n" % message_id)
+
+    def _note_outcome(self, line: bytes) -> None:
+        # This process knows the outcome and records it in the database: without the note only its own death loses it.
+        with contextlib.suppress(OSError):
+            self._write(line)
+
+    def _write(self, line: bytes) -> None:
+        if self._file is None:
+            raise OSError(errno.EBADF, "the journal is not open")
+        try:
+            os.write(self._file, line)
+        except OSError as error:
+            self._failure = _problem_of(error)
+            # Gives back the space of the reserve, which is enough for the batch under way.
+            self._reserve.unlink(missing_ok=True)
+            os.write(self._file, line)
 
     def settled(self) -> None:
         """Forget everything: the database has recorded all outcomes."""
-        if not self._noted:
+        if not self._noted or self._file is None:
             return
         self._noted = False
         os.ftruncate(self._file, 0)
-        os.write(self._file, f"boot {_boot_id()}\n".encode())
+        try:
+            self._write(f"boot {_boot_id()}\n".encode())
+        except OSError:
+            # Without this line a later crash would be taken for one of the machine; opened anew at the next look.
+            os.close(self._file)
+            self._file = None
 
     def close(self, *, remove: bool = True) -> None:
         """End the journal; a clean end leaves no file."""
-        if remove:
-            self.path.unlink(missing_ok=True)
-        os.close(self._file)
+        with contextlib.suppress(OSError):
+            self._reserve.unlink(missing_ok=True)
+            if remove:
+                self.path.unlink(missing_ok=True)
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _problem_of(error: OSError) -> FolderProblem:
+    return FolderProblem.FULL if error.errno in _FULL else FolderProblem.UNWRITABLE
 
 
 @dataclass(frozen=True)
@@ -158,7 +266,12 @@ def settle_journals(runtime: Runtime) -> int:
     changed = 0
     for legacy in legacies(journal_folder(runtime)):
         changed += runtime.store.transact(partial(_settle_legacy, runtime, legacy=legacy))
-        legacy.path.unlink(missing_ok=True)
+        try:
+            legacy.path.unlink(missing_ok=True)
+            legacy.path.with_suffix(".reserve").unlink(missing_ok=True)
+        except OSError as error:
+            # Settled all the same; what it says is found settled when it is read again.
+            log.warning("the journal of a dead worker can't be removed: %s", error.strerror)
     return changed
 
 

@@ -270,7 +270,20 @@ def _trip(runtime: Runtime, tx: Transaction, trouble: SessionFailedError, lane: 
     before = lanes.troubles(tx, lane)
     wait = min(FIRST_WAIT * 2 ** min(before, 10), LONGEST_WAIT)
     spread = wait * (0.8 + 0.4 * runtime.chance())
-    lanes.open_circuit(tx, lane, not_before=now + spread, answer=str(trouble)[:200], now=now)
+    lanes.open_circuit(
+        tx,
+        lane,
+        not_before=now + spread,
+        answer=trouble.reason[:200],
+        now=now,
+        relay=trouble.relay or None,
+        phase=trouble.phase,
+    )
     log.warning("lane %s waits %.0f s: %s", lane, spread.total_seconds(), trouble)
     if trouble.permanent:
-        lanes.pause(tx, lane, by="system", reason=str(trouble)[:200], now=now)
+        lanes.pause(tx, lane, by="system", reason=_reason(trouble)[:200], now=now)
+
+
+def _reason(trouble: SessionFailedError) -> str:
+    """Which relay said what, and in which phase."""
+    return f"{trouble.relay or 'mail server'} ({trouble.phase}): {trouble.reason}"

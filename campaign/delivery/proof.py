@@ -4,7 +4,7 @@ import email.policy
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,7 +20,10 @@ from campaign.delivery.recipients import Recipient
 from campaign.errors import CountersignError, InvalidInputError, MailTemplateError, MailTooLargeError
 from campaign.mail.addresses import wire_address
 from campaign.mail.compose import MAX_HTML
-from campaign.outbox import claimed, lanes, workers
+from campaign.operations import snapshot
+from campaign.operations.health import WORKER_SEEN
+from campaign.operations.standing import Standing
+from campaign.outbox import claimed, workers
 from campaign.petitions import petitions
 from campaign.petitions.markdown import to_html
 from campaign.runtime import Runtime
@@ -185,9 +188,6 @@ def _read(data: bytes, locale: str, *, fell_back: bool) -> Preview:
     )
 
 
-ALIVE = timedelta(seconds=30)
-"""A worker that was not heard of for so long is taken for gone."""
-
 _LINK = re.compile(r'<a[^>]*\shref="([^"]*)"')
 
 
@@ -272,14 +272,25 @@ def _signed(runtime: Runtime) -> Finding:
     return Finding("signed", Level.FINE if runtime.settings.dkim_key_file else Level.LOOK)
 
 
-def _machinery(runtime: Runtime, tx: Transaction) -> Iterator[Finding]:
-    alive = [one for one in workers.alive(tx, since=runtime.clock() - ALIVE) if one.lane is Lane.BULK]
-    found = [Finding("workers", Level.FINE if alive else Level.STOP, {"number": len(alive)})]
-    lane = next((one for one in lanes.all_lanes(tx) if one.lane is Lane.BULK), None)
-    if lane is not None and lane.paused_at is not None:
+def _machinery(runtime: Runtime, tx: Transaction) -> list[Finding]:
+    now = runtime.clock()
+    serving = [one for one in workers.alive(tx, since=now - WORKER_SEEN) if one.lane is Lane.BULK]
+    found = [Finding("workers", Level.FINE if serving else Level.STOP, {"number": len(serving)})]
+    if serving and all(one.folder_problem for one in serving):
+        found.append(Finding("folder", Level.STOP))
+    # One lane may know of a mail server what the other has not tried.
+    holds = {lane: snapshot.hold(tx, runtime.settings, lane, now=now, is_served=True) for lane in Lane}
+    bulk = holds[Lane.BULK]
+    resting = [
+        hold
+        for hold in holds.values()
+        if hold is not None and hold.code in {Standing.MAIL_SERVER, Standing.THROTTLED} and hold.is_stopped
+    ]
+    if bulk is not None and bulk.code is Standing.PAUSED:
         found.append(Finding("lane_paused", Level.STOP))
-    elif lane is not None and lane.not_before is not None and lane.not_before > runtime.clock():
-        found.append(Finding("server_resting", Level.LOOK, {"until": lane.not_before}))
+    elif resting:
+        until = max((hold.until for hold in resting if hold.until is not None), default=now)
+        found.append(Finding("server_resting", Level.LOOK, {"until": until}))
     else:
         found.append(Finding("lane", Level.FINE))
-    return iter(found)
+    return found

@@ -9,11 +9,15 @@ from sqlalchemy import text
 
 from campaign import i18n
 from campaign.blasts import queries as blast_queries
+from campaign.database import jobs as database_jobs
 from campaign.database.connection import Transaction
 from campaign.operations import reception
+from campaign.operations.health import WORKER_SEEN
+from campaign.operations.job_names import job_name
 from campaign.operations.lanes import SYSTEM
-from campaign.operations.status_line import foreign
-from campaign.outbox import lanes
+from campaign.operations.phrases import foreign, lane_name
+from campaign.operations.standing import Standing, folder_trouble, hold_of
+from campaign.outbox import lanes, workers
 from campaign.outbox.lanes import LaneState
 from campaign.runtime import Runtime
 from campaign.signatures import funnel
@@ -149,6 +153,10 @@ class Cause(StrEnum):
     """Too much urgent mail of the last day was refused or came back; the lane is not paused, for readers wait."""
     FUNNEL = "funnel"
     """With one mail provider fewer readers confirm than usual: our mail may lie in its spam folders."""
+    JOB = "job"
+    """A periodic job has failed for more than :data:`PATIENCE`."""
+    FOLDER = "folder"
+    """The data folder of a host is full or not writable, so that it sends nothing."""
     BLAST = "blast"
     """A blast paused itself: too many rejections or complaints, or its text is refused."""
 
@@ -175,7 +183,13 @@ def watch(runtime: Runtime) -> int:
 
 
 def _watch_lane(tx: Transaction, state: LaneState, now: datetime) -> int:
-    troubles = [*_troubles(state, now), *_badly_received(tx, state, now), *_unconfirmed(tx, state, now)]
+    troubles = [
+        *_troubles(state, now),
+        *_badly_received(tx, state, now),
+        *_unconfirmed(tx, state, now),
+        *_jobs(tx, state, now),
+        *_folders(tx, state, now),
+    ]
     end(tx, state.lane, but=[trouble.cause for trouble in troubles], now=now)
     planned = 0
     for trouble in troubles:
@@ -221,6 +235,25 @@ def _unconfirmed(tx: Transaction, state: LaneState, now: datetime) -> Iterator[_
     yield _ActiveAlert(Cause.FUNNEL, now, "; ".join(words), quiet=reception.WINDOW)
 
 
+def _jobs(tx: Transaction, state: LaneState, now: datetime) -> Iterator[_ActiveAlert]:
+    """Jobs that keep failing; once, with the urgent lane."""
+    if state.lane is not Lane.URGENT:
+        return
+    failing = [job for job in database_jobs.failing(tx) if job.failing_since and now - job.failing_since > PATIENCE]
+    if failing:
+        began_at = min(job.failing_since or now for job in failing)
+        yield _ActiveAlert(Cause.JOB, began_at, "\n".join(f"{job.name}: {job.error}" for job in failing))
+
+
+def _folders(tx: Transaction, state: LaneState, now: datetime) -> Iterator[_ActiveAlert]:
+    """Data folders that can't be used, of the processes of a lane."""
+    serving = [worker for worker in workers.alive(tx, since=now - WORKER_SEEN) if worker.lane is state.lane]
+    trouble = folder_trouble(serving)
+    if trouble is not None:
+        reason = f"{', '.join(trouble.hosts)}: {trouble.folder} ({trouble.folder_problem})"
+        yield _ActiveAlert(Cause.FOLDER, trouble.since or now, reason)
+
+
 def _watch_blasts(tx: Transaction, now: datetime) -> int:
     standing = blast_queries.paused_by_themselves(tx)
     end_of_blasts(tx, but=[blast.id for blast in standing], now=now)
@@ -242,15 +275,20 @@ def _watch_blasts(tx: Transaction, now: datetime) -> int:
 
 
 def _troubles(state: LaneState, now: datetime) -> Iterator[_ActiveAlert]:
-    if state.paused_at is not None and state.paused_by == SYSTEM:
-        yield _ActiveAlert(Cause.PAUSED, state.paused_at, state.paused_reason or "")
-    elif state.troubled_at is not None and state.not_before is not None:
-        # One failed try after which nothing was to be sent says nothing; a hold that grew beyond a minute does.
-        since, until = state.troubled_at, state.not_before
-        if now - since > PATIENCE and until - since > PATIENCE:
-            yield _ActiveAlert(Cause.MAIL_SERVER, since, state.last_answer or "")
+    # Of the workers nothing is asked: this runs in one.
+    hold = hold_of(state, workers=None, relays=(), is_owing=True, now=now)
+    since = now if hold is None or hold.since is None else hold.since
+    if hold is not None and hold.code is Standing.PAUSED and hold.by == SYSTEM:
+        yield _ActiveAlert(Cause.PAUSED, since, hold.words)
+    elif hold is not None and hold.code is Standing.MAIL_SERVER and _is_lasting(state, since, now):
+        yield _ActiveAlert(Cause.MAIL_SERVER, since, f"{hold.relay} {hold.words}".strip())
     if state.paused_at is None and state.refused_at is not None and now - state.refused_at < QUIET:
         yield _ActiveAlert(Cause.REFUSED, state.refused_at, state.refused_answer or "")
+
+
+def _is_lasting(state: LaneState, since: datetime, now: datetime) -> bool:
+    """One failed try after which nothing was to be sent says nothing; a hold that grew beyond a minute does."""
+    return state.not_before is not None and min(now, state.not_before) - since > PATIENCE
 
 
 def sentences(alert: Alert, locale: str, *, zone: tzinfo) -> list[str]:
@@ -263,7 +301,7 @@ def sentences(alert: Alert, locale: str, *, zone: tzinfo) -> list[str]:
     """
     gettext = i18n.translations(locale).gettext
     began = i18n.format_datetime(alert.began_at, locale, zone=zone)
-    lane = gettext("Urgent mail") if alert.lane is Lane.URGENT else gettext("Bulk mail")
+    lane = lane_name(alert.lane, locale)
     # A dictionary keeps the texts on one screen for those who translate.
     begin = {
         Cause.PAUSED: gettext("%(lane)s has paused itself at %(time)s and waits for a person."),
@@ -282,11 +320,17 @@ def sentences(alert: Alert, locale: str, *, zone: tzinfo) -> list[str]:
             "At %(time)s fewer readers confirmed than usual with some mail providers: our mail may lie in their spam "
             "folders."
         ),
+        Cause.JOB: gettext("Since %(time)s a periodic job has failed again and again."),
+        Cause.FOLDER: gettext(
+            "Since %(time)s a data folder is full or can’t be written. That host sends nothing until this is corrected."
+        ),
         Cause.BLAST: gettext("An update of the petition %(petition)s paused at %(time)s and waits for a person."),
     }[Cause(alert.cause)]
     said = [begin % {"lane": lane, "time": began, "petition": foreign(alert.slug, locale)}]
     if alert.cause == Cause.BLAST:
         said.append(_why_paused(alert.reason, locale))
+    elif alert.cause == Cause.JOB:
+        said += [_job_failure(line, locale) for line in alert.reason.splitlines()]
     elif alert.reason:
         reason = foreign(alert.reason, locale)
         said.append(gettext("The reason: %(reason)s") % {"reason": reason})
@@ -294,6 +338,11 @@ def sentences(alert: Alert, locale: str, *, zone: tzinfo) -> list[str]:
         ended = i18n.format_datetime(alert.ended_at, locale, zone=zone)
         said.append(gettext("It is over since %(time)s: this mail only tells you that it happened.") % {"time": ended})
     return said
+
+
+def _job_failure(line: str, locale: str) -> str:
+    name, _, error = line.partition(": ")
+    return f"{job_name(name, locale)}: {foreign(error, locale)}"
 
 
 def _why_paused(reason: str, locale: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from redis.exceptions import RedisError
 
 from campaign.operations.health import BrokerStatus
+from campaign.redis_causes import cause_of
 from campaign.redis_client import PROBE, PROBE_SECONDS, client_url, is_refusal, open_client, refusal
 
 __all__ = ["QUEUES", "TIMEOUT", "UNACKNOWLEDGED", "client_url", "look"]
@@ -40,5 +41,7 @@ def look(url: str, *, prefix: str, queues: Sequence[str] = QUEUES) -> BrokerStat
             *depths, unacknowledged, _, _ = pipeline.execute()
     except (RedisError, OSError, ValueError) as problem:
         # The words of an error may hold the URL with its password: its kind must do.
-        return BrokerStatus(ok=False, depths={}, problem=refusal(problem), refuses=is_refusal(problem))
+        return BrokerStatus(
+            ok=False, depths={}, problem=refusal(problem), refuses=is_refusal(problem), cause=cause_of(problem)
+        )
     return BrokerStatus(ok=True, depths=dict(zip(queues, depths, strict=True)), unacknowledged=unacknowledged)

@@ -1,4 +1,4 @@
-"""How the mail flows at one moment, and the one thing to say about it first."""
+"""What the monitor shows of one moment: lanes, workers, jobs, mail servers and what did not get through."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from campaign.blasts.progress import BlastStatus
-from campaign.database.jobs import TICK_LATE, JobStatus
+from campaign.database.jobs import JobStatus
+from campaign.errors import Cause
+from campaign.operations.standing import LaneStanding, Standing, hold_of
 from campaign.outbox.relays import RelayOffer
 from campaign.signatures.funnel import Step
 from campaign.states import Lane, MessageKind, MessageState
@@ -32,20 +34,30 @@ class Level(StrEnum):
 
 
 class Code(StrEnum):
-    """What the sentence says, in the order in which the rules are tried; the first that matches is said."""
+    """What the sentence says, in the order in which the rules are tried. Bad news is said before warnings."""
 
     NO_DATABASE = "no_database"
-    PAUSED = "paused"
+    NOT_WRITABLE = "not_writable"
+    """The database answers questions and refuses to write."""
     NO_WORKER = "no_worker"
+    FOLDER = "folder"
+    """A data folder is full or not writable."""
+    PAUSED = "paused"
     NO_TICK = "no_tick"
     MAIL_SERVER = "mail_server"
+    JOB_FAILS = "job_fails"
     CONFIRMATIONS_WAIT = "confirmations_wait"
     STUCK = "stuck"
     PROXY_NOT_SET = "proxy_not_set"
     WITHOUT_REDIS = "without_redis"
     NETWORKS_WAIT = "networks_wait"
-    FLOWING = "flowing"
+    THROTTLED = "throttled"
     WAITING = "waiting"
+    REFUSED = "refused"
+    """Too much was refused in the last day."""
+    UNCERTAIN = "uncertain"
+    """An admin has to decide about emails that may have arrived."""
+    FLOWING = "flowing"
     HELD = "held"
     IDLE = "idle"
 
@@ -82,6 +94,17 @@ class LaneHealth:
     last_answer: str | None = None
     """What the mail server said when it last gave no session."""
     last_answer_at: datetime | None = None
+    troubled_at: datetime | None = None
+    """When its present failures began."""
+    last_relay: str | None = None
+    """The relay that failed, host:port."""
+    last_phase: str | None = None
+    accepted_24h: int = 0
+    first_retry_at: datetime | None = None
+    """When the first deferred message is tried again."""
+    last_worker_at: datetime | None = None
+    """When any of its workers was last seen."""
+    last_worker_host: str | None = None
 
     @property
     def left(self) -> int:
@@ -91,17 +114,6 @@ class LaneHealth:
     def waiting_time(self, now: datetime) -> timedelta | None:
         """How long the oldest waiting message has been due; None if none waits."""
         return None if self.oldest_waiting_at is None else max(now - self.oldest_waiting_at, timedelta())
-
-    def finish_at(self, now: datetime) -> datetime | None:
-        """When the lane is empty at the present rate; None if nothing is left, or nothing moves."""
-        if not self.left or self.rate <= 0:
-            return None
-        # A century is as good as never, and a date beyond the calendar is an error.
-        return now + timedelta(seconds=min(self.left / self.rate, 3e9))
-
-    def is_held_back(self, now: datetime) -> bool:
-        """True while the circuit breaker is open."""
-        return self.not_before is not None and self.not_before > now
 
 
 @dataclass(frozen=True)
@@ -114,6 +126,10 @@ class WorkerStatus:
     lane: Lane
     started_at: datetime
     seen_at: datetime
+    folder: str | None = None
+    """Its data folder, if it can't be used at present."""
+    folder_problem: str | None = None
+    folder_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -187,6 +203,8 @@ class BrokerStatus:
     """Why it is of no use: what it refused with (``READONLY``), or the kind of the error."""
     refuses: bool = False
     """True if it answers, but refuses what it is there for."""
+    cause: Cause | None = None
+    """Why, in words with the remedy."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +213,7 @@ class Snapshot:
 
     at: datetime
     database_ok: bool
+    """It answers questions."""
     broker: BrokerStatus
     lanes: tuple[LaneHealth, ...] = ()
     workers: tuple[WorkerStatus, ...] = ()
@@ -216,80 +235,39 @@ class Snapshot:
     """Mail providers with which fewer confirm than usual."""
     proxy_not_set: bool = False
     """Requests come through a proxy, but COUNTERSIGN_PROXIES is 0."""
+    database_problem: Cause | None = None
+    """Why it does not answer, or refuses to write."""
 
-    def lanes_without_worker(self) -> list[Lane]:
-        """Lanes without a worker."""
-        served = {worker.lane for worker in self.workers}
-        return [lane for lane in Lane if lane not in served]
+    def workers_of(self, lane: Lane) -> tuple[WorkerStatus, ...]:
+        """The processes of a lane that were seen lately."""
+        return tuple(worker for worker in self.workers if worker.lane is lane)
+
+    def stand(self, flow: LaneHealth) -> LaneStanding:
+        """The standing of a lane: the one function that badge, sentence, finish time, JSON and metrics use."""
+        hold = hold_of(
+            flow, workers=self.workers_of(flow.lane), relays=self.relays, is_owing=flow.left > 0, now=self.at
+        )
+        if hold is not None:
+            return hold
+        if flow.rate > 0 or flow.claimed + flow.submitting:
+            return LaneStanding(Standing.SENDING)
+        return LaneStanding(Standing.WAITING if flow.waiting else Standing.IDLE)
+
+    def finish_of(self, flow: LaneHealth) -> datetime | None:
+        """When a lane is empty at the present rate; None if nothing is left, or nothing moves."""
+        if not flow.left or flow.rate <= 0 or self.stand(flow).is_stopped:
+            return None
+        # A century is as good as never, and a date beyond the calendar is an error.
+        return self.at + timedelta(seconds=min(flow.left / flow.rate, 3e9))
+
+    def finish_of_blast(self, blast: BlastStatus) -> datetime | None:
+        """When a blast is done, but for what is deferred; None while its lane does not move."""
+        if any(flow.lane is Lane.BULK and self.stand(flow).is_stopped for flow in self.lanes):
+            return None
+        return blast.finish_at(self.at)
 
     def finish_at(self) -> datetime | None:
         """When the last lane is empty; None if one of them has work and does not move."""
-        ends = [flow.finish_at(self.at) for flow in self.lanes if flow.left]
+        ends = [self.finish_of(flow) for flow in self.lanes if flow.left]
         known = [end for end in ends if end is not None]
         return max(known) if known and len(known) == len(ends) else None
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """The first rule that matched, and the lane it speaks of, if it is about one."""
-
-    code: Code
-    level: Level
-    lane: LaneHealth | None = None
-
-
-def judge(snapshot: Snapshot) -> Diagnosis:
-    """The most important status: the rules of :class:`Code`, in their order."""
-    if not snapshot.database_ok:
-        return Diagnosis(Code.NO_DATABASE, Level.BAD)
-    return _stopped(snapshot) or _slow(snapshot) or _moving(snapshot)
-
-
-def _stopped(snapshot: Snapshot) -> Diagnosis | None:
-    for flow in snapshot.lanes:
-        if flow.paused_at is not None:
-            return Diagnosis(Code.PAUSED, Level.BAD if flow.paused_by == "system" else Level.WARNING, flow)
-    missing = snapshot.lanes_without_worker()
-    if missing:
-        lane = next((flow for flow in snapshot.lanes if missing == [flow.lane]), None)
-        return Diagnosis(Code.NO_WORKER, Level.BAD, lane)
-    if snapshot.last_tick_at is None or snapshot.at - snapshot.last_tick_at > TICK_LATE:
-        return Diagnosis(Code.NO_TICK, Level.BAD)
-    for flow in snapshot.lanes:
-        if flow.is_held_back(snapshot.at):
-            return Diagnosis(Code.MAIL_SERVER, Level.BAD, flow)
-    return None
-
-
-def _slow(snapshot: Snapshot) -> Diagnosis | None:
-    for flow in snapshot.lanes:
-        waited = flow.waiting_time(snapshot.at)
-        if flow.lane is Lane.URGENT and waited is not None and waited > MAIL_LATE:
-            return Diagnosis(Code.CONFIRMATIONS_WAIT, Level.BAD, flow)
-    if snapshot.stuck is not None and snapshot.at - snapshot.stuck.lease_until > LEASE_LATE:
-        return Diagnosis(Code.STUCK, Level.BAD)
-    if snapshot.proxy_not_set:
-        return Diagnosis(Code.PROXY_NOT_SET, Level.BAD)
-    if not snapshot.broker.ok:
-        return Diagnosis(Code.WITHOUT_REDIS, Level.WARNING)
-    if snapshot.held_by_networks:
-        return Diagnosis(Code.NETWORKS_WAIT, Level.WARNING)
-    return None
-
-
-def _moving(snapshot: Snapshot) -> Diagnosis:
-    waiting = [flow for flow in snapshot.lanes if flow.waiting and flow.rate <= 0]
-    late = [flow for flow in waiting if (flow.waiting_time(snapshot.at) or timedelta()) > MAIL_LATE]
-    held = [flow for flow in snapshot.lanes if flow.held]
-    if late:
-        return Diagnosis(Code.WAITING, Level.WARNING, late[0])
-    if any(flow.rate > 0 for flow in snapshot.lanes):
-        return Diagnosis(Code.FLOWING, Level.GOOD)
-    if waiting:
-        return Diagnosis(Code.WAITING, Level.GOOD, waiting[0])
-    if any(flow.left for flow in snapshot.lanes):
-        # A worker has just begun, and nothing is accepted yet.
-        return Diagnosis(Code.FLOWING, Level.GOOD)
-    if held:
-        return Diagnosis(Code.HELD, Level.WARNING, held[0])
-    return Diagnosis(Code.IDLE, Level.GOOD)

@@ -8,7 +8,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYP
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from campaign.operations.health import Code, LaneHealth, Level, Snapshot, judge
+from campaign.operations.diagnosis import judge
+from campaign.operations.health import Code, LaneHealth, Level, Snapshot
+from campaign.operations.standing import Standing
 
 __all__ = ["CONTENT_TYPE", "exposition"]
 
@@ -56,9 +58,14 @@ def _whole(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("sentence", "1 for what the monitor's sentence says.", ("code",), codes)
     yield _gauge("level", "1 for how the sentence is meant: good, warning or bad.", ("level",), levels)
     yield _single("database_up", "1 if PostgreSQL answers.", snapshot.database_ok)
+    yield _single("database_writable", "1 if PostgreSQL takes writes.", _is_writable(snapshot))
     yield _single("redis_up", "1 if Redis answers.", broker.ok)
     yield _gauge("redis_wakeups", "Wake-ups in the queues of Redis; not messages.", ("queue",), depths)
     yield _single("last_tick_age_seconds", "Time since a worker last looked for due work.", age)
+
+
+def _is_writable(snapshot: Snapshot) -> bool:
+    return snapshot.database_ok and snapshot.database_problem is None
 
 
 def _lanes(snapshot: Snapshot) -> Iterator[Metric]:
@@ -69,9 +76,11 @@ def _lanes(snapshot: Snapshot) -> Iterator[Metric]:
         for state in ("waiting", "held", "scheduled", "deferred", "claimed", "submitting", "uncertain")
     ]
     waited = [((flow.lane,), age.total_seconds()) for flow in lanes if (age := flow.waiting_time(now))]
-    left = [((flow.lane,), (end - now).total_seconds()) for flow in lanes if (end := flow.finish_at(now))]
+    left = [((flow.lane,), (end - now).total_seconds()) for flow in lanes if (end := snapshot.finish_of(flow))]
+    codes = {flow.lane: snapshot.stand(flow).code for flow in lanes}
+    standing = [((flow.lane, code), codes[flow.lane] is code) for flow in lanes for code in Standing]
     paused = [((flow.lane,), flow.paused_at is not None) for flow in lanes]
-    circuit = [((flow.lane,), flow.is_held_back(now)) for flow in lanes]
+    circuit = [((flow.lane,), codes[flow.lane] is Standing.MAIL_SERVER) for flow in lanes]
     seen = [((flow.lane,), sum(worker.lane is flow.lane for worker in snapshot.workers)) for flow in lanes]
     yield _gauge("messages", "Messages by lane and state; each is counted once.", ("lane", "state"), states)
     yield _gauge("oldest_waiting_seconds", "Time for which the oldest message of a lane has been due.", lane, waited)
@@ -79,6 +88,7 @@ def _lanes(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("accepted_last_hour", "Messages accepted in the last 60 minutes.", lane, _each(lanes, "accepted_60m"))
     yield _gauge("rejected_last_day", "Messages rejected in the last 24 hours.", lane, _each(lanes, "rejected_24h"))
     yield _gauge("finish_seconds", "Time until a lane is empty at its present rate.", lane, left)
+    yield _gauge("lane", "1 for the standing of a lane.", ("lane", "standing"), standing)
     yield _gauge("lane_paused", "1 if a lane is paused, by an admin or by itself.", lane, paused)
     yield _gauge("circuit_open", "1 while a lane waits because the mail server can't be used.", lane, circuit)
     yield _gauge("workers", "Processes seen lately.", lane, seen)
@@ -95,6 +105,7 @@ def _things(snapshot: Snapshot) -> Iterator[Metric]:
         for state in ("open", "accepted", "rejected", "uncertain")
     ]
     late = [((job.name,), job.is_late(snapshot.at)) for job in snapshot.jobs]
+    failing = [((job.name,), job.failing_since is not None) for job in snapshot.jobs]
     counts = [((found.id,), found.count) for found in snapshot.petitions]
     yield _gauge("blast_messages", "Messages of unfinished blasts by state.", ("blast", "state"), blasts)
     steps = [
@@ -108,5 +119,6 @@ def _things(snapshot: Snapshot) -> Iterator[Metric]:
         "confirmations", "Sign-ups of today and yesterday by mail provider and step.", ("provider", "step"), steps
     )
     yield _gauge("confirmations_low", "1 if fewer confirm than usual with a mail provider.", ("provider",), low)
-    yield _gauge("job_late", "1 if a periodic job was not started in time.", ("job",), late)
+    yield _gauge("job_failing", "1 if the last run of a periodic job failed.", ("job",), failing)
+    yield _gauge("job_late", "1 if a periodic job fails, or was not started in time.", ("job",), late)
     yield _gauge("signatures", "Public count of a petition, by its id.", ("petition",), counts)

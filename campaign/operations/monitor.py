@@ -1,21 +1,28 @@
 """The monitor: one snapshot, which the page, the command, the JSON and /metrics show alike."""
 
-from dataclasses import asdict
+import os
+import platform
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from campaign.blasts import progress as blast_progress
 from campaign.database import jobs as database_jobs
+from campaign.database import write_checks
 from campaign.database.connection import Transaction
-from campaign.errors import StoreUnavailableError
+from campaign.errors import Cause, StoreUnavailableError
 from campaign.operations import broker, queries, relay_status
 from campaign.operations import snapshot as operations_snapshot
-from campaign.operations.health import WORKER_SEEN, Snapshot, WorkerStatus, judge
-from campaign.operations.status_line import sentence
+from campaign.operations.diagnosis import judge
+from campaign.operations.health import WORKER_SEEN, Snapshot, WorkerStatus
+from campaign.operations.standing import LaneStanding
+from campaign.operations.status_line import others, sentence
 from campaign.outbox import workers
+from campaign.outbox.workers import Worker
 from campaign.runtime import Runtime
 from campaign.settings import Settings
 from campaign.signatures import funnel, request_queries
+from campaign.states import Lane
 
 JOBS = (
     "blasts.start_due",
@@ -60,10 +67,7 @@ def take(runtime: Runtime) -> Snapshot:
             database_ok=True,
             broker=seen,
             lanes=operations_snapshot.flows(tx, now=now),
-            workers=tuple(
-                WorkerStatus(row.id, row.host, row.pid, row.lane, row.started_at, row.seen_at)
-                for row in workers.alive(tx, since=now - WORKER_SEEN)
-            ),
+            workers=tuple(map(_worker, workers.alive(tx, since=now - WORKER_SEEN))),
             last_tick_at=database_jobs.last_tick(tx),
             stuck=operations_snapshot.stuck(tx, now=now),
             petitions=operations_snapshot.petitions(tx),
@@ -79,15 +83,73 @@ def take(runtime: Runtime) -> Snapshot:
         )
 
     try:
-        return runtime.store.transact(work)
-    except StoreUnavailableError:
-        return Snapshot(at=now, database_ok=False, broker=seen)
+        snapshot = runtime.store.transact(work)
+    except StoreUnavailableError as error:
+        return Snapshot(at=now, database_ok=False, broker=seen, database_problem=error.cause)
+    return replace(snapshot, database_problem=_write_problem(runtime, now))
 
 
-def take_without_database(settings: Settings, *, now: datetime) -> Snapshot:
+def _write_problem(runtime: Runtime, now: datetime) -> Cause | None:
+    """Why the database takes no writes; None if it does. Nothing is changed."""
+    try:
+        runtime.store.transact(lambda tx: write_checks.rehearse(tx, now=now))
+    except StoreUnavailableError as error:
+        return error.cause
+    return None
+
+
+def check_writing(runtime: Runtime) -> None:
+    """Write a row of this process, at most once a second however many ask.
+
+    Raises:
+        StoreUnavailableError: the database does not answer, or takes no writes; its cause says why.
+    """
+    host, pid = platform.node(), os.getpid()
+
+    def write() -> StoreUnavailableError | None:
+        now = runtime.clock()
+        try:
+            runtime.store.transact(lambda tx: write_checks.note(tx, host=host, pid=pid, now=now))
+        except StoreUnavailableError as error:
+            return error
+        return None
+
+    problem = runtime.cache.get(("write check",), write)
+    if problem is not None:
+        raise StoreUnavailableError(str(problem), cause=problem.cause)
+
+
+def _worker(row: Worker) -> WorkerStatus:
+    return WorkerStatus(
+        row.id,
+        row.host,
+        row.pid,
+        row.lane,
+        row.started_at,
+        row.seen_at,
+        row.folder,
+        row.folder_problem,
+        row.folder_since,
+    )
+
+
+def take_without_database(settings: Settings, *, now: datetime, cause: Cause | None = None) -> Snapshot:
     """What can be said when no runtime can be built, for the database does not answer."""
     seen = broker.look(settings.redis_url, prefix=settings.redis_prefix)
-    return Snapshot(at=now, database_ok=False, broker=seen)
+    return Snapshot(at=now, database_ok=False, broker=seen, database_problem=cause)
+
+
+def bulk_hold(runtime: Runtime, *, is_owing: bool) -> LaneStanding | None:
+    """What keeps bulk mail from being sent for the whole site; None if nothing does.
+
+    Args:
+        runtime: the runtime.
+        is_owing: there is something to send.
+    """
+    now = runtime.clock()
+    return runtime.store.transact(
+        lambda tx: operations_snapshot.hold(tx, runtime.settings, Lane.BULK, is_owing=is_owing, now=now)
+    )
 
 
 def document(snapshot: Snapshot, locale: str = "en", *, zone: tzinfo | None = None) -> dict[str, Any]:
@@ -96,13 +158,15 @@ def document(snapshot: Snapshot, locale: str = "en", *, zone: tzinfo | None = No
     said = {"code": str(verdict.code), "level": str(verdict.level), "text": sentence(snapshot, locale, zone=zone)}
     plain: dict[str, Any] = _plain(asdict(snapshot))
     plain["sentence"] = said | {"lane": str(verdict.lane.lane) if verdict.lane is not None else None}
+    plain["others"] = list(others(snapshot, locale, zone=zone))
     for flow, lane in zip(snapshot.lanes, plain["lanes"], strict=True):
         waited = flow.waiting_time(snapshot.at)
         lane["oldest_waiting_seconds"] = None if waited is None else round(waited.total_seconds(), 1)
-        lane["finish_at"] = _plain(flow.finish_at(snapshot.at))
+        lane["finish_at"] = _plain(snapshot.finish_of(flow))
+        lane["standing"] = str(snapshot.stand(flow).code)
         lane["rate"] = round(flow.rate, 2)
     for blast, look in zip(snapshot.blasts, plain["blasts"], strict=True):
-        look |= {"finish_at": _plain(blast.finish_at(snapshot.at)), "rate": round(blast.rate, 2)}
+        look |= {"finish_at": _plain(snapshot.finish_of_blast(blast)), "rate": round(blast.rate, 2)}
     for trouble, group in zip(snapshot.troubles, plain["troubles"], strict=True):
         # What `countersign messages retry --group` takes.
         group["key"] = trouble.key

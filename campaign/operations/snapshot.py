@@ -9,7 +9,8 @@ claimed/submitting ix_message_lease: only what is in flight is in it
 accepted           ix_message_settled (lane, settled_at), a bounded number of the newest; before: lane_minute
 blasts             ix_message_blast_state; of long blasts: tally
 troubles           ix_message_trouble (state, settled_at) of uncertain and rejected rows: troubles.py
-workers            ix_worker_seen; ticks: periodic_job has a handful of rows
+accepted in a day  lane_minute, one row a minute and lane
+workers            ix_worker_seen, and a handful of ended ones; ticks: periodic_job has a handful of rows
 ================== ==========================================================================================
 """
 
@@ -23,9 +24,12 @@ from sqlalchemy import Row, text
 from campaign.blasts import progress as blast_progress
 from campaign.blasts.progress import rate_of
 from campaign.database.connection import Transaction
-from campaign.operations.health import LaneHealth, PetitionCount, Stuck
-from campaign.outbox import depth, lanes
+from campaign.operations import relay_status
+from campaign.operations.health import WORKER_SEEN, LaneHealth, PetitionCount, Stuck
+from campaign.operations.standing import LaneStanding, hold_of
+from campaign.outbox import depth, lanes, workers
 from campaign.petitions.rules import next_goal
+from campaign.settings import Settings
 from campaign.signatures import request_queries
 from campaign.states import Lane, MessageState
 
@@ -100,6 +104,7 @@ def flows(tx: Transaction, *, now: datetime) -> tuple[LaneHealth, ...]:
         since = min(filter(None, (urgent.oldest_waiting_at, asked.oldest_at)))
         waits[Lane.URGENT] = replace(urgent, waiting=urgent.waiting + asked.due, oldest_waiting_at=since)
     in_flight, accepted, ended = _in_flight(tx), _accepted(tx, now), _ended(tx, now)
+    in_day, last_seen = _accepted_in_day(tx, now), workers.last_seen(tx)
     return tuple(
         LaneHealth(
             lane=state.lane,
@@ -122,8 +127,40 @@ def flows(tx: Transaction, *, now: datetime) -> tuple[LaneHealth, ...]:
             not_before=state.not_before,
             last_answer=state.last_answer,
             last_answer_at=state.last_answer_at,
+            troubled_at=state.troubled_at,
+            last_relay=state.last_relay,
+            last_phase=state.last_phase,
+            # Minutes that are over come from lane_minute, this one and what no job has noted yet from the ledger.
+            accepted_24h=max(in_day.get(state.lane, 0), accepted[state.lane].in_60m),
+            first_retry_at=waits[state.lane].first_retry_at,
+            last_worker_at=last_seen[state.lane].seen_at if state.lane in last_seen else None,
+            last_worker_host=last_seen[state.lane].host if state.lane in last_seen else None,
         )
         for state in lanes.all_lanes(tx)
+    )
+
+
+def hold(
+    tx: Transaction, settings: Settings, lane: Lane, *, now: datetime, is_owing: bool = True, is_served: bool = False
+) -> LaneStanding | None:
+    """What keeps a lane from sending, without counting anything; None if nothing does.
+
+    Args:
+        tx: the open transaction.
+        settings: for the mail servers.
+        lane: which lane.
+        now: the present moment.
+        is_owing: there is something to send.
+        is_served: its workers were looked at already.
+    """
+    state = next(state for state in lanes.all_lanes(tx) if state.lane is lane)
+    serving = [worker for worker in workers.alive(tx, since=now - WORKER_SEEN) if worker.lane is lane]
+    return hold_of(
+        state,
+        workers=None if is_served else serving,
+        relays=relay_status.look(tx, settings, now=now),
+        is_owing=is_owing,
+        now=now,
     )
 
 
@@ -158,6 +195,14 @@ def _accepted_in(tx: Transaction, lane: Lane, now: datetime) -> _Accepted:
     noted = {minute: number for (its, minute), number in accepted(tx, since=now - 61 * MINUTE).items() if its is lane}
     in_5m, in_60m = (in_1m + _within(noted, now - back * MINUTE, now - MINUTE) for back in (5, 60))
     return _Accepted(in_1m, in_5m, in_60m, newest.rate)
+
+
+def _accepted_in_day(tx: Transaction, now: datetime) -> dict[Lane, int]:
+    rows = tx.execute(
+        text("select lane, sum(accepted) as accepted from lane_minute where minute > :since group by lane"),
+        since=now - DAY,
+    )
+    return {Lane(row.lane): int(row.accepted) for row in rows}
 
 
 def _within(noted: Mapping[datetime, int], since: datetime, until: datetime) -> int:

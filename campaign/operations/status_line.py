@@ -1,131 +1,350 @@
-"""One-sentence status of mail delivery."""
+"""The status of mail delivery in one or two sentences: what is wrong, since when, for how many, and what comes next."""
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
 
 from campaign import i18n
-from campaign.operations import lanes
-from campaign.operations.health import Code, Diagnosis, LaneHealth, Snapshot, judge
+from campaign.operations.diagnosis import Diagnosis, judge_all
+from campaign.operations.health import Code, LaneHealth, Snapshot
+from campaign.operations.job_names import job_name
+from campaign.operations.phrases import NO_WORDS, clock, foreign, lane_name, person, server_trouble
+from campaign.operations.standing import LaneStanding, Standing
 from campaign.states import Lane
 
-LRI, PDI = "\u2066", "\u2069"
-"""Around commands, host names and a server's words, which are left to right in any sentence (UAX 9)."""
 
-
-def sentence(snapshot: Snapshot, locale: str = "en", *, zone: tzinfo | None = None) -> str:
-    """Say the verdict on a snapshot.
+def sentence(
+    snapshot: Snapshot, locale: str = "en", *, zone: tzinfo | None = None, names: Mapping[int, str] | None = None
+) -> str:
+    """Say the most important finding, and how many emails were refused, are uncertain or will be retried.
 
     Args:
         snapshot: from :func:`campaign.operations.monitor.take`.
         locale: one of the languages.
         zone: the time zone of the reader; UTC if not given.
+        names: of accounts, for a page that may show them; others show numbers.
     """
-    verdict = judge(snapshot)
-    values = _of_all(snapshot, locale, zone or UTC)
-    if verdict.lane is not None:
-        values |= _of_lane(snapshot, verdict.lane, locale, zone or UTC)
-    return (_words(snapshot, verdict, locale) % values).strip()
+    return " ".join(sentences(snapshot, locale, zone=zone, names=names)).strip()
 
 
-def _words(snapshot: Snapshot, verdict: Diagnosis, locale: str) -> str:
-    # A dictionary of all of them, and not a branch for each, keeps the texts on one screen for those who translate.
-    gettext = i18n.translations(locale).gettext
-    words = {
-        Code.NO_DATABASE: gettext("the database does not answer; nothing is lost, mail goes on when it is back"),
-        Code.PAUSED: gettext("%(lane)s: paused by %(who)s since %(since)s. %(reason)s"),
-        Code.NO_WORKER: (
-            gettext("%(lane)s: no worker runs. Start one with: %(command)s")
-            if verdict.lane is not None
-            else gettext("no worker runs. Start one for each lane: %(commands)s")
-        ),
-        Code.NO_TICK: (
-            gettext("no worker has looked for due work since %(tick)s: restart them")
-            if snapshot.last_tick_at is not None
-            else gettext("workers run, but none of them has looked for due work yet")
-        ),
-        Code.MAIL_SERVER: gettext("%(lane)s: next try at %(until)s. %(answer)s"),
-        Code.CONFIRMATIONS_WAIT: gettext("confirmations wait: %(waiting)s in line, the oldest for %(waited)s"),
-        Code.STUCK: gettext(
-            "stuck: message %(message)s is %(late)s past its lease; worker %(worker)s held it "
-            "(host %(host)s, process %(process)s)"
-        ),
-        Code.PROXY_NOT_SET: gettext(
-            "requests come through a reverse proxy, but %(setting)s is 0: all visitors are taken for one network, and "
-            "their confirmations wait for each other"
-        ),
-        Code.NETWORKS_WAIT: gettext(
-            "flowing; %(networked)s confirmations wait because many people of one network sign, the last until "
-            "%(networked_until)s"
-        ),
-        Code.WITHOUT_REDIS: _words_without_redis(snapshot, locale),
-        Code.FLOWING: _flowing_words(snapshot, locale),
-        Code.WAITING: gettext(
-            "%(lane)s: %(waiting)s wait, the oldest for %(waited)s; none went out in the last minute"
-        ),
-        Code.HELD: gettext("idle: nothing waits but %(held)s mails of paused updates"),
-        Code.IDLE: gettext("idle: nothing waits"),
-    }
-    return words[verdict.code]
+def sentences(
+    snapshot: Snapshot, locale: str = "en", *, zone: tzinfo | None = None, names: Mapping[int, str] | None = None
+) -> tuple[str, str]:
+    """The finding, and the counts, which may be empty."""
+    writer = _Writer(snapshot, locale, zone or UTC, names or {})
+    return writer.write(judge_all(snapshot)[0]), writer.outcomes()
 
 
-def _words_without_redis(snapshot: Snapshot, locale: str) -> str:
-    gettext = i18n.translations(locale).gettext
-    if snapshot.broker.refuses:
-        return gettext(
-            "flowing without Redis, which refuses writes (%(redis)s): workers look each second, and answers free no "
-            "place of a network; %(left)s left"
+def others(
+    snapshot: Snapshot, locale: str = "en", *, zone: tzinfo | None = None, names: Mapping[int, str] | None = None
+) -> tuple[str, ...]:
+    """Say the other findings, which the sentence leaves out."""
+    writer = _Writer(snapshot, locale, zone or UTC, names or {})
+    return tuple(writer.write(finding) for finding in judge_all(snapshot)[1:])
+
+
+@dataclass(frozen=True)
+class _Writer:
+    snapshot: Snapshot
+    locale: str
+    zone: tzinfo
+    names: Mapping[int, str]
+
+    def write(self, finding: Diagnosis) -> str:
+        """One finding in words."""
+        writers: Mapping[Code, Callable[[Diagnosis], str]] = {
+            Code.NO_DATABASE: self._no_database,
+            Code.NOT_WRITABLE: self._not_writable,
+            Code.NO_WORKER: self._no_worker,
+            Code.FOLDER: self._folder,
+            Code.PAUSED: self._paused,
+            Code.NO_TICK: self._no_tick,
+            Code.MAIL_SERVER: self._mail_server,
+            Code.JOB_FAILS: self._job_fails,
+            Code.CONFIRMATIONS_WAIT: self._late,
+            Code.STUCK: self._stuck,
+            Code.PROXY_NOT_SET: self._proxy_not_set,
+            Code.WITHOUT_REDIS: self._without_redis,
+            Code.NETWORKS_WAIT: self._networks_wait,
+            Code.THROTTLED: self._throttled,
+            Code.WAITING: self._waiting,
+            Code.REFUSED: self._refused,
+            Code.UNCERTAIN: self._uncertain,
+            Code.FLOWING: self._flowing,
+            Code.HELD: self._held,
+            Code.IDLE: self._idle,
+        }
+        return " ".join(writers[finding.code](finding).split())
+
+    def outcomes(self) -> str:
+        """How many emails were refused, are uncertain or will be retried; empty if none."""
+        flows = self.snapshot.lanes
+        refused, uncertain = sum(flow.rejected_24h for flow in flows), sum(flow.uncertain for flow in flows)
+        later, firsts = sum(flow.deferred for flow in flows), [flow.first_retry_at for flow in flows]
+        if not (refused or uncertain or later):
+            return ""
+        gettext, ngettext = self.gettext, self.ngettext
+        parts = [ngettext("%(n)s accepted", "%(n)s accepted", sum(flow.accepted_24h for flow in flows))]
+        if refused:
+            parts.append(ngettext("%(n)s refused", "%(n)s refused", refused))
+        if uncertain:
+            parts.append(ngettext("%(n)s uncertain", "%(n)s uncertain", uncertain))
+        if later:
+            first = min((one for one in firsts if one is not None), default=None)
+            parts.append(
+                ngettext(
+                    "%(n)s will be retried, at %(time)s",
+                    "%(n)s will be retried, first at %(time)s",
+                    later,
+                    time=self._clock(first),
+                )
+            )
+        return gettext("Last 24 hours: %(counts)s.", counts=i18n.listed(parts, self.locale))
+
+    def _no_database(self, _: Diagnosis) -> str:
+        return self.gettext(
+            "The database can’t be used. %(cause)s Nothing is lost: sending continues when it is back.",
+            cause=self._cause(),
         )
-    return gettext(
-        "flowing without Redis: workers look each second, and answers free no place of a network; %(left)s left"
-    )
 
+    def _not_writable(self, _: Diagnosis) -> str:
+        return self.gettext(
+            "The database can’t be written. %(cause)s Nothing is lost: sending continues when it can be written.",
+            cause=self._cause(),
+        )
 
-def _flowing_words(snapshot: Snapshot, locale: str) -> str:
-    gettext = i18n.translations(locale).gettext
-    if not _left(snapshot):
-        return gettext("flowing: %(rate)s, nothing left")
-    if snapshot.finish_at() is None:
-        return gettext("flowing: %(rate)s, %(left)s left")
-    return gettext("flowing: %(rate)s, %(left)s left, done %(done)s")
+    def _cause(self) -> str:
+        problem = self.snapshot.database_problem
+        return "" if problem is None else self._foreign(problem.sentence)
 
+    def _no_worker(self, finding: Diagnosis) -> str:
+        values = {
+            "lanes": self._lanes(finding),
+            "queue": self._queue(finding.lanes),
+            "commands": self._foreign("; ".join(_command(flow.lane) for flow in finding.lanes)),
+        }
+        seen = [flow for flow in finding.lanes if flow.last_worker_at is not None]
+        if not seen:
+            return self.gettext("%(lanes)s: no worker is running. %(queue)s Start it with: %(commands)s", **values)
+        last = max(seen, key=lambda flow: flow.last_worker_at or self.snapshot.at)
+        return self.gettext(
+            "%(lanes)s: no worker is running since %(since)s (it ran on %(host)s). %(queue)s "
+            "Start it with: %(commands)s",
+            since=self._clock(last.last_worker_at),
+            host=self._foreign(last.last_worker_host or "?"),
+            **values,
+        )
 
-def _left(snapshot: Snapshot) -> int:
-    return sum(flow.left for flow in snapshot.lanes)
+    def _folder(self, finding: Diagnosis) -> str:
+        standing = finding.standing or LaneStanding(Standing.FOLDER)
+        values = {
+            "folder": self._foreign(standing.folder),
+            "hosts": self._foreign(", ".join(standing.hosts)),
+            "queue": self._queue(finding.lanes) if finding.lanes else "",
+        }
+        if standing.folder_problem == "full":
+            return self.gettext(
+                "The disk of the data folder %(folder)s on %(hosts)s is full. Free space there: until then that host "
+                "sends nothing. %(queue)s",
+                **values,
+            )
+        return self.gettext(
+            "The data folder %(folder)s on %(hosts)s can’t be written. Correct its owner and rights: until then that "
+            "host sends nothing. %(queue)s",
+            **values,
+        )
 
+    def _paused(self, finding: Diagnosis) -> str:
+        standing = finding.standing or LaneStanding(Standing.PAUSED)
+        return self.gettext(
+            "%(lanes)s: paused by %(who)s since %(since)s. %(reason)s %(queue)s",
+            lanes=self._lanes(finding),
+            who=person(standing.by or "?", self.locale, self.names),
+            since=self._clock(standing.since),
+            reason=self._quoted(standing.words),
+            queue=self._queue(finding.lanes),
+        )
 
-def _of_all(snapshot: Snapshot, locale: str, zone: tzinfo) -> dict[str, str]:
-    now, stuck = snapshot.at, snapshot.stuck
-    return {
-        "commands": foreign("; ".join(_command(lane) for lane in Lane), locale),
-        "tick": _clock(snapshot.last_tick_at, now, locale=locale, zone=zone),
-        "redis": foreign(snapshot.broker.problem or "", locale),
-        "message": "?" if stuck is None else str(stuck.message_id),
-        "late": "" if stuck is None else i18n.format_duration(now - stuck.lease_until, locale),
-        "worker": "?" if stuck is None or stuck.worker_id is None else str(stuck.worker_id),
-        "host": foreign("?" if stuck is None or stuck.host is None else stuck.host, locale),
-        "process": "?" if stuck is None or stuck.pid is None else str(stuck.pid),
-        "setting": foreign("COUNTERSIGN_PROXIES", locale),
-        "networked": i18n.format_number(snapshot.held_by_networks, locale),
-        "networked_until": _clock(snapshot.held_until, now, locale=locale, zone=zone),
-        "left": i18n.format_number(_left(snapshot), locale),
-        "rate": rate_words(snapshot, locale),
-        "done": _clock(snapshot.finish_at(), now, locale=locale, zone=zone),
-    }
+    def _no_tick(self, _: Diagnosis) -> str:
+        if self.snapshot.last_tick_at is None:
+            return self.gettext("Workers are running, but none of them has looked for due work yet.")
+        return self.gettext(
+            "Workers are running, but none has looked for due work since %(tick)s. Restart them.",
+            tick=self._clock(self.snapshot.last_tick_at),
+        )
 
+    def _mail_server(self, finding: Diagnosis) -> str:
+        standing = finding.standing or LaneStanding(Standing.MAIL_SERVER)
+        tried = (
+            self.gettext("It is being tried now.")
+            if standing.until is None
+            else self.gettext(
+                "Next try in %(next)s.", next=i18n.format_duration(standing.until - self.snapshot.at, self.locale)
+            )
+        )
+        said = "" if standing.phase == NO_WORDS else self._quoted(standing.words)
+        trouble = server_trouble(standing, self.locale, since=self._clock(standing.since))
+        return f"{trouble} {said} {self._queue(finding.lanes)} {tried}"
 
-def _of_lane(snapshot: Snapshot, flow: LaneHealth, locale: str, zone: tzinfo) -> dict[str, str]:
-    now = snapshot.at
-    return {
-        "lane": lane_name(flow.lane, locale),
-        "who": person(flow.paused_by or "?", locale),
-        "since": _clock(flow.paused_at, now, locale=locale, zone=zone),
-        "reason": foreign(flow.paused_reason or "", locale),
-        "command": foreign(_command(flow.lane), locale),
-        "until": _clock(flow.not_before, now, locale=locale, zone=zone),
-        "answer": foreign(flow.last_answer or "", locale),
-        "waiting": i18n.format_number(flow.waiting, locale),
-        "waited": i18n.format_duration(flow.waiting_time(now) or timedelta(), locale),
-        "held": i18n.format_number(flow.held, locale),
-    }
+    def _job_fails(self, finding: Diagnosis) -> str:
+        job = finding.job
+        return self.gettext(
+            "The job “%(job)s” has failed since %(since)s: %(error)s",
+            job=job_name(job.name, self.locale) if job else "?",
+            since=self._clock(job.failing_since if job else None),
+            error=self._foreign((job.error if job else None) or "?"),
+        )
+
+    def _late(self, finding: Diagnosis) -> str:
+        return self.gettext("Confirmations are late. %(queue)s", queue=self._queue(finding.lanes))
+
+    def _stuck(self, _: Diagnosis) -> str:
+        stuck = self.snapshot.stuck
+        if stuck is None:
+            return ""
+        return self.gettext(
+            "Message %(message)s is stuck: worker %(worker)s (host %(host)s, process %(process)s) should have finished "
+            "it %(late)s ago.",
+            message=str(stuck.message_id),
+            late=i18n.format_duration(self.snapshot.at - stuck.lease_until, self.locale),
+            worker="?" if stuck.worker_id is None else str(stuck.worker_id),
+            host=self._foreign(stuck.host or "?"),
+            process="?" if stuck.pid is None else str(stuck.pid),
+        )
+
+    def _proxy_not_set(self, _: Diagnosis) -> str:
+        return self.gettext(
+            "Requests come through a reverse proxy, but %(setting)s is 0: all visitors are taken for one network, and "
+            "their confirmations wait for each other.",
+            setting=self._foreign("COUNTERSIGN_PROXIES"),
+        )
+
+    def _without_redis(self, _: Diagnosis) -> str:
+        broker = self.snapshot.broker
+        cause = broker.cause.sentence if broker.cause is not None else ""
+        return self.gettext(
+            "Redis can’t be used. %(cause)s Workers look in the database each second instead, and answered "
+            "confirmations free no places of shared networks. %(queue)s",
+            cause=self._foreign(cause),
+            queue=self._queue(self.snapshot.lanes),
+        )
+
+    def _networks_wait(self, _: Diagnosis) -> str:
+        number = self.snapshot.held_by_networks
+        return self.ngettext(
+            "%(n)s confirmation waits because many people sign from one network; it is sent by %(time)s at the latest.",
+            "%(n)s confirmations wait because many people sign from one network; the last is sent by %(time)s.",
+            number,
+            time=self._clock(self.snapshot.held_until),
+        )
+
+    def _throttled(self, finding: Diagnosis) -> str:
+        standing = finding.standing or LaneStanding(Standing.THROTTLED)
+        if standing.is_stopped:
+            return self.gettext(
+                "The mail server %(relay)s takes no more emails until %(until)s: %(words)s %(queue)s",
+                relay=self._foreign(standing.relay),
+                until=self._clock(standing.until),
+                words=self._quoted(standing.words),
+                queue=self._queue(finding.lanes),
+            )
+        limit = i18n.format_rate(standing.per_second or 0.0, self.locale)
+        limited = self.gettext(
+            "The mail server %(relay)s limits us to %(limit)s a second.",
+            relay=self._foreign(standing.relay),
+            limit=limit,
+        )
+        return f"{self._sending()} {limited}"
+
+    def _waiting(self, finding: Diagnosis) -> str:
+        return self.gettext(
+            "%(lanes)s: %(queue)s None was accepted in the last minute.",
+            lanes=self._lanes(finding),
+            queue=self._queue(finding.lanes),
+        )
+
+    def _refused(self, _: Diagnosis) -> str:
+        return self.gettext("Mail servers refuse many of our emails. The reasons are under “Delivery problems”.")
+
+    def _uncertain(self, _: Diagnosis) -> str:
+        return self.ngettext(
+            "%(n)s email may or may not have been delivered. Send it again or mark it as delivered.",
+            "%(n)s emails may or may not have been delivered. Send them again or mark them as delivered.",
+            sum(flow.uncertain for flow in self.snapshot.lanes),
+        )
+
+    def _flowing(self, _: Diagnosis) -> str:
+        return self._sending()
+
+    def _sending(self) -> str:
+        values = {
+            "rate": rate_words(self.snapshot, self.locale),
+            "left": i18n.format_number(sum(flow.left for flow in self.snapshot.lanes), self.locale),
+        }
+        if not any(flow.left for flow in self.snapshot.lanes):
+            return self.gettext("Sending %(rate)s – queue empty.", **values)
+        finish = self.snapshot.finish_at()
+        if finish is None:
+            return self.gettext("Sending %(rate)s, %(left)s left.", **values)
+        return self.gettext("Sending %(rate)s, %(left)s left, done at %(done)s.", done=self._clock(finish), **values)
+
+    def _held(self, finding: Diagnosis) -> str:
+        return self.ngettext(
+            "Idle – only %(n)s email of a paused update is waiting.",
+            "Idle – only %(n)s emails of paused updates are waiting.",
+            sum(flow.held for flow in finding.lanes),
+        )
+
+    def _idle(self, _: Diagnosis) -> str:
+        return self.gettext("Idle – nothing waiting.")
+
+    def _queue(self, flows: tuple[LaneHealth, ...]) -> str:
+        """How many emails wait in these lanes, and for how long."""
+        waiting = sum(flow.waiting for flow in flows)
+        if not waiting:
+            return self.gettext("Nothing is waiting.")
+        waits = [flow.waiting_time(self.snapshot.at) for flow in flows]
+        oldest = max((wait for wait in waits if wait is not None), default=None)
+        waited = "?" if oldest is None else i18n.format_duration(oldest, self.locale)
+        by_lane = {flow.lane: i18n.format_number(flow.waiting, self.locale) for flow in flows}
+        if len(by_lane) == 1:
+            return self.ngettext(
+                "%(n)s email is waiting, for %(waited)s.",
+                "%(n)s emails are waiting, the oldest for %(waited)s.",
+                waiting,
+                waited=waited,
+            )
+        return self.ngettext(
+            "%(n)s email is waiting (%(urgent)s urgent, %(bulk)s bulk), for %(waited)s.",
+            "%(n)s emails are waiting (%(urgent)s urgent, %(bulk)s bulk), the oldest for %(waited)s.",
+            waiting,
+            waited=waited,
+            urgent=by_lane[Lane.URGENT],
+            bulk=by_lane[Lane.BULK],
+        )
+
+    def _lanes(self, finding: Diagnosis) -> str:
+        if len(finding.lanes) == 1:
+            return lane_name(finding.lanes[0].lane, self.locale)
+        return self.gettext("All mail")
+
+    def _clock(self, when: datetime | None) -> str:
+        return clock(when, self.snapshot.at, locale=self.locale, zone=self.zone)
+
+    def _quoted(self, words: str) -> str:
+        """Words of an admin or of a server, as a sentence of its own."""
+        return self._foreign(words if not words or words[-1] in ".!?…。؟۔" else f"{words}.")
+
+    def _foreign(self, words: str) -> str:
+        return foreign(words, self.locale)
+
+    def gettext(self, text: str, **values: str) -> str:
+        said: str = i18n.translations(self.locale).gettext(text)
+        return said % values if values else said
+
+    def ngettext(self, one: str, many: str, number: int, **values: str) -> str:
+        said: str = i18n.translations(self.locale).ngettext(one, many, number)
+        return said % (values | {"n": i18n.format_number(number, self.locale)})
 
 
 def rate_words(snapshot: Snapshot, locale: str) -> str:
@@ -138,35 +357,5 @@ def rate_words(snapshot: Snapshot, locale: str) -> str:
     return gettext("%(number)s/min") % {"number": i18n.format_number(in_minute, locale)}
 
 
-def lane_name(lane: Lane, locale: str) -> str:
-    """A lane in words."""
-    gettext = i18n.translations(locale).gettext
-    return gettext("urgent mail") if lane is Lane.URGENT else gettext("bulk mail")
-
-
-def person(who: str, locale: str) -> str:
-    """Who paused a lane, in words: Countersign itself, the command line, or an account by its number."""
-    gettext = i18n.translations(locale).gettext
-    if who == lanes.SYSTEM:
-        return gettext("Countersign itself")
-    if who == lanes.CLI:
-        return gettext("the command line")
-    return gettext("account %(number)s") % {"number": who.removeprefix("account ")}
-
-
 def _command(lane: Lane) -> str:
     return f"countersign worker --lane {lane}"
-
-
-def _clock(when: datetime | None, now: datetime, *, locale: str, zone: tzinfo) -> str:
-    if when is None:
-        return ""
-    local = when.astimezone(zone)
-    if local.date() == now.astimezone(zone).date():
-        return i18n.format_time(local, locale)
-    return i18n.format_datetime(local, locale)
-
-
-def foreign(text: str, locale: str) -> str:
-    """Text that is left to right in any language, kept together within a sentence of a right-to-left one."""
-    return f"{LRI}{text}{PDI}" if text and i18n.is_rtl(locale) else text

@@ -34,6 +34,8 @@ class Queue:
     held: int
     scheduled: int
     deferred: int
+    first_retry_at: datetime | None = None
+    """When the first of the deferred ones is tried again."""
 
 
 def count(tx: Transaction, lanes: Collection[Lane], *, now: datetime) -> dict[Lane, Queue]:
@@ -48,7 +50,12 @@ def count(tx: Transaction, lanes: Collection[Lane], *, now: datetime) -> dict[La
         # Blasts are bulk mail; what of theirs is due later is deferred, and is counted there.
         here = max(held - later[lane].held, 0) if lane is Lane.BULK else 0
         found[lane] = Queue(
-            max(due[lane].due - here, 0), due[lane].oldest_at, here, later[lane].scheduled, later[lane].deferred
+            max(due[lane].due - here, 0),
+            due[lane].oldest_at,
+            here,
+            later[lane].scheduled,
+            later[lane].deferred,
+            later[lane].first_retry_at,
         )
     return found
 
@@ -103,10 +110,11 @@ def _later(tx: Transaction, lanes: Collection[Lane], held_blasts: list[int], now
     return _by_lane(
         tx.execute(
             text(f"""
-            select l.lane, s.scheduled, s.deferred, s.held from {_LANES}
+            select l.lane, s.scheduled, s.deferred, s.held, s.first_retry_at from {_LANES}
             cross join lateral (
                 select count(*) filter (where m.attempts = 0) as scheduled,
                     count(*) filter (where m.attempts > 0) as deferred,
+                    min(m.due_at) filter (where m.attempts > 0) as first_retry_at,
                     count(*) filter (where m.blast_id = any(cast(:held as int[]))) as held
                 from message m where m.lane = l.lane and m.state = 'planned' and m.due_at > :now) s"""),
             lanes=_names(lanes),
@@ -143,8 +151,12 @@ def long_blasts(tx: Transaction, blast_ids: Sequence[int]) -> list[int]:
 
 def remember_queue(tx: Transaction, lane: Lane, queue: Queue, *, at: datetime) -> None:
     """Keep what was counted in a lane."""
-    oldest = queue.oldest_waiting_at
-    _remember(tx, str(lane), asdict(queue) | {"oldest_waiting_at": oldest and oldest.isoformat()}, at)
+    moments = {name: moment and moment.isoformat() for name, moment in _moments(queue).items()}
+    _remember(tx, str(lane), asdict(queue) | moments, at)
+
+
+def _moments(queue: Queue) -> dict[str, datetime | None]:
+    return {"oldest_waiting_at": queue.oldest_waiting_at, "first_retry_at": queue.first_retry_at}
 
 
 def remember_blast(tx: Transaction, blast_id: int, states: Mapping[MessageState, int], *, at: datetime) -> None:
@@ -179,8 +191,10 @@ def remembered_queues(tx: Transaction, *, now: datetime) -> dict[Lane, Queue]:
     for lane in Lane:
         counts = _recall(tx, [str(lane)], now).get(str(lane))
         if counts is not None:
-            oldest = counts["oldest_waiting_at"]
-            found[lane] = Queue(**(counts | {"oldest_waiting_at": oldest and datetime.fromisoformat(oldest)}))
+            # An older release does not note the first retry.
+            written = {name: counts.get(name) for name in ("oldest_waiting_at", "first_retry_at")}
+            moments = {name: moment and datetime.fromisoformat(moment) for name, moment in written.items()}
+            found[lane] = Queue(**(counts | moments))
     return found
 
 

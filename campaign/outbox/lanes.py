@@ -30,6 +30,10 @@ class LaneState:
     refused_at: datetime | None = None
     """When a domain last blocked our mail for our reputation, and was held."""
     refused_answer: str | None = None
+    last_relay: str | None = None
+    """The relay that was in trouble last, host:port."""
+    last_phase: str | None = None
+    """The SMTP phase of that trouble."""
 
 
 def all_lanes(tx: Transaction) -> list[LaneState]:
@@ -37,7 +41,7 @@ def all_lanes(tx: Transaction) -> list[LaneState]:
     rows = tx.execute(
         text("""
         select name, paused_at, paused_by, paused_reason, not_before, troubles, last_answer, last_answer_at,
-            troubled_at, refused_at, refused_answer
+            troubled_at, refused_at, refused_answer, last_relay, last_phase
         from lane order by name""")
     )
     return [LaneState(Lane(row[0]), *tuple(row)[1:]) for row in rows]
@@ -66,7 +70,7 @@ def resume(tx: Transaction, lane: Lane) -> bool:
         tx.execute(
             text("""
             update lane set paused_at = null, paused_by = null, paused_reason = null, not_before = null, troubles = 0,
-                troubled_at = null, refusals = 0, refused_by = '{}'
+                troubled_at = null, refusals = 0, refused_by = '{}', last_phase = null
             where name = :lane and (paused_at is not null or not_before is not null)"""),
             lane=str(lane),
         ).rowcount
@@ -74,21 +78,33 @@ def resume(tx: Transaction, lane: Lane) -> bool:
     )
 
 
-def open_circuit(tx: Transaction, lane: Lane, *, not_before: datetime, answer: str, now: datetime) -> bool:
+def open_circuit(
+    tx: Transaction,
+    lane: Lane,
+    *,
+    not_before: datetime,
+    answer: str,
+    now: datetime,
+    relay: str | None = None,
+    phase: str | None = None,
+) -> bool:
     """Hold a lane back because the mail server itself is in trouble; False if it is held back already.
 
-    Workers, on several hosts perhaps, that meet the same trouble at the same time count as one.
+    ``relay`` is host:port. Workers, on several hosts perhaps, that meet the same trouble at the same time count as one.
     """
     return (
         tx.execute(
             text("""
             update lane set not_before = :not_before, troubles = least(troubles + 1, 1000), last_answer = :answer,
-                last_answer_at = :now, troubled_at = coalesce(troubled_at, :now)
+                last_answer_at = :now, troubled_at = coalesce(troubled_at, :now), last_relay = :relay,
+                last_phase = :phase
             where name = :lane and (not_before is null or not_before <= :now)"""),
             lane=str(lane),
             not_before=not_before,
             answer=answer,
             now=now,
+            relay=relay,
+            phase=phase,
         ).rowcount
         == 1
     )
@@ -99,7 +115,7 @@ def close_circuit(tx: Transaction, lane: Lane, *, now: datetime) -> None:
     tx.execute(
         text("""
         update lane set not_before = null, troubles = 0, troubled_at = null, last_answer = null,
-            last_answer_at = :now, refusals = 0, refused_by = '{}'
+            last_phase = null, last_answer_at = :now, refusals = 0, refused_by = '{}'
         where name = :lane and (troubles > 0 or not_before is not null or refusals > 0)"""),
         lane=str(lane),
         now=now,

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from campaign.database.connection import Transaction
 from campaign.states import Lane
@@ -20,6 +21,11 @@ class Worker:
     started_at: datetime
     seen_at: datetime
     stopped_at: datetime | None
+    folder: str | None = None
+    """Its data folder, if it can't be used at present."""
+    folder_problem: str | None = None
+    """Why: ``full`` or ``unwritable``."""
+    folder_since: datetime | None = None
 
 
 def add(tx: Transaction, *, host: str, pid: int, lane: Lane) -> int:
@@ -34,9 +40,37 @@ def add(tx: Transaction, *, host: str, pid: int, lane: Lane) -> int:
     )
 
 
-def seen(tx: Transaction, worker_id: int, *, now: datetime) -> None:
-    """The heartbeat; a worker that was taken for dead is alive again."""
-    tx.execute(text("update worker set seen_at = :now, stopped_at = null where id = :id"), id=worker_id, now=now)
+def seen(
+    tx: Transaction, worker_id: int, *, now: datetime, folder: str | None = None, folder_problem: str | None = None
+) -> None:
+    """The heartbeat; a worker that was taken for dead is alive again.
+
+    Args:
+        tx: the open transaction.
+        worker_id: which worker.
+        now: the present moment.
+        folder: its data folder, if that can't be used.
+        folder_problem: why: ``full`` or ``unwritable``.
+    """
+    tx.execute(
+        text("""
+        update worker set seen_at = :now, stopped_at = null, folder = :folder,
+            folder_problem = cast(:problem as varchar),
+            folder_since = case when cast(:problem as varchar) is not null then coalesce(folder_since, :now) end
+        where id = :id"""),
+        id=worker_id,
+        now=now,
+        folder=folder,
+        problem=folder_problem,
+    )
+
+
+def last_seen(tx: Transaction) -> dict[Lane, Worker]:
+    """The worker of each lane that was seen last, whether or not it has ended."""
+    rows = tx.execute(
+        text(f"select distinct on (lane) {_COLUMNS} from worker order by lane, seen_at desc"),
+    )
+    return {worker.lane: worker for worker in map(_worker, rows)}
 
 
 def stopped(tx: Transaction, worker_id: int, *, now: datetime) -> None:
@@ -47,14 +81,20 @@ def stopped(tx: Transaction, worker_id: int, *, now: datetime) -> None:
 def alive(tx: Transaction, *, since: datetime) -> list[Worker]:
     """Workers seen since a moment and not stopped."""
     rows = tx.execute(
-        text("""
-        select id, host, pid, lane, started_at, seen_at, stopped_at from worker
+        text(f"""
+        select {_COLUMNS} from worker
         where stopped_at is null and seen_at > :since order by lane, host, pid"""),
         since=since,
     )
-    return [
-        Worker(row.id, row.host, row.pid, Lane(row.lane), row.started_at, row.seen_at, row.stopped_at) for row in rows
-    ]
+    return [_worker(row) for row in rows]
+
+
+_COLUMNS = "id, host, pid, lane, started_at, seen_at, stopped_at, folder, folder_problem, folder_since"
+
+
+def _worker(row: Row[Any]) -> Worker:
+    values = row._asdict()
+    return Worker(**(values | {"lane": Lane(values["lane"])}))
 
 
 def purge(tx: Transaction, *, before: datetime) -> int:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -81,6 +82,16 @@ class Relay:
         self.failures, self.rests_until = 0, 0.0
 
 
+@contextmanager
+def _naming(relay: Relay) -> Iterator[None]:
+    """Name the relay in the error that it raises."""
+    try:
+        yield
+    except SessionFailedError as error:
+        error.relay = relay.name
+        raise
+
+
 class RelayTransport:
     """See :class:`~campaign.smtp.transport.Transport`. Each batch goes to one relay, in turn by weight.
 
@@ -104,7 +115,8 @@ class RelayTransport:
     def deliver(self, envelopes: Iterable[Envelope], *, on_submit: OnSubmit, on_outcome: OnOutcome) -> None:
         """See :class:`~campaign.smtp.transport.Transport`. It may return before all was taken: see :data:`PATIENCE`."""
         if len(self._relays) == 1 and not (self._gate and self._relays[0].rate):
-            self._relays[0].transport.deliver(envelopes, on_submit=on_submit, on_outcome=on_outcome)
+            with _naming(self._relays[0]):
+                self._relays[0].transport.deliver(envelopes, on_submit=on_submit, on_outcome=on_outcome)
             return
         work = _Work(iter(envelopes), on_outcome)
         begun = self._clock()
@@ -145,7 +157,8 @@ class RelayTransport:
     def _offer(self, relay: Relay, work: "_Work", on_submit: OnSubmit) -> SessionFailedError | None:
         """Let one relay send what it may; returns why it gave no session."""
         try:
-            relay.transport.deliver(work.feed(relay, self._gate), on_submit=on_submit, on_outcome=work.noted)
+            with _naming(relay):
+                relay.transport.deliver(work.feed(relay, self._gate), on_submit=on_submit, on_outcome=work.noted)
         except SessionFailedError as error:
             log.warning("relay %s: %s", relay.name, error)
             relay.failed(self._clock(), permanent=error.permanent)

@@ -15,18 +15,21 @@ pages = Blueprint("health", __name__)
 @pages.get("/healthz")
 @allow(Access.PUBLIC)
 def check() -> tuple[Response, int]:
-    """200 if the database answers, 503 if not."""
-    if not _is_alive():
-        return keep_private(jsonify(status="unavailable", database="unreachable")), 503
-    return keep_private(jsonify(status="ok", database="ok")), 200
-
-
-def _is_alive() -> bool:
+    """200 if the database takes writes, 503 with the cause if not."""
     try:
-        return runtime().store.is_alive()
-    except StoreUnavailableError:
-        # This process was started while the database was away, and could not even open it yet.
-        return False
+        # The runtime can't be had either by a process that was started while the database was away.
+        monitor.check_writing(runtime())
+    except StoreUnavailableError as error:
+        cause = error.cause
+        return keep_private(
+            jsonify(
+                status="unavailable",
+                database=cause.code if cause is not None else "unreachable",
+                # A constant sentence: it names a variable, and no value.
+                problem=cause.sentence if cause is not None else str(error),
+            )
+        ), 503
+    return keep_private(jsonify(status="ok", database="ok")), 200
 
 
 @pages.get("/healthz/proxies")

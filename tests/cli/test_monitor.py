@@ -1,11 +1,16 @@
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
 from campaign.outbox import relays, workers
 from campaign.states import Lane
 from tests.kit.commands import Shell
+from tests.kit.engines import ROOT
+from tests.kit.worlds import KEYS
 
 
 @pytest.fixture
@@ -22,8 +27,8 @@ def test_the_sentence_comes_first_then_lanes_workers_troubles_and_petitions(worl
 
     lines = ran.out.splitlines()
     assert (ran.status, ran.err) == (0, "")
-    assert lines[0] == "workers run, but none of them has looked for due work yet"
-    assert "PostgreSQL  answers" in lines
+    assert lines[0] == "Workers are running, but none of them has looked for due work yet."
+    assert "PostgreSQL  answers, takes writes" in lines
     assert any(line.startswith("Redis       does not answer (not running)") for line in lines)
     assert "Troubles: none" in lines
     [head] = [line for line in lines if line.split() == ["URGENT", "BULK"]]
@@ -44,7 +49,7 @@ def test_json_is_the_same_snapshot(world, shell):
     assert document["lanes"][0]["lane"] == "urgent"
     assert document["lanes"][0]["waiting"] == 2
     assert document["broker"] == {
-        "ok": False, "depths": {}, "unacknowledged": 0, "problem": "not running", "refuses": False,
+        "ok": False, "depths": {}, "unacknowledged": 0, "problem": "not running", "refuses": False, "cause": None,
     }  # fmt: skip
 
 
@@ -64,7 +69,7 @@ def test_a_database_that_does_not_answer_is_shown_and_fails(world, shell):
     document = shell("monitor", "--json", DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
 
     assert [table.status, document.status] == [1, 1]
-    assert table.out.startswith("the database does not answer")
+    assert table.out.startswith("The database can’t be used. Nothing answers at the host and port of DATABASE_URL.")
     assert json.loads(document.out)["sentence"]["code"] == "no_database"
 
 
@@ -86,3 +91,23 @@ def test_it_says_whether_the_mail_server_takes_addresses_beyond_ascii(world, she
     assert re.search(rf"(?m)^{name} +not known yet +never$", before)
     assert re.search(rf"(?m)^{name} +not taken ", after.out)
     assert [(relay["name"], relay["smtputf8"]) for relay in document["relays"]] == [(name, False)]
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["monitor", "--check"], 1), (["monitor"], 0), (["--help"], 0)])
+def test_a_reader_that_leaves_early_changes_no_exit_status(world, arguments, status):
+    settings = world.runtime.settings
+    environ = {
+        "PATH": os.environ["PATH"], "DATABASE_URL": settings.database_url, "COUNTERSIGN_DATA": str(settings.data),
+        "COUNTERSIGN_KEYS": KEYS, "SMTP_URL": settings.smtp_url, "REDIS_URL": "",
+    }  # fmt: skip
+    # The reading end is closed before anything is written: each write fails with EPIPE.
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "campaign.cli", *arguments], env=environ, cwd=ROOT, stdout=writing,
+        stderr=subprocess.PIPE, check=False, text=True,
+    )  # fmt: skip
+    os.close(writing)
+
+    assert (ran.returncode, ran.stderr) == (status, "")

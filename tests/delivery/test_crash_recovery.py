@@ -94,7 +94,7 @@ def test_recovering_twice_changes_nothing_more(world):
 def test_after_a_crash_of_the_whole_machine_what_the_journal_does_not_settle_is_uncertain(world):
     planned(world)
     run_until_death(world, "noted:3")
-    [journal] = journal_folder(world.runtime).iterdir()
+    [journal] = journal_folder(world.runtime).glob("*.journal")
     journal.write_bytes(b"boot another\n" + journal.read_bytes().split(b"\n", 1)[1])
 
     recover(world.runtime)
@@ -128,7 +128,7 @@ def test_a_journal_that_was_swept_between_opening_and_locking_is_made_again(tmp_
 def test_a_row_whose_worker_vanished_without_a_journal_is_reclaimed_after_its_lease_and_sent_once(world):
     planned(world)
     run_until_death(world, "render")
-    for journal in journal_folder(world.runtime).iterdir():
+    for journal in journal_folder(world.runtime).glob("*.journal"):
         journal.unlink()
     recover(world.runtime)
     too_early = states(world)
@@ -143,7 +143,7 @@ def test_a_row_whose_worker_vanished_without_a_journal_is_reclaimed_after_its_le
 def test_rows_submitting_without_a_journal_are_uncertain_after_the_lease(world):
     planned(world)
     run_until_death(world, "submit:1")
-    for journal in journal_folder(world.runtime).iterdir():
+    for journal in journal_folder(world.runtime).glob("*.journal"):
         journal.unlink()
 
     world.clock.forward(seconds=121)
@@ -155,7 +155,7 @@ def test_rows_submitting_without_a_journal_are_uncertain_after_the_lease(world):
 def test_a_journal_found_after_the_lease_still_settles_what_was_uncertain(world, tmp_path):
     planned(world)
     run_until_death(world, "noted:3")
-    [journal] = journal_folder(world.runtime).iterdir()
+    [journal] = journal_folder(world.runtime).glob("*.journal")
     hidden = journal.rename(tmp_path / "on-another-host")
     world.clock.forward(seconds=121)
     recover(world.runtime)

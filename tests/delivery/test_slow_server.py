@@ -34,5 +34,5 @@ def test_a_server_that_drips_holds_the_lane_back_and_is_said_on_the_monitor(worl
         lane for lane in world.read(lambda tx: snapshot.flows(tx, now=world.clock.now)) if lane.lane is Lane.URGENT
     )
     assert "in time" in (urgent.last_answer or "")
-    assert urgent.is_held_back(world.clock.now)
+    assert urgent.not_before > world.clock.now
     assert world.sql("select state::text from message") == [(state,)]

@@ -48,7 +48,7 @@ def test_f18_without_a_journal_the_lease_gives_the_row_back_and_not_before_its_t
     scene = stage()
     scene.people(4)
     run(scene, "render")
-    for journal in journal_folder(scene.world.runtime).iterdir():
+    for journal in journal_folder(scene.world.runtime).glob("*.journal"):
         journal.unlink()
 
     too_early = recover(scene.world.runtime)

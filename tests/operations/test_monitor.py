@@ -8,7 +8,8 @@ from redis import Redis
 from campaign.database import jobs as database_jobs
 from campaign.operations import broker, monitor
 from campaign.operations.broker import client_url
-from campaign.operations.health import Code, judge
+from campaign.operations.diagnosis import judge
+from campaign.operations.health import Code
 from campaign.operations.status_line import sentence
 from campaign.outbox import lanes, workers
 from campaign.states import Lane, MessageState
@@ -63,7 +64,10 @@ def test_an_empty_installation_has_no_worker_and_says_how_to_start_one(world):
     snapshot = monitor.take(world.runtime)
 
     assert judge(snapshot).code is Code.NO_WORKER
-    assert "countersign worker --lane urgent; countersign worker --lane bulk" in sentence(snapshot)
+    assert sentence(snapshot) == (
+        "All mail: no worker is running. Nothing is waiting. "
+        "Start it with: countersign worker --lane urgent; countersign worker --lane bulk"
+    )
     assert snapshot.last_tick_at is None
 
 
@@ -103,7 +107,7 @@ def test_what_was_accepted_is_counted_by_age_and_gives_rate_and_finish(world, ma
     bulk = lane(snapshot, "bulk")
     assert (bulk.accepted_1m, bulk.accepted_5m, bulk.accepted_60m) == (120, 130, 140)
     assert bulk.rate == pytest.approx(4.0)
-    assert bulk.finish_at(snapshot.at) == snapshot.at + timedelta(seconds=100)
+    assert snapshot.finish_of(bulk) == snapshot.at + timedelta(seconds=100)
 
 
 def test_messages_in_flight_and_settled_ones_are_counted(world, mails):
@@ -158,31 +162,38 @@ def test_the_oldest_message_past_its_lease_is_named_with_who_held_it(world, mail
 
     assert (snapshot.stuck.message_id, snapshot.stuck.state) == (oldest, MessageState.SUBMITTING)
     said = sentence(snapshot)
-    assert said == (
-        f"stuck: message {oldest} is 5 minutes past its lease; worker {owner} held it (host mail-1, process 42)"
+    assert said.startswith(
+        f"Message {oldest} is stuck: worker {owner} (host mail-1, process 42) should have finished it 5 minutes ago."
     )
 
 
 def test_a_paused_lane_says_by_whom_since_when_and_why(world, served):
     now = world.clock.now
     world.read(lambda tx: lanes.pause(tx, Lane.BULK, by="account 7", reason="The text has a typo.", now=now))
-    world.clock.forward(minutes=10)
+    world.clock.forward(seconds=10)
 
-    assert sentence(monitor.take(world.runtime)) == "bulk mail: paused by account 7 since 10:00. The text has a typo."
+    assert sentence(monitor.take(world.runtime)) == (
+        "Bulk mail: paused by account 7 since 10:00. The text has a typo. Nothing is waiting."
+    )
 
 
 def test_an_open_circuit_says_what_the_mail_server_said_and_when_it_is_tried_again(world, served):
     now, later = world.clock.now, world.clock.now + timedelta(minutes=2)
-    answer = "The mail server gave no session (banner): 554 go away 100%"
-    world.read(lambda tx: lanes.open_circuit(tx, Lane.URGENT, not_before=later, answer=answer, now=now))
+    trouble = {"answer": "554 go away 100%", "relay": "smtp.example.net:587", "phase": "banner"}
+    world.read(lambda tx: lanes.open_circuit(tx, Lane.URGENT, not_before=later, now=now, **trouble))
 
-    assert sentence(monitor.take(world.runtime)) == f"urgent mail: next try at 10:02. {answer}"
+    assert sentence(monitor.take(world.runtime)) == (
+        "The mail server smtp.example.net:587 has not worked since 10:00. 554 go away 100%. Nothing is waiting. "
+        "Next try in 2 minutes."
+    )
 
 
 def test_confirmations_that_wait_are_said_with_their_number_and_time(world, mails, served):
     mails(1_200, lane="urgent", due_at=-240)
 
-    assert sentence(monitor.take(world.runtime)) == "confirmations wait: 1,200 in line, the oldest for 4 minutes"
+    assert sentence(monitor.take(world.runtime)) == (
+        "Confirmations are late. 1,200 emails are waiting, the oldest for 4 minutes."
+    )
 
 
 def test_a_flow_says_rate_rest_and_finish(tmp_path, database_url, redis_url, redis_prefix):
@@ -203,7 +214,7 @@ def test_a_flow_says_rate_rest_and_finish(tmp_path, database_url, redis_url, red
     snapshot = monitor.take(world.runtime)
     world.runtime.close()
 
-    assert sentence(snapshot) == "flowing: 41/s, 1,640 left, done 10:00"
+    assert sentence(snapshot) == "Sending 41/s, 1,640 left, done at 10:00."
     assert sentence(snapshot, "fa").count("۱٬۶۴۰") == 1
 
 
@@ -272,13 +283,16 @@ def test_the_json_has_stable_keys_and_no_address_or_name(world, mails, served):
     document = monitor.document(monitor.take(world.runtime))
 
     assert set(document) == {
-        "at", "sentence", "database_ok", "broker", "lanes", "workers", "last_tick_at", "stuck", "petitions", "troubles",
+        "at", "sentence", "others", "database_ok", "database_problem",
+        "broker", "lanes", "workers", "last_tick_at", "stuck", "petitions", "troubles",
         "blasts", "jobs", "relays", "confirmations", "unconfirmed", "held_by_networks", "held_until", "proxy_not_set",
     }  # fmt: skip
     assert set(document["lanes"][1]) == {
         "lane", "waiting", "oldest_waiting_at", "oldest_waiting_seconds", "held", "scheduled", "deferred", "claimed",
         "submitting", "accepted_1m", "accepted_5m", "accepted_60m", "rate", "finish_at", "uncertain", "rejected_24h",
         "paused_at", "paused_by", "paused_reason", "not_before", "last_answer", "last_answer_at",
+        "standing", "troubled_at", "last_relay", "last_phase", "accepted_24h", "first_retry_at", "last_worker_at",
+        "last_worker_host",
     }  # fmt: skip
     assert document["lanes"][1]["oldest_waiting_seconds"] == 90.0
     assert document["petitions"] == [{"id": 1, "slug": "a-petition", "state": "live", "count": 0, "goal": 1000}]

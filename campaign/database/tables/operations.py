@@ -56,6 +56,19 @@ periodic_job = Table(
     Column("outcome", Text),
     # Since when it was sent to the workers and none has begun it; null once one has.
     Column("waiting_since", MOMENT),
+    # Since when each of its runs has failed, and the last error in words; null after a run that ended well.
+    Column("failing_since", MOMENT),
+    Column("error", Text),
+)
+
+
+write_check = Table(
+    "write_check",
+    metadata,
+    # When a process last wrote: a database that only answers questions is not one that works.
+    Column("host", String(253), primary_key=True),
+    Column("pid", Integer, primary_key=True, autoincrement=False),
+    Column("checked_at", MOMENT, nullable=False),
 )
 
 

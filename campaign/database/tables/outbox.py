@@ -46,6 +46,9 @@ lane = Table(
     Column("troubled_at", MOMENT),
     Column("last_answer", Text),
     Column("last_answer_at", MOMENT),
+    # The relay (host:port) that was in trouble last, and the SMTP phase.
+    Column("last_relay", String(300)),
+    Column("last_phase", String(12)),
     # Reputation blocks since the last acceptance, and keyed hashes of the receivers they came from.
     Column("refusals", SmallInteger, nullable=False, server_default="0"),
     Column("refused_by", ARRAY(LargeBinary), nullable=False, server_default="{}"),
@@ -65,6 +68,10 @@ worker = Table(
     Column("started_at", MOMENT, nullable=False, server_default=func.now()),
     Column("seen_at", MOMENT, nullable=False, server_default=func.now()),
     Column("stopped_at", MOMENT),
+    # The data folder of the process, and why it can't be used at present; null while it can.
+    Column("folder", Text),
+    Column("folder_problem", String(20)),
+    Column("folder_since", MOMENT),
     Index("ix_worker_seen", "seen_at", postgresql_where=text("stopped_at is null")),
 )
 

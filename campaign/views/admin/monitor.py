@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, abort, jsonify, request
 
+from campaign.accounts import accounts
 from campaign.blasts import blasts
 from campaign.blasts import reports as blast_reports
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.operations import lanes, monitor, throughput
-from campaign.operations.health import Diagnosis, Snapshot, judge
+from campaign.operations.diagnosis import Diagnosis, judge
+from campaign.operations.health import Code, Snapshot
 from campaign.operations.rules import presses
-from campaign.operations.status_line import sentence
+from campaign.operations.status_line import others, sentences
 from campaign.states import Lane
 from campaign.variables import ROOT
 from campaign.views import forms, visitor
@@ -65,6 +67,7 @@ def show_monitor(*, notice: Notice | None = None, status: int = 200) -> Response
     """The monitor with a notice on top."""
     snapshot = monitor.take(runtime())
     verdict = judge(snapshot)
+    names = _names(snapshot)
     sign, mood = admin_words.LEVELS[verdict.level]
     return page(
         "admin/monitor.html",
@@ -74,9 +77,15 @@ def show_monitor(*, notice: Notice | None = None, status: int = 200) -> Response
         verdict=verdict,
         sign=sign,
         mood=_(mood),
-        sentence=sentence(snapshot, language(), zone=admin_words.zone()),
+        sentences=sentences(snapshot, language(), zone=admin_words.zone(), names=names),
+        others=others(snapshot, language(), zone=admin_words.zone(), names=names),
+        names=names,
+        subjects=_subjects(snapshot),
         sparks=_sparks(snapshot),
-        helpful=_helpful(snapshot, verdict),
+        helpful=_helpful(verdict),
+        action_words=_action_words(),
+        badges=admin_words.BADGES,
+        bulk_is_stopped=any(snapshot.stand(flow).is_stopped for flow in snapshot.lanes if flow.lane is Lane.BULK),
         presses_of=presses,
     )
 
@@ -87,13 +96,31 @@ def _sparks(snapshot: Snapshot) -> dict[Lane, Sparkline]:
     return {lane: draw_sparkline(minutes) for lane, minutes in throughput.accepted(runtime()).items()}
 
 
-def _helpful(snapshot: Snapshot, verdict: Diagnosis) -> str:
-    """Which press the sentence suggests; the template draws it beside the sentence."""
-    if verdict.lane is not None and verdict.lane.paused_at is not None:
-        return "resume"
-    if verdict.lane is not None and verdict.lane.is_held_back(snapshot.at):
-        return "try"
-    return ""
+def _names(snapshot: Snapshot) -> dict[int, str]:
+    """The names of those who paused a lane."""
+    numbers = [(flow.paused_by or "").removeprefix("account ") for flow in snapshot.lanes]
+    return accounts.names(runtime(), {int(number) for number in numbers if number.isdecimal()})
+
+
+def _subjects(snapshot: Snapshot) -> dict[int, str]:
+    """The subjects of the updates that are shown."""
+    return blast_reports.subjects(runtime(), [blast.id for blast in snapshot.blasts], language())
+
+
+def _action_words() -> dict[tuple[str, str], str]:
+    return {
+        ("resume", ""): _("Resume"),
+        ("resume", Lane.URGENT): _("Resume urgent mail"),
+        ("resume", Lane.BULK): _("Resume bulk mail"),
+        ("try", ""): _("Try now"),
+        ("try", Lane.URGENT): _("Try urgent mail now"),
+        ("try", Lane.BULK): _("Try bulk mail now"),
+    }
+
+
+def _helpful(verdict: Diagnosis) -> str:
+    """Which press the sentence suggests; the template draws it beside the sentence, for each lane it is about."""
+    return {Code.PAUSED: "resume", Code.MAIL_SERVER: "try"}.get(verdict.code, "")
 
 
 @pages.get("/admin/status.json")

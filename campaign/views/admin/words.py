@@ -9,8 +9,10 @@ from flask import Flask
 from markupsafe import Markup
 
 from campaign import i18n
-from campaign.operations import broker_words, status_line
+from campaign.operations import phrases
 from campaign.operations.health import Level
+from campaign.operations.job_names import NAMES
+from campaign.operations.standing import Standing
 from campaign.states import EventKind, Lane
 from campaign.views import visitor
 from campaign.views.current import runtime
@@ -19,10 +21,22 @@ from campaign.views.mail_kinds import KINDS
 
 LEVELS: Mapping[Level, tuple[str, str]] = {
     Level.GOOD: ("tick", lazy("All is well")),
-    Level.WARNING: ("info", lazy("Have a look")),
-    Level.BAD: ("warn", lazy("Needs a person")),
+    Level.WARNING: ("info", lazy("Attention")),
+    Level.BAD: ("warn", lazy("Action needed")),
 }
 """Sign and word for how the sentence is meant."""
+
+BADGES: Mapping[Standing, tuple[str, str, str]] = {
+    Standing.NO_WORKER: ("bad", "warn", lazy("No worker")),
+    Standing.FOLDER: ("bad", "warn", lazy("Data folder")),
+    Standing.PAUSED: ("bad", "warn", lazy("Paused")),
+    Standing.MAIL_SERVER: ("bad", "warn", lazy("Waiting for the mail server")),
+    Standing.THROTTLED: ("warn", "info", lazy("Limited by the mail server")),
+    Standing.SENDING: ("good", "tick", lazy("Sending")),
+    Standing.WAITING: ("warn", "info", lazy("Waiting")),
+    Standing.IDLE: ("calm", "tick", lazy("Idle")),
+}
+"""Colour, sign and word of the standing of a lane."""
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "lane": {Lane.URGENT: lazy("Urgent mail"), Lane.BULK: lazy("Bulk mail")},
@@ -101,25 +115,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "reply": lazy("A person wrote back"),
     },
     "door": {"returned": lazy("Return mailbox")},
-    "job": {
-        "signatures.count": lazy("Count signatures"),
-        "blasts.start_due": lazy("Start updates that are due"),
-        "feedback.apply": lazy("Apply bounces and complaints"),
-        "feedback.purge": lazy("Delete old bounces"),
-        "feedback.read_mailbox": lazy("Read the return mailbox"),
-        "mail.recover_leases": lazy("Settle what dead workers left"),
-        "lanes.watch_health": lazy("Watch the lanes"),
-        "throughput.record": lazy("Note the rates"),
-        "queues.count": lazy("Count long queues"),
-        "signatures.expire": lazy("Expire unconfirmed signatures"),
-        "signatures.forget": lazy("Forget counted signers who chose it"),
-        "signatures.measure_funnel": lazy("Measure confirmations by provider"),
-        "signatures.remind": lazy("Remind"),
-        "personal_data.erase_expired": lazy("Erase what is old"),
-        "signatures.recount": lazy("Recount"),
-        "signatures.rekey": lazy("Match old Gmail addresses"),
-        "records.purge_expired": lazy("Forget limits"),
-    },
+    "job": NAMES,
     "reason": {
         "worker_lost": lazy("A worker vanished while the mail server may have had it."),
         "worker_died": lazy("A worker died; its journal could not tell."),
@@ -188,9 +184,9 @@ def reason(code: str | None) -> Markup:
     return Markup('<bdi class="ltr server-words" lang="en">{}</bdi>').format(_ENHANCED.sub("", code))
 
 
-def person(who: str) -> str:
-    """Who paused a lane, in words."""
-    return status_line.person(who, language())
+def person(who: str, names: Mapping[int, str]) -> str:
+    """Who paused a lane, by name."""
+    return phrases.person(who, language(), names)
 
 
 def zone() -> ZoneInfo:
@@ -256,5 +252,4 @@ def install(app: Flask) -> None:
         passed=passed,
         duration=duration,
         rate=rate,
-        redis_cause=broker_words.cause,
     )

@@ -45,6 +45,11 @@ def local_short(when: datetime) -> Markup:
     )
 
 
+def clock(moment: datetime | None) -> str:
+    """The time of day in the reader's zone; empty for None."""
+    return "" if moment is None else i18n.format_clock(moment, language(), zone=ZoneInfo(zone()))
+
+
 def language_names(locales: list[str]) -> str:
     """Languages in their own words, with commas between them."""
     return i18n.listed([i18n.LANGUAGE_NAMES[locale] for locale in locales], language())

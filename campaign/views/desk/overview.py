@@ -18,7 +18,7 @@ from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.charts import Chart, chart
 from campaign.views.current import runtime
-from campaign.views.desk import frame
+from campaign.views.desk import frame, hold_words
 from campaign.views.desk.previews import previewer
 from campaign.views.language import language
 
@@ -51,17 +51,19 @@ def show(slug: str) -> Response:
     numbers = cache.get(
         (petition_id, span, zone), lambda: statistics.statistics(runtime(), petition_id, span, zone=zone)
     )
+    ahead = [found for found in blast_reports.reports(runtime(), petition_id, language()) if found.stage in AHEAD]
     return frame.desk_page(
         "overview.html",
         slug,
         "overview",
+        hold=hold_words.of_site(ahead),
         span=span,
         spans=list(Span),
         chart=drawn(numbers.buckets, span),
         funnel=numbers.funnel,
         providers=funnel.by_provider(runtime(), petition_id),
         milestones=milestones.list_of(runtime(), petition_id),
-        ahead=[found for found in blast_reports.reports(runtime(), petition_id, language()) if found.stage in AHEAD],
+        ahead=ahead,
         done=frame.notice(forms.asked("done")),
         retention=runtime().settings.retention_days,
         address=f"{runtime().settings.base_url}/p/{slug}",

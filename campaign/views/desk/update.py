@@ -24,7 +24,7 @@ from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.desk import forms as desk_forms
-from campaign.views.desk import frame, words
+from campaign.views.desk import frame, hold_words, outcome_bar, words
 from campaign.views.desk.previews import previewer
 from campaign.views.language import gettext as _
 from campaign.views.language import language
@@ -80,7 +80,7 @@ def _show(
         texts=blasts.get(runtime(), blast_id, petition_id)[1],
         undo=int(UNDO.total_seconds()),
         soon=_is_soon(report),
-        clock=_clock(report.blast.send_at),
+        clock=frame.clock(report.blast.send_at),
         today=_today(),
         done=frame.notice(forms.asked("done")),
     )
@@ -111,10 +111,6 @@ def _is_soon(report: Report) -> bool:
     return report.stage is BlastStage.SCHEDULED and send_at is not None and send_at <= runtime().clock() + UNDO
 
 
-def _clock(moment: datetime | None) -> str:
-    return "" if moment is None else i18n.format_clock(moment, language(), zone=ZoneInfo(frame.zone()))
-
-
 def _today() -> str:
     return runtime().clock().astimezone(ZoneInfo(frame.zone())).date().isoformat()
 
@@ -134,9 +130,9 @@ def _came_back(report: Report) -> list[tuple[str, int]]:
 
 
 def _report(slug: str, report: Report) -> Response:
-    settled = [
-        (words.said(words.EQUATION, state), report.states.get(MessageState(state), 0)) for state in words.EQUATION
-    ]
+    if report.is_discarded:
+        return _discarded(slug, report)
+    hold = hold_words.of_site([report])
     reasons = [
         (words.said(words.EQUATION, state), *words.why(reason), number) for state, reason, number in report.reasons
     ]
@@ -147,15 +143,29 @@ def _report(slug: str, report: Report) -> Response:
         report=report,
         blast=report.blast,
         stage=str(report.stage),
-        settled=settled,
+        outcomes=outcome_bar.parts(report),
+        hold=hold,
         reasons=reasons,
         came_back=_came_back(report),
         failures=[LANGUAGE_NAMES[locale] for locale in report.failed_locales],
         moving=report.stage in MOVING,
         rate_words=_rate(report.rate),
         missing=_missing(report),
-        finish=_clock(report.finish_at),
+        finish="" if hold else frame.clock(report.finish_at),
+        first_retry=frame.clock(report.first_retry_at),
         done=frame.notice(forms.asked("done")),
+    )
+
+
+def _discarded(slug: str, report: Report) -> Response:
+    """A draft that was discarded: its text, for there is nothing to report."""
+    return frame.desk_page(
+        "update_discarded.html",
+        slug,
+        "updates",
+        report=report,
+        blast=report.blast,
+        texts=blasts.get(runtime(), report.blast.id, report.blast.petition_id)[1],
     )
 
 

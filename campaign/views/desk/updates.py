@@ -22,7 +22,7 @@ from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.desk import forms as desk_forms
-from campaign.views.desk import frame
+from campaign.views.desk import frame, hold_words
 from campaign.views.desk.previews import previewer
 from campaign.views.language import gettext as _
 from campaign.views.language import language, lazy
@@ -56,11 +56,13 @@ class Editing:
 @allow(Access.ORGANISER)
 def index(slug: str) -> Response:
     """All updates and announcements, newest first."""
+    reports = blast_reports.reports(runtime(), visitor.petition_id(), language())
     return frame.desk_page(
         "updates.html",
         slug,
         "updates",
-        reports=blast_reports.reports(runtime(), visitor.petition_id(), language()),
+        reports=reports,
+        hold=hold_words.of_site(reports),
         done=frame.notice(forms.asked("done")),
     )
 

@@ -54,6 +54,12 @@ DECISIONS: Mapping[str, str] = {
     "declined": lazy("No mail: an organiser said no"),
 }
 
+DISCARDED = "discarded"
+"""Shown of what was cancelled before its sending began."""
+
+ON_HOLD = "on_hold"
+"""Shown of what would be sent if nothing held all bulk mail."""
+
 STAGES: Mapping[str, str] = {
     BlastStage.DRAFT: lazy("Draft"),
     BlastStage.WAITING: lazy("Waits for your answer"),
@@ -64,12 +70,15 @@ STAGES: Mapping[str, str] = {
     BlastStage.PAUSED: lazy("Paused"),
     BlastStage.CANCELLED: lazy("Cancelled"),
     BlastStage.FINISHED: lazy("Finished"),
+    DISCARDED: lazy("Discarded"),
+    ON_HOLD: lazy("On hold"),
 }
 
 SIGNS: Mapping[str, str] = {
     BlastStage.WAITING: "warn",
     BlastStage.HELD: "warn",
     BlastStage.PAUSED: "warn",
+    ON_HOLD: "warn",
     BlastStage.FINISHED: "tick",
     BlastStage.SENDING: "mail",
     BlastStage.FREEZING: "mail",

@@ -37,9 +37,9 @@ def test_the_page_says_first_what_a_person_must_know(night: Night):
     ledgers.serve(night.world)
     idle = night.get("/admin")
 
-    assert "no worker runs. Start one for each lane: countersign worker --lane urgent" in sentence(without)
-    assert "Needs a person" in words(without)
-    assert sentence(idle).startswith("flowing without Redis") or sentence(idle).startswith("idle")
+    assert "All mail: no worker is running." in sentence(without)
+    assert "Action needed" in words(without)
+    assert sentence(idle).startswith(("Redis can’t be used.", "Idle"))
 
 
 def test_the_page_the_json_and_the_command_say_the_same(night: Night):
@@ -62,7 +62,7 @@ def test_a_lane_is_paused_with_a_reason_and_resumed_from_beside_the_sentence(nig
     resumed = night.press("/admin/lanes/bulk/resume")
 
     assert (paused.status_code, paused.headers["Location"]) == (303, "/admin?done=paused")
-    assert f"paused by account {night.ada.id}" in sentence(page)
+    assert f"paused by {night.ada.name}" in sentence(page)
     assert "new provider" in words(page)
     verdict = page.text.partition('class="verdict ')[2].partition("</section>")[0]
     assert 'action="/admin/lanes/bulk/resume"' in verdict
@@ -116,7 +116,7 @@ def test_the_words_of_a_mail_server_are_text_and_nothing_else(night: Night):
 
     assert "<script>alert" not in page.text
     assert "&lt;script&gt;alert" in page.text
-    assert "49" not in words(page).partition("What did not get through")[2].partition("Workers")[0]
+    assert "49" not in words(page).partition("Delivery problems")[2].partition("Workers")[0]
 
 
 def test_an_update_is_paused_resumed_and_cancelled_from_the_monitor(night: Night):
@@ -131,16 +131,19 @@ def test_an_update_is_paused_resumed_and_cancelled_from_the_monitor(night: Night
     scheduled = words(night.get("/admin"))
     world.clock.forward(seconds=31)
     blast_running.look(world.runtime)
+    without_worker = words(night.get("/admin"))
+    ledgers.serve(world)
 
     stages = []
     for press in ("pause", "resume", "cancel"):
         assert night.press(f"/admin/blasts/{blast_id}", press=press).status_code == 303
-        stages.append(words(night.get("/admin")).partition("Updates on their way")[2].partition("What did not")[0])
+        stages.append(words(night.get("/admin")).partition("Updates on their way")[2].partition("Delivery problems")[0])
 
-    assert "Scheduled Update 1 of a-petition" in scheduled
-    assert "Paused Update 1" in stages[0]
+    assert "Scheduled News a-petition" in scheduled
+    assert "Waiting News a-petition" in without_worker
+    assert "Paused News" in stages[0]
     assert "A person paused it." in stages[0]
-    assert "Being sent Update 1" in stages[1]
+    assert "Being sent News" in stages[1]
     assert "No update is scheduled or being sent." in stages[2]
     assert night.log() == [(f"blast.{press}", night.ada.id) for press in ("pause", "resume", "cancel")]
 

@@ -1,11 +1,14 @@
 import re
+from datetime import timedelta
 
 import pytest
 
 from campaign.blasts import blasts
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
+from campaign.outbox import lanes
 from campaign.states import Lane
+from tests.kit import ledgers
 from tests.kit.memory_transport import MemoryTransport
 from tests.kit.worlds import World
 from tests.views.desk.deskkit import SLUG, Desk, make_desk, text_of
@@ -283,11 +286,77 @@ def test_an_update_is_paused_resumed_and_reported(desk: Desk):
     deliver(desk)
     finished = text_of(desk.get(f"/updates/{blast_id}?lang=en"))
 
-    assert "0 of 1 mail is through" in paused
+    assert "0 of 1 email accepted by the mail server" in paused
     assert "Resume: send the other 1" in paused
     assert "Accepted by the mail server 1 Rejected 0" in finished
-    assert "Planned, and the sum of the lines above 1" in finished
-    assert "Every mail is accounted for." in finished
+    assert "Still to be sent 0 Total 1" in finished
+    assert "1 of 1 email accepted by the mail server" in finished
+    assert "Done." in finished
+
+
+def test_the_report_and_the_overview_say_that_nothing_is_sent_and_why(desk: Desk):
+    blast_id = draft(desk)
+    run(desk, blast_id)
+    world, now = desk.world, desk.world.clock.now
+    without = text_of(desk.get(f"/updates/{blast_id}?lang=en"))
+    ledgers.serve(world)
+    served = text_of(desk.get(f"/updates/{blast_id}?lang=en"))
+    world.read(
+        lambda tx: lanes.open_circuit(
+            tx, Lane.BULK, not_before=now + timedelta(minutes=2), answer="no connection: ECONNREFUSED", now=now,
+            relay="smtp.example.net:587", phase="connect",
+        )
+    )  # fmt: skip
+
+    away = text_of(desk.get(f"/updates/{blast_id}?lang=en"))
+    overview = text_of(desk.get("?lang=en"))
+
+    assert "On hold: no sending program is running." in without
+    assert "On hold" not in served
+    for page in (away, overview):
+        assert "On hold for the whole site since 10:00: the mail server can’t be used. Next try at 10:02." in page
+        assert "Nothing is lost; it continues by itself." in page
+    for page in (without, away, overview, text_of(desk.get("/updates?lang=en"))):
+        assert "Being sent" not in page
+        assert "On hold" in page
+    assert "Being sent" in served
+    for page in (without, away):
+        assert "in a moment" not in page
+        assert "Done at about" not in page
+
+
+def test_a_discarded_draft_shows_its_text_and_no_report(desk: Desk):
+    blast_id = draft(desk)
+    desk.post(f"/updates/{blast_id}/press", button="cancel")
+
+    page = text_of(desk.get(f"/updates/{blast_id}?lang=en"))
+    listed = text_of(desk.get("/updates?lang=en"))
+
+    assert "No email was sent." in page
+    assert desk.world.sql("select body_markdown from blast_text where blast_id = %(id)s", id=blast_id)[0][0] in page
+    assert "Total" not in page
+    assert "Discarded" in listed
+
+
+def test_a_cancelled_update_tells_first_how_many_were_accepted(desk: Desk):
+    blast_id = draft(desk)
+    desk.world.signature(SLUG, "b@example.org", name="B", confirmed=True, wants_updates=True)
+    run(desk, blast_id)
+    desk.world.sql(
+        "update message set state = 'accepted', settled_at = now() where id = (select min(id) from message "
+        "where blast_id = %(id)s) returning id",
+        id=blast_id,
+    )
+    desk.post(f"/updates/{blast_id}/press", button="cancel")
+
+    answer = desk.get(f"/updates/{blast_id}?lang=en")
+    page = text_of(answer)
+
+    assert "1 of 2 emails accepted by the mail server" in page
+    assert "Accepted by the mail server 1" in page
+    assert "Cancelled 1 " in page
+    bar = re.findall(r'<rect class="outcome-([a-z]+)" x="[0-9.]+" y="0" width="([0-9.]+)"', answer.text)
+    assert bar == [("accepted", "500.0"), ("cancelled", "500.0")]
 
 
 def test_cancelling_midway_leaves_nothing_open(desk: Desk):
