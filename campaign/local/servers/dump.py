@@ -93,7 +93,7 @@ def check_archive(program: Path, archive: Path) -> None:
     Raises:
         EngineError: it is none, or is cut short.
     """
-    command = [program, "--file", os.devnull, archive]
+    command: list[str | Path] = [program, "--file", os.devnull, archive]
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
         raise EngineError(f"{archive} is no backup that can be restored: {_last(done.stderr)}")
