@@ -12,6 +12,7 @@ from campaign.cli import tables
 from campaign.cli.opening import open_runtime
 from campaign.cli.petition import RefusedInputError
 from campaign.errors import InvalidInputError, NotFoundError
+from campaign.runtime import Runtime
 from campaign.settings import LANGUAGES
 
 SENTENCES: Final = {
@@ -34,6 +35,16 @@ def refused(error: InvalidInputError) -> RefusedInputError:
     return RefusedInputError(
         "\n  ".join(SENTENCES.get((name, code), f"{name}: {code}") for name, code in error.problems.items())
     )
+
+
+def sign_in_links(runtime: Runtime) -> list[str]:
+    """A line with a link for each admin who may sign in, up to three: after a restore no link can be mailed."""
+    admins = [one for one in accounts.list_all(runtime) if one.is_admin and not one.disabled]
+    if not admins:
+        return ["There is no admin: countersign account create --role admin --email … --name …"]
+    return [
+        f"Sign in as {one.name}, within twelve hours: {sign_in.sign_in_link(runtime, one.id)}" for one in admins[:3]
+    ]
 
 
 @click.group(short_help="Create and list accounts, and let their owners in.")

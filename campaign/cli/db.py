@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from campaign.cli.account import sign_in_links
 from campaign.cli.opening import open_runtime
 from campaign.database import migrate
 from campaign.errors import EngineError
@@ -57,15 +58,18 @@ def restored() -> None:
 
     The installation gets a new epoch: updates scheduled before the backup are held instead of being mailed
     by themselves. Both lanes and all running updates are paused, since it is unknown what went out after the backup was
-    taken, and everybody is signed out. Stop web and workers first, start them afterwards; docs/operations.md says how
-    to go on.
+    taken, and everybody is signed out; links for the admins to sign in are printed. Stop web and workers first, start
+    them afterwards; docs/operations.md says how to go on.
     """
     with open_runtime() as runtime:
-        done = declare_restored(runtime)
+        done = declare_restored(runtime.store, now=runtime.clock())
+        links = sign_in_links(runtime)
     click.echo(
         f"New epoch. Paused: {done.lanes} lanes, {done.blasts} updates. Signed out: {done.sessions} sessions. "
         "Start web and workers, look at the monitor, then resume."
     )
+    for line in links:
+        click.echo(line)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ systemd would skip with a warning is an error here, for it would be missed.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from campaign.errors import SettingsError
@@ -14,6 +14,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _BLANKS = " \t"
 _ESCAPED_IN_QUOTES = '"\\`$'
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=?&~*-]*")
 
 
 def read(path: Path) -> dict[str, str]:
@@ -24,6 +25,8 @@ def read(path: Path) -> dict[str, str]:
     """
     try:
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError([f"the file {path} can't be read: it is missing; `countersign setup` writes it"]) from None
     except OSError as error:
         raise SettingsError([f"the file {path} can't be read: {error.strerror}"]) from None
     except UnicodeDecodeError:
@@ -48,8 +51,31 @@ def read(path: Path) -> dict[str, str]:
     return found
 
 
+def assignment(name: str, value: str) -> str:
+    """One line that :func:`read` and systemd take for this value, which has no line end."""
+    if _PLAIN.fullmatch(value):
+        return f"{name}={value}"
+    escaped = "".join(f"\\{sign}" if sign in _ESCAPED_IN_QUOTES else sign for sign in value)
+    return f'{name}="{escaped}"'
+
+
+def with_values(text: str, values: Mapping[str, str]) -> str:
+    """The text of a file with other values for some variables; comments and all other lines stay as they are.
+
+    A variable keeps its place; one that is not there comes at the end.
+    """
+    lines, left = _LINE_END.split(text.rstrip("\r\n")) if text.strip() else [], dict(values)
+    places = {}
+    for number, line in _lines(text):
+        places[line.partition("=")[0].rstrip(_BLANKS)] = (number - 1, line.count("\n") + 1)
+    for name, (at, length) in sorted(places.items(), key=lambda place: -place[1][0]):
+        if name in left:
+            lines[at : at + length] = [assignment(name, left.pop(name))]
+    return "".join(f"{line}\n" for line in [*lines, *(assignment(name, value) for name, value in left.items())])
+
+
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Assignments with the number of their first line; a backslash or an open quotation mark takes the next line in."""
+    """Assignments with the number of their first line; a backslash or an open quotation mark continues a line."""
     lines = iter(enumerate(_LINE_END.split(text), 1))
     for number, first in lines:
         line = first.lstrip(_BLANKS)

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from campaign import __version__, redis_causes
 from campaign.cli import env_file as env_files
 from campaign.cli.account import account
+from campaign.cli.backup import backup, restore
 from campaign.cli.bounces import bounces
 from campaign.cli.db import db
 from campaign.cli.doctor import doctor
@@ -23,6 +24,7 @@ from campaign.cli.pipes import drop_output
 from campaign.cli.seed import seed
 from campaign.cli.serve import mailserver, web, worker
 from campaign.cli.settings import settings
+from campaign.cli.setup import setup
 from campaign.cli.up import up
 from campaign.cli.update import update
 from campaign.database import causes
@@ -47,9 +49,11 @@ MISCONFIGURED = os.EX_CONFIG
     help="Settings by the rules of systemd's EnvironmentFile; the environment is stronger.",
 )
 @click.version_option(__version__, prog_name="countersign")
-def countersign(env_file: Path | None) -> None:
+@click.pass_context
+def countersign(context: click.Context, env_file: Path | None) -> None:
     """Petitions whose signatures are real and whose mail arrives once."""
-    if env_file is not None:
+    # setup writes this file, and reads it by itself.
+    if env_file is not None and context.invoked_subcommand != setup.name:
         add_to_environment(env_files.read(env_file))
 
 
@@ -64,6 +68,9 @@ for command in (
     settings,
     account,
     petition,
+    setup,
+    backup,
+    restore,
     doctor,
     monitor,
     lane,

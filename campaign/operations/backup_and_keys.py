@@ -1,21 +1,20 @@
 """After a backup was restored nothing is mailed by itself: what went out since the backup is unknown."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from campaign.accounts import audit
 from campaign.accounts import queries as account_queries
 from campaign.blasts import queries as blast_queries
 from campaign.database import instance
-from campaign.database.connection import Transaction
+from campaign.database.connection import Store, Transaction
 from campaign.operations.lanes import CLI
 from campaign.outbox import lanes as outbox_lanes
 from campaign.petitions import queries as petition_queries
 from campaign.petitions.retention import KEY_PLACE
 from campaign.runtime import ACCOUNT_PLACE, STABLE_PLACE, Runtime
 from campaign.states import Lane
-
-REASON = "A backup was restored: look at what waits before you resume."
 
 
 @dataclass(frozen=True)
@@ -27,17 +26,17 @@ class Restored:
     sessions: int
 
 
-def declare_restored(runtime: Runtime) -> Restored:
+def declare_restored(store: Store, *, now: datetime) -> Restored:
     """Give the installation a new epoch, pause both lanes and all updates that were running, and sign everybody out.
 
     Updates that were scheduled before are held once they are due, for they carry the old epoch. Running it
-    again does no harm. The processes must be started after it, for they keep the epoch that they began with.
+    again does no harm. The processes must be started after it, for they keep the epoch that they began with. It needs
+    no keys: a database that is restored before its keys are brought back sends no mail either.
     """
-    now = runtime.clock()
 
     def work(tx: Transaction) -> Restored:
         epoch = instance.new_epoch(tx)
-        paused = sum(outbox_lanes.pause(tx, lane, by=CLI, reason=REASON, now=now) for lane in Lane)
+        paused = sum(outbox_lanes.pause(tx, lane, by=CLI, reason=outbox_lanes.RESTORED, now=now) for lane in Lane)
         running = [blast for blast in blast_queries.unfinished(tx) if blast.started_at is not None]
         held = sum(blast_queries.hold(tx, blast.id, reason="other_epoch", now=now) for blast in running)
         ended = account_queries.end_all_sessions(tx)
@@ -51,7 +50,7 @@ def declare_restored(runtime: Runtime) -> Restored:
         )
         return Restored(paused, held, ended)
 
-    return runtime.store.transact(work)
+    return store.transact(work)
 
 
 SLICE = 100

@@ -9,6 +9,9 @@ from sqlalchemy import text
 from campaign.database.connection import Transaction
 from campaign.states import Lane
 
+RESTORED = "A backup was restored: look at what waits before you resume."
+"""Reason of a pause after a restore; sign-in links that are asked for meanwhile pass it, or no admin could resume."""
+
 
 @dataclass(frozen=True)
 class LaneState:

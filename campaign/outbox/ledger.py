@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from campaign.database.connection import Transaction
 from campaign.outbox.claimed import Claimed, as_claimed
+from campaign.outbox.lanes import RESTORED
 from campaign.states import Lane
 
 QUARANTINE = 3
@@ -35,6 +36,17 @@ _DUE = f"""due as (
     order by m.due_at, m.id limit :limit
     for update of m skip locked)"""
 _DUE_SUSPECTS = _DUE.replace("m.losses = 0", "m.losses > 0")
+
+_PAST_RESTORE = """lane l join message m on m.lane = l.name
+    where l.name = :lane and l.paused_reason = :restored and (l.not_before is null or l.not_before <= :now)
+        and m.account_id is not null and m.kind = 'sign_in' and m.state = 'planned' and m.losses = 0
+        and m.due_at <= :now and m.planned_at >= l.paused_at"""
+"""Sign-in links that were asked for after a backup was restored: mail to accounts is rare, and has an index."""
+
+_DUE_PAST_RESTORE = f"""due as (
+    select m.id, m.signature_id from {_PAST_RESTORE}
+    order by m.due_at, m.id limit :limit
+    for update of m skip locked)"""
 
 _WAITING = """recursive waiting as (
     (select m.blast_id from message m where m.state = 'planned' and m.blast_id is not null order by m.blast_id limit 1)
@@ -87,7 +99,8 @@ def claim(
 ) -> list[Claimed]:
     """Take due messages of a lane, oldest first; rows that another worker is taking are skipped.
 
-    A paused lane, an open circuit and a paused or cancelled blast yield nothing. ``suspects`` takes the rows that a
+    A paused lane, an open circuit and a paused or cancelled blast yield nothing, but for sign-in links after a restore:
+    without them no admin could resume the lane. ``suspects`` takes the rows that a
     worker died with instead of the others: claimed alone, a poisonous row takes no neighbour into quarantine.
     ``at_once`` looks at consent too and marks what may go as about to reach the wire, which saves a step per message
     where they are many and go within seconds; the rest is claimed, for :func:`leave_out`.
@@ -95,6 +108,21 @@ def claim(
     While a blast is held, its rows stand in front and might be a million: then the others are looked up by blast.
     """
     due = _DUE_SUSPECTS if suspects else _DUE_BESIDE_HELD if lane is Lane.BULK and _is_any_held(tx) else _DUE
+    values = {
+        "lane": str(lane),
+        "owner_id": owner_id,
+        "limit": limit,
+        "lease_until": lease_until,
+        "now": now,
+        "at_once": at_once,
+    }
+    claimed = _take(tx, due, values)
+    if not claimed and lane is Lane.URGENT and not suspects:
+        return _take(tx, _DUE_PAST_RESTORE, values | {"restored": RESTORED})
+    return claimed
+
+
+def _take(tx: Transaction, due: str, values: Mapping[str, object]) -> list[Claimed]:
     rows = tx.execute(
         text(f"""
         with {due}, taken as (
@@ -106,12 +134,7 @@ def claim(
                 m.blast_id, m.account_id, m.about_id, m.signature_id, s.state as signature_state, s.locale,
                 s.wants_updates, s.forget, s.requested_at, s.nonce, s.address, s.name)
         select * from taken order by id"""),
-        lane=str(lane),
-        owner_id=owner_id,
-        limit=limit,
-        lease_until=lease_until,
-        now=now,
-        at_once=at_once,
+        **values,
     ).all()
     return [as_claimed(row) for row in rows]
 
@@ -121,13 +144,15 @@ def has_due(tx: Transaction, lane: Lane, *, now: datetime) -> bool:
     # Ordered, for then it reads the index; an `exists` would read the whole table while the other lane's queue is long.
     return bool(
         tx.execute(
-            text("""
+            text(f"""
             select (select m.id from message m where m.lane = :lane and m.state = 'planned' and m.due_at <= :now
                     order by m.due_at, m.id limit 1) is not null
-                and not exists (
-                    select 1 from lane l where l.name = :lane and (l.paused_at is not null or l.not_before > :now))"""),
+                and (not exists (
+                    select 1 from lane l where l.name = :lane and (l.paused_at is not null or l.not_before > :now))
+                    or exists (select 1 from {_PAST_RESTORE}))"""),
             lane=str(lane),
             now=now,
+            restored=RESTORED,
         ).scalar_one()
     )
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from campaign.errors import CountersignError, SettingsError
+from campaign.security import private_files
 from campaign.settings import Settings
 from campaign.variables import InvalidError, Key, format_keys, parse_keys
 
@@ -56,6 +57,19 @@ def ensure_local_keys(settings: Settings) -> Settings:
     except OSError as problem:
         raise _unusable(problem) from problem
     return read_local_keys(settings)
+
+
+def make_dkim_key(path: Path, *, ed25519: bool = False) -> None:
+    """Write a new DKIM key in PEM, RSA with 2048 bits or Ed25519; mode 0600.
+
+    Raises:
+        KeyFileError: the file can't be written.
+    """
+    key = Ed25519PrivateKey.generate() if ed25519 else generate_private_key(65537, _RSA_BITS)
+    try:
+        private_files.write(path, _pem(key))
+    except OSError as problem:
+        raise KeyFileError(f"The key file {path} can't be written: {problem.strerror}.") from problem
 
 
 def read_local_keys(settings: Settings) -> Settings:

@@ -1,6 +1,11 @@
 """Files of settings are read by systemd's rules, so that units and commands have the same settings."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
+from hypothesis import given
+from hypothesis.strategies import characters, text
 
 from campaign.cli import env_file
 from campaign.errors import SettingsError
@@ -89,3 +94,20 @@ def test_a_file_that_can_not_be_read_is_named_in_a_sentence(kind, tmp_path):
 
     with pytest.raises(SettingsError, match="can't be read"):
         env_file.read(path)
+
+
+@given(text(characters(exclude_categories=["Cs"], exclude_characters="\r\n\0")))
+def test_a_value_that_is_written_is_read_as_it_was(value):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "env"
+        path.write_text(f"{env_file.assignment('A', value)}\nB=1\n", encoding="utf-8", newline="")
+
+        assert env_file.read(path) == {"A": value, "B": "1"}
+
+
+def test_a_value_is_replaced_in_its_place_and_new_ones_come_last():
+    before = '# c\nA="two\nlines"\n; d\nB=1 \\\n2\nA=3\nC=x'
+
+    assert env_file.with_values(before, {"A": "a b", "B": "2", "D": "$"}) == (
+        '# c\nA="two\nlines"\n; d\nB=2\nA="a b"\nC=x\nD="\\$"\n'
+    )

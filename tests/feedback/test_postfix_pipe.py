@@ -21,7 +21,7 @@ from tests.kit.waiting import until
 from tests.kit.worlds import KEYS, make_world
 
 MANUAL = (ROOT / "docs" / "operations.md").read_text()
-PROGRAM = "/srv/countersign/.venv/bin/countersign"
+PROGRAM = "/usr/local/bin/countersign"
 REMOTE = (Fault("rcpt", "550 5.1.1 No such user", recipient="gone@example.org"),)
 
 

@@ -12,7 +12,8 @@ from tests.kit.engines import ROOT
 
 TEXT = (ROOT / "docs" / "operations.md").read_text()
 COMMAND = re.compile(
-    r"countersign ((?:db|keys|lane|messages|account|monitor|web|worker|mailserver|faults)(?: [a-z][a-z-]*)?)"
+    r"countersign ((?:setup|doctor|backup|restore|db|keys|lane|messages|account|monitor|web|worker|mailserver|faults)"
+    r"(?: [a-z][a-z-]*)?)"
 )
 
 

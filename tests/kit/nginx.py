@@ -38,13 +38,15 @@ def program() -> str:
 
 
 @contextmanager
-def running(folder: Path, socket: Path, *, plain: int, port: int) -> Iterator[Nginx]:
+def running(
+    folder: Path, socket: Path, *, plain: int, port: int, configuration: Path = CONFIGURATION
+) -> Iterator[Nginx]:
     """Start it in the foreground; it is ended by its process id."""
     nginx, authority = program(), Authority.create(folder)
     authority.server_context()
     certificate = folder / f"{Certificate.GOOD}.pem"
     log = folder / "nginx.log"
-    text = CONFIGURATION.read_text()
+    text = configuration.read_text()
     text = re.sub(r"^ *listen \[::\].*\n", "", text, flags=re.MULTILINE)
     for before, after in (
         ("listen 80;", f"listen 127.0.0.1:{plain};"),

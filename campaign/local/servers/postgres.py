@@ -185,6 +185,14 @@ def _wheel() -> Path:
     return folder
 
 
+def programs() -> Path | None:
+    """The folder of the embedded server's programs; None if it is not installed."""
+    try:
+        return _wheel() / "bin"
+    except EngineError:
+        return None
+
+
 def _find(data: Path) -> _Server:
     """Return where the server of ``data`` is; make nothing."""
     if not unprivileged.is_needed():
