@@ -178,6 +178,9 @@ class Settings(BaseSettings):
         description="From address of petitions in discreet mode, in the domain of COUNTERSIGN_FROM; it should not tell "
         "what it is about. Default: the same address.",
     )
+    alert_url: Annotated[str, urls("https", "http")] = Field(
+        "", repr=False, description="Service that is told of alerts beside the mails to admins: JSON by POST."
+    )
     leave_url: Annotated[str, urls("https")] = Field(
         "https://www.wikipedia.org/",
         description='Where "Leave this page" of petitions in discreet mode leads: a site that tells nothing.',

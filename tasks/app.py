@@ -16,7 +16,7 @@ from campaign.blasts import running as blast_running
 from campaign.delivery import cleanup, journal
 from campaign.delivery.jobs import Job
 from campaign.feedback import applying, quarantine, return_mailbox
-from campaign.operations import alerts, throughput
+from campaign.operations import alert_hook, throughput
 from campaign.settings import Settings
 from campaign.signatures import forgetting, funnel, rekeying
 from tasks import redis_transport
@@ -53,7 +53,7 @@ def schedule(settings: Settings) -> Mapping[str, Job]:
         "feedback.apply": Job(timedelta(seconds=5), applying.apply),
         "feedback.purge": Job(timedelta(hours=6), quarantine.purge),
         "mail.recover_leases": Job(timedelta(seconds=3), journal.recover, vital=True),
-        "lanes.watch_health": Job(timedelta(seconds=10), alerts.watch, vital=True),
+        "lanes.watch_health": Job(timedelta(seconds=10), alert_hook.watch, vital=True),
         "throughput.record": Job(timedelta(seconds=15), throughput.note, vital=True),
         "queues.count": Job(timedelta(seconds=15), throughput.tally, vital=True),
         "personal_data.erase_expired": Job(timedelta(hours=6), cleanup.erase_old),

@@ -15,6 +15,7 @@ from campaign.delivery.pacing import RelayPace
 from campaign.delivery.token_bucket import open_buckets
 from campaign.errors import CountersignError, StoreUnavailableError
 from campaign.feedback.return_mailbox import LmtpListener, is_lmtp
+from campaign.operations.alert_hook import DatabaseAlarm
 from campaign.outbox.relays import Offers
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
@@ -72,6 +73,7 @@ class Process:
             nudge=lambda work: wake(app, work),
             drain=self._drain_without_queue,
             beat=self.beat,
+            note_store=DatabaseAlarm(settings).note,
         )
 
     def _lmtp_listener(self) -> LmtpListener | None:

@@ -98,6 +98,7 @@ class Ticker:
         nudge: Callable[[WakeUp], bool],
         drain: Callable[[], object],
         beat: Callable[[], None],
+        note_store: Callable[[StoreUnavailableError | None], None],
     ) -> None:
         """Wire a ticker.
 
@@ -109,6 +110,7 @@ class Ticker:
             nudge: wakes workers for mail of a lane or for requests; False if Redis did not take it.
             drain: admits requests and sends what is due in this worker's lane, without Redis.
             beat: the heartbeat of this process.
+            note_store: hears after each look why the database can't be used; None if it can.
         """
         self.runtime = runtime
         self.lane = lane
@@ -117,6 +119,7 @@ class Ticker:
         self.nudge = nudge
         self.drain = drain
         self.beat = beat
+        self.note_store = note_store
         self._stop = threading.Event()
         self._thread: threading.Thread = threading.Thread(target=self._run, name="ticker", daemon=True)
         self._ticks = 0
@@ -147,11 +150,13 @@ class Ticker:
         while not self._stop.wait(INTERVAL):
             try:
                 self.tick()
-            except StoreUnavailableError:
-                log.warning("the database does not answer; looking again")
+            except StoreUnavailableError as error:
+                self.note_store(error)
                 self._stop.wait(2)
             except CountersignError as error:
                 log.warning("tick: %s", error)
+            else:
+                self.note_store(None)
 
     def tick(self) -> None:
         """One look: heartbeat, journals left here by the dead, due jobs, waiting requests, due mail."""

@@ -1,6 +1,6 @@
 """Alerts: when a lane stops by itself, each admin gets one mail per cause and hour; of a blast its organisers too."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -96,16 +96,22 @@ def end_of_blasts(tx: Transaction, *, but: Collection[int], now: datetime) -> in
     ).rowcount
 
 
-def plan_mails(tx: Transaction, alert_id: int, *, now: datetime) -> int:
+def plan_mails(tx: Transaction, alert_id: int, *, by: Lane, now: datetime) -> int:
     """Plan one mail to each admin, but to those who have one about this alert on its way; returns how many.
 
     Of an alert about a blast those are told too who wrote it, let it go or organise its petition.
+
+    Args:
+        tx: the transaction.
+        alert_id: what they are told of.
+        by: the lane that carries the mails.
+        now: the present moment.
     """
-    tx.nudge(Lane.URGENT)
+    tx.nudge(by)
     return tx.execute(
         text("""
         insert into message (kind, lane, planned_at, due_at, account_id, about_id)
-        select cast(:kind as message_kind), 'urgent', :now, :now, a.id, :alert_id from account a
+        select cast(:kind as message_kind), cast(:by as lane_name), :now, :now, a.id, :alert_id from account a
         where a.disabled_at is null and (a.role = 'admin' or a.id in (
             select unnest(array[b.created_by, b.approved_by] || array(
                 select account_id from membership where petition_id = b.petition_id))
@@ -113,6 +119,7 @@ def plan_mails(tx: Transaction, alert_id: int, *, now: datetime) -> int:
             select 1 from message m where m.account_id = a.id and m.kind = :kind and m.about_id = :alert_id
                 and m.state in ('planned', 'claimed', 'submitting'))"""),
         kind=str(MessageKind.ADMIN_ALERT),
+        by=str(by),
         alert_id=alert_id,
         now=now,
     ).rowcount
@@ -131,6 +138,30 @@ def by_ids(tx: Transaction, alert_ids: Collection[int]) -> dict[int, Alert]:
         row.id: Alert(row.id, row.cause, Lane(row.lane), row.began_at, row.ended_at, row.reason, row.blast_id, row.slug)
         for row in rows
     }
+
+
+_LATEST = "greatest(a.told_at, a.ended_at)"
+"""The last thing that there is to tell of an alert: that it began, or that it is over."""
+
+
+def untold(tx: Transaction, *, since: datetime, limit: int) -> list[Alert]:
+    """Alerts with news since a moment that the service of COUNTERSIGN_ALERT_URL has not heard, the oldest first."""
+    ids = tx.execute(
+        text(f"""
+        select a.id from alert a
+        where {_LATEST} > :since and (a.hook_told_at is null or a.hook_told_at < {_LATEST})
+        order by {_LATEST}, a.id limit :limit"""),
+        since=since,
+        limit=limit,
+    ).scalars()
+    ordered = list(ids)
+    found = by_ids(tx, ordered)
+    return [found[alert_id] for alert_id in ordered]
+
+
+def told_by_hook(tx: Transaction, alert_id: int, *, now: datetime) -> None:
+    """Note that the service has heard of an alert."""
+    tx.execute(text("update alert set hook_told_at = :now where id = :id"), id=alert_id, now=now)
 
 
 QUIET = timedelta(hours=1)
@@ -177,12 +208,20 @@ def watch(runtime: Runtime) -> int:
     now = runtime.clock()
 
     def work(tx: Transaction) -> int:
-        return sum(_watch_lane(tx, state, now) for state in lanes.all_lanes(tx)) + _watch_blasts(tx, now)
+        states = lanes.all_lanes(tx)
+        planned = sum(_watch_lane(tx, state, now, by=_carrier(states, state.lane, now)) for state in states)
+        return planned + _watch_blasts(tx, now, by=_carrier(states, Lane.BULK, now))
 
     return runtime.store.transact(work)
 
 
-def _watch_lane(tx: Transaction, state: LaneState, now: datetime) -> int:
+def _carrier(states: Sequence[LaneState], about: Lane, now: datetime) -> Lane:
+    """The lane that carries the mails about a trouble: another one than it is about, if that can send."""
+    able = {state.lane for state in states if state.paused_at is None and (state.not_before or now) <= now}
+    return next((lane for lane in Lane if lane is not about and lane in able), Lane.URGENT)
+
+
+def _watch_lane(tx: Transaction, state: LaneState, now: datetime, *, by: Lane) -> int:
     troubles = [
         *_troubles(state, now),
         *_badly_received(tx, state, now),
@@ -203,7 +242,7 @@ def _watch_lane(tx: Transaction, state: LaneState, now: datetime) -> int:
             quiet=trouble.quiet,
         )
         if alert_id is not None:
-            planned += plan_mails(tx, alert_id, now=now)
+            planned += plan_mails(tx, alert_id, by=by, now=now)
     return planned
 
 
@@ -254,7 +293,7 @@ def _folders(tx: Transaction, state: LaneState, now: datetime) -> Iterator[_Acti
         yield _ActiveAlert(Cause.FOLDER, trouble.since or now, reason)
 
 
-def _watch_blasts(tx: Transaction, now: datetime) -> int:
+def _watch_blasts(tx: Transaction, now: datetime, *, by: Lane) -> int:
     standing = blast_queries.paused_by_themselves(tx)
     end_of_blasts(tx, but=[blast.id for blast in standing], now=now)
     planned = 0
@@ -270,7 +309,7 @@ def _watch_blasts(tx: Transaction, now: datetime) -> int:
             blast_id=blast.id,
         )
         if alert_id is not None:
-            planned += plan_mails(tx, alert_id, now=now)
+            planned += plan_mails(tx, alert_id, by=by, now=now)
     return planned
 
 

@@ -39,6 +39,7 @@ def ticker_of(scene, app, drain=lambda: None):
         nudge=lambda lane: wake(app, lane),
         drain=drain,
         beat=lambda: None,
+        note_store=lambda _: None,
     )
 
 
@@ -134,6 +135,7 @@ def test_f25_while_the_database_is_away_pages_say_so_workers_wait_and_afterwards
             nudge=lambda _: False,
             drain=drain,
             beat=deliverer.beat,
+            note_store=lambda _: None,
         )
         postgres.stop(settings, hurry=True)
         ticker.start()

@@ -102,6 +102,7 @@ def test_f63_mail_goes_without_it_and_the_cause_is_told_in_words(stage, own_redi
         nudge=lambda lane: wake(app, lane),
         drain=scene.drain,
         beat=lambda: None,
+        note_store=lambda _: None,
     )
     ticker.tick()
     seen = broker.look(url, prefix="countersign:")

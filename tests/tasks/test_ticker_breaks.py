@@ -26,6 +26,7 @@ def test_a_ticker_that_meets_an_error_nobody_foresaw_looks_again(world):
         nudge=lambda _: True,
         drain=lambda: None,
         beat=beat,
+        note_store=lambda _: None,
     )
     made.start()
     until(lambda: len(beats) > 1, seconds=delivery_jobs.AFTER_BREAK + 10)

@@ -22,6 +22,7 @@ def ticker_of(world, jobs, *, lane=Lane.BULK, enqueued=None):
         nudge=lambda _: True,
         drain=lambda: None,
         beat=lambda: None,
+        note_store=lambda _: None,
     )
 
 

@@ -58,6 +58,7 @@ def ticker_of(world, *, nudge=lambda _: True, enqueue_job=lambda _: True, drain=
         nudge=nudge,
         drain=drain,
         beat=lambda: None,
+        note_store=lambda _: None,
     )
 
 

@@ -141,6 +141,8 @@ alert = Table(
     # When admins were last told; claimed by moving it forward in one UPDATE, so that two workers do not both tell.
     Column("told_at", MOMENT, nullable=False),
     Column("ended_at", MOMENT),
+    # When the service of COUNTERSIGN_ALERT_URL last heard of it.
+    Column("hook_told_at", MOMENT),
     Column("reason", Text, nullable=False, server_default=""),
     # The blast that paused by itself, if it is about one.
     Column("blast_id", ForeignKey("blast.id", ondelete="CASCADE")),
