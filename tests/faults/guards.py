@@ -207,7 +207,8 @@ GUARDS = (
         "test_f49_too_many_complaints_in_mid_blast_pause_it_and_it_sends_no_more",
     ),
     Guard(
-        "F49", "organiser and admin are told", "campaign/operations/alerts.py", "planned + _watch_blasts(tx, now, by=_carrier(states, Lane.BULK, now))", "planned",
+        "F49", "organiser and admin are told", "campaign/operations/alerts.py",
+        "planned + _watch_blasts(tx, now, by=_carrier(states, Lane.BULK, now))", "planned",
         "test_f49_too_many_rejections_pause_the_blast_and_organiser_and_admin_are_told_once",
     ),
     Guard(

