@@ -118,16 +118,19 @@ class Process:
         """The heartbeat; what ended while the database was away is recorded now, whether or not mail is due.
 
         Without that a process to which no wake-up comes would let its leases run out, and its mail become uncertain.
+        Nor does it keep the only connection that a relay allows.
         """
         self.deliverer.beat()
         if self._drain_lock.acquire(blocking=False):
             try:
                 self.deliverer.settle()
+                self.deliverer.rest()
             finally:
                 self._drain_lock.release()
         # Only the ticker's own thread, which is the one that beats, lets the spare work.
         if self._spare is not None and self._sending is None:
             self._spare.settle()
+            self._spare.rest()
 
     def _drain_without_queue(self) -> None:
         # A deliverer of its own: it must not share a connection with the task that may be running. And a thread of its

@@ -169,8 +169,8 @@ class Deliverer:
             # Whatever broke off, even a time limit: what is known by now is recorded, and the rest given back.
             self._ended += self._held
             self._held.clear()
-            if isinstance(self.transport, LimitedTransport) and not tally.more:
-                self.transport.rest()
+            if not tally.more:
+                self.rest()
             self._settle()
         return tally
 
@@ -184,6 +184,14 @@ class Deliverer:
         """
         if self._ended:
             self._settle()
+
+    def rest(self) -> None:
+        """Give back a kept connection that other processes wait for; to be called now and then while nothing is sent.
+
+        For any thread, as long as no drain is under way.
+        """
+        if isinstance(self.transport, LimitedTransport):
+            self.transport.rest()
 
     def close(self) -> None:
         """End politely: connections closed, the worker noted as stopped, and no journal left but for open questions."""

@@ -64,6 +64,9 @@ class SmtpTransport:
 
     def rest(self) -> None:
         """See :class:`~campaign.smtp.limits.LimitedTransport`."""
+        if self._sessions:
+            # Another process may have learned meanwhile that there are few.
+            self._limits.refresh(open_now=len(self._sessions))
         if self._limits.is_crowded:
             self._leave()
             self._limits.released(0)
