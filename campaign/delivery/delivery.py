@@ -103,10 +103,10 @@ class Deliverer:
         self.composer = composer
         self.transport = transport
         self.offers = offers or Offers()
-        buckets = buckets or open_buckets(runtime.settings)
-        self.pace = Pace(runtime, lane, buckets=buckets)
+        self._buckets = open_buckets(runtime.settings) if buckets is None else buckets
+        self.pace = Pace(runtime, lane, buckets=self._buckets)
         if isinstance(transport, LimitedTransport):
-            transport.share_limits(SharedLimits(runtime, lane, buckets))
+            transport.share_limits(SharedLimits(runtime, lane, self._buckets))
         self.owner_id = runtime.store.transact(
             lambda tx: workers.add(tx, host=platform.node(), pid=os.getpid(), lane=lane)
         )
@@ -196,6 +196,7 @@ class Deliverer:
     def close(self) -> None:
         """End politely: connections closed, the worker noted as stopped, and no journal left but for open questions."""
         self.transport.close()
+        self._buckets.close()
         if self._ahead is not None:
             self._ahead.shutdown()
         try:

@@ -118,6 +118,9 @@ class Buckets(Protocol):
         It holds what comes in ``slice_`` seconds.
         """
 
+    def close(self) -> None:
+        """Give back what is open; they may be used again afterwards."""
+
 
 class LocalBuckets:
     """Buckets of one process: tests, and a site without Redis. ``share`` is its part of each rate."""
@@ -133,6 +136,9 @@ class LocalBuckets:
         known = self._buckets.get(name, TokenBucket(0.0, now))
         taken, self._buckets[name] = known.take(wanted, rate=rate * self._share, now=now, must=must, slice_=slice_)
         return taken
+
+    def close(self) -> None:
+        """See :class:`Buckets`; nothing is open."""
 
 
 class SharedBuckets:
@@ -160,6 +166,10 @@ class SharedBuckets:
                 )
                 self._quiet_until = time.monotonic() + QUIET
         return self._local.take(name, wanted, rate=rate, must=must, slice_=slice_)
+
+    def close(self) -> None:
+        """See :class:`Buckets`."""
+        self._client.close()
 
 
 def open_buckets(settings: Settings) -> Buckets:
