@@ -156,7 +156,8 @@ def adds_up(site: Installation, organiser: Organiser, admin: Admin, path: str, t
     shown = site.monitor()
     # The rate changes from second to second.
     assert admin.sentence.split()[0] == shown["sentence"]["text"].split()[0]
-    assert shown["sentence"]["code"] in {"idle", "flowing"}
+    # Journeys before this one kill workers: a message of theirs may be uncertain, and the monitor then says so.
+    assert shown["sentence"]["code"] in {"idle", "flowing", "uncertain"}
     [petition] = [found for found in shown["petitions"] if found["slug"] == SLUG]
     assert petition["count"] == site.count(SLUG)
     ledger = site.ledger(SLUG)
