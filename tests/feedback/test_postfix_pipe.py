@@ -37,7 +37,7 @@ job=FOLDER/$$
 cat > $job.mail
 printf '%s\\n' "$@" > $job.arguments
 mv $job.arguments $job.ready
-while [ ! -e $job.status ]; do sleep 0.1; done
+while [ ! -e $job.status ]; do [ -d FOLDER ] || exit 75; sleep 0.1; done
 exit "$(cat $job.status)"
 """
 """What Postfix runs in place of our program, as a user who may enter neither the folder of the tests nor the database:
