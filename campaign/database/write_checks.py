@@ -28,7 +28,7 @@ def note(tx: Transaction, *, host: str, pid: int, now: datetime) -> None:
 
 
 def use_disk(tx: Transaction) -> None:
-    """Write some 200 KB to a temporary file, which is gone with the statement.
+    """Write some 110 KB to a temporary file, which is gone with the statement.
 
     It lies in the default tablespace of the database, or in that of ``temp_tablespaces``.
     """
