@@ -53,7 +53,7 @@ class FolderProblem(StrEnum):
 
 
 LEAST_FREE: Final = 16 * 1024 * 1024
-"""Bytes that must be free for a claim. A batch writes some 15 KB: so much lasts for the batches that all processes of
+"""Bytes that must be free for a claim. A batch writes some 20 KB: so much lasts for the batches that all processes of
 the host have under way, and for what else writes there in those seconds."""
 
 RESERVE: Final = 64 * 1024
@@ -148,12 +148,12 @@ class Journal:
         if self._file is None:
             raise OSError(errno.EBADF, "the journal is not open")
         try:
-            os.write(self._file, line)
+            _write_whole(self._file, line)
         except OSError as error:
             self._failure = _problem_of(error)
             # Gives back the space of the reserve, which is enough for the batch under way.
             self._reserve.unlink(missing_ok=True)
-            os.write(self._file, line)
+            _write_whole(self._file, line)
 
     def settled(self) -> None:
         """Forget everything: the database has recorded all outcomes."""
@@ -177,6 +177,16 @@ class Journal:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _write_whole(file: int, line: bytes) -> None:
+    """Write a line with one call. A disk that fills in its middle takes a part of it: what follows is still readable.
+
+    Raises:
+        OSError: it was not written, or not as a whole.
+    """
+    if os.write(file, line) < len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _problem_of(error: OSError) -> FolderProblem:

@@ -138,3 +138,21 @@ def test_admins_are_told_of_a_full_data_folder_once(world, disk):
     assert from_admins == [(0,)]
     assert (cause, ended) == ("folder", True)
     assert reason == f"{platform.node()}: {disk.path} (full)"
+
+
+def test_a_line_that_the_full_disk_took_in_part_is_noted_as_a_whole(disk):
+    kept = journal.Journal(disk.path / "journal", 7)
+    noted = list(range(100_000, 100_450))
+    for message_id in noted:
+        kept.submit(message_id)
+    size = kept.path.stat().st_size
+    # The next line begins in one page and ends in the next, for which there is no space.
+    assert size % 4096 > 4096 - len(b"S 200000\n")
+    disk.fill()
+
+    kept.submit(200_000)
+    kept.close(remove=False)
+
+    [found] = journal.legacies(disk.path / "journal")
+    assert found.submitted == {*noted, 200_000}
+    assert found.complete
