@@ -66,7 +66,7 @@ SWITCHES: Mapping[SwitchName, SwitchWords] = {
     ),
     SwitchName.SENDING: SwitchWords(
         lazy("All sending"),
-        lazy("Emails are being sent."),
+        lazy("Sending is not paused."),
         lazy("All sending is paused."),
         lazy("Pause all sending"),
         lazy("Resume all sending"),
