@@ -17,7 +17,7 @@ def parsed(name: str, text: str) -> object:
     """
     info = Settings.model_fields[name]
     try:
-        kind: Any = Annotated[(info.annotation, *info.metadata)]
+        kind: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
         found: object = TypeAdapter(kind).validate_python(text.strip())
     except ValidationError as error:
         raise WrongValueError(variables.predicate(error)) from None

@@ -73,7 +73,7 @@ SWITCHES: Mapping[SwitchName, SwitchWords] = {
         (
             lazy("No email is sent: no confirmations, no sign-in links, no updates. Both lanes are paused."),
             lazy("Nothing is lost: emails wait, and new ones join them. What a mail server already has goes out."),
-            lazy("You stay signed in, but nobody can get a new sign-in link by email."),
+            lazy("You stay signed in, but no one can get a new sign-in link by email."),
         ),
         lazy("Both lanes send at once, urgent mail first. Emails that waited are sent now."),
     ),

@@ -75,7 +75,7 @@ def petition_page(
         stamp=signing.form_stamp(runtime(), slug, shown.text_version_id),
         countries=countries.names(language()),
         open=shown.state is PetitionState.LIVE,
-        # While signing is paused, what was typed is shown again, and nobody else is asked to type anything.
+        # While signing is paused, what was typed is shown again, and other readers get no form.
         has_form=form is not forms.EMPTY or not shown.signing_paused,
         consent=consents.wording("sign", language()),
         updates_wording=consents.wording("updates", language()),
