@@ -63,7 +63,7 @@ def public_address(settings: Settings) -> list[Finding]:
                 check,
                 Level.LOOK,
                 f"{settings.base_url} answers, but not this installation (status {status}).",
-                "Links in mail lead to that address.",
+                "Links in emails lead to that address.",
                 "Start `countersign web` with the same keys, and let the proxy lead to it.",
             )
         ]

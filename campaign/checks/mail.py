@@ -16,7 +16,7 @@ from campaign.smtp.settings import SmtpSettings
 from campaign.smtp.smtp import SmtpTransport
 from campaign.smtp.transport import Envelope, Outcome, Result
 
-WHY_DKIM: Final = "Gmail, Yahoo and Outlook reject or file away mail of many that is not signed."
+WHY_DKIM: Final = "Gmail, Yahoo and Outlook reject unsigned bulk email or put it in the spam folder."
 
 
 def dkim_keys(settings: Settings) -> tuple[DkimKey, ...]:
@@ -60,7 +60,7 @@ def send_all(settings: Settings, address: str) -> list[Finding]:
     try:
         relays, signer = all_relays(settings), load_signer(settings)
     except SettingsError:
-        return [unknown("send", "the settings for mail must be mended first")]
+        return [unknown("send", "the settings for email must be corrected first")]
     found = []
     for relay in relays:
         data = _message(settings, recipient.address, relay)
@@ -87,7 +87,7 @@ def _message(settings: Settings, address: str, relay: SmtpSettings) -> bytes:
         b"Auto-Submitted: auto-generated\r\n",
     )
     text = (
-        f"This is a test mail of `countersign doctor --send`, through {relay.host}, port {relay.port}.\r\n"
+        f"This is a test email from `countersign doctor --send`, through {relay.host}, port {relay.port}.\r\n"
         "If it is in the spam folder, compare DKIM, SPF and DMARC in its headers with what the command says.\r\n"
     )
     return b"".join(lines) + b"\r\n" + text.encode()
@@ -100,17 +100,17 @@ def _send(relay: SmtpSettings, envelope: Envelope) -> Finding:
     try:
         transport.deliver([envelope], on_submit=lambda _: None, on_outcome=outcomes.append)
     except SessionFailedError as error:
-        return Finding(name, Level.STOP, f"No test mail: {place} gives no session ({error.reason}).")
+        return Finding(name, Level.STOP, f"No test email: {place} gives no session ({error.reason}).")
     finally:
         transport.close()
     told = outcomes[0]
     answer = f"{told.code or ''} {told.text}".strip() or "nothing"
     if told.result is Result.ACCEPTED:
-        return fine(name, f"{place} took the test mail and answered: {answer}")
+        return fine(name, f"{place} took the test email and answered: {answer}")
     return Finding(
         name,
         Level.STOP,
-        f"{place} did not take the test mail ({told.result}, {told.phase}) and answered: {answer}",
+        f"{place} did not take the test email ({told.result}, {told.phase}) and answered: {answer}",
         "Mail to signers would most likely meet the same answer.",
         "See what its documentation says of this answer, and whether it lets us send as COUNTERSIGN_MAIL_FROM.",
     )

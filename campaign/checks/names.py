@@ -22,7 +22,7 @@ TIMEOUT: Final = 3.0
 LOOKUPS: Final = 10
 """Terms of an SPF record that need DNS, at most (RFC 7208 section 4.6.4)."""
 
-WHY_SPF: Final = "Gmail, Yahoo and Outlook ask whoever mails many for SPF, DKIM and DMARC."
+WHY_SPF: Final = "Gmail, Yahoo and Outlook require SPF, DKIM and DMARC of bulk senders."
 _LOOKUP = re.compile(r"[+?~-]?(include:|a\b|mx\b|ptr\b|exists:)|redirect=")
 
 
@@ -73,7 +73,7 @@ def check_all(settings: Settings, server: NameServer) -> list[Finding]:
         "spf": partial(_spf, server, back),
         "dmarc": partial(_dmarc, server, sender),
         "mx.return": partial(_mx, server, back, check="mx.return", for_what="what comes back (bounces)"),
-        "mx.from": partial(_mx, server, sender, check="mx.from", for_what="answers to our mail"),
+        "mx.from": partial(_mx, server, sender, check="mx.from", for_what="replies to our emails"),
     }
     with ThreadPoolExecutor(max_workers=len(checks)) as pool:
         return list(pool.map(_guarded, checks, checks.values()))
@@ -120,7 +120,7 @@ def _spf(server: NameServer, domain: str) -> Finding:
         )
     if problem := _spf_problem(server, domain, found):
         return Finding(check, Level.LOOK, problem, WHY_SPF, "Correct the TXT record (RFC 7208).")
-    return fine(check, f"{domain} has an SPF record. Whether it names the relay only a mail that arrived can tell.")
+    return fine(check, f"{domain} has an SPF record. Whether it names the relay only an email that arrived can tell.")
 
 
 def _spf_records(server: NameServer, domain: str) -> list[str]:
@@ -161,7 +161,7 @@ def _dmarc(server: NameServer, domain: str) -> Finding:
     return Finding(
         check,
         Level.LOOK,
-        f"The domain of our mail, {domain}, has no DMARC record.",
+        f"The domain our emails come from, {domain}, has no DMARC record.",
         WHY_SPF,
         f'Publish as TXT of _dmarc.{domain}: "v=DMARC1; p=none", and a stricter policy once reports are good.',
     )
@@ -172,13 +172,13 @@ def _mx(server: NameServer, domain: str, *, check: str, for_what: str) -> Findin
     # "0 ." is the null MX: a domain that takes no mail (RFC 7505).
     hosts = [record.split()[-1].rstrip(".") for record in found]
     if any(hosts):
-        return fine(check, f"{', '.join(sorted(filter(None, hosts)))} takes mail for {domain}.")
+        return fine(check, f"{', '.join(sorted(filter(None, hosts)))} takes email for {domain}.")
     if not found and (server.ask(domain, "A") or server.ask(domain, "AAAA")):
         return fine(check, f"{domain} has no MX record; mail for it goes to its address (RFC 5321 section 5.1).")
     return Finding(
         check,
         Level.LOOK,
-        f"Nothing takes mail for {domain}.",
-        f"It is where {for_what} arrive; many receivers refuse mail from a domain that takes none.",
+        f"Nothing takes email for {domain}.",
+        f"It is where {for_what} arrive; many receivers refuse email from a domain that takes none.",
         f"Publish an MX record for {domain}.",
     )

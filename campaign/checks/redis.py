@@ -77,7 +77,7 @@ def _persistence(told: dict[str, object]) -> Finding:
         name,
         Level.LOOK,
         "Redis keeps no append-only file.",
-        "After a crash of Redis the places of shared networks begin anew; no mail is lost.",
+        "After a crash of Redis the places of shared networks begin anew; no email is lost.",
         "Set appendonly yes.",
     )
 

@@ -37,7 +37,7 @@ def all_relays(settings: Settings) -> list[SmtpSettings]:
 
 def check_urls(settings: Settings) -> list[Finding]:
     """Whether SMTP_URL can be read and serves both lanes; opens no connection."""
-    name, why = "smtp.url", "No mail can be sent: nobody can confirm a signature."
+    name, why = "smtp.url", "No email can be sent, so no signature can be confirmed."
     try:
         for lane in ("urgent", "bulk"):
             for relay in SmtpSettings.all_from(

@@ -17,7 +17,7 @@ from campaign.settings import LANGUAGES
 
 SENTENCES: Final = {
     ("email", "missing"): "the address is empty",
-    ("email", "invalid"): "this is no mail address; it must be like name@example.org",
+    ("email", "invalid"): "this is not an email address; it must look like name@example.org",
     ("email", "role"): "the address belongs to an office, not to a person",
     ("email", "not_ascii"): "the mail server takes only ASCII letters before the @ (it does not offer SMTPUTF8)",
     ("email", "taken"): "this address has an account already",
@@ -25,7 +25,7 @@ SENTENCES: Final = {
     ("name", "not_a_name"): "--name: use letters",
     ("name", "too_long"): "--name: use at most 200 characters",
     ("name", "looks_like_link"): "--name: leave out web addresses",
-    ("name", "looks_like_email"): "--name: leave out the mail address",
+    ("name", "looks_like_email"): "--name: leave out the email address",
 }
 """What to do about each problem that the use case names."""
 
@@ -47,17 +47,20 @@ def sign_in_links(runtime: Runtime) -> list[str]:
     ]
 
 
-@click.group(short_help="Create and list accounts, and let their owners in.")
+@click.group(short_help="Create accounts and sign-in links")
 def account() -> None:
-    """Create and list accounts of organisers and admins, and make the links that let them in.
+    """Create and list accounts of organisers and admins, and print their sign-in links.
 
-    There are no passwords: people sign in at /sign-in with a link that is mailed to them, or that is printed here.
+    There are no passwords: people sign in at /sign-in with a link that is emailed to them or printed here.
     """
 
 
-@account.command(epilog="Example: countersign account create --email ada@example.org --name 'Ada' --role admin")
+@account.command(
+    short_help="Create an account",
+    epilog="Example: countersign account create --email ada@example.org --name 'Ada' --role admin",
+)
 @click.option("--email", required=True, help="Address that sign-in links go to.")
-@click.option("--name", required=True, help="What to call the person.")
+@click.option("--name", required=True, help="Full name, shown on the desk.")
 @click.option(
     "--role",
     type=click.Choice([str(role) for role in Role]),
@@ -81,7 +84,11 @@ def create(*, email: str, name: str, role: str, locale: str) -> None:
     click.echo(f"Created account {account_id}. Let its owner in with: countersign account sign-in-link {email}")
 
 
-@account.command("sign-in-link", epilog="Example: countersign account sign-in-link ada@example.org")
+@account.command(
+    "sign-in-link",
+    short_help="Print a sign-in link",
+    epilog="Example: countersign account sign-in-link ada@example.org",
+)
 @click.argument("email")
 def sign_in_link(email: str) -> None:
     """Print a link that signs in the browser that opens it: once, within twelve hours.
@@ -98,7 +105,9 @@ def sign_in_link(email: str) -> None:
         click.echo(sign_in.sign_in_link(runtime, found.id))
 
 
-@account.command("list", epilog="Example: countersign account list --json | jq -r '.[].email'")
+@account.command(
+    "list", short_help="List all accounts", epilog="Example: countersign account list --json | jq -r '.[].email'"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_accounts(*, as_json: bool) -> None:
     """List all accounts, oldest first."""

@@ -23,7 +23,7 @@ EVERY = 15.0
 
 HELP = """Read bounces, complaints and replies from a return mailbox, and apply them.
 
-URL is imaps://user:password@host/Folder, maildir:/path, lmtp://127.0.0.1:2424, lmtp:///path/socket, or - for one mail
+URL is imaps://user:password@host/Folder, maildir:/path, lmtp://127.0.0.1:2424, lmtp:///path/socket, or - for one email
 on standard input, as a mail server pipes it. Without URL it is RETURN_MAILBOX_URL. A running bulk worker does the same
 by itself for RETURN_MAILBOX_URL.
 
@@ -36,23 +36,24 @@ wrong), the mail server should try again.
 
 
 @click.command(
+    short_help="Read bounces, complaints and replies",
     help=HELP,
     epilog="Examples: countersign bounces --watch; countersign bounces - < mail.eml. "
     "Example: countersign bounces maildir:/var/mail/returned",
 )
 @click.argument("url", required=False, default="")
-@click.option("--watch", is_flag=True, help="Go on until SIGTERM or Ctrl-C.")
-@click.option("--recipient", default="", help="With -: whom the mail server delivers to (RCPT TO).")
+@click.option("--watch", is_flag=True, help="Keep reading until SIGTERM or Ctrl-C.")
+@click.option("--recipient", default="", help="With -: the recipient the mail server delivers to (RCPT TO).")
 @click.option("--sender", help="With -: the envelope's sender; empty for a bounce. Default: the header Return-Path.")
 @click.pass_context
 def bounces(context: click.Context, *, url: str, watch: bool, recipient: str, sender: str | None) -> None:
     """See :data:`HELP`."""
     if url == "-":
         if watch:
-            raise click.UsageError("--watch is for mailboxes; - takes one mail.")
+            raise click.UsageError("--watch is for mailboxes; - takes one email.")
         context.exit(_pipe(recipient, sender))
     if recipient or sender is not None:
-        raise click.UsageError("--recipient and --sender are for a mail on standard input: write - for the URL.")
+        raise click.UsageError("--recipient and --sender are for an email on standard input: write - for the URL.")
     with open_runtime() as runtime:
         chosen = _checked(url or runtime.settings.return_mailbox_url)
         if return_mailbox.is_lmtp(chosen):

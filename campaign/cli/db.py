@@ -17,12 +17,15 @@ from campaign.operations.backup_and_keys import declare_restored
 from campaign.settings import Settings, load_settings
 
 
-@click.group()
+@click.group(short_help="Migrate and check the database schema")
 def db() -> None:
     """The schema of the database."""
 
 
-@db.command(epilog="Example: DATABASE_URL=postgresql://countersign@db/countersign countersign db upgrade")
+@db.command(
+    short_help="Migrate the database to this release",
+    epilog="Example: DATABASE_URL=postgresql://countersign@db/countersign countersign db upgrade",
+)
 def upgrade() -> None:
     """Bring the database to the schema of this release.
 
@@ -36,7 +39,7 @@ def upgrade() -> None:
     click.echo(f"The database is at {after}." if before == after else f"Migrated from {before or 'empty'} to {after}.")
 
 
-@db.command(epilog="Example: countersign db check")
+@db.command(short_help="Check that migrations match the code", epilog="Example: countersign db check")
 def check() -> None:
     """Check that the migrations lead to the schema in the code (for developers).
 
@@ -52,7 +55,7 @@ def check() -> None:
     click.echo("The migrations lead to the schema in the code.")
 
 
-@db.command(epilog="Example: countersign db restored")
+@db.command(short_help="Declare that a backup was restored", epilog="Example: countersign db restored")
 def restored() -> None:
     """Declare that a backup was restored, before anything is started on it.
 

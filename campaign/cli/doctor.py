@@ -21,14 +21,14 @@ COLOURS = {Level.FINE: "green", Level.LOOK: "yellow", Level.STOP: "red", Level.U
 
 
 @click.command(short_help="Check the installation, and say what to do", epilog="Example: countersign doctor --json")
-@click.option("--send", "address", metavar="ADDRESS", help="Send a test mail through each mail server, too.")
+@click.option("--send", "address", metavar="ADDRESS", help="Also send a test email through each mail server.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON; its keys do not change.")
 @click.option("--nameserver", default="", metavar="HOST[:PORT]", help="Ask this name server instead of the system’s.")
 @click.pass_context
 def doctor(context: click.Context, *, address: str | None, as_json: bool, nameserver: str) -> None:
     """Check settings, database, Redis, mail servers, DNS, keys, data folder, proxies and clock.
 
-    It changes nothing, and sends mail only with --send. Each finding is fine, look (it works, and can be better), stop
+    It changes nothing, and sends email only with --send. Each finding is fine, look (it works, and can be better), stop
     (it can't work), or unknown (it can't be checked here).
 
     Exit status: 0 nothing to stop for; 1 at least one stop; 78 the settings can't be read.

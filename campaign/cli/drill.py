@@ -23,8 +23,9 @@ SHOWN = 10
 
 
 @click.command(
+    short_help="Crash test: prove no email is lost or doubled",
     epilog="Examples: countersign drill; countersign drill --kills 100 --seed 7; "
-    "countersign drill --recipients 5000 --kills 20 --json | jq .promises. Example: countersign drill"
+    "countersign drill --recipients 5000 --kills 20 --json | jq .promises. Example: countersign drill",
 )
 @click.option(
     "--recipients",
@@ -47,7 +48,7 @@ SHOWN = 10
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 def drill(*, recipients: int | None, kills: int, seed: int, as_json: bool) -> int:
-    """Prove that no mail is lost or sent twice, whatever dies.
+    """Prove that no email is lost or sent twice, whatever is killed.
 
     Starts a throw-away installation of its own (data, PostgreSQL, Redis, web server, four workers), and a mail server
     with faults. Sends a blast, while people sign, confirm, unsubscribe, withdraw and erase, workers are killed, and
@@ -55,7 +56,7 @@ def drill(*, recipients: int | None, kills: int, seed: int, as_json: bool) -> in
     against the database and what the mail server counted. Nothing of it is left afterwards; your own data, DATABASE_URL
     and all other settings are not looked at. It takes about a minute with 10 kills, and 3 seconds more for each more.
 
-    "accepted" are those of the recipients whose mail was taken; lost, repeated and uncertain are about all mail.
+    "accepted" counts recipients whose email the server took; lost, repeated and uncertain count all email.
 
     Exit status: 0 every promise was kept; 1 one was broken, or the drill could not be run; 2 used wrongly.
     """
@@ -114,7 +115,7 @@ def describe(verdict: DrillResult, *, seed: int, seconds: float) -> list[str]:
         f"  Lost         {len(verdict.lost):>7,}",
         f"  Repeated     {len(verdict.repeated):>7,}",
         f"  Uncertain    {len(verdict.uncertain):>7,}   {uncertain}, {verdict.scripted:,} scripted",
-        f"  Recovered    {verdict.recovered_s_max:>7.1f} s at the longest until mail flowed again",
+        f"  Recovered    {verdict.recovered_s_max:>7.1f} s at the longest until email flowed again",
     ]
     if verdict.uncertain:
         lines += ["", "Uncertain, listed and not sent again:", *_listed(verdict.uncertain)]

@@ -22,7 +22,7 @@ MIX_LINES = "\n".join(
     }.items()
 )
 
-HELP = f"""Receive mail on this machine, and let go wrong what a script or a mix says. It delivers nothing.
+HELP = f"""Receive email on this machine and misbehave as a script or a mix tells it. It delivers nothing.
 
 Without --script and --mix everything is accepted. Point SMTP_URL at it: smtp://127.0.0.1:PORT. At the end (Ctrl-C or
 SIGTERM) it says what it accepted and how often each fault happened. A script is JSON; docs/faults.md has its words.
@@ -40,14 +40,14 @@ Examples:
   countersign faults --mix greylisting
   countersign faults --port 2526 --script script.json --accepted accepted.log --json
 \b
-Example: a script.json in which one domain is slow and one mail in a hundred is uncertain:
+Example: a script.json in which one domain is slow and one email in a hundred is uncertain:
   {"seed": 7, "faults": [
     {"phase": "rcpt", "does": "421 4.7.0 Too fast", "domain": "slow.test", "above": 5},
     {"phase": "accepted", "does": "drop", "odds": 0.01}]}
 """
 
 
-@click.command(help=HELP, epilog=EXAMPLES)
+@click.command(short_help="Test mail server that misbehaves on request", help=HELP, epilog=EXAMPLES)
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=2525, show_default=True, help="TCP port on the loopback address."
 )
@@ -59,7 +59,7 @@ Example: a script.json in which one domain is slow and one mail in a hundred is 
     "--accepted",
     "log",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Append a line, Message-ID and recipient, for each mail taken.",
+    help="Append a line, Message-ID and recipient, for each email taken.",
 )
 @click.option(
     "--certificates",

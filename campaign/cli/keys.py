@@ -11,7 +11,7 @@ from campaign.settings import load_settings
 from campaign.variables import format_keys
 
 
-@click.group()
+@click.group(short_help="Manage the keys of encrypted data")
 def keys() -> None:
     """The keys that open what is encrypted.
 
@@ -19,7 +19,7 @@ def keys() -> None:
     """
 
 
-@keys.command(epilog="Example: countersign keys generate >> .env")
+@keys.command(short_help="Print a setting with a new key", epilog="Example: countersign keys generate >> .env")
 def generate() -> None:
     """Print a line COUNTERSIGN_KEYS=… with a new key, for the environment or the file .env.
 
@@ -28,11 +28,11 @@ def generate() -> None:
     click.echo(f"COUNTERSIGN_KEYS={format_keys([security_keys.new_key()])}")
 
 
-@keys.command(epilog="Example: countersign keys rotate")
+@keys.command(short_help="Put a new key in front", epilog="Example: countersign keys rotate")
 def rotate() -> None:
     """Put a new key in front of the present ones.
 
-    The old ones stay behind it, for they open what is not wrapped anew yet, and the links in mails already sent.
+    The old ones stay behind it, for they open what is not wrapped anew yet, and the links in emails already sent.
     Keys in <data>/keys are written there; for keys from the environment the new line is printed, to be put there.
     """
     settings = load_settings()
@@ -51,14 +51,14 @@ def rotate() -> None:
         )
 
 
-@keys.command(epilog="Example: countersign keys rewrap")
+@keys.command(short_help="Put all data keys under the newest key", epilog="Example: countersign keys rewrap")
 def rewrap() -> None:
     """Put every stored data key under the newest instance key, after `keys rotate` and a restart.
 
     Petitions go under the retention key of their quarter, if there is one.
 
     What the data keys encrypt stays as it is. It may be stopped and run again. The old instance key then opens no data
-    any more; keep it on the list all the same, for the links in mails that were sent with it.
+    any more; keep it on the list all the same, for the links in emails that were sent with it.
     """
     with open_runtime() as runtime:
         changed = backup_and_keys.rewrap(runtime)
@@ -68,7 +68,7 @@ def rewrap() -> None:
             click.echo(f"{kept} petitions are under the retention key of their quarter now.")
 
 
-@keys.command(epilog="Example: countersign keys status")
+@keys.command(short_help="List the retention keys", epilog="Example: countersign keys status")
 def status() -> None:
     """List the retention keys and what they open.
 
@@ -97,7 +97,7 @@ def _petitions(number: int) -> str:
     return "1 petition" if number == 1 else f"{number} petitions"
 
 
-@keys.command(epilog="Example: countersign keys add")
+@keys.command(short_help="Make a retention key for this quarter", epilog="Example: countersign keys add")
 def add() -> None:
     """Make a retention key for the petitions of this quarter.
 
@@ -110,7 +110,7 @@ def add() -> None:
     click.echo(f"{path} has the new key {made.name}. Copy the file to every host and to the backup of your keys.")
 
 
-@keys.command(epilog="Example: countersign keys retire 2026q1.0a1b2c")
+@keys.command(short_help="Destroy a retention key for good", epilog="Example: countersign keys retire 2026q1.0a1b2c")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Also if it opens a live petition, which is closed for good.")

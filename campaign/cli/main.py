@@ -52,7 +52,7 @@ MISCONFIGURED = os.EX_CONFIG
 @click.version_option(__version__, prog_name="countersign")
 @click.pass_context
 def countersign(context: click.Context, env_file: Path | None) -> None:
-    """Petitions whose signatures are real and whose mail arrives once."""
+    """Petitions with real signatures, and email that is sent once."""
     # setup writes this file, and reads it by itself.
     if env_file is not None and context.invoked_subcommand != setup.name:
         add_to_environment(env_files.read(env_file))

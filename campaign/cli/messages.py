@@ -20,9 +20,9 @@ LOCALE = "en"
 HOURS = click.IntRange(1, 24 * 366)
 
 
-@click.group()
+@click.group(short_help="Undelivered email, by cause")
 def messages() -> None:
-    """Mail that did not get through: by cause, and what to do with it."""
+    """Undelivered email, by cause, and what to do about it."""
 
 
 def _hours(command: Callable[..., None]) -> Callable[..., None]:
@@ -40,7 +40,11 @@ def _which(command: Callable[..., None]) -> Callable[..., None]:
     return _hours(command)
 
 
-@messages.command("list", epilog="Example: countersign messages list --hours 72 --json | jq '.[].key'")
+@messages.command(
+    "list",
+    short_help="List undelivered email by cause",
+    epilog="Example: countersign messages list --hours 72 --json | jq '.[].key'",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_hours
 def list_groups(*, as_json: bool, hours: int) -> None:
@@ -52,7 +56,7 @@ def list_groups(*, as_json: bool, hours: int) -> None:
     elif not found:
         click.echo("Nothing is uncertain, rejected or deferred.", err=True)
     else:
-        heads = ("KEY", "MAILS", "LANE", "KIND", "STATE", "PHASE", "CODE", "OLDEST", "REASON")
+        heads = ("KEY", "EMAILS", "LANE", "KIND", "STATE", "PHASE", "CODE", "OLDEST", "REASON")
         for line in tables.render(heads, [_row(group) for group in found]):
             click.echo(line)
 
@@ -76,30 +80,32 @@ def _row(group: FailureGroup) -> tuple[str | int, ...]:
     )
 
 
-@messages.command(epilog="Example: countersign messages retry --group 3f9a01c2d4e5")
+@messages.command(short_help="Send messages again", epilog="Example: countersign messages retry --group 3f9a01c2d4e5")
 @_which
 def retry(*, group: str | None, message_ids: tuple[int, ...], hours: int) -> None:
     """Send messages again; deferred ones are tried now instead of later.
 
-    An uncertain message may arrive twice: its outcome is unknown. Who withdrew, unsubscribed or
-    bounced meanwhile gets nothing.
+    An uncertain message may arrive twice: its outcome is unknown. People who withdrew or unsubscribed,
+    and addresses that bounced meanwhile, get nothing.
 
     Exit status: 0 done; 1 nothing like that is left, or a message does not allow it; 2 used wrongly.
     """
-    _press(Action.RETRY, "Sent again", group=group, message_ids=message_ids, hours=hours)
+    _press(Action.RETRY, "Queued for another try", group=group, message_ids=message_ids, hours=hours)
 
 
-@messages.command(epilog="Example: countersign messages accept --id 4711 --id 4712")
+@messages.command(
+    short_help="Mark uncertain messages as delivered", epilog="Example: countersign messages accept --id 4711 --id 4712"
+)
 @_which
 def accept(*, group: str | None, message_ids: tuple[int, ...], hours: int) -> None:
-    """Take uncertain messages as arrived: they are not sent again.
+    """Mark uncertain messages as delivered: they are not sent again.
 
     Exit status: 0 done; 1 nothing like that is left, or a message is not uncertain; 2 used wrongly.
     """
-    _press(Action.ACCEPT, "Taken as arrived", group=group, message_ids=message_ids, hours=hours)
+    _press(Action.ACCEPT, "Marked as delivered", group=group, message_ids=message_ids, hours=hours)
 
 
-@messages.command(epilog="Example: countersign messages cancel --group 3f9a01c2d4e5")
+@messages.command(short_help="Never send messages", epilog="Example: countersign messages cancel --group 3f9a01c2d4e5")
 @_which
 def cancel(*, group: str | None, message_ids: tuple[int, ...], hours: int) -> None:
     """Never send messages that are deferred, rejected, uncertain or still planned.

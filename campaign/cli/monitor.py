@@ -40,7 +40,10 @@ STANDINGS = {
 TIMES = "%Y-%m-%d %H:%M:%S"
 
 
-@click.command(epilog="Example: countersign monitor --json | jq -r .sentence.text")
+@click.command(
+    short_help="Show whether email flows and, if not, why",
+    epilog="Example: countersign monitor --json | jq -r .sentence.text",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the snapshot as JSON; its keys do not change.")
 @click.option("--check", is_flag=True, help="Exit with 1 if the sentence is bad news, for scripts and alarms.")
 @click.pass_context
@@ -253,7 +256,7 @@ def _moment(when: datetime | None) -> str:
 LANES = click.Choice([str(name) for name in Lane])
 
 
-@click.group()
+@click.group(short_help="Pause or resume a lane of email")
 def lane() -> None:
     """The two lanes of mail: urgent (confirmations and the like) and bulk (mail to many)."""
 

@@ -82,7 +82,7 @@ def _sentence(name: str, code: str) -> str:
     return SENTENCES.get((name, code), f"{name}: {code}")
 
 
-@click.group(short_help="Write, publish, close and list petitions.")
+@click.group(short_help="Create, publish, close and list petitions")
 def petition() -> None:
     """Write, publish, close and list petitions.
 
@@ -128,13 +128,14 @@ def _draft(body_file: BinaryIO, title: str | None, addressed_to: str | None, sum
 
 
 @petition.command(
+    short_help="Create a petition, as a draft",
     epilog="Example: countersign petition create --slug save-the-lake --author 'Friends of the Lake' --title "
-    "'Save the lake' --addressed-to 'The City Council' --body-file lake.md --publish"
+    "'Save the lake' --addressed-to 'The City Council' --body-file lake.md --publish",
 )
 @click.option("--slug", required=True, help="Name in the address /p/<slug>; it never changes.")
 @click.option("--author", required=True, help="Who asks.")
 @click.option("--on-behalf-of", default="", help="For whom the author asks.")
-@click.option("--sender-name", default="", help="Name in the From line of mails. Default: the site's name.")
+@click.option("--sender-name", default="", help="Sender name in emails. Default: the site's name.")
 @click.option("--goal", type=int, help="A fixed goal. Default: it grows with the count, from 1,000 on.")
 @click.option("--locale", type=click.Choice(LANGUAGES), default=LANGUAGES[0], show_default=True, help="Its language.")
 @click.option("--publish", "at_once", is_flag=True, help="Publish it at once.")
@@ -176,7 +177,10 @@ def create(
     click.echo(f"Created the draft {slug}. Publish it with: countersign petition publish {slug}")
 
 
-@petition.command(epilog="Example: countersign petition text save-the-lake --locale de --body-file see.md")
+@petition.command(
+    short_help="Add a language, or a new version of a text",
+    epilog="Example: countersign petition text save-the-lake --locale de --body-file see.md",
+)
 @click.argument("slug")
 @click.option("--locale", type=click.Choice(LANGUAGES), required=True, help="Language of this text.")
 @_text_options
@@ -199,7 +203,9 @@ def text(
         click.echo(f"Saved version {after.version} of {slug} in {locale}.")
 
 
-@petition.command(epilog="Example: countersign petition publish save-the-lake")
+@petition.command(
+    short_help="Open a petition for signing", epilog="Example: countersign petition publish save-the-lake"
+)
 @click.argument("slug")
 def publish(slug: str) -> None:
     """Open a draft, or a closed petition, for signing.
@@ -211,7 +217,7 @@ def publish(slug: str) -> None:
         click.echo(f"{slug} can be signed at {runtime.settings.base_url}/p/{slug}")
 
 
-@petition.command(epilog="Example: countersign petition close save-the-lake")
+@petition.command(short_help="End the signing", epilog="Example: countersign petition close save-the-lake")
 @click.argument("slug")
 def close(slug: str) -> None:
     """End the signing. `countersign petition publish` opens it again.
@@ -230,7 +236,9 @@ def close(slug: str) -> None:
     )
 
 
-@petition.command("list", epilog="Example: countersign petition list --json | jq -r '.[].slug'")
+@petition.command(
+    "list", short_help="List all petitions", epilog="Example: countersign petition list --json | jq -r '.[].slug'"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_petitions(*, as_json: bool) -> None:
     """List all petitions, drafts included: the newest first."""

@@ -10,7 +10,10 @@ from campaign.cli.opening import open_runtime
 from campaign.local.seed import seed as seeding
 
 
-@click.command(epilog="Example: countersign seed --petition stop-hazara-genocide --signatures 1000 --confirmed")
+@click.command(
+    short_help="Add invented signers, for demonstrations",
+    epilog="Example: countersign seed --petition stop-hazara-genocide --signatures 1000 --confirmed",
+)
 @click.option("--petition", "slug", required=True, help="Slug of a live petition.")
 @click.option("--signatures", type=click.IntRange(1, 10_000_000), required=True, help="How many to add.")
 @click.option("--confirmed", is_flag=True, help="They have confirmed, and count. Default: they have not.")

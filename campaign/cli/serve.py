@@ -42,7 +42,7 @@ CONNECTIONS = 4096
 """Connections that a web process holds open: many idle and slow ones are no reason to refuse the next."""
 
 
-@click.command(epilog="Example: COUNTERSIGN_WEB_WORKERS=4 countersign web")
+@click.command(short_help="Serve the pages", epilog="Example: COUNTERSIGN_WEB_WORKERS=4 countersign web")
 def web() -> None:
     """Serve the pages until SIGTERM or Ctrl-C.
 
@@ -85,12 +85,15 @@ def _place(settings: Settings) -> dict[str, Any]:
     return {"address": settings.bind, "port": settings.port}
 
 
-@click.command(epilog="Example: COUNTERSIGN_BULK_PROCESSES=4 countersign worker --lane bulk")
+@click.command(
+    short_help="Send the email of one lane",
+    epilog="Example: COUNTERSIGN_BULK_PROCESSES=4 countersign worker --lane bulk",
+)
 @click.option(
     "--lane", type=click.Choice(sorted(QUEUES)), required=True, help="urgent: confirmations and such; bulk: the rest."
 )
 def worker(lane: str) -> None:
-    """Send the mail of one lane until SIGTERM or Ctrl-C.
+    """Send the email of one lane until SIGTERM or Ctrl-C.
 
     The worker of the bulk lane also does the upkeep: counting, expiry, retention. Any number of workers may run, on
     any host. Without DATABASE_URL and REDIS_URL they use the servers that `countersign up` runs. What can't work ends
@@ -128,10 +131,12 @@ def worker_environment(settings: Settings, lane: str) -> dict[str, str]:
     }
 
 
-@click.command(epilog="Example: countersign mailserver --port 2525")
+@click.command(
+    short_help="Test mail server with a mailbox to look at", epilog="Example: countersign mailserver --port 2525"
+)
 @click.option("--port", type=click.IntRange(1, 65535), required=True, help="TCP port on the loopback address.")
 def mailserver(port: int) -> None:
-    """Receive mail and show it at /mailbox.
+    """Receive email and show it at /mailbox.
 
     It delivers nothing. `countersign up` runs it when SMTP_URL is not set.
     """

@@ -6,7 +6,7 @@ from campaign.settings import VARIABLES
 from campaign.variables import ROOT, table, with_table
 
 
-@click.command(epilog="Example: countersign settings | grep RATE")
+@click.command(short_help="List all settings and their defaults", epilog="Example: countersign settings | grep RATE")
 @click.option("--write", is_flag=True, help="Update docs/settings.md instead, after a change in the code.")
 def settings(*, write: bool) -> None:
     """List all settings: the environment variable, its default, and what it is, as a table in Markdown.

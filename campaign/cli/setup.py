@@ -36,7 +36,7 @@ def _asked(command: Any) -> Any:  # noqa: ANN401 - a decorator of click
 @click.option("--admin-email", default="", metavar="ADDRESS", help="Address of the first admin.")
 @click.option("--admin-name", default="", metavar="NAME", help="Name of the first admin.")
 @click.option("--set", "more", multiple=True, metavar="NAME=VALUE", help="Any other setting; may be repeated.")
-@click.option("--ed25519", is_flag=True, help="Sign mail with a second, Ed25519 key as well (RFC 8463).")
+@click.option("--ed25519", is_flag=True, help="Also sign email with an Ed25519 key (RFC 8463).")
 @click.option("--overwrite", is_flag=True, help="Replace values that the file of settings has.")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing: take what is given, and the usual values for the rest.")
 @click.pass_context

@@ -24,7 +24,7 @@ WEB, WORKERS, MAIL = range(3)
 """Stages of the end: first no new sign-ups, then the mail that is on the wire goes out, then it is received."""
 
 
-@click.command(epilog="Example: COUNTERSIGN_PORT=9000 countersign up")
+@click.command(short_help="Run everything on this machine", epilog="Example: COUNTERSIGN_PORT=9000 countersign up")
 def up() -> int:
     """Run everything on this machine until Ctrl-C or SIGTERM: `make run`.
 
@@ -35,7 +35,10 @@ def up() -> int:
     places.make_data(settings.data)
     greeting = [f"Countersign starts, with its data in {_short(settings.data)} ..."]
     if not read_local_keys(settings).keys:
-        greeting.append(f"  Keys are made in {_short(settings.key_folder)}: what is encrypted opens with them alone.")
+        greeting.append(
+            f"  New keys are written to {_short(settings.key_folder)}. "
+            "Without them encrypted data cannot be read: back them up."
+        )
     settings = ensure_local_keys(settings)
     if not settings.smtp_url:
         port = ports.find_free(LOOPBACK, wanted=noted_port(settings))
@@ -118,7 +121,7 @@ def _welcome(settings: Settings) -> list[str]:
         lines.append(f"  Mailbox          {settings.base_url}/mailbox")
     lines.append(f"  Logs             {_short(settings.data)}/log")
     if settings.is_local:
-        lines += ["", "Sign in with one press (each link works once, for twelve hours):", *_sign_in_links(settings)]
+        lines += ["", "Sign-in links (each works once, within twelve hours):", *_sign_in_links(settings)]
     return [*lines, "", "Stop with Ctrl-C."]
 
 

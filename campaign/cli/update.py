@@ -18,7 +18,7 @@ LOCALE = "en"
 BLAST = click.argument("update_id", type=click.IntRange(1, 2**31 - 1), metavar="ID")
 
 
-@click.group()
+@click.group(short_help="Follow, pause and cancel updates")
 def update() -> None:
     """Updates to signers: how far they are, pause, resume, cancel, and send to those who did not get one."""
 
@@ -74,48 +74,48 @@ def _press(update_id: int, press: Callable[..., object]) -> object:
         return press(runtime, update_id, blast_reports.petition_of(runtime, update_id), by=None)
 
 
-@update.command(epilog="Example: countersign update pause 12")
+@update.command(short_help="Pause an update that is being sent", epilog="Example: countersign update pause 12")
 @BLAST
 def pause(update_id: int) -> None:
-    """Hold an update that is being sent; within five seconds no further mail of it leaves.
+    """Pause an update that is being sent; within five seconds no further email of it leaves.
 
     Exit status: 0 paused; 1 there is none, or it is not being sent.
     """
     _press(update_id, blasts.pause)
-    click.echo(f"Paused. Let it go on with: countersign update resume {update_id}")
+    click.echo(f"Paused. Resume it with: countersign update resume {update_id}")
 
 
-@update.command(epilog="Example: countersign update resume 12")
+@update.command(short_help="Resume a paused update", epilog="Example: countersign update resume 12")
 @BLAST
 def resume(update_id: int) -> None:
-    """Let a paused update go on where it stood.
+    """Resume a paused update where it stopped.
 
     Exit status: 0 resumed; 1 there is none, or it is not paused.
     """
     _press(update_id, blasts.resume)
-    click.echo("It goes on.")
+    click.echo("Resumed.")
 
 
-@update.command(epilog="Example: countersign update cancel 12")
+@update.command(short_help="Stop an update for good", epilog="Example: countersign update cancel 12")
 @BLAST
 def cancel(update_id: int) -> None:
-    """Stop an update: recipients not reached yet get nothing.
+    """Stop an update for good: recipients not reached yet get nothing.
 
     Exit status: 0 cancelled; 1 there is none, or it was cancelled already.
     """
     _press(update_id, blasts.cancel)
-    click.echo("Cancelled. What had left before can't be called back.")
+    click.echo("Stopped. Emails already sent can't be recalled.")
 
 
-@update.command(epilog="Example: countersign update again 12")
+@update.command(short_help="Send to those who did not get it", epilog="Example: countersign update again 12")
 @BLAST
 def again(update_id: int) -> None:
-    """Send an update to those who did not get it: refused, expired, or cancelled with it.
+    """Send an update again to recipients whose email was refused, expired or cancelled.
 
-    Who unsubscribed or withdrew, or whose mailbox is gone, stays left out; what arrived or is uncertain is never sent
-    twice. A cancelled update is resumed.
+    People who unsubscribed or withdrew, and addresses that no longer exist, are left out. Nothing that may have
+    arrived is sent again. A cancelled update is resumed.
 
     Exit status: 0 done, also if no recipient is left; 1 there is no such update, or it has not started.
     """
     planned = _press(update_id, blasts.send_missing)
-    click.echo(f"On its way to {planned:,}.")
+    click.echo(f"Queued for {planned:,} recipient{'' if planned == 1 else 's'}.")

@@ -7,7 +7,7 @@ once a day, and a suppression is made once.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from campaign.accounts.mail_providers import provider_of
@@ -22,6 +22,7 @@ from campaign.feedback.rules import ABOUT_US, CAME_BACK, HANDED_OVER, UNSPECIFIC
 from campaign.outbox import claimed, suppressions
 from campaign.outbox.claimed import Claimed
 from campaign.runtime import Runtime
+from campaign.security.encryption import DecryptionError
 from campaign.signatures import queries as signature_queries
 from campaign.smtp.replies import judge
 from campaign.smtp.transport import Blame, Bounce, Phase
@@ -34,6 +35,16 @@ SLICE: Final = 200
 
 SLICES: Final = 50
 """Slices of one run, so that a run ends well before its time limit; the next one follows within seconds."""
+
+
+LATER: Final = timedelta(minutes=10)
+"""Until an event is tried again whose recipient's key did not open."""
+
+PATIENCE: Final = timedelta(days=30)
+"""For which such an event is tried again; then it is applied as if the address were erased."""
+
+NEEDS_ADDRESS: Final = LOST_KINDS | {EventKind.DELIVERED}
+"""Events that do something to an address."""
 
 
 def apply(runtime: Runtime) -> int:
@@ -79,14 +90,18 @@ def _strength(known: CameBack) -> int:
 
 def _slice(runtime: Runtime, tx: Transaction) -> int:
     now = runtime.clock()
-    events = queries.take_open(tx, limit=SLICE)
+    events = queries.take_open(tx, now=now, limit=SLICE)
     if not events:
         return 0
     messages = {message.id: message for message in claimed.by_ids(tx, [event.message_id for event in events])}
-    recipients = _recipients(runtime, tx, messages)
+    recipients, unopened = _recipients(runtime, tx, messages)
     effects = _Effects()
+    later = []
     for event in events:
         effects.note(event)
+        if event.message_id in unopened and event.kind in NEEDS_ADDRESS and event.received_at > now - PATIENCE:
+            later.append(event.id)
+            continue
         recipient = recipients.get(event.message_id)
         cause = _apply(tx, event, messages[event.message_id], recipient, now=now)
         provider = None if recipient is None else provider_of(recipient.wire.address)
@@ -94,23 +109,35 @@ def _slice(runtime: Runtime, tx: Transaction) -> int:
     queries.raise_came_back(tx, effects.came_back)
     queries.settle_uncertain(tx, sorted(effects.handed_over), now=now)
     queries.applied(tx, effects.applied, now=now)
+    if later:
+        log.warning("%d events wait for the key of their recipient's address", len(later))
+        queries.postpone(tx, later, until=now + LATER)
     blast_health.look(tx, effects.blasts, now=now)
     return len(events)
 
 
-def _recipients(runtime: Runtime, tx: Transaction, messages: Mapping[int, Claimed]) -> dict[int, Recipient]:
-    """Where each message went, unless that is erased, or its signature has another address since."""
+def _recipients(
+    runtime: Runtime, tx: Transaction, messages: Mapping[int, Claimed]
+) -> tuple[dict[int, Recipient], set[int]]:
+    """Where each message went, and the messages of which no key opens it, though one may later.
+
+    A message is in neither if its address is erased, or its signature has another address since.
+    """
     moved = queries.moved_since(tx, list(messages))
     asked = [message for message in messages.values() if message.id not in moved]
     materials = gather(runtime, tx, asked)
-    found = {}
+    found, unopened = {}, set(materials.closed)
     for message in asked:
+        if message.id in unopened:
+            continue
         try:
             found[message.id] = recipient_of(runtime, message, materials)
+        except DecryptionError:
+            unopened.add(message.id)
         except CountersignError:
-            # Erased, or no longer to be opened: there is no address that anything could be done about.
+            # Erased, or no address by today's rules: nothing could be done about it.
             continue
-    return found
+    return found, unopened
 
 
 def _apply(

@@ -75,16 +75,22 @@ def insert(tx: Transaction, provider: str, events: Sequence[NewEvent], *, now: d
     ).rowcount
 
 
-def take_open(tx: Transaction, *, limit: int) -> list[OpenEvent]:
-    """Events to apply, in the order they came; those that another worker is applying are skipped, and replies."""
+def take_open(tx: Transaction, *, now: datetime, limit: int) -> list[OpenEvent]:
+    """Events to apply, in the order they came.
+
+    Left out are replies, events that another worker is applying, and those that are to be tried again later.
+    """
     rows = tx.execute(
         text("""
         with taken as (
-            select id from delivery_event where applied_at is null and (kind <> 'replied' or sealed is null)
+            select id from delivery_event
+            where applied_at is null and (kind <> 'replied' or sealed is null)
+                and (not_before is null or not_before <= :now)
             order by id limit :limit for update skip locked)
         select e.id, e.kind, e.message_id, e.happened_at, e.received_at, e.status, e.detail, m.state, m.blast_id
         from taken join delivery_event e on e.id = taken.id join message m on m.id = e.message_id
         order by e.id"""),
+        now=now,
         limit=limit,
     )
     return [
@@ -126,6 +132,13 @@ def applied(tx: Transaction, events: Mapping[int, Applied], *, now: datetime) ->
         causes=[event.cause for event in events.values()],
         providers=[event.mail_provider for event in events.values()],
         now=now,
+    )
+
+
+def postpone(tx: Transaction, event_ids: Sequence[int], *, until: datetime) -> None:
+    """Leave events open, to be applied at a later moment."""
+    tx.execute(
+        text("update delivery_event set not_before = :until where id = any(:ids)"), ids=list(event_ids), until=until
     )
 
 

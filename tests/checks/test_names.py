@@ -70,7 +70,7 @@ def test_records_as_they_should_be_are_fine(public):
         ((DOMAIN, "TXT"), ['"v=spf1 include:gone.example -all"'], "spf", "gone.example"),
         ((DOMAIN, "TXT"), [f'"v=spf1 {"a:x " * 11}-all"'], "spf", "more than 10 lookups"),
         (("_dmarc.example.org", "TXT"), [], "dmarc", "no DMARC record"),
-        ((DOMAIN, "MX"), ["0 ."], "mx.return", "Nothing takes mail"),
+        ((DOMAIN, "MX"), ["0 ."], "mx.return", "Nothing takes email"),
     ],
 )
 def test_each_mistake_is_told_with_what_to_publish(public, place, texts, check, words):

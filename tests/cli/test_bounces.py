@@ -45,7 +45,7 @@ def test_a_maildir_is_read_and_applied(world, shell, maildir):
         (("imap://user:secret@mail.example.org/INBOX",), 2, "TLS"),
         (("imaps://mail.example.org/INBOX",), 2, "password"),
         (("maildir:/x", "--recipient", "a@example.org"), 2, "standard input"),
-        (("-", "--watch"), 2, "one mail"),
+        (("-", "--watch"), 2, "one email"),
     ],
 )
 def test_a_mailbox_that_can_not_be_read_is_said_in_a_sentence(world, shell, arguments, status, said):

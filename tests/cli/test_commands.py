@@ -48,6 +48,25 @@ def test_every_command_has_help_with_an_example(words, capsys):
     assert "Example: " in said
 
 
+def all_groups(group, path=()):
+    yield path
+    for name, found in group.commands.items():
+        if isinstance(found, click.Group):
+            yield from all_groups(found, (*path, name))
+
+
+@pytest.mark.parametrize("words", list(all_groups(countersign)), ids=" ".join)
+def test_a_list_of_commands_cuts_no_sentence(words, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    main([*words, "--help"])
+
+    commands = capsys.readouterr().out.partition("\nCommands:\n")[2].partition("\n\n")[0].splitlines()
+    assert commands
+    assert [line for line in commands if line.endswith("...")] == []
+    assert [line for line in commands if len(line.split(maxsplit=1)[1]) > 45] == []
+
+
 def test_wrong_use_is_status_2_on_standard_error(capsys):
     status = main(["worker", "--lane", "slow"])
 

@@ -54,7 +54,7 @@ def test_causes_are_listed_as_a_table_and_as_json_without_an_address(fresh, shel
     table, listed = shell("messages", "list"), shell("messages", "list", "--hours", "96", "--json")
 
     head, row = table.out.splitlines()
-    assert head.split() == ["KEY", "MAILS", "LANE", "KIND", "STATE", "PHASE", "CODE", "OLDEST", "REASON"]
+    assert head.split() == ["KEY", "EMAILS", "LANE", "KIND", "STATE", "PHASE", "CODE", "OLDEST", "REASON"]
     assert row.split()[1:6] == ["3", "urgent", "thank_you", "uncertain", "dot"]
     found = json.loads(listed.out)
     assert [(group["state"], group["messages"]) for group in found] == [("uncertain", 3), ("rejected", 2)]
@@ -85,7 +85,7 @@ def test_single_messages_are_moved_by_their_number(fresh, shell):
     late = shell("messages", "accept", "--id", str(first))
     missing = shell("messages", "retry", "--id", "4711")
 
-    assert (ran.status, ran.out) == (0, "Taken as arrived: 2\n")
+    assert (ran.status, ran.out) == (0, "Marked as delivered: 2\n")
     assert (late.status, missing.status) == (1, 1)
     assert f"message {first} is accepted" in late.err
     assert fresh.sql(f"select cast(state as text) from message where id = {third}") == [("uncertain",)]

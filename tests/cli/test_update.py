@@ -53,7 +53,7 @@ def test_those_who_did_not_get_it_get_it_from_the_shell(world, shell, update):
     [after] = json.loads(shell("update", "list", "our-river", "--json").out)
 
     assert (before["missing"], before["stage"]) == (3, "cancelled")
-    assert (ran.status, ran.out) == (0, "On its way to 3.\n")
+    assert (ran.status, ran.out) == (0, "Queued for 3 recipients.\n")
     assert (after["missing"], after["open"], after["stage"]) == (0, 3, "sending")
 
 

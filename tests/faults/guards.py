@@ -222,6 +222,11 @@ GUARDS = (
         "test_f50_a_petition_whose_key_does_not_open_waits_alone_and_goes_out_when_it_does",
     ),
     Guard(
+        "F50", "what comes back waits for the key of its petition", "campaign/feedback/applying.py",
+        "later.append(event.id)", "effects.applied[event.id] = Applied(None, None)",
+        "test_f50_a_bounce_waits_for_the_key_of_its_petition_and_is_applied_when_it_opens",
+    ),
+    Guard(
         "F53", "what did not come to the wire is given back", "campaign/delivery/outcomes.py",
         "if untouched := this.untouched:", "if untouched := this.untouched[:0]:",
         "test_f53_sigterm_during_a_blast_finishes_what_is_on_the_wire_and_releases_the_rest",

@@ -13,6 +13,7 @@ from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
 from campaign.delivery.jobs import run_job
 from campaign.errors import ConflictError
+from campaign.feedback import applying
 from campaign.states import EventKind, Lane, MessageState
 from tasks.app import schedule
 from tests.feedback.kit import tell
@@ -257,6 +258,38 @@ def test_f50_what_comes_back_is_applied_though_the_key_of_one_petition_does_not_
 
     assert scene.world.sql("select came_back from message order by id") == [("bounced",), ("bounced",)]
     assert scene.world.sql("select message_id from suppression") == [(ids[1],)]
+
+
+def test_f50_a_bounce_waits_for_the_key_of_its_petition_and_is_applied_when_it_opens(stage):
+    scene = stage()
+    scene.people(1, slug="locked")
+    scene.drain(Lane.URGENT)
+    [(message_id, key_id)] = scene.world.sql("select m.id, p.data_key_id from message m, petition p")
+    locked(scene, "locked")
+    tell(scene.world, EventKind.BOUNCED, [message_id], status="5.1.1", code=550)
+    assert scene.world.sql("select count(*) from suppression") == [(0,)]
+
+    scene.world.sql("update petition set data_key_id = %(id)s", id=key_id)
+    scene.world.clock.forward(minutes=11)
+    applying.apply(scene.world.runtime)
+
+    assert scene.world.sql("select message_id from suppression") == [(message_id,)]
+    assert scene.world.sql("select count(*) from delivery_event where applied_at is null") == [(0,)]
+
+
+def test_f50_a_bounce_whose_key_stays_away_for_a_month_is_given_up(stage):
+    scene = stage()
+    scene.people(1, slug="locked")
+    scene.drain(Lane.URGENT)
+    [(message_id,)] = scene.world.sql("select id from message")
+    locked(scene, "locked")
+    tell(scene.world, EventKind.BOUNCED, [message_id], status="5.1.1", code=550)
+
+    scene.world.clock.forward(days=30)
+    applying.apply(scene.world.runtime)
+
+    assert scene.world.sql("select applied_at is not null from delivery_event") == [(True,)]
+    assert scene.world.sql("select came_back from message") == [("bounced",)]
 
 
 def test_f50_an_account_that_does_not_open_holds_up_no_other_mail(stage):

@@ -268,6 +268,8 @@ delivery_event = Table(
     Column("happened_at", MOMENT, nullable=False),
     Column("received_at", MOMENT, nullable=False, server_default=func.now()),
     Column("applied_at", MOMENT),
+    # Not to be applied earlier: the address of its message could not be opened.
+    Column("not_before", MOMENT),
     # Words and codes without any address.
     Column("detail", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     # Enhanced status code (RFC 3463), and what kind of bounce it is: a kind of soft bounce, "gone", "ours", "other".

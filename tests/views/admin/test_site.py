@@ -164,6 +164,5 @@ def test_a_switch_needs_a_reason_and_a_second_press_changes_nothing(night: Night
 
     assert "What will happen" in words(asked)
     assert [answer.status_code for answer in (empty, first, second)] == [422, 303, 409]
-    assert night.world.sql(
-        "select detail->>'before', detail->>'after' from audit_entry where action = 'site.switch'"
-    ) == [("running", "stopped")]
+    noted = night.world.sql("select detail->>'before', detail->>'after' from audit_entry where action = 'site.switch'")
+    assert noted == [("running", "stopped")]
