@@ -38,7 +38,9 @@ def site() -> None:
     """
 
 
-@site.command(epilog="Example: countersign site show --json | jq .switches")
+@site.command(
+    short_help="Show what is in force, and from where.", epilog="Example: countersign site show --json | jq .switches"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(*, as_json: bool) -> None:
     """Show what is in force, where each value comes from, and what is stopped."""
@@ -118,7 +120,10 @@ def _why(name: str, value: str, error: InvalidInputError) -> str:
     return SENTENCES.get(code, "it must be a colour like #1f3bb3" if name == "accent" else "it can't be used")
 
 
-@site.command(epilog="Example: countersign site switch signing stop --reason 'forged sign-ups'")
+@site.command(
+    short_help="Stop or resume something on the site.",
+    epilog="Example: countersign site switch signing stop --reason 'forged sign-ups'",
+)
 @click.argument("name", type=click.Choice([str(one) for one in SwitchName]), metavar="SWITCH")
 @click.argument("wanted", type=click.Choice(["stop", "resume"]), metavar="stop|resume")
 @click.option("--reason", required=True, help="Reason, for the audit log and the monitor.")
