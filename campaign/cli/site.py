@@ -83,7 +83,7 @@ def _switch(one: Switch | None) -> dict[str, object]:
     return {"stopped": True, "since": one.since.isoformat(), "reason": one.reason, "by": one.by}
 
 
-@site.command("set", epilog="Example: countersign site set site_name 'Free Rivers'")
+@site.command("set", short_help="Set one value.", epilog="Example: countersign site set site_name 'Free Rivers'")
 @click.argument("name", type=click.Choice(NAMES), metavar="SETTING")
 @click.argument("value", required=False)
 @click.option("--default", "to_default", is_flag=True, help="Use the default, or the environment, again.")
