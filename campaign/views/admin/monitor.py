@@ -18,6 +18,7 @@ from campaign.states import Lane
 from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
+from campaign.views.admin import switch_words
 from campaign.views.admin import words as admin_words
 from campaign.views.charts import Sparkline, draw_sparkline
 from campaign.views.current import runtime
@@ -83,6 +84,7 @@ def show_monitor(*, notice: Notice | None = None, status: int = 200) -> Response
         subjects=_subjects(snapshot),
         sparks=_sparks(snapshot),
         helpful=_helpful(verdict),
+        stopped=[(switch_words.said(switch_words.SWITCHES[one.name]), one) for one in snapshot.switches],
         action_words=_action_words(),
         badges=admin_words.BADGES,
         bulk_is_stopped=any(snapshot.stand(flow).is_stopped for flow in snapshot.lanes if flow.lane is Lane.BULK),
@@ -97,9 +99,10 @@ def _sparks(snapshot: Snapshot) -> dict[Lane, Sparkline]:
 
 
 def _names(snapshot: Snapshot) -> dict[int, str]:
-    """The names of those who paused a lane."""
+    """The names of those who paused a lane or stopped something."""
     numbers = [(flow.paused_by or "").removeprefix("account ") for flow in snapshot.lanes]
-    return accounts.names(runtime(), {int(number) for number in numbers if number.isdecimal()})
+    found = accounts.names(runtime(), {int(number) for number in numbers if number.isdecimal()})
+    return found | switch_words.names_of(snapshot.switches)
 
 
 def _subjects(snapshot: Snapshot) -> dict[int, str]:
