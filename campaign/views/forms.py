@@ -35,7 +35,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "missing": lazy("Enter the new email address."),
         "invalid": lazy("Enter an email address like name@example.org."),
         "role": lazy("Use your personal address; this looks like a shared or role address."),
-        "not_ascii": lazy("Enter another address: our mail server can’t yet write to letters like these before the @."),
+        "not_ascii": lazy("Enter another email address: our mail server can’t yet write to letters like these before the @."),
     },
     "country": {
         "missing": lazy("Choose your country."),
