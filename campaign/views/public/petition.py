@@ -108,7 +108,7 @@ def sign(slug: str) -> Response:
         ref = _ask(slug, form)
     except ConflictError:
         return petition_page(
-            slug, notice=_("This petition closed before your signature arrived, so it was not counted."), status=409
+            slug, notice=_("This petition closed before your signature arrived, so it wasn’t counted."), status=409
         )
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
