@@ -102,8 +102,8 @@ def admit(*, keeps: bool = False) -> Response | None:
     if found is not None or sign_in.was_open(runtime(), cookie()):
         request.max_content_length = request.max_form_memory_size = ROOM
     if found is None:
-        kept = {"kept": said.proof("kept")} if keeps and _keep() is not None else {}
-        return keep_private(current_app.make_response(redirect(url_for("sign_in.page", **kept), 303)))
+        kept = said.proof("kept") if keeps and _keep() is not None else None
+        return keep_private(current_app.make_response(redirect(url_for("sign_in.page", kept=kept), 303)))
     g.account_session = found
     request.max_form_parts = PARTS
     speak(found.account.locale)

@@ -29,8 +29,6 @@ account = Table(
     Column("role", Enum("organiser", "admin", name="account_role", metadata=metadata), nullable=False),
     Column("locale", String(2), nullable=False),
     Column("time_zone", Text, nullable=False, server_default="UTC"),
-    # When the zone was chosen, or taken from the browser at the first sign-in; none: UTC was never chosen.
-    Column("zone_chosen_at", MOMENT),
     Column("disabled_at", MOMENT),
     created_at(),
 )
@@ -95,16 +93,4 @@ kept_form = Table(
     Column("fields", LargeBinary, nullable=False),
     Column("kept_at", MOMENT, nullable=False),
     Index("ix_kept_form_account", "account_id", "id"),
-)
-
-
-# What an account has typed into a form of the desk and not saved yet, by the address of the form.
-unsaved_text = Table(
-    "unsaved_text",
-    metadata,
-    Column("account_id", ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
-    Column("place", Text, primary_key=True),
-    # Sealed under the key of accounts.
-    Column("fields", LargeBinary, nullable=False),
-    Column("saved_at", MOMENT, nullable=False),
 )

@@ -49,11 +49,6 @@ blast = Table(
     Column("paused_reason", Text),
     Column("cancelled_at", MOMENT),
     Column("cancelled_reason", Text),
-    # What the placeholders of its web copy say, by language, as in the mails.
-    Column("sent_values", JSONB),
-    # Its web copy was corrected, or taken off the web, after it was sent.
-    Column("corrected_at", MOMENT),
-    Column("unpublished_at", MOMENT),
     created_at(),
     Column("changed_at", MOMENT, nullable=False, server_default=func.now()),
     Index("ix_blast_due", "send_at", postgresql_where=text("started_at is null and cancelled_at is null")),
@@ -69,17 +64,6 @@ blast_text = Table(
     Column("subject", Text, nullable=False),
     Column("body_markdown", Text, nullable=False),
     Column("body_html", Text, nullable=False),
-)
-
-
-# The web copy of a sent update where it was corrected; the mails stay as they were sent.
-blast_correction = Table(
-    "blast_correction",
-    metadata,
-    Column("blast_id", ForeignKey("blast.id", ondelete="CASCADE"), primary_key=True),
-    Column("locale", String(2), primary_key=True),
-    Column("subject", Text, nullable=False),
-    Column("body_markdown", Text, nullable=False),
 )
 
 

@@ -49,8 +49,6 @@ petition = Table(
     Column("published_at", MOMENT),
     Column("closed_at", MOMENT),
     Column("erased_at", MOMENT),
-    # A draft that was given up: kept for 30 days, in which it can be restored.
-    Column("discarded_at", MOMENT),
     created_at(),
     CheckConstraint("fixed_goal > 0", name="goal_positive"),
 )
