@@ -53,17 +53,17 @@ def _search(asked: str) -> Response:
 
 
 def _done() -> Notice | None:
-    done, changed = request.args.get("done", ""), request.args.get("n", "")
-    if done not in set(Action) or not changed.isdecimal() or len(changed) > 12:
+    told = visitor.told()
+    if told.done not in set(Action):
         return None
-    many = int(changed)
+    many = told.number
     text = {
         Action.RETRY: ngettext("%(n)s message is sent again.", "%(n)s messages are sent again.", many, n=number(many)),
         Action.ACCEPT: ngettext(
             "%(n)s message is taken as arrived.", "%(n)s messages are taken as arrived.", many, n=number(many)
         ),
         Action.CANCEL: ngettext("%(n)s message is cancelled.", "%(n)s messages are cancelled.", many, n=number(many)),
-    }[Action(done)]
+    }[Action(told.done)]
     return Notice("good", "tick", text)
 
 

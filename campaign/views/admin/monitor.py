@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, abort, jsonify, request
+from flask import Blueprint, Response, abort, jsonify
 
 from campaign.accounts import accounts
 from campaign.blasts import blasts
@@ -60,7 +60,7 @@ def _done() -> Notice | None:
         "blast-resumed": _("The update goes on."),
         "blast-cancelled": _("The update is cancelled. What was not handed over is never sent."),
     }
-    text = words.get(request.args.get("done", ""))
+    text = words.get(visitor.done())
     return None if text is None else Notice("good", "tick", text)
 
 
