@@ -1,7 +1,7 @@
 """Preparing: from claimed rows to recipients and envelopes; who may not be mailed, or can't be, ends here, alone."""
 
 import logging
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -46,10 +46,14 @@ class Prepared:
     failed_texts: set[TextFailure] = field(default_factory=set)
     """Texts of updates of which no mail can be made: their messages are given back, and wait with their update."""
 
-    def envelopes(self) -> Iterator[Envelope]:
-        """Compose, :data:`AHEAD` at a time; a letter that can't be composed ends instead, alone."""
+    def envelopes(self, *, on_work: Callable[[Iterable[int]], None]) -> Iterator[Envelope]:
+        """Compose, :data:`AHEAD` at a time; a letter that can't be composed ends instead, alone.
+
+        ``on_work`` is told which ones, before they are composed.
+        """
         letters = iter(self.letters.values())
         while few := list(islice(letters, AHEAD)):
+            on_work(message.id for message, _ in few)
             at = self.composer.runtime.clock()
             composed = []
             for message, recipient in few:

@@ -267,6 +267,7 @@ class Deliverer:
     def _prepare(self, batch: _Batch) -> None:
         """Open the addresses of a batch and look at suppressions and limits; bulk mail is composed while it is sent."""
         this = batch.round
+        self.journal.at_work(message.id for message in batch.claimed)
         prepared = prepare(self.runtime, self.composer, batch.claimed)
         this.handed, this.struck, this.ended = prepared.handed, prepared.struck, prepared.ended
         this.failed_texts = prepared.failed_texts
@@ -275,7 +276,7 @@ class Deliverer:
                 {id_: recipient.wire.address for id_, (_, recipient) in prepared.letters.items()}
             )
             prepared.keep(prepared.letters.keys() - this.postponed.keys())
-        envelopes = prepared.envelopes()
+        envelopes = prepared.envelopes(on_work=self.journal.at_work)
         if not batch.at_once:
             # Composed before the last look, so that nothing but the wire comes after it.
             composed = list(envelopes)

@@ -1,8 +1,9 @@
 """The journal of a sending process: what it was about to hand over, and what the mail server acknowledged.
 
-One short line per step, written with one ``os.write`` before the next step, so that the death of the process (not of
-the machine) forgets nothing. A lock on the file tells the living from the dead. After a crash of the whole machine the
-boot id differs, the journal may be short of its last lines, and what it does not settle is uncertain.
+One short line per step (W at work on, S submitted, A accepted, N not accepted), written with one ``os.write`` before
+the next step, so that the death of the process (not of the machine) forgets nothing. A lock on the file tells the
+living from the dead. After a crash of the whole machine the boot id differs, the journal may be short of its last
+lines, and what it does not settle is uncertain.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import fcntl
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -27,6 +28,7 @@ from campaign.states import Lane
 log = logging.getLogger(__name__)
 
 _LINE = re.compile(rb"([SAN]) (\d+)\n")
+_AT_WORK = re.compile(rb"W((?: \d+)+)\n")
 
 
 def _boot_id() -> str:
@@ -119,6 +121,16 @@ class Journal:
             # Not zeros, which some file systems store without using space.
             self._reserve.write_bytes(os.urandom(RESERVE))
 
+    def at_work(self, message_ids: Iterable[int]) -> None:
+        """Note the messages that are prepared or composed from now on: the death of the process may be theirs.
+
+        Those of the note before may still be handed over. A disk that is full loses the note: then the death counts
+        against all that the process held.
+        """
+        self._noted = True
+        with contextlib.suppress(OSError):
+            self._write(b"W %s\n" % b" ".join(b"%d" % one for one in message_ids))
+
     def submit(self, message_id: int) -> None:
         """Note, before the wire, that a message may now reach the server.
 
@@ -203,6 +215,8 @@ class CrashEvidence:
     accepted: frozenset[int]
     refused: frozenset[int]
     complete: bool
+    at_work: frozenset[int] | None = None
+    """What it prepared, composed or handed over when it died; None if that was not noted."""
 
     def state_after(self, message_id: int, state: str) -> str:
         """The state a held message gets: ``accepted``, ``uncertain`` or ``planned`` (certainly not sent)."""
@@ -242,6 +256,7 @@ def _read(path: Path) -> CrashEvidence:
     # A message may have been tried before, while the journal was open: its last line counts.
     last = {int(number): mark for mark, number in _LINE.findall(raw)}
     marks = {mark: frozenset(number for number, found in last.items() if found == mark) for mark in (b"S", b"A", b"N")}
+    at_work = [frozenset(map(int, found.split())) for found in _AT_WORK.findall(raw)]
     boot = re.match(rb"boot (\S+)\n", raw)
     return CrashEvidence(
         owner_id=int(path.stem),
@@ -250,6 +265,7 @@ def _read(path: Path) -> CrashEvidence:
         accepted=marks[b"A"],
         refused=marks[b"N"],
         complete=boot is not None and boot[1].decode() == _boot_id(),
+        at_work=frozenset().union(*at_work[-2:], marks[b"S"]) if at_work else None,
     )
 
 
@@ -292,7 +308,7 @@ def _settle_legacy(runtime: Runtime, tx: Transaction, legacy: CrashEvidence) -> 
     workers.stopped(tx, legacy.owner_id, now=now)
     for lane in Lane:
         tx.nudge(lane)
-    return leases.resolve(tx, legacy.owner_id, states, now=now)
+    return leases.resolve(tx, legacy.owner_id, states, at_work=legacy.at_work, now=now)
 
 
 def _expire_leases(runtime: Runtime, tx: Transaction) -> int:

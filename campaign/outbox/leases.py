@@ -1,6 +1,6 @@
 """Leases that ran out: what dead workers held, and what became of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import text
@@ -8,10 +8,21 @@ from sqlalchemy import text
 from campaign.database.connection import Transaction
 from campaign.outbox.ledger import LOST, QUARANTINE
 
-_DEATH = f"""attempts = greatest(m.attempts - 1, 0), losses = m.losses + 1,
-    state = case when m.losses + 1 >= {QUARANTINE} then cast('rejected' as message_state) else 'planned' end,
-    settled_at = case when m.losses + 1 >= {QUARANTINE} then cast(:now as timestamptz) end"""
-"""A worker died with the row, which the server certainly does not have; the third death quarantines it as poison."""
+SPACED = 15
+"""Seconds until a message is tried again that two workers died with, so that the two have no other cause in common."""
+
+_LOSSES = "(m.losses + cast(:all or m.id = any(:at_work) as int))"
+_IS_POISON = f"{_LOSSES} >= {QUARANTINE} and {_LOSSES} > m.losses"
+
+_DEATH = f"""attempts = greatest(m.attempts - 1, 0), losses = {_LOSSES},
+    state = case when {_IS_POISON} then cast('rejected' as message_state) else 'planned' end,
+    due_at = case when {_LOSSES} = 2 and m.losses = 1
+        then cast(:now as timestamptz) + interval '{SPACED} seconds' else m.due_at end,
+    settled_at = case when {_IS_POISON} then cast(:now as timestamptz) end"""
+"""A worker died with the row, which the server certainly does not have; the third death quarantines it as poison.
+
+It counts only against what the worker was at work on, of all that it held, if that is known.
+"""
 
 
 def recover_claimed(tx: Transaction, *, now: datetime) -> int:
@@ -19,8 +30,10 @@ def recover_claimed(tx: Transaction, *, now: datetime) -> int:
     return tx.execute(
         text(f"""
         update message m set owner_id = null, lease_until = null, {_DEATH},
-            reason = case when m.losses + 1 >= {QUARANTINE} then 'poison' else 'lease_expired' end
+            reason = case when {_IS_POISON} then 'poison' else 'lease_expired' end
         where m.state = 'claimed' and m.lease_until < :now"""),
+        all=True,
+        at_work=[],
         now=now,
     ).rowcount
 
@@ -49,15 +62,22 @@ def held_by(tx: Transaction, owner_id: int) -> dict[int, str]:
     return {row.id: row.state for row in rows}
 
 
-def resolve(tx: Transaction, owner_id: int, states: Mapping[int, str], *, now: datetime) -> int:
-    """Settle what a dead worker left, by the evidence: ``accepted``, ``uncertain`` or ``planned`` per message."""
+def resolve(
+    tx: Transaction, owner_id: int, states: Mapping[int, str], *, at_work: Collection[int] | None, now: datetime
+) -> int:
+    """Settle what a dead worker left, by the evidence: ``accepted``, ``uncertain`` or ``planned`` per message.
+
+    Its death counts against the planned ones that are ``at_work``; against all of them if that is None.
+    """
     planned = [message_id for message_id, state in states.items() if state == "planned"]
     again = tx.execute(
         text(f"""
         update message m set owner_id = null, lease_until = null, {_DEATH},
-            reason = case when m.losses + 1 >= {QUARANTINE} then 'poison' else 'worker_died' end
+            reason = case when {_IS_POISON} then 'poison' else 'worker_died' end
         where m.id = any(:ids) and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {LOST})"""),
         ids=planned,
+        all=at_work is None,
+        at_work=list(at_work or ()),
         owner_id=owner_id,
         now=now,
     ).rowcount

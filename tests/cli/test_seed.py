@@ -163,3 +163,58 @@ def test_what_can_not_be_seeded_is_said_so(world, shell, arguments, status, sent
 
 def test_help_shows_an_example(world, shell):
     assert "Example: countersign seed --petition" in shell("seed", "--help").out
+
+
+def test_messages_are_all_settled_and_as_many_as_wanted(world, shell):
+    slug = world.petition()
+
+    ran = shell(
+        *("seed", "--petition", slug, "--signatures", "400", "--confirmed", "--hours", "8760"),
+        *("--messages", "4000", "--random-seed", "7"),
+    )
+
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.startswith("Added 400 confirmed signatures and 4,000 messages to a-petition in ")
+    assert world.sql("select count(*), count(settled_at) from message") == [(4000, 4000)]
+    assert world.sql("select kind, count(*) from message where lane = 'urgent' group by kind order by kind") == [
+        ("confirmation", 400),
+        ("thank_you", 400),
+    ]
+    states = dict(world.sql("select state, count(*) from message group by state"))
+    assert set(states) >= {"accepted", "rejected", "suppressed", "cancelled"}
+    assert not set(states) & {"planned", "claimed", "submitting"}
+    assert states["accepted"] > 3000
+    assert world.sql(
+        "select count(*) from message m join signature s on s.id = m.signature_id where m.planned_at < s.requested_at"
+    ) == [(0,)]
+    assert world.sql("select count(*) from message where settled_at > now()") == [(0,)]
+    for table in ("blast", "delivery_event", "suppression", "attempt"):
+        assert world.sql(f"select count(*) > 10 from {table}") == [(True,)]
+
+
+def test_the_same_random_seed_gives_the_same_outcomes(world):
+    outcomes = []
+    for slug in ("first", "second"):
+        world.petition(slug)
+        wanted = seeding.SeedPlan(100, confirmed=True, messages=500)
+        world.sql("select setval('signature_id_blocks', 33, false)")
+        world.sql("delete from delivery_event returning 1")
+        world.sql("delete from message returning 1")
+        world.sql("delete from signature returning 1")
+        seeding.sow(world.runtime, slug, wanted, chance=random.Random(3))  # noqa: S311 - invented people are no secret
+        outcomes.append(world.sql("select kind, state, came_back, settled_at from message order by 1, 2, 3, 4"))
+
+    assert outcomes[0] == outcomes[1]
+
+
+def test_unconfirmed_signers_have_confirmations_and_reminders_but_no_updates(world, shell):
+    slug = world.petition()
+
+    ran = shell("seed", "--petition", slug, "--signatures", "50", "--messages", "80")
+    refused = shell("seed", "--petition", slug, "--signatures", "50", "--messages", "200")
+
+    assert ran.status == 0
+    assert world.sql("select distinct kind from message order by 1") == [("confirmation",), ("reminder",)]
+    assert refused.status == 1
+    assert "200 messages are too many for these signatures" in refused.err
+    assert world.sql("select count(*) from signature") == [(50,)]

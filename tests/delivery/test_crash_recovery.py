@@ -210,6 +210,7 @@ def test_a_row_that_kills_three_workers_is_quarantined_and_takes_no_neighbour_wi
         if poisonous and 2 in batch.round.handed:
             os.close(claimed.journal._file)  # noqa: SLF001 - the kernel does this when a process dies
             recover(world.runtime)
+            world.clock.forward(seconds=16)
         else:
             claimed._prepare(batch)  # noqa: SLF001
             claimed._send(batch, deadline=2**62, tally=DeliveryCounts())  # noqa: SLF001
@@ -217,6 +218,35 @@ def test_a_row_that_kills_three_workers_is_quarantined_and_takes_no_neighbour_wi
 
     assert world.sql("select id, reason from message where state = 'rejected'") == [(2, "poison")]
     assert states(world) == {"accepted": NUMBER - 1, "rejected": 1}
+
+
+def test_a_death_counts_only_against_what_the_worker_was_at_work_on(world):
+    planned(world)
+    dying = world.deliverer()
+    dying._take(2**62, suspects=False)  # noqa: SLF001 - and then it dies
+
+    for ids in ([1, 2], [3], [4]):
+        dying.journal.at_work(ids)
+    os.close(dying.journal._file)  # noqa: SLF001 - the kernel does this when a process dies
+    recover(world.runtime)
+
+    assert world.sql("select id from message where losses > 0 order by id") == [(3,), (4,)]
+    assert states(world) == {"planned": NUMBER}
+
+
+def test_two_deaths_with_a_row_are_not_in_the_same_seconds_as_the_third(world):
+    planned(world, 1)
+
+    dues = []
+    for _ in range(2):
+        dying = world.deliverer()
+        assert dying._take(2**62, suspects=True) or dying._take(2**62, suspects=False)  # noqa: SLF001
+        os.close(dying.journal._file)  # noqa: SLF001
+        recover(world.runtime)
+        [(due,)] = world.sql("select due_at from message")
+        dues.append((due - world.clock()).total_seconds())
+
+    assert dues[0] <= 0 < dues[1] <= 15
 
 
 class Bursting:

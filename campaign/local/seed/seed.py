@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from campaign.accounts import audit
 from campaign.database.connection import Transaction
 from campaign.errors import ConflictError
-from campaign.local.seed import queries
+from campaign.local.seed import mail, queries
 from campaign.local.seed.fake_people import PeopleGenerator, Person
 from campaign.petitions import petitions
 from campaign.petitions.petitions import Opened
@@ -37,6 +37,8 @@ class SeedPlan:
     span: timedelta = timedelta(hours=12)
     """They signed, or confirmed, within this time before now; more of them lately."""
     public_site_agreed: bool = False
+    messages: int = 0
+    """Settled messages that they got, of all kinds."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +60,19 @@ def sow(
     progress: Callable[[int], object] = lambda _added: None,
     chance: random.Random | None = None,
 ) -> int:
-    """Add invented signatures to a live petition; returns how many. No mail is planned for any of them.
+    """Add invented signatures to a live petition, and settled mail; returns how many signatures. Nothing is mailed.
 
     Args:
         runtime: the runtime.
         slug: the petition.
         wanted: what to add.
-        progress: called with the number added, after each slice.
+        progress: called with the number of rows added, signatures and messages, after each slice.
         chance: where names and times come from.
 
     Raises:
         NotFoundError: no such petition.
-        ConflictError: it is not live, or this is a public site and that was not confirmed.
+        ConflictError: it is not live, this is a public site and that was not confirmed, or so many messages need more
+            signers.
     """
     if not runtime.settings.is_local and not wanted.public_site_agreed:
         raise ConflictError(
@@ -81,12 +84,18 @@ def sow(
         raise ConflictError(f"the petition is {opened.petition.state}: only a live one can be seeded")
     ground = _Ground(opened, opened.open_key, _consents(runtime), runtime.clock())
     source = chance or random.Random()  # noqa: S311 - invented people are no secret
+    mail_plan = mail.MailPlan(opened.petition.id, wanted.messages, source.getrandbits(31), ground.now, wanted.span)
+    own, audience = 2 * wanted.signatures, wanted.signatures * wanted.updates if wanted.confirmed else 0
+    updates = mail.check(mail_plan, own=own, audience=audience)
     crowd, added = PeopleGenerator(source), 0
+    ids: list[int] = []
     while added < wanted.signatures:
         number = min(SLICE, wanted.signatures - added)
-        _sow_slice(runtime, ground, wanted, number=number, crowd=crowd, chance=source)
+        ids += _sow_slice(runtime, ground, wanted, number=number, crowd=crowd, chance=source)
         added += number
         progress(added)
+    if wanted.messages:
+        mail.add_mail(runtime, mail_plan, ids, blasts=updates, progress=lambda done: progress(added + done))
     runtime.store.transact(lambda tx: _note(tx, opened.petition.id, wanted))
     petitions.forget(runtime, slug)
     return added
@@ -100,10 +109,11 @@ def _consents(runtime: Runtime) -> dict[str, tuple[int, int]]:
 
 def _sow_slice(
     runtime: Runtime, ground: _Ground, wanted: SeedPlan, *, number: int, crowd: PeopleGenerator, chance: random.Random
-) -> None:
+) -> list[int]:
     ids = runtime.store.transact(lambda tx: reserve_ids(tx, number))
     seeds = [_seed(ground, wanted, crowd.person(signature_id), signature_id, chance) for signature_id in ids]
     runtime.store.transact(lambda tx: queries.add_many(tx, ground.opened.petition.id, seeds, now=ground.now))
+    return ids
 
 
 def _seed(
@@ -146,5 +156,5 @@ def _note(tx: Transaction, petition_id: int, wanted: SeedPlan) -> None:
         subject="petition",
         subject_id=petition_id,
         actor="cli",
-        detail={"signatures": wanted.signatures, "confirmed": wanted.confirmed},
+        detail={"signatures": wanted.signatures, "confirmed": wanted.confirmed, "messages": wanted.messages},
     )

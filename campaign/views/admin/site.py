@@ -85,7 +85,7 @@ DONE = {
 
 
 def _notice() -> Notice | None:
-    words = DONE.get(forms.asked("done"))
+    words = DONE.get(visitor.done())
     return None if words is None else Notice("good", "tick", _(words))
 
 

@@ -175,7 +175,8 @@ def server_words(code: int | None, status: str | None, text: str) -> Markup:
 def explained(sentence: str) -> Markup:
     """Why a database, Redis or a job does not do its work: translated if it can be, else in English."""
     said = gettext(sentence)
-    return Markup('<bdi class="ltr" lang="en">{}</bdi>').format(sentence) if said == sentence else Markup("{}").format(said)
+    shown = Markup('<bdi class="ltr" lang="en">{}</bdi>') if said == sentence else Markup("{}")
+    return shown.format(said)
 
 
 def reason(code: str | None) -> Markup:
