@@ -387,9 +387,9 @@ def _job_failure(line: str, locale: str) -> str:
 def _why_paused(reason: str, locale: str) -> str:
     gettext = i18n.translations(locale).gettext
     return {
-        "rejections": gettext("It paused by itself: too many mail servers refuse it."),
-        "bounces": gettext("It paused by itself: too many of its emails came back."),
-        "complaints": gettext("It paused by itself: too many readers complain about it."),
-        "content": gettext("It paused by itself: the mail server refuses its text."),
-        "text": gettext("It paused by itself: no mail can be made of its text."),
+        "rejections": gettext("Paused automatically: too many mail servers refuse it."),
+        "bounces": gettext("Paused automatically: too many of its emails bounced."),
+        "complaints": gettext("Paused automatically: too many readers marked it as spam."),
+        "content": gettext("Paused automatically: the mail server refuses its text."),
+        "text": gettext("Paused automatically: its text can’t be made into an email."),
     }[reason]

@@ -174,8 +174,8 @@ def test_an_update_is_written_scheduled_and_taken_back_without_javascript(desk: 
     page.locator("#en-body").fill("Dear {{name}}, it is **clean**.")
     page.get_by_role("button", name="Preview without saving").click()
     looked = page.locator("#look").inner_text()
-    page.get_by_role("button", name="Save the draft").click()
-    page.get_by_role("link", name="Look at the mail").wait_for()
+    page.get_by_role("button", name="Save draft").click()
+    page.get_by_role("link", name="Preview").wait_for()
     page.locator("#date").fill("2027-03-28")
     page.locator("#time").fill("02:30")
     page.locator("#time_zone").select_option("Europe/Berlin")
@@ -183,7 +183,7 @@ def test_an_update_is_written_scheduled_and_taken_back_without_javascript(desk: 
     moment = page.locator("main").inner_text()
     page.get_by_role("button", name="Send to 7 people on Sunday, 28 March 2027, 03:30").click()
     scheduled = page.locator("#standing").inner_text()
-    page.get_by_role("button", name="Take it off the schedule").click()
+    page.get_by_role("button", name="Unschedule").click()
 
     assert "Dear Zahra Ahmadi, it is clean." in looked
     assert "02:30 does not exist" in moment
@@ -197,8 +197,8 @@ def test_send_now_counts_down_and_can_be_undone(desk: Desk, visitor: Callable[..
     page = person.open(desk.path(f"/updates/{desk.blasts['draft']}?lang=en"))
 
     page.get_by_role("button", name="Send to 7 people now").click()
-    page.get_by_role("button", name="Undo: send nothing").wait_for()
-    page.get_by_role("button", name="Undo: send nothing").click()
+    page.get_by_role("button", name="Undo").wait_for()
+    page.get_by_role("button", name="Undo").click()
     page.get_by_text("It is a draft again").wait_for()
 
     sql = desk.live.world.sql("select send_at from blast where id = %(id)s", id=desk.blasts["draft"])

@@ -12,12 +12,12 @@ from campaign.views.forms import WORDS as PUBLIC_WORDS
 from campaign.views.language import gettext, language, lazy
 
 _TOO_LONG_LINE = lazy("Shorten this to %(limit)s characters.")
-_CONTROLS = lazy("This holds invisible control characters. Type it anew instead of pasting it.")
+_CONTROLS = lazy("This contains invisible characters. Please type it rather than pasting.")
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "email": {
         **PUBLIC_WORDS["email"],
-        "no_account": lazy("Nobody with this address has an account here. Ask an administrator to make one first."),
+        "no_account": lazy("No account here has this address. Ask an administrator to create one first."),
     },
     "reply_to": PUBLIC_WORDS["email"],
     "title": {
@@ -25,17 +25,17 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "too_long_or_control": lazy("Enter a title of %(title_limit)s characters or fewer, on one line."),
     },
     "addressed_to": {
-        "missing": lazy("Enter whom the petition asks."),
+        "missing": lazy("Enter who the petition is addressed to."),
         "too_long": _TOO_LONG_LINE,
         "control_characters": _CONTROLS,
     },
     "summary": {"too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
-    "author": {"missing": lazy("Enter who asks."), "too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
+    "author": {"missing": lazy("Enter the author."), "too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
     "byline": {"too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
     "on_behalf_of": {"too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
     "sender_name": {"too_long": _TOO_LONG_LINE, "control_characters": _CONTROLS},
     "slug": {
-        "letters_digits_hyphens": lazy("Use small letters a–z, digits and hyphens, with no hyphen at either end."),
+        "letters_digits_hyphens": lazy("Use lowercase letters a–z, digits and hyphens, with no hyphen at either end."),
         "taken": lazy("Another petition has this address. Choose a different one."),
     },
     "default_locale": {"no_text": lazy("Choose a language in which the petition has a text.")},
@@ -45,9 +45,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "milestones": {
         "not_a_number": lazy("Enter whole numbers with commas between them, such as 100, 500, 1000."),
-        "missing": lazy("Enter at least one number, or choose the usual milestones."),
+        "missing": lazy("Enter at least one number, or choose the standard milestones."),
         "too_many": lazy("Enter 50 milestones or fewer."),
-        "not_growing": lazy("Enter numbers above 0 that grow from one to the next."),
+        "not_growing": lazy("Enter numbers above 0, in ascending order."),
     },
     "milestone_policy": {"unknown": lazy("Choose what happens at a milestone.")},
     "locale": {"unknown": lazy("Choose a language from the list.")},
@@ -55,13 +55,13 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "send_at": {
         "missing": lazy("Enter a date and a time."),
         "not_a_date": lazy("Enter the date like 2027-11-25 and the time like 09:00."),
-        "past": lazy("This moment has passed. Choose a later one."),
-        "too_far": lazy("Choose a moment within the next two years."),
+        "past": lazy("This time has passed. Choose a later one."),
+        "too_far": lazy("Choose a time within the next two years."),
     },
     "texts": {"missing": lazy("Write subject and text in at least one language.")},
     "reason": {
-        "missing": lazy("Choose why the signature is removed."),
-        "unknown": lazy("Choose why the signature is removed."),
+        "missing": lazy("Choose a reason for removing the signature."),
+        "unknown": lazy("Choose a reason for removing the signature."),
     },
     "body": {
         "missing": lazy("Write the text."),
@@ -86,11 +86,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
             "Line %(line)s, character %(column)s: HTML such as %(text)s can’t be used. For bold write **bold**, for "
             "italics *italics*; to show the characters themselves, write them between backticks (`)."
         ),
-        "mail_too_large": lazy("Shorten the text: its mail would be larger than the 100 KB that mail programs show."),
-        "not_a_mail": lazy("No mail can be made of this text. Make it simpler."),
+        "mail_too_large": lazy("Shorten the text: its email would be larger than the 100 KB that email apps show."),
+        "not_a_mail": lazy("This text can’t be made into an email. Make it simpler."),
         "unknown_tag": lazy(
-            "Line %(line)s, character %(column)s: there is no placeholder {{%(text)s}}. The list beside the text shows "
-            "those there are."
+            "Line %(line)s, character %(column)s: unknown placeholder {{%(text)s}}. See the list of placeholders beside the text."
         ),
         "unclosed_tag": lazy("Line %(line)s, character %(column)s: the placeholder beginning with %(text)s has no }}."),
         "not_a_tag": lazy(
@@ -104,7 +103,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "personal_tag": lazy(
             "Leave out {{name}}, {{own page}} and {{unsubscribe}}: the subject is the same for everybody."
         ),
-        "unknown_tag": lazy("Character %(column)s: there is no placeholder {{%(text)s}}."),
+        "unknown_tag": lazy("Character %(column)s: unknown placeholder {{%(text)s}}."),
         "unclosed_tag": lazy("Character %(column)s: the placeholder beginning with %(text)s has no }}."),
         "not_a_tag": lazy("Character %(column)s: %(text)s can’t be used here. Placeholders look like {{name}}."),
     },

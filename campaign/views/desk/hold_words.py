@@ -30,7 +30,7 @@ def _words(hold: LaneStanding | None) -> list[str]:
         return []
     since, until = _time(hold.since), _time(hold.until)
     said = {
-        Standing.NO_WORKER: _("On hold: no sending program is running."),
+        Standing.NO_WORKER: _("On hold: the sending service isn’t running."),
         Standing.FOLDER: _(
             "On hold for the whole site since %(time)s: the sending machine can’t store data.", time=since
         ),
@@ -38,7 +38,7 @@ def _words(hold: LaneStanding | None) -> list[str]:
         Standing.MAIL_SERVER: _(
             "On hold for the whole site since %(time)s: the mail server can’t be used.", time=since
         ),
-        Standing.THROTTLED: _("On hold for the whole site: the mail server takes no more for now."),
+        Standing.THROTTLED: _("On hold for the whole site: the mail server’s limit is reached for now."),
     }[hold.code]
     tried = [_("Next try at %(time)s.", time=until)] if until else []
     if hold.code in {Standing.MAIL_SERVER, Standing.THROTTLED}:

@@ -65,7 +65,7 @@ def _page(
         countries=named,
         states=[
             *((str(state), _(desk_words.SIGNATURE_STATES[state])) for state in SignatureState),
-            (lists.UNREACHED, _("Mail does not arrive")),
+            (lists.UNREACHED, _("Email doesn’t arrive")),
         ],
         filters={"state": wanted.code, "country": wanted.country},
         done=frame.notice(visitor.done()),

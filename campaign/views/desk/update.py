@@ -125,7 +125,7 @@ def _came_back(report: Report) -> list[tuple[str, int]]:
     unknown = max(0, accepted - sum(found.known.values()))
     return [
         *((label, n) for label, n in lines if n),
-        (_("Nothing was heard of: most providers report only what fails"), unknown),
+        (_("No report: most providers report only failures"), unknown),
     ]
 
 

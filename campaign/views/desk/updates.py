@@ -31,12 +31,12 @@ pages = Blueprint("desk_updates", __name__, template_folder=str(ROOT / "template
 
 TAG_WORDS: Mapping[str, str] = {
     "name": lazy("The reader’s name"),
-    "count": lazy("The number of signatures when the sending begins"),
-    "goal": lazy("The present goal"),
+    "count": lazy("The number of signatures when sending starts"),
+    "goal": lazy("Current goal"),
     "petition": lazy("The petition’s title"),
     "link": lazy("The address of the petition"),
     "own page": lazy("The page that emails readers a private link, to see, change or withdraw their signature"),
-    "unsubscribe": lazy("The address to stop updates; it also stands at the foot of every mail"),
+    "unsubscribe": lazy("The link to unsubscribe; it is also at the end of every email"),
 }
 """The meaning of each placeholder."""
 
@@ -159,7 +159,7 @@ def _looked_at(slug: str, typed: Editing, blast: Blast | None = None) -> Respons
     except InvalidInputError as error:
         return _refused(slug, typed, error, blast)
     except CountersignError:
-        problems = forms.Problems({f"{locale}-body": _("The mail can’t be made of this text. Is it too long?")})
+        problems = forms.Problems({f"{locale}-body": _("The email can’t be created from this text. Is it too long?")})
         return _editor(slug, Editing(typed.texts, typed.audience, typed.request_key, problems), blast)
     return _editor(slug, Editing(typed.texts, typed.audience, typed.request_key, preview=preview), blast)
 

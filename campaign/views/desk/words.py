@@ -7,7 +7,7 @@ from campaign.states import CameBack, MessageState, PetitionState, SignatureStat
 from campaign.views.language import gettext, lazy
 
 PETITION_STATES: Mapping[str, str] = {
-    PetitionState.DRAFT: lazy("Draft: nobody sees it"),
+    PetitionState.DRAFT: lazy("Draft – not public"),
     PetitionState.LIVE: lazy("Open for signing"),
     PetitionState.CLOSED: lazy("Closed"),
 }
@@ -22,9 +22,9 @@ SIGNATURE_STATES: Mapping[str, str] = {
 
 REMOVALS: Mapping[str, str] = {
     "duplicate": lazy("The same person signed twice"),
-    "invented": lazy("The name is invented"),
-    "automated": lazy("Signed by a program"),
-    "asked": lazy("The person asked for it"),
+    "invented": lazy("The name is made up"),
+    "automated": lazy("Signed by a bot"),
+    "started": lazy("They asked for it"),
     "other": lazy("Another reason"),
 }
 
@@ -40,18 +40,18 @@ ENDINGS: Mapping[str, str] = {
 """Why a signature ended."""
 
 POLICIES: Mapping[str, str] = {
-    "announce": lazy("Mail it at once to everybody who wants updates"),
-    "approve": lazy("Ask the organisers first; it goes out after a yes"),
-    "record": lazy("Write no mail, only keep a note here"),
+    "announce": lazy("Email it at once to everyone who wants updates"),
+    "approve": lazy("Ask an organiser to approve first"),
+    "record": lazy("Don’t send an email"),
 }
 
 DECISIONS: Mapping[str, str] = {
-    "announced": lazy("Announced by mail"),
-    "waiting": lazy("Waits for your answer"),
-    "recorded": lazy("Noted, no mail"),
-    "merged": lazy("No mail of its own: a larger one was reached at the same time"),
+    "announced": lazy("Announced by email"),
+    "waiting": lazy("Awaiting your approval"),
+    "recorded": lazy("Recorded, no email"),
+    "merged": lazy("Not announced – a larger milestone was reached at the same time"),
     "late": lazy("No mail: it was reached more than a day before it was counted, or the petition was closed"),
-    "declined": lazy("No mail: an organiser said no"),
+    "declined": lazy("Not announced – an organiser declined"),
 }
 
 DISCARDED = "discarded"
@@ -62,10 +62,10 @@ ON_HOLD = "on_hold"
 
 STAGES: Mapping[str, str] = {
     BlastStage.DRAFT: lazy("Draft"),
-    BlastStage.WAITING: lazy("Waits for your answer"),
+    BlastStage.WAITING: lazy("Awaiting your approval"),
     BlastStage.SCHEDULED: lazy("Scheduled"),
     BlastStage.HELD: lazy("Held back"),
-    BlastStage.FREEZING: lazy("Collecting the readers"),
+    BlastStage.FREEZING: lazy("Collecting recipients"),
     BlastStage.SENDING: lazy("Being sent"),
     BlastStage.PAUSED: lazy("Paused"),
     BlastStage.CANCELLED: lazy("Cancelled"),
@@ -88,7 +88,7 @@ SIGNS: Mapping[str, str] = {
 EQUATION: Mapping[str, str] = {
     MessageState.ACCEPTED: lazy("Accepted by the mail server"),
     MessageState.REJECTED: lazy("Rejected"),
-    MessageState.SUPPRESSED: lazy("Left out: no mail wanted or possible"),
+    MessageState.SUPPRESSED: lazy("Left out: no email wanted or possible"),
     MessageState.CANCELLED: lazy("Cancelled"),
     MessageState.UNCERTAIN: lazy("Uncertain: the server may have it or not"),
 }
@@ -106,45 +106,45 @@ CAUSES: Mapping[str, str] = {
     "gone": lazy("The mailbox does not exist"),
     "full": lazy("The mailbox is full or can’t be reached"),
     "unknown": lazy("The reader’s provider refused it without a clear reason"),
-    "ours": lazy("The reader’s provider does not trust our mail"),
+    "ours": lazy("The reader’s provider doesn’t trust our email"),
     "other": lazy("Another reason"),
 }
 """Why emails came back."""
 
 HOLDS: Mapping[str, str] = {
-    "organiser": lazy("An organiser paused it."),
-    "rejections": lazy("It paused by itself: too many mail servers refuse it."),
-    "bounces": lazy("It paused by itself: too many of its emails came back."),
-    "complaints": lazy("It paused by itself: too many readers complain about it."),
-    "content": lazy("It paused by itself: the mail server refuses its text."),
-    "text": lazy("It paused by itself: no mail can be made of its text."),
+    "organiser": lazy("Paused by an organiser."),
+    "rejections": lazy("Paused automatically: too many mail servers refuse it."),
+    "bounces": lazy("Paused automatically: too many of its emails bounced."),
+    "complaints": lazy("Paused automatically: too many readers marked it as spam."),
+    "content": lazy("Paused automatically: the mail server refuses its text."),
+    "text": lazy("Paused automatically: its text can’t be made into an email."),
     "too_late": lazy(
-        "Its time passed while nothing could be sent. Check whether it is still news, then schedule it anew."
+        "Its time passed while nothing could be sent. Check that it is still current, then schedule it again."
     ),
-    "other_epoch": lazy("It was scheduled before this installation was restored from a backup. Schedule it anew."),
+    "other_epoch": lazy("It was scheduled before this installation was restored from a backup. Schedule it again."),
 }
 
 REASONS: Mapping[str, str] = {
-    "unsubscribed": lazy("Unsubscribed after the sending began"),
+    "unsubscribed": lazy("Unsubscribed after sending started"),
     "withdrawn": lazy("Withdrew the signature"),
     "removed": lazy("Signature removed"),
     "erased": lazy("Erased their data"),
     "expired": lazy("Signature not confirmed"),
     "retention": lazy("Erased after the petition closed"),
     "blast_cancelled": lazy("The update was cancelled first"),
-    "sent_again": lazy("Waits to be sent again"),
-    "worker_lost": lazy("The sending program vanished at the wrong moment"),
-    "worker_died": lazy("The sending program broke off; it tries again"),
-    "poison": lazy("Three sending programs broke off at this mail"),
-    "no_outcome": lazy("The mail server did not answer after the mail was handed over"),
+    "sent_again": lazy("Waiting to be sent again"),
+    "worker_lost": lazy("The sending service stopped at the wrong moment"),
+    "worker_died": lazy("The sending service stopped; it will try again"),
+    "poison": lazy("The sending service stopped at this email three times"),
+    "no_outcome": lazy("The mail server did not answer after the email was handed over"),
     "suppressed: bounce": lazy("The address does not exist any more"),
-    "suppressed: complaint": lazy("Reported mail of ours as spam"),
-    "suppressed: unsubscribe": lazy("Wants no mail from this site at all"),
+    "suppressed: complaint": lazy("Marked our email as spam"),
+    "suppressed: unsubscribe": lazy("Wants no email from this site"),
     "suppressed: admin": lazy("Blocked by an administrator"),
     "suppressed: erased": lazy("Erased their data"),
-    "not_rendered": lazy("The mail could not be made for this reader"),
+    "not_rendered": lazy("The email could not be created for this reader"),
     "not_opened": lazy("The key that it is encrypted with is not listed in the settings"),
-    "expired:": lazy("The mail server put it off for days"),
+    "expired:": lazy("The mail server deferred it for days"),
     "": lazy("No reason on record"),
 }
 """Why a mail of a blast was not accepted. What the mail server said itself is shown as it is."""

@@ -240,7 +240,7 @@ def test_a_message_is_found_by_its_number_and_settled_there(night: Night):
     assert night.log() == [("message.cancel", night.ada.id)]
 
 
-@pytest.mark.parametrize("asked", ["4711", "x", "-1", "9" * 30, "۱۲"])
+@pytest.mark.parametrize("started", ["4711", "x", "-1", "9" * 30, "۱۲"])
 def test_a_number_that_is_no_message_says_so(night: Night, asked: str):
     answer = night.get(f"/admin/messages?id={asked}")
 

@@ -15,7 +15,7 @@ MISTAKES = {
     "markup": ("[" * 20_000, "There is too much markup by line 1"),
     "lines": ("\n" * 5000 + "x", "Shorten the text to 3,000 lines."),
     "table": ("|a|b|\n|-|-|\n" + "|a|b|\n" * 2800, "The table in line 2,501 is too large"),
-    "large": (LARGE, "Shorten the text: its mail would be larger than the 100 KB that mail programs show."),
+    "large": (LARGE, "Shorten the text: its email would be larger than the 100 KB that email apps show."),
     "link": ("One\n\nSee [this](page.html)", "Line 3, character 12: the link to “page.html” leads nowhere."),
     "link with a tail": ("See {{unsubscribe}}?from=mail", "the link to “{{unsubscribe}}?from=mail” leads nowhere."),
     "path behind a link": ("See [it]({{link}}/updates)", "the link to “{{link}}/updates” leads nowhere."),
@@ -94,5 +94,5 @@ def test_the_report_of_a_paused_update_names_the_languages(desk: Desk):
 
     page = text_of(desk.get(f"/updates/{blast_id}"))
 
-    assert "It paused by itself: no mail can be made of its text." in page
+    assert "Paused automatically: its text can’t be made into an email." in page
     assert "Languages of these mails: Deutsch." in page

@@ -25,7 +25,7 @@ def test_the_list_shows_names_and_addresses_in_clear(desk: Desk):
 
 
 def test_an_empty_list_teaches(desk: Desk):
-    assert "Nobody has signed yet" in desk.get("/signatures?lang=en").text
+    assert "No signatures yet" in desk.get("/signatures?lang=en").text
     assert "None of these" in desk.get("/signatures?lang=en&state=removed").text
 
 
@@ -79,7 +79,7 @@ def test_a_signature_is_hidden_removed_and_brought_back(desk: Desk):
 
     assert hidden is False
     assert without.status_code == 422
-    assert "Choose why the signature is removed." in without.text
+    assert "Choose a reason for removing the signature." in without.text
     assert removed[0] is SignatureState.REMOVED
     assert "The same person signed twice" in removed[1]
     assert desk.world.state(signature_id) is SignatureState.CONFIRMED
