@@ -45,7 +45,7 @@ def waiting() -> Response:
 def _done() -> Notice | None:
     dropped = request.args.get("n", "")
     if request.args.get("done") == "read":
-        return Notice("good", "tick", _("It can be read now and is applied."))
+        return Notice("good", "tick", _("It can be read now and has been applied."))
     if request.args.get("done") != "dropped" or not dropped.isdecimal() or len(dropped) > 9:
         return None
     many = int(dropped)

@@ -97,7 +97,7 @@ EQUATION: Mapping[str, str] = {
 CAME_BACK: Mapping[str, str] = {
     CameBack.DEFERRED: lazy("Delayed on the way"),
     CameBack.DELIVERED: lazy("Delivered, as far as the reader’s provider tells"),
-    CameBack.BOUNCED: lazy("Came back"),
+    CameBack.BOUNCED: lazy("Bounced"),
     CameBack.COMPLAINED: lazy("Marked as spam"),
 }
 """What was heard of accepted emails later."""
