@@ -55,7 +55,7 @@ check: install
 CATALOGUES =
 translations: install
 	@mkdir -p build
-	@$(BIN)/pybabel -q extract -F babel.cfg -k lazy -c Translators: --sort-output --no-location -w 110 \
+	@$(BIN)/pybabel -q extract -F babel.cfg -k lazy -k Cause:2 -c Translators: --sort-output --no-location -w 110 \
 	    -o build/messages.pot campaign templates
 	@for locale in de fa ur; do \
 	    $(BIN)/pybabel -q update -i build/messages.pot -o translations/$$locale.po -l $$locale -w 110 \

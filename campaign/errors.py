@@ -89,6 +89,14 @@ class StoreUnavailableError(CountersignError):
         super().__init__(message or (cause.sentence if cause else "the database does not answer"))
 
 
+class WrongValueError(CountersignError):
+    """Raised when the value of one setting is wrong; the text says what it must be, and does not repeat it."""
+
+
+class SigningPausedError(CountersignError):
+    """Raised when nothing can be signed now, for an admin has paused signing on the whole site."""
+
+
 class EngineError(CountersignError):
     """Raised when an embedded server (PostgreSQL, Redis, mail) can't be started; says what to do."""
 

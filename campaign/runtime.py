@@ -75,6 +75,8 @@ class Runtime:
     chance: Callable[[], float] = random.random
     cache: TTLCache = field(default_factory=lambda: TTLCache(FRESH, max_entries=MAX_CACHED), repr=False)
     """Values read from the database and asked for by many requests; keys begin with what they are of."""
+    known: dict[str, object] = field(default_factory=dict, repr=False)
+    """What was read last, for the time when the database is away."""
 
     def close(self) -> None:
         """Give back what the runtime holds open."""

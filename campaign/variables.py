@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 import idna
 from pydantic import BeforeValidator, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 
 @dataclass(frozen=True)
@@ -346,14 +347,20 @@ def variables_of(fields: Mapping[str, FieldInfo]) -> dict[str, Variable]:
 
 def sentences(error: ValidationError) -> list[str]:
     """One sentence for each mistake, with the variable, and never with its value: only our own words are repeated."""
-    found = []
-    for mistake in error.errors(include_url=False, include_input=False):
-        context = mistake.get("ctx", {})
-        remedy = _REMEDIES.get(mistake["type"], "can't be read: see docs/settings.md").format_map(context)
-        if isinstance(reason := context.get("error"), InvalidError):
-            remedy = str(reason)
-        found.append(f"{mistake['loc'][0]} {remedy}")
-    return found
+    mistakes = error.errors(include_url=False, include_input=False)
+    return [f"{mistake['loc'][0]} {_remedy(mistake)}" for mistake in mistakes]
+
+
+def predicate(error: ValidationError) -> str:
+    """What the one value that was checked must be, as the end of a sentence; it is not repeated."""
+    return _remedy(error.errors(include_url=False, include_input=False)[0])
+
+
+def _remedy(mistake: ErrorDetails) -> str:
+    context = mistake.get("ctx", {})
+    if isinstance(reason := context.get("error"), InvalidError):
+        return str(reason)
+    return _REMEDIES.get(mistake["type"], "can't be read: see docs/settings.md").format_map(context)
 
 
 def table(variables: Iterable[Variable]) -> str:

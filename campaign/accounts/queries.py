@@ -1,6 +1,7 @@
 """Accounts, sign-in links, sessions and memberships."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -200,11 +201,11 @@ def add_session(
 
 def session(
     tx: Transaction, key: bytes, *, now: datetime, idle_since: datetime
-) -> tuple[StoredAccount, bytes, datetime] | None:
-    """The account of a live session with its CSRF secret, and when it was last noted that it is in use."""
+) -> tuple[StoredAccount, bytes, datetime, dict[str, Any] | None] | None:
+    """The account of a live session with its CSRF secret, when it was last noted that it is in use, and its note."""
     row = tx.execute(
         text(f"""
-        select {_COLUMNS}, s.csrf, s.seen_at from session s join account a on a.id = s.account_id
+        select {_COLUMNS}, s.csrf, s.seen_at, s.note from session s join account a on a.id = s.account_id
         where s.key = :key and s.expires_at > :now and s.seen_at > :idle_since and a.disabled_at is null"""),
         key=key,
         now=now,
@@ -212,7 +213,16 @@ def session(
     ).one_or_none()
     if row is None:
         return None
-    return _account(row), bytes(row.csrf), row.seen_at
+    return _account(row), bytes(row.csrf), row.seen_at, row.note
+
+
+def set_note(tx: Transaction, key: bytes, note: Mapping[str, Any] | None) -> None:
+    """Store what the next page of a session says was done; None once it was said."""
+    tx.execute(
+        text("update session set note = cast(:note as jsonb) where key = :key"),
+        key=key,
+        note=None if note is None else json.dumps(dict(note)),
+    )
 
 
 def keep_session(tx: Transaction, key: bytes, *, now: datetime) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
 from campaign.accounts import audit, queries
@@ -29,11 +29,23 @@ SIGN_INS_PER_NETWORK = 60
 
 
 @dataclass(frozen=True)
+class Note:
+    """What was done by a form, for the page that its answer leads to."""
+
+    path: str
+    """The page that says it; any other page leaves it."""
+    done: str
+    number: int = 0
+
+
+@dataclass(frozen=True)
 class Session:
     """An open session: who, and the token that its forms carry against forgery."""
 
     account: Account
     csrf: str = field(repr=False)
+    note: Note | None = None
+    """What the next page is to say was done."""
 
 
 def sign_in_link(runtime: Runtime, account_id: int, *, life: timedelta = PRINTED_LINK_LIFE) -> str:
@@ -124,12 +136,18 @@ def session(runtime: Runtime, cookie: str | None) -> Session | None:
     found = runtime.store.transact(lambda tx: queries.session(tx, key, now=now, idle_since=now - IDLE))
     if found is None:
         return None
-    account, csrf, seen_at = found
+    account, csrf, seen_at, noted = found
     if now - seen_at > KEPT_EVERY:
         # A database that takes no writes still opens the monitor, which says so.
         with contextlib.suppress(StoreUnavailableError):
             runtime.store.transact(lambda tx: queries.keep_session(tx, key, now=now))
-    return Session(in_clear(runtime, account), csrf.hex())
+    return Session(in_clear(runtime, account), csrf.hex(), None if noted is None else Note(**noted))
+
+
+def leave_note(runtime: Runtime, cookie: str, note: Note | None) -> None:
+    """Keep for the next page of a session what was done; None takes it back, since it was said."""
+    content = None if note is None else asdict(note)
+    runtime.store.transact(lambda tx: queries.set_note(tx, _session_key(cookie), content))
 
 
 def was_open(runtime: Runtime, cookie: str | None) -> bool:

@@ -19,6 +19,7 @@ from campaign.petitions.rules import LADDER, crossed, thresholds_up_to
 from campaign.runtime import Runtime
 from campaign.signatures import counts
 from campaign.signatures.counts import Change
+from campaign.site.current import SwitchName, site_of
 from campaign.states import PetitionState
 
 
@@ -278,8 +279,10 @@ def count_signatures(runtime: Runtime) -> int:
     lock, in the transaction that writes the petition's count.
 
     Returns:
-        How many petitions changed.
+        How many petitions changed; none while an admin has paused counting.
     """
+    if SwitchName.COUNTING in site_of(runtime).switches:
+        return 0
     now = runtime.clock()
 
     def work(tx: Transaction) -> int:
@@ -295,7 +298,12 @@ def count_signatures(runtime: Runtime) -> int:
 
 
 def recount(runtime: Runtime) -> int:
-    """Count every petition from its rows and mend a drift, with a dated entry; returns the sum of the drifts."""
+    """Count every petition from its rows and mend a drift, with a dated entry; returns the sum of the drifts.
+
+    Nothing is changed while an admin has paused counting.
+    """
+    if SwitchName.COUNTING in site_of(runtime).switches:
+        return 0
     found = runtime.store.transact(lambda tx: petition_queries.in_states(tx, list(PetitionState)))
     drift = 0
     for stored in found:

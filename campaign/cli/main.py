@@ -25,6 +25,7 @@ from campaign.cli.seed import seed
 from campaign.cli.serve import mailserver, web, worker
 from campaign.cli.settings import settings
 from campaign.cli.setup import setup
+from campaign.cli.site import site
 from campaign.cli.up import up
 from campaign.cli.update import update
 from campaign.database import causes
@@ -74,6 +75,7 @@ for command in (
     doctor,
     monitor,
     lane,
+    site,
     messages,
     bounces,
     update,

@@ -67,8 +67,18 @@ def _show(snapshot: Snapshot, doubtful: list[int], *, as_json: bool) -> None:
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
     click.secho(sentence(snapshot, LOCALE, zone=_here()), fg=COLOURS[judge(snapshot).level], bold=True)
-    for line in (*others(snapshot, LOCALE, zone=_here()), *_lines(snapshot), *_doubtful(doubtful)):
+    for line in (
+        *_switches(snapshot),
+        *others(snapshot, LOCALE, zone=_here()),
+        *_lines(snapshot),
+        *_doubtful(doubtful),
+    ):
         click.echo(line)
+
+
+def _switches(snapshot: Snapshot) -> Iterator[str]:
+    for one in snapshot.switches:
+        yield f"Stopped by an admin: {one.name}, since {_moment(one.since)} ({one.by}): {one.reason}"
 
 
 def _take() -> tuple[Snapshot, list[int]]:

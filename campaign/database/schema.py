@@ -1,6 +1,16 @@
 """The whole schema. Why the tables are shaped so is written in docs/architecture.md, "The schema"."""
 
-from campaign.database.tables import accounts, blasts, operations, outbox, petitions, signatures
+from campaign.database.tables import accounts, blasts, operations, outbox, petitions, signatures, site
 from campaign.database.tables.ground import SIGNATURE_BLOCK, metadata
 
-__all__ = ["SIGNATURE_BLOCK", "accounts", "blasts", "metadata", "operations", "outbox", "petitions", "signatures"]
+__all__ = [
+    "SIGNATURE_BLOCK",
+    "accounts",
+    "blasts",
+    "metadata",
+    "operations",
+    "outbox",
+    "petitions",
+    "signatures",
+    "site",
+]

@@ -25,6 +25,7 @@ from campaign.security.tokens import Purpose
 from campaign.settings import Settings
 from campaign.signatures import own_codes
 from campaign.signatures.codes import code_for
+from campaign.site.current import site_of
 from campaign.smtp.transport import Envelope
 from campaign.states import MessageKind
 from campaign.ttl_cache import TTLCache
@@ -246,6 +247,7 @@ class Composer:
             (message.wants_updates, message.forget),
             message.account_id,
             None if opened is None else (opened.text_for(locale).id, opened.petition.discreet),
+            site_of(self.runtime).letterhead,
         )
         return self._compiled.get(key, lambda: self.compile(message, materials))
 
@@ -299,13 +301,14 @@ class Composer:
                 base_url=settings.base_url,
                 link_privacy=f"{settings.base_url}/privacy?lang={locale}",
             )
+        site = site_of(self.runtime).settings
         return Sender(
             address=settings.mail_from,
-            name=(opened.petition.sender_name if opened else "") or settings.site_name,
-            site_name=settings.site_name,
+            name=(opened.petition.sender_name if opened else "") or site.site_name,
+            site_name=site.site_name,
             base_url=settings.base_url,
             link_privacy=f"{settings.base_url}/privacy?lang={locale}",
-            postal_address=settings.postal_address,
+            postal_address=site.postal_address,
         )
 
     def _identity(self, letter: MessageContext) -> ListIdentity:

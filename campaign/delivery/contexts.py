@@ -21,6 +21,7 @@ from campaign.petitions.rules import next_goal
 from campaign.runtime import Runtime
 from campaign.security.tokens import Purpose
 from campaign.signatures import confirming, moving, own_links
+from campaign.site.current import site_of
 from campaign.states import MessageKind, PetitionState
 
 DONE: Final = {
@@ -239,7 +240,7 @@ def _discreet_forwarded(letter: MessageContext) -> dict[str, Any]:
 
 
 def _where(letter: MessageContext) -> dict[str, Any]:
-    return _full(letter) | {"contact": letter.runtime.settings.contact}
+    return _full(letter) | {"contact": site_of(letter.runtime).settings.contact}
 
 
 CONTEXTS: Mapping[MessageKind, Callable[[MessageContext], Mapping[str, Any]]] = {

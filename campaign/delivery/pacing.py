@@ -22,6 +22,8 @@ from campaign.delivery.token_bucket import (
 )
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
+from campaign.settings import Settings
+from campaign.site.current import site_of
 from campaign.states import Lane
 
 
@@ -123,11 +125,15 @@ class Pace:
     def __init__(self, runtime: Runtime, lane: Lane, *, buckets: Buckets | None = None) -> None:
         self._runtime = runtime
         self._lane = lane
-        self._settings = runtime.settings
         self._buckets = buckets or open_buckets(runtime.settings)
         self._slowed: dict[bytes, SlowDomain] = {}
         self._slots: dict[str, datetime] = {}
         self._looked_at = float("-inf")
+
+    @property
+    def _settings(self) -> Settings:
+        """The rates as they are set now: an admin may change them while the worker runs."""
+        return site_of(self._runtime).settings
 
     def allow(self, wanted: int, *, until: float, stopping: Callable[[], bool] = lambda: False) -> int:
         """Wait until some of ``wanted`` mails may go; how many. 0: not before ``until`` (of the monotonic clock).
@@ -150,8 +156,9 @@ class Pace:
 
     def refund(self, unused: int) -> None:
         """Give back what was allowed and not needed."""
-        if unused > 0 and self._settings.rate:
-            self._buckets.take("all", -unused, rate=self._settings.rate, must=True)
+        rate = self._settings.rate
+        if unused > 0 and rate:
+            self._buckets.take("all", -unused, rate=rate, must=True)
 
     @property
     def minds_domains(self) -> bool:
@@ -205,9 +212,10 @@ class Pace:
     def _rate_of(self, domain: str, now: datetime) -> float | None:
         slowness = self._slowed.get(domain_key(self._runtime, domain))
         factor = 1.0 if slowness is None else slowness.now(now)
-        if self._settings.domain_rate == 0:
+        rate = self._settings.domain_rate
+        if rate == 0:
             return None if factor >= 1 else SLOWED * factor
-        return self._settings.domain_rate * factor
+        return rate * factor
 
     def _look(self) -> None:
         if time.monotonic() - self._looked_at < LOOK_EVERY:

@@ -12,6 +12,7 @@ from campaign.errors import Cause
 from campaign.operations.standing import LaneStanding, Standing, hold_of
 from campaign.outbox.relays import RelayOffer
 from campaign.signatures.funnel import Step
+from campaign.site.current import Switch
 from campaign.states import Lane, MessageKind, MessageState
 
 WORKER_SEEN = timedelta(seconds=15)
@@ -237,6 +238,8 @@ class Snapshot:
     """Requests come through a proxy, but COUNTERSIGN_PROXIES is 0."""
     database_problem: Cause | None = None
     """Why it does not answer, or refuses to write."""
+    switches: tuple[Switch, ...] = ()
+    """What an admin has stopped for the whole site."""
 
     def workers_of(self, lane: Lane) -> tuple[WorkerStatus, ...]:
         """The processes of a lane that were seen lately."""

@@ -11,7 +11,7 @@ from campaign.database import jobs as database_jobs
 from campaign.database import write_checks
 from campaign.database.connection import Transaction
 from campaign.errors import Cause, StoreUnavailableError
-from campaign.operations import broker, queries, relay_status
+from campaign.operations import broker, queries, relay_status, site
 from campaign.operations import snapshot as operations_snapshot
 from campaign.operations.diagnosis import judge
 from campaign.operations.health import WORKER_SEEN, Snapshot, WorkerStatus
@@ -80,6 +80,7 @@ def take(runtime: Runtime) -> Snapshot:
             confirmations=funnel.last_days(tx, now=now),
             unconfirmed=tuple(low.now.mail_provider for low in funnel.alarms(tx, now=now)),
             proxy_not_set=proxy_not_set,
+            switches=tuple(site.switches_on(tx).values()),
         )
 
     try:

@@ -115,7 +115,7 @@ class _Writer:
 
     def _cause(self) -> str:
         problem = self.snapshot.database_problem
-        return "" if problem is None else self._foreign(problem.sentence)
+        return "" if problem is None else self._told(problem.sentence)
 
     def _no_worker(self, finding: Diagnosis) -> str:
         values = {
@@ -194,7 +194,7 @@ class _Writer:
             "The job “%(job)s” has failed since %(since)s: %(error)s",
             job=job_name(job.name, self.locale) if job else "?",
             since=self._clock(job.failing_since if job else None),
-            error=self._foreign((job.error if job else None) or "?"),
+            error=self._told((job.error if job else None) or "?"),
         )
 
     def _late(self, finding: Diagnosis) -> str:
@@ -227,7 +227,7 @@ class _Writer:
         return self.gettext(
             "Redis can’t be used. %(cause)s Workers look in the database each second instead, and answered "
             "confirmations free no places of shared networks. %(queue)s",
-            cause=self._foreign(cause),
+            cause=self._told(cause),
             queue=self._queue(self.snapshot.lanes),
         )
 
@@ -339,6 +339,11 @@ class _Writer:
 
     def _foreign(self, words: str) -> str:
         return foreign(words, self.locale)
+
+    def _told(self, sentence: str) -> str:
+        """What a program said of itself: in this language if there is a translation, else as it is."""
+        said = self.gettext(sentence) if sentence else ""
+        return self._foreign(sentence) if said == sentence else said
 
     def gettext(self, text: str, **values: str) -> str:
         said: str = i18n.translations(self.locale).gettext(text)

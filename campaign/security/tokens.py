@@ -44,6 +44,8 @@ class Purpose(StrEnum):
     SIGN_IN = "sign-in"
     STAMP = "stamp"
     NEWS = "news"
+    SAID = "said"
+    """What an answer of ours did, for the page that it leads to; it opens nothing."""
     FORM = "form"
     """The account whose page a form is on; it opens nothing."""
     DOCTOR = "doctor"

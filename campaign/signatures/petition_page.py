@@ -7,6 +7,7 @@ from campaign.errors import NotFoundError
 from campaign.petitions.petitions import Opened, by_slug
 from campaign.runtime import Runtime
 from campaign.signatures import queries
+from campaign.site.current import SwitchName, site_of
 from campaign.states import PetitionState
 
 
@@ -43,6 +44,12 @@ class PetitionPage:
     signers: tuple[PublicSigner, ...] = ()
     discreet: bool = False
     """No names are shown or offered to be shown."""
+    names_hidden: bool = False
+    """An admin has hidden the names on all petitions."""
+    counted_until: datetime | None = None
+    """Since when the count is not moved, for an admin has paused counting."""
+    signing_paused: bool = False
+    """An admin has paused signing on all petitions."""
 
 
 def show(runtime: Runtime, slug: str, locale: str, *, signers: int = 10) -> PetitionPage:
@@ -56,6 +63,8 @@ def show(runtime: Runtime, slug: str, locale: str, *, signers: int = 10) -> Peti
     if petition.state is PetitionState.DRAFT:
         raise NotFoundError("there is no such petition")
     shown = opened.text_for(locale)
+    switches = site_of(runtime).switches
+    hidden, frozen = SwitchName.NAMES in switches, switches.get(SwitchName.COUNTING)
     return PetitionPage(
         slug=slug,
         state=petition.state,
@@ -73,8 +82,11 @@ def show(runtime: Runtime, slug: str, locale: str, *, signers: int = 10) -> Peti
         goal=petition.goal,
         text_version_id=shown.id,
         byline=shown.byline,
-        signers=() if petition.discreet else _public_signers(runtime, opened, signers),
+        signers=() if petition.discreet or hidden else _public_signers(runtime, opened, signers),
         discreet=petition.discreet,
+        names_hidden=hidden,
+        counted_until=None if frozen is None else frozen.since,
+        signing_paused=SwitchName.SIGNING in switches,
     )
 
 

@@ -20,6 +20,7 @@ from campaign.outbox import allowance
 from campaign.runtime import Runtime
 from campaign.security.encryption import keyed_hash
 from campaign.signatures import request_queries
+from campaign.site.current import site_of
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def take_for_links(runtime: Runtime, network: str | None) -> Place:
 
 
 def _by_the_hour(runtime: Runtime, label: bytes, now: datetime) -> Place:
-    places = runtime.settings.network_places
+    places = site_of(runtime).settings.network_places
     slot = runtime.store.transact(lambda tx: allowance.book_network(tx, label, places=places, now=now))
     if slot is None:
         raise NetworkBusyError("all of the next hours is promised")

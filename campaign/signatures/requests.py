@@ -16,7 +16,7 @@ from campaign.accounts.addresses import RuleError
 from campaign.accounts.lookalikes import domain_in_letters
 from campaign.accounts.reachable import check_reachable
 from campaign.accounts.typos import suggest
-from campaign.errors import ConflictError, InvalidInputError, NotFoundError, RequestGoneError
+from campaign.errors import ConflictError, InvalidInputError, NotFoundError, RequestGoneError, SigningPausedError
 from campaign.networks.labels import label_of
 from campaign.outbox import plan as outbox_plan
 from campaign.petitions.petitions import Opened, by_slug
@@ -25,6 +25,7 @@ from campaign.security.encryption import DataKey, DecryptionError, keyed_hash
 from campaign.signatures import places, request_queries
 from campaign.signatures.consents import consent_id
 from campaign.signatures.signing import SignForm, check, person_index
+from campaign.site.current import SwitchName, site_of
 from campaign.states import PetitionState, RequestKind
 
 VERSION: Final = 1
@@ -146,6 +147,7 @@ def request_signature(
     Raises:
         NotFoundError: no such petition.
         ConflictError: the petition can't be signed now.
+        SigningPausedError: nothing can be signed now.
         InvalidInputError: with a code per field.
         NetworkShieldedError: its network is under the shield, and it offers nothing.
         NetworkBusyError: all that its network may be sent in the next hours is promised.
@@ -154,6 +156,8 @@ def request_signature(
     opened = by_slug(runtime, slug)
     if opened.petition.state is not PetitionState.LIVE:
         raise ConflictError("this petition is closed")
+    if SwitchName.SIGNING in site_of(runtime).switches:
+        raise SigningPausedError("signing is paused")
     checked = check(runtime, form)
     key, canonical = opened.open_key, checked.address.canonical
     ref = secrets.token_bytes(request_queries.REF)

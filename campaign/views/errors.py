@@ -29,7 +29,7 @@ WORDS: Mapping[int, tuple[str, str]] = {
         lazy("To protect you, we didn’t carry it out. Open the petition again and use the form there."),
     ),
     404: (
-        lazy("This page does not exist"),
+        lazy("This page doesn’t exist"),
         lazy("The link may contain a typing mistake, or the page has been removed."),
     ),
     405: (lazy("This page can’t be opened like this"), lazy("Please go back to the petition and start again.")),

@@ -16,7 +16,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "missing": lazy("Enter your name."),
         "too_long": lazy("Enter a name of 200 characters or fewer."),
         "looks_like_link": lazy(
-            "Leave out “%(word)s”: it looks like a web address. If it is not one, put a space after the full stop."
+            "Leave out “%(word)s”: it looks like a web address. If it isn’t one, put a space after the full stop."
         ),
         "looks_like_email": lazy("Leave out “%(word)s”: a name can’t contain an email address."),
         "not_a_name": lazy("Enter your name in letters."),
@@ -35,7 +35,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "missing": lazy("Enter the new email address."),
         "invalid": lazy("Enter an email address like name@example.org."),
         "role": lazy("Use your personal address; this looks like a shared or role address."),
-        "not_ascii": lazy("Enter another address: our mail server can’t yet write to letters like these before the @."),
+        "not_ascii": lazy(
+            "Enter another email address: our mail server can’t yet write to letters like these before the @."
+        ),
     },
     "country": {
         "missing": lazy("Choose your country."),
@@ -45,7 +47,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "unreadable": UNREADABLE_WORDS,
         "too_long": lazy("Shorten your reason to 500 characters or fewer."),
         "looks_like_link": lazy(
-            "Leave out “%(word)s”: it looks like a web address. If it is not one, put a space after the full stop."
+            "Leave out “%(word)s”: it looks like a web address. If it isn’t one, put a space after the full stop."
         ),
         "looks_like_email": lazy("Leave out “%(word)s”: everyone can read your reason."),
     },

@@ -13,7 +13,9 @@ from markupsafe import Markup
 
 from campaign import i18n
 from campaign.accounts import countries
+from campaign.errors import StoreUnavailableError
 from campaign.settings import LANGUAGES, Settings
+from campaign.site.current import Site, site_of
 from campaign.variables import ROOT
 from campaign.views.current import runtime
 from campaign.views.language import gettext, language, ngettext
@@ -116,6 +118,26 @@ NAMED = frozenset({"public.petition", "public.sign", "updates.read"})
 """Public pages, which keep their title in discreet mode: it is in their address too."""
 
 
+def current_site() -> Site:
+    """The site as it is set now; as the environment has it until the database has answered once."""
+    try:
+        return site_of(runtime())
+    except StoreUnavailableError:
+        return Site(current_app.extensions[SETTINGS])
+
+
+class LiveSite:
+    """What templates know as ``site``: a setting as it is now, or what :class:`Site` says."""
+
+    def __getattr__(self, name: str) -> object:
+        found = current_site()
+        return getattr(found, name) if hasattr(found, name) else getattr(found.settings, name)
+
+
+SETTINGS = "settings of the environment"
+"""Key in Flask's ``extensions``."""
+
+
 def _context() -> dict[str, object]:
     locale = language()
     discreet = bool(g.get("discreet"))
@@ -130,6 +152,7 @@ def _context() -> dict[str, object]:
 
 def install(app: Flask, settings: Settings) -> None:
     """Give the templates their words and helpers; an undefined name is an error, never a silent gap."""
+    app.extensions[SETTINGS] = settings
     environment = app.jinja_env
     environment.undefined = StrictUndefined
     environment.trim_blocks = True
@@ -139,7 +162,7 @@ def install(app: Flask, settings: Settings) -> None:
         _plain_gettext, _plain_ngettext, newstyle=True
     )
     environment.globals.update(
-        site=settings,
+        site=LiveSite(),
         asset=asset,
         link=link,
         number=number,

@@ -1,6 +1,8 @@
 """Who is signed in: the session cookie, the token that every form carries against forgery, and the account."""
 
+import contextlib
 import hmac
+from dataclasses import replace
 from wsgiref.types import WSGIEnvironment
 
 from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
@@ -9,10 +11,11 @@ from werkzeug.http import parse_cookie
 
 from campaign.accounts import kept_forms, sign_in
 from campaign.accounts.accounts import Account
-from campaign.accounts.sign_in import Session
+from campaign.accounts.sign_in import Note, Session
 from campaign.errors import StoreUnavailableError
 from campaign.petitions import organisers
 from campaign.settings import Settings
+from campaign.views import said
 from campaign.views.current import LazyRuntime, runtime
 from campaign.views.headers import keep_private
 from campaign.views.language import asked_for, speak
@@ -99,8 +102,8 @@ def admit(*, keeps: bool = False) -> Response | None:
     if found is not None or sign_in.was_open(runtime(), cookie()):
         request.max_content_length = request.max_form_memory_size = ROOM
     if found is None:
-        kept = "?kept" if keeps and _keep() is not None else ""
-        return keep_private(current_app.make_response(redirect(url_for("sign_in.page") + kept, 303)))
+        kept = said.proof("kept") if keeps and _keep() is not None else None
+        return keep_private(current_app.make_response(redirect(url_for("sign_in.page", kept=kept), 303)))
     g.account_session = found
     request.max_form_parts = PARTS
     speak(found.account.locale)
@@ -161,9 +164,45 @@ def to(endpoint: str, **values: object) -> str:
     return url_for(endpoint, lang=asked_for(), **values)  # type: ignore[arg-type]  # Flask's stub names its own options
 
 
-def see_other(endpoint: str, **values: object) -> Response:
-    """After a form: the way to a page, so that a reload sends nothing twice (RFC 9110 section 15.4.4)."""
+def see_other(endpoint: str, *, done: str = "", n: int = 0, **values: object) -> Response:
+    """After a form: the way to a page, so that a reload sends nothing twice (RFC 9110 section 15.4.4).
+
+    Args:
+        endpoint: the page.
+        done: the name of what was done: the page says it once. It is kept in the session, for an address can be made
+            up by anyone, and can be opened again.
+        n: how many, where the page says that.
+        values: of the page's address.
+    """
+    if done:
+        tell(url_for(endpoint, **values), done, n)  # type: ignore[arg-type]  # Flask's stub names its own options
     return current_app.make_response(redirect(to(endpoint, **values), 303))
+
+
+def tell(path: str, done: str, n: int = 0) -> None:
+    """Let a page say once, at its next showing in this session, what was done."""
+    note = Note(path.partition("?")[0], done, n)
+    # What was done is done, also if it can't be noted.
+    with contextlib.suppress(StoreUnavailableError):
+        sign_in.leave_note(runtime(), cookie() or "", note)
+
+
+def told() -> Note:
+    """What was done by the form that led to this page; empty if there was none, or this page said it before."""
+    note = session().note
+    # A script that fetches the page shows no notes, and neither does the answer to a refused form.
+    is_shown = request.method == "GET" and request.headers.get("Sec-Fetch-Dest", "document") == "document"
+    if note is None or note.path != request.path or not is_shown:
+        return Note(request.path, "")
+    g.account_session = replace(session(), note=None)
+    with contextlib.suppress(StoreUnavailableError):
+        sign_in.leave_note(runtime(), cookie() or "", None)
+    return note
+
+
+def done() -> str:
+    """The name of what was done by the form that led to this page; empty if this page said it before."""
+    return told().done
 
 
 def _context() -> dict[str, object]:

@@ -21,7 +21,7 @@ const replace = (fresh) => {
 const look = async () => {
   if (document.visibilityState === "visible") {
     try {
-      const answer = await fetch(location.pathname + location.search.replace(/([?&])done=[^&]*/, "$1"));
+      const answer = await fetch(location.pathname + location.search);
       if (answer.redirected) {
         // Signed out: the page as it is says so at the next press.
         return;

@@ -23,6 +23,8 @@ PUBLIC = {
     "refused": "/c/no-such-token",
     "missing": "/nothing",
     "mailbox": "/mailbox",
+    "mine": "/mine",
+    "sent": "/mine/sent",
 }
 
 
@@ -33,9 +35,11 @@ def paths(live: Live) -> dict[str, str]:
     return PUBLIC | {
         "confirm": f"/c/{confirm}",
         "decline": f"/c/{confirm}/decline",
+        "correct": f"/c/{confirm}/correct",
         "own": f"/me/{manage}",
         "withdraw": f"/me/{manage}/withdraw",
         "erase": f"/me/{manage}/erase",
+        "forget": f"/me/{manage}/forget",
     }
 
 
@@ -58,7 +62,7 @@ def test_every_page_is_accessible(live: Live, visitor: Callable[..., Visitor], l
     assert [text for text in person.complaints if "Failed to load resource" not in text] == []
 
 
-@pytest.mark.parametrize("lang", ["de", "ur"])
+@pytest.mark.parametrize("lang", ["de", "fa", "ur"])
 @pytest.mark.parametrize("width", [320, 375, 768, 1440])
 def test_no_page_is_wider_than_its_window(live: Live, visitor: Callable[..., Visitor], width: int, lang: str):
     person = visitor(width=width)

@@ -47,6 +47,7 @@ def test_an_entry_shows_no_code_no_id_and_no_machine_time(world: World, action: 
         "send_at": "2026-11-28T12:25:37.870139+00:00", "confirmed": False, "found": [], "role": "organiser",
         "reason": "no_outcome", "lane": "bulk", "was": "planned", "member": ada.id, "discreet": True, "text_version": 7,
         "kind": "thank_you", "phase": "dot", "problem": "too_large", "locale": "de", "threshold": 1000, "hours": 24.0,
+        "setting": "site_name", "switch": "signing", "before": "running", "after": "stopped",
     }  # fmt: skip
     # A petition is told by its title, so its row must be there.
     noun = action.partition(".")[0]

@@ -28,11 +28,11 @@ ROWS = frozenset({"blast_id", "signature_id"})
 NOWHERE: dict[str, object] = {
     "token": "x", "ref": "x", "mail_id": "x", "filename": "site.css", "threshold": 7, "update_id": 10**6,
     "account_id": 10**6, "message_id": 10**6, "lane": "bulk", "suppression_id": 10**6, "event_id": 10**6, "label": "x",
-    "provider": "x", "secret": "x", "form_id": 10**6,
+    "switch": "signing", "colour": "1f3bb3", "name": "x.png", "provider": "x", "secret": "x", "form_id": 10**6,
 }  # fmt: skip
 """A value for each other argument of an address. Rows that are not there answer 404 to whoever may ask."""
 
-ALWAYS_THERE = frozenset({"slug", "lane", "filename"}) | ROWS
+ALWAYS_THERE = frozenset({"slug", "lane", "filename", "switch", "colour"}) | ROWS
 
 
 @dataclass

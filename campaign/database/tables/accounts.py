@@ -43,6 +43,8 @@ session = Table(
     Column("csrf", LargeBinary, nullable=False),
     Column("seen_at", MOMENT, nullable=False),
     Column("expires_at", MOMENT, nullable=False, index=True),
+    # What the next page says was done, once: its path, a name, and a number.
+    Column("note", JSONB),
     created_at(),
 )
 

@@ -1,6 +1,6 @@
 """Accounts, for admins: who there is, new ones, roles, disabling, and a sign-in link by mail."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Account, Role
@@ -31,7 +31,7 @@ def index() -> Response:
         "enabled": _("The account is enabled."),
         "linked": _("A sign-in link has been emailed."),
     }
-    text = words.get(request.args.get("done", ""))
+    text = words.get(visitor.done())
     return _list(notice=None if text is None else Notice("good", "tick", text))
 
 

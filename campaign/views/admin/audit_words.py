@@ -13,7 +13,10 @@ from campaign.accounts.audit import Entry
 from campaign.blasts import reports as blast_reports
 from campaign.petitions import petitions
 from campaign.runtime import Runtime
+from campaign.site.current import SwitchName
 from campaign.views.admin import words
+from campaign.views.admin.site import LABELS
+from campaign.views.admin.switch_words import SWITCHES
 from campaign.views.desk.words import REMOVALS
 from campaign.views.language import gettext, language, lazy
 from campaign.views.rendering import number
@@ -60,6 +63,8 @@ ACTIONS: Mapping[str, str] = {
     "signature.hide_name": lazy("Hid the name of a signature"),
     "signature.remove": lazy("Removed a signature"),
     "signature.restore": lazy("Restored a signature"),
+    "site.set": lazy("Changed a site setting"),
+    "site.switch": lazy("Stopped or resumed a function of the site"),
     "suppression.add": lazy("Blocked an address"),
     "suppression.lift": lazy("Lifted a suppression"),
     "suppression.lift_group": lazy("Lifted suppressions with the same cause"),
@@ -164,12 +169,34 @@ def _coded(kind: str) -> Callable[[object], Markup]:
     return lambda value: escape(words.word(kind, value)) if value else Markup("")
 
 
+def _setting(value: object) -> Markup:
+    label = LABELS[str(value)][0] if str(value) in LABELS else _OTHER_SETTINGS.get(str(value), "")
+    return escape(gettext(label)) if label else Markup("")
+
+
+def _switch(value: object) -> Markup:
+    known = str(value) in set(SwitchName)
+    return escape(gettext(SWITCHES[SwitchName(str(value))].title)) if known else Markup("")
+
+
+def _set_to(value: object) -> Markup:
+    code = str(value)
+    return escape(gettext(_SWITCHED[code])) if code in _SWITCHED else _plain(value)
+
+
 def _language(value: object) -> Markup:
     return escape(i18n.LANGUAGE_NAMES.get(str(value), str(value)))
 
 
+_SWITCHED: Mapping[str, str] = {"stopped": lazy("stopped"), "running": lazy("running")}
+
+_OTHER_SETTINGS: Mapping[str, str] = {"imprint": lazy("Imprint"), "logo": lazy("Logo")}
+"""Settings of the site that have a form of their own."""
+
 _FACTS: Mapping[str, tuple[str, Callable[[Any], Markup]]] = {
     "accepted": (lazy("Accepted"), _number),
+    "after": (lazy("New value"), _set_to),
+    "before": (lazy("Old value"), _set_to),
     "blasts": (lazy("Updates held"), _many),
     "bounced": (lazy("Bounced"), _number),
     "complained": (lazy("Marked as spam"), _number),
@@ -193,8 +220,10 @@ _FACTS: Mapping[str, tuple[str, Callable[[Any], Markup]]] = {
     "role": (lazy("New role"), _coded("role")),
     "send_at": (lazy("Sending starts"), _moment),
     "set": (lazy("Address set"), _truth),
+    "setting": (lazy("Setting"), _setting),
     "signatures": (lazy("Signatures"), _number),
     "state": (lazy("State"), _coded("state")),
+    "switch": (lazy("Function"), _switch),
     "threshold": (lazy("Milestone"), _number),
     "was": (lazy("State before"), _coded("state")),
 }

@@ -43,12 +43,12 @@ def waiting() -> Response:
 
 
 def _done() -> Notice | None:
-    dropped = request.args.get("n", "")
-    if request.args.get("done") == "read":
+    told = visitor.told()
+    if told.done == "read":
         return Notice("good", "tick", _("It can be read now and has been applied."))
-    if request.args.get("done") != "dropped" or not dropped.isdecimal() or len(dropped) > 9:
+    if told.done != "dropped":
         return None
-    many = int(dropped)
+    many = told.number
     text = ngettext("%(n)s item is deleted.", "%(n)s items are deleted.", many, n=number(many))
     return Notice("good", "tick", text)
 

@@ -53,10 +53,10 @@ def _search(asked: str) -> Response:
 
 
 def _done() -> Notice | None:
-    done, changed = request.args.get("done", ""), request.args.get("n", "")
-    if done not in set(Action) or not changed.isdecimal() or len(changed) > 12:
+    told = visitor.told()
+    if told.done not in set(Action):
         return None
-    many = int(changed)
+    many = told.number
     text = {
         Action.RETRY: ngettext(
             "%(n)s message queued for another try.", "%(n)s messages queued for another try.", many, n=number(many)
@@ -65,7 +65,7 @@ def _done() -> Notice | None:
             "%(n)s message marked as delivered.", "%(n)s messages marked as delivered.", many, n=number(many)
         ),
         Action.CANCEL: ngettext("%(n)s message is cancelled.", "%(n)s messages are cancelled.", many, n=number(many)),
-    }[Action(done)]
+    }[Action(told.done)]
     return Notice("good", "tick", text)
 
 

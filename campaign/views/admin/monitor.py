@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, abort, jsonify, request
+from flask import Blueprint, Response, abort, jsonify
 
 from campaign.accounts import accounts
 from campaign.blasts import blasts
@@ -18,6 +18,7 @@ from campaign.states import Lane
 from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
+from campaign.views.admin import switch_words
 from campaign.views.admin import words as admin_words
 from campaign.views.charts import Sparkline, draw_sparkline
 from campaign.views.current import runtime
@@ -59,7 +60,7 @@ def _done() -> Notice | None:
         "blast-resumed": _("Update resumed."),
         "blast-cancelled": _("Update cancelled. Emails not sent yet will never be sent."),
     }
-    text = words.get(request.args.get("done", ""))
+    text = words.get(visitor.done())
     return None if text is None else Notice("good", "tick", text)
 
 
@@ -83,6 +84,7 @@ def show_monitor(*, notice: Notice | None = None, status: int = 200) -> Response
         subjects=_subjects(snapshot),
         sparks=_sparks(snapshot),
         helpful=_helpful(verdict),
+        stopped=[(switch_words.said(switch_words.SWITCHES[one.name]), one) for one in snapshot.switches],
         action_words=_action_words(),
         badges=admin_words.BADGES,
         bulk_is_stopped=any(snapshot.stand(flow).is_stopped for flow in snapshot.lanes if flow.lane is Lane.BULK),
@@ -97,9 +99,10 @@ def _sparks(snapshot: Snapshot) -> dict[Lane, Sparkline]:
 
 
 def _names(snapshot: Snapshot) -> dict[int, str]:
-    """The names of those who paused a lane."""
+    """The names of those who paused a lane or stopped something."""
     numbers = [(flow.paused_by or "").removeprefix("account ") for flow in snapshot.lanes]
-    return accounts.names(runtime(), {int(number) for number in numbers if number.isdecimal()})
+    found = accounts.names(runtime(), {int(number) for number in numbers if number.isdecimal()})
+    return found | switch_words.names_of(snapshot.switches)
 
 
 def _subjects(snapshot: Snapshot) -> dict[int, str]:

@@ -1,6 +1,6 @@
 """Networks, for admins: which are under the shield, how many there answer, and the button that lifts it."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from campaign.errors import ConflictError
 from campaign.operations import networks
@@ -20,7 +20,7 @@ pages = Blueprint("admin_networks", __name__, template_folder=str(ROOT / "templa
 def index() -> Response:
     """Networks under the shield, and those where people wait."""
     lifted = Notice("good", "tick", _("The shield is lifted. It comes back if the next emails stay unanswered too."))
-    return _page(notice=lifted if request.args.get("done") == "lifted" else None)
+    return _page(notice=lifted if visitor.done() == "lifted" else None)
 
 
 def _page(*, notice: Notice | None = None, status: int = 200) -> Response:

@@ -24,7 +24,7 @@ pages = Blueprint("admin_petitions", __name__, template_folder=str(ROOT / "templ
 def index() -> Response:
     """The list, the newest first."""
     words = {"published": _("The petition is open for signing."), "closed": _("The petition is closed.")}
-    text = words.get(request.args.get("done", ""))
+    text = words.get(visitor.done())
     return _list(notice=None if text is None else Notice("good", "tick", text))
 
 

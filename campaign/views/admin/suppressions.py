@@ -35,13 +35,14 @@ def window() -> str:
 def index() -> Response:
     """The newest ones, and the forms."""
     words = {"lifted": _("Suppression lifted. The address can get email again.")}
-    text = words.get(request.args.get("done", ""))
-    if request.args.get("done") == "group" and (many := request.args.get("n", "")).isdecimal() and len(many) < 10:
+    told = visitor.told()
+    text = words.get(told.done)
+    if told.done == "group":
         text = ngettext(
             "%(n)s suppression lifted. The address can get email again.",
             "%(n)s suppressions lifted. The addresses can get email again.",
-            int(many),
-            n=number(int(many)),
+            told.number,
+            n=number(told.number),
         )
     return _page(notice=None if text is None else Notice("good", "tick", text))
 

@@ -172,6 +172,16 @@ def server_words(code: int | None, status: str | None, text: str) -> Markup:
     return Markup('<bdi class="ltr server-words" lang="en">{}</bdi>').format(said) if said else Markup("–")
 
 
+def explained(sentence: str) -> Markup:
+    """Why a database, Redis or a job does not do its work: translated if it can be, else in English."""
+    said = gettext(sentence)
+    return (
+        Markup('<bdi class="ltr" lang="en">{}</bdi>').format(sentence)
+        if said == sentence
+        else Markup("{}").format(said)
+    )
+
+
 def reason(code: str | None) -> Markup:
     """A reason in words; the mail server's own words are shown as they are, left to right.
 
@@ -246,6 +256,7 @@ def install(app: Flask) -> None:
         word=word,
         reason_words=reason,
         server_words=server_words,
+        explained=explained,
         person=person,
         local=local,
         clock=clock,

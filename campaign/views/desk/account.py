@@ -32,7 +32,7 @@ def _form(*, locale: str, time_zone: str, problems: forms.Problems = forms.NO_PR
         time_zone=time_zone,
         languages_offered=list(LANGUAGE_NAMES.items()),
         zones=[(name, name) for name in zone_names()],
-        saved=forms.asked("done"),
+        saved=visitor.done(),
     )
 
 
@@ -46,4 +46,5 @@ def save() -> Response:
     except InvalidInputError as error:
         return _form(locale=locale, time_zone=time_zone, problems=desk_forms.worded(error.problems))
     # Without ?lang: the answer is to show the language that was just chosen.
-    return current_app.make_response(redirect(url_for("desk_account.show", done="saved"), 303))
+    visitor.tell(url_for("desk_account.show"), "saved")
+    return current_app.make_response(redirect(url_for("desk_account.show"), 303))

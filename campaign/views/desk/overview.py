@@ -64,7 +64,7 @@ def show(slug: str) -> Response:
         providers=funnel.by_provider(runtime(), petition_id),
         milestones=milestones.list_of(runtime(), petition_id),
         ahead=ahead,
-        done=frame.notice(forms.asked("done")),
+        done=frame.notice(visitor.done()),
         retention=runtime().settings.retention_days,
         address=f"{runtime().settings.base_url}/p/{slug}",
     )

@@ -30,7 +30,7 @@ def _list(slug: str, problems: forms.Problems = forms.NO_PROBLEMS) -> Response:
         problems=problems,
         email=forms.typed("email"),
         members=organisers.members(runtime(), slug, by=visitor.account()),
-        done=frame.notice(forms.asked("done")),
+        done=frame.notice(visitor.done()),
     )
 
 

@@ -72,7 +72,7 @@ def _form(slug: str, form: Mapping[str, str], problems: forms.Problems = forms.N
         texts=[(code, name) for code, name in LANGUAGE_NAMES.items() if code in opened.texts],
         policies=[(code, _(words.POLICIES[code])) for code in POLICIES],
         ladder_words=" · ".join(map(number, editing.DEFAULT_LADDER)),
-        done=frame.notice(forms.asked("done")),
+        done=frame.notice(visitor.done()),
     )
 
 

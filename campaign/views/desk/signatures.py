@@ -68,7 +68,7 @@ def _page(
             (lists.UNREACHED, _("Mail does not arrive")),
         ],
         filters={"state": wanted.code, "country": wanted.country},
-        done=frame.notice(forms.asked("done")),
+        done=frame.notice(visitor.done()),
     )
 
 
@@ -101,7 +101,7 @@ def _one(slug: str, signature_id: int, problems: forms.Problems = forms.NO_PROBL
         line=line,
         problems=problems,
         reasons=[(code, _(desk_words.REMOVALS[code])) for code in REASONS],
-        done=frame.notice(forms.asked("done")),
+        done=frame.notice(visitor.done()),
     )
 
 

@@ -67,7 +67,7 @@ def _editor(
         title_limit=MAX_TITLE,
         version=present.version if present else 0,
         present=present,
-        done=frame.notice(forms.asked("done")),
+        done=frame.notice(visitor.done()),
         tabs=[(code, LANGUAGE_NAMES[code], opened.texts.get(code)) for code in LANGUAGES],
     )
 

@@ -82,7 +82,7 @@ def _show(
         soon=_is_soon(report),
         clock=frame.clock(report.blast.send_at),
         today=_today(),
-        done=frame.notice(forms.asked("done")),
+        done=frame.notice(visitor.done()),
     )
 
 
@@ -153,7 +153,7 @@ def _report(slug: str, report: Report) -> Response:
         missing=_missing(report),
         finish="" if hold else frame.clock(report.finish_at),
         first_retry=frame.clock(report.first_retry_at),
-        done=frame.notice(forms.asked("done")),
+        done=frame.notice(visitor.done()),
     )
 
 

@@ -63,7 +63,7 @@ def index(slug: str) -> Response:
         "updates",
         reports=reports,
         hold=hold_words.of_site(reports),
-        done=frame.notice(forms.asked("done")),
+        done=frame.notice(visitor.done()),
     )
 
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from campaign import i18n
 from campaign.errors import NetworkBusyError, RequestGoneError
 from campaign.signatures import requests
-from campaign.views import forms
+from campaign.views import forms, said
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.errors import meant
@@ -27,7 +27,7 @@ TOO_MANY = 429
 @allow(Access.TOKEN)
 def show(slug: str, ref: str) -> Response:
     """The page of one sign-up, the same whatever a worker decides about it; may be reloaded and gone back to."""
-    return inbox(slug, ref, again="again" in request.args)
+    return inbox(slug, ref, again=said.is_proof(request.args.get("again", ""), f"again {ref}"))
 
 
 def inbox(
@@ -94,7 +94,8 @@ def again(slug: str, ref: str) -> Response:
         return gone(slug)
     except NetworkBusyError:
         return inbox(slug, ref, status=TOO_MANY)
-    return current_app.make_response(redirect(link("check_inbox.show", slug=slug, ref=ref, again=1), 303))
+    there = link("check_inbox.show", slug=slug, ref=ref, again=said.proof(f"again {ref}"))
+    return current_app.make_response(redirect(there, 303))
 
 
 @pages.get("/p/<slug>/inbox/<ref>/change")

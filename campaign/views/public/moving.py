@@ -25,12 +25,12 @@ def show(token: str) -> Response:
         page(
             "move.html",
             moving=found,
-            heading=_("Use this address for your signature?"),
+            heading=_("Use this email address for your signature?"),
             sentences=[
                 _("All email about this signature goes to this address from now on, and links in earlier emails end."),
-                _("Press the button only if you entered this address yourself."),
+                _("Press the button only if you entered this email address yourself."),
             ],
-            button=_("Use this address"),
+            button=_("Use this email address"),
             here=link("moving.show", token=token),
         )
     )
@@ -45,7 +45,7 @@ def move(token: str) -> Response:
     shelter_for(moved.slug)
     switch_to(url_for("public.home"))
     return _done(
-        _("Your signature now uses this address"),
+        _("Your signature now uses this email address"),
         [
             _("We’re emailing the previous address about it. Your signature counts as it did."),
             _("To see or change your signature, ask for a new link."),
@@ -64,7 +64,7 @@ def show_back(token: str) -> Response:
         page(
             "move.html",
             moving=found,
-            heading=_("Undo the change of address?"),
+            heading=_("Undo the change of email address?"),
             sentences=[
                 _("Your signature uses this address again, and no link that was emailed elsewhere opens it."),
             ],
@@ -85,7 +85,7 @@ def move_back(token: str) -> Response:
     return _done(
         _("The change is undone"),
         [
-            _("Your signature uses your address again."),
+            _("Your signature uses your email address again."),
             _("To see or change your signature, ask for a new link."),
         ],
     )

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app, jsonify, redirect, request, 
 from campaign.accounts import countries
 from campaign.accounts.addresses import MAX_REASON
 from campaign.blasts import pages as blast_pages
-from campaign.errors import ConflictError, InvalidInputError, NetworkBusyError, NetworkShieldedError
+from campaign.errors import ConflictError, InvalidInputError, NetworkBusyError, NetworkShieldedError, SigningPausedError
 from campaign.petitions import petitions
 from campaign.signatures import consents, proofs, requests, signing
 from campaign.signatures import petition_page as signature_petition_page
@@ -75,6 +75,8 @@ def petition_page(
         stamp=signing.form_stamp(runtime(), slug, shown.text_version_id),
         countries=countries.names(language()),
         open=shown.state is PetitionState.LIVE,
+        # While signing is paused, what was typed is shown again, and other readers get no form.
+        has_form=form is not forms.EMPTY or not shown.signing_paused,
         consent=consents.wording("sign", language()),
         updates_wording=consents.wording("updates", language()),
         reason_limit=MAX_REASON,
@@ -106,20 +108,22 @@ def sign(slug: str) -> Response:
         ref = _ask(slug, form)
     except ConflictError:
         return petition_page(
-            slug, notice=_("This petition closed before your signature arrived, so it was not counted."), status=409
+            slug, notice=_("This petition closed before your signature arrived, so it wasn’t counted."), status=409
         )
     except InvalidInputError as error:
         problems = forms.worded(error.problems)
         notice = problems.pop("stamp", "")
         has_trap = "website" in request.form
         return petition_page(slug, form, notice=notice, problems=problems, status=422, has_trap=has_trap)
-    except NetworkBusyError as busy:
-        return _busy(slug, form, busy)
+    except (NetworkBusyError, SigningPausedError) as later:
+        return _later(slug, form, later)
     return current_app.response_class(status=303, headers={"Location": _inbox_address(slug, ref)}, mimetype="text/html")
 
 
-def _busy(slug: str, form: signing.SignForm, error: NetworkBusyError) -> Response:
+def _later(slug: str, form: signing.SignForm, error: NetworkBusyError | SigningPausedError) -> Response:
     has_trap = "website" in request.form
+    if isinstance(error, SigningPausedError):
+        return petition_page(slug, form, status=503, has_trap=has_trap)
     if isinstance(error, NetworkShieldedError):
         return petition_page(slug, form, status=429, has_trap=has_trap, challenge=proofs.make(runtime()))
     return petition_page(slug, form, notice=_(forms.NETWORK_BUSY), status=429, has_trap=has_trap)

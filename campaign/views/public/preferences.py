@@ -12,7 +12,7 @@ from campaign.errors import InvalidInputError
 from campaign.petitions import petitions
 from campaign.signatures import moving, own_links, preferences
 from campaign.states import SignatureState
-from campaign.views import forms
+from campaign.views import forms, said
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.headers import without_referrer
@@ -110,7 +110,9 @@ def _own_page(
     kept = preferences.own_page(runtime(), token)
     speak(kept.locale)
     shelter_for(kept.slug)
-    done = DONE.get(request.args.get("done", ""), "")
+    action = request.args.get("done", "")
+    is_said = action in DONE and said.is_proof(request.args.get("proof", ""), f"{action} {token}")
+    done = DONE[action] if is_said else ""
     return without_referrer(
         page(
             "own.html",
@@ -186,7 +188,8 @@ def change(token: str) -> Response:
 
 def _done(token: str, action: str) -> Response:
     speak(preferences.own_page(runtime(), token).locale)
-    return without_referrer(current_app.make_response(redirect(link("preferences.own", token=token, done=action), 303)))
+    there = link("preferences.own", token=token, done=action, proof=said.proof(f"{action} {token}"))
+    return without_referrer(current_app.make_response(redirect(there, 303)))
 
 
 def _move(token: str) -> Response:

@@ -7,7 +7,7 @@ from campaign.accounts.sign_in import Session
 from campaign.errors import InvalidInputError, TokenRefusedError
 from campaign.signatures import requests
 from campaign.variables import ROOT
-from campaign.views import forms, visitor
+from campaign.views import forms, said, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.headers import keep_private
@@ -41,7 +41,8 @@ def page() -> Response:
         "Your session had ended, so nothing was saved yet. What you typed is kept: sign in with the same account to "
         "continue."
     )
-    return _form(signed_out="signed-out" in request.args, notice=kept if "kept" in request.args else "")
+    is_kept = said.is_proof(request.args.get("kept", ""), "kept")
+    return _form(signed_out="signed-out" in request.args, notice=kept if is_kept else "")
 
 
 def _form(

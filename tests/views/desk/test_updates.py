@@ -398,7 +398,8 @@ def test_an_update_is_sent_to_those_who_did_not_get_it(desk: Desk):
     deliver(desk)
 
     assert "Send to the 1 person who did not get it" in page
-    assert answer.location.endswith("done=again")
+    assert answer.location.endswith(f"/updates/{blast_id}")
+    assert "On its way to those who did not get it." in text_of(desk.get(f"/updates/{blast_id}?lang=en"))
     assert "who did not get it" not in text_of(desk.get(f"/updates/{blast_id}?lang=en"))
 
     assert desk.world.sql("select state from message where kind = 'update'") == [("accepted",)]

@@ -15,7 +15,7 @@ def learn(site: Site, *, smtputf8: bool) -> None:
     ("lang", "said"),
     [
         ("en", "we can’t send to addresses with such letters before the @ yet"),
-        ("de", "An Adressen mit solchen Buchstaben vor dem @ können wir noch nichts senden"),
+        ("de", "An E-Mail-Adressen mit solchen Buchstaben vor dem @ können wir noch nichts senden"),
         ("fa", "هنوز نمی‌توانیم به آدرس ایمیل‌هایی با چنین حروفی"),
         ("ur", "ہم ابھی ایسے ای میل ایڈریس پر ای میل نہیں بھیج سکتے"),
     ],

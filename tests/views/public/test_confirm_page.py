@@ -20,7 +20,7 @@ def test_the_page_shows_the_name_the_reason_and_the_choices_that_its_link_confir
         assert "You are signing as Zahra Ahmadi." in words(page)
         assert "I swim <there>." in words(page)
         assert "Pakistan" in words(page)
-    assert "Your name will not be shown." in words(pages[0])
+    assert "Your name won’t be shown." in words(pages[0])
     assert "no updates" in words(pages[0])
     assert "Your name, country and reason will be shown" in words(pages[1])
     assert "You’ll get updates" in words(pages[1])

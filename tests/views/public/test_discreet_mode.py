@@ -80,7 +80,7 @@ def test_a_form_of_before_is_confirmed_and_corrected_without_a_public_name(site)
 
     assert 'name="show_name"' not in shown.text
     assert not corrected
-    assert "Your name will not be shown." in page
+    assert "Your name won’t be shown." in page
     assert not site.world.row(waiting).show_name
 
 

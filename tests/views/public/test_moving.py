@@ -61,7 +61,7 @@ def test_the_new_mailbox_agrees_by_a_button_and_the_old_one_is_told(signed: Site
     assert NEW in words(page)
     assert "Zahra Ahmadi" not in page.text
     assert unchanged == before
-    assert "Your signature now uses this address" in words(done)
+    assert "Your signature now uses this email address" in words(done)
     assert NEW.encode() not in notice.data
     assert NEW in words(signed.get(signed.own(signed.last)))
 

@@ -11,7 +11,7 @@ def test_the_confirm_page_shows_the_title_and_one_button(site: Site):
     assert page.status_code == 200
     assert "Clean rivers" in words(page)
     assert page.text.count("<button") == 1
-    assert "I did not sign this" in words(page)
+    assert "I didn’t sign this" in words(page)
 
 
 def test_pages_behind_a_token_are_kept_and_told_by_nobody(site: Site):
