@@ -25,7 +25,7 @@ class RequestKind(StrEnum):
 class RequestState(StrEnum):
     """Life of a request: written down by the web, decided by a worker, deleted a day later."""
 
-    ASKED = "started"
+    ASKED = "asked"
     ADMITTED = "admitted"
     REFUSED = "refused"
 

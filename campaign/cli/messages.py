@@ -54,7 +54,7 @@ def list_groups(*, as_json: bool, hours: int) -> None:
     if as_json:
         click.echo(json.dumps([_plain(group) for group in found], ensure_ascii=False, indent=2))
     elif not found:
-        click.echo("Nothing is uncertain, rejected or deferred.", err=True)
+        click.echo("No delivery problems.", err=True)
     else:
         heads = ("KEY", "EMAILS", "LANE", "KIND", "STATE", "PHASE", "CODE", "OLDEST", "REASON")
         for line in tables.render(heads, [_row(group) for group in found]):

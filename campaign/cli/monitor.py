@@ -48,7 +48,7 @@ TIMES = "%Y-%m-%d %H:%M:%S"
 @click.option("--check", is_flag=True, help="Exit with 1 if the sentence is bad news, for scripts and alarms.")
 @click.pass_context
 def monitor(context: click.Context, *, as_json: bool, check: bool) -> None:
-    """Show whether mail flows and, if not, why: the sentence first, then lanes, workers and troubles.
+    """Show whether mail flows and, if not, why: the sentence first, then lanes, workers and delivery problems.
 
     It only reads, and works while Redis or the workers are away. No address and no name is shown.
 
@@ -112,7 +112,7 @@ def _lines(snapshot: Snapshot) -> Iterator[str]:
     for title, lines in (
         ("Workers", _workers(snapshot)),
         ("Mail servers", _relays(snapshot)),
-        ("Troubles", _troubles(snapshot)),
+        ("Delivery problems", _problems(snapshot)),
         ("Failing jobs", _failing_jobs(snapshot)),
         ("Petitions", _petitions(snapshot)),
     ):
@@ -157,7 +157,7 @@ def _lanes(snapshot: Snapshot) -> list[str]:
         ("state", [STANDINGS[snapshot.stand(flow).code] for flow in snapshot.lanes]),
         ("waiting", [f"{flow.waiting:,}" for flow in snapshot.lanes]),
         ("oldest waiting", [_duration(flow.waiting_time(snapshot.at)) for flow in snapshot.lanes]),
-        ("of paused updates", [f"{flow.held:,}" for flow in snapshot.lanes]),
+        ("in paused updates", [f"{flow.held:,}" for flow in snapshot.lanes]),
         ("scheduled", [f"{flow.scheduled:,}" for flow in snapshot.lanes]),
         ("deferred", [f"{flow.deferred:,}" for flow in snapshot.lanes]),
         ("claimed", [f"{flow.claimed:,}" for flow in snapshot.lanes]),
@@ -211,7 +211,7 @@ def _limit(limit: RelayLimit) -> str:
     return f"{value}{waits}" if limit.setting is None else f"{value}, but SMTP_URL sets {limit.setting}"
 
 
-def _troubles(snapshot: Snapshot) -> list[str]:
+def _problems(snapshot: Snapshot) -> list[str]:
     rows = [
         (
             trouble.messages,
@@ -224,7 +224,7 @@ def _troubles(snapshot: Snapshot) -> list[str]:
         )
         for trouble in snapshot.troubles
     ]
-    return tables.render(("MAILS", "LANE", "STATE", "PHASE", "CODE", "OLDEST", "REASON"), rows) if rows else []
+    return tables.render(("EMAILS", "LANE", "STATE", "PHASE", "CODE", "OLDEST", "REASON"), rows) if rows else []
 
 
 def _failing_jobs(snapshot: Snapshot) -> list[str]:

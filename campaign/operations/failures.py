@@ -1,4 +1,4 @@
-"""Troubles: messages that did not get through, grouped by cause; send again, take as arrived, or cancel, with audit."""
+"""Delivery problems: messages that did not get through, by cause; send again, mark as delivered, cancel, with audit."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -111,7 +111,7 @@ def _things(snapshot: Snapshot) -> Iterator[Metric]:
     steps = [
         ((step.mail_provider, name), value)
         for step in snapshot.confirmations
-        for name in ("started", "accepted", "delivered", "opened", "confirmed")
+        for name in ("asked", "accepted", "delivered", "opened", "confirmed")
         if (value := getattr(step, name)) is not None
     ]
     low = [((step.mail_provider,), step.mail_provider in snapshot.unconfirmed) for step in snapshot.confirmations]

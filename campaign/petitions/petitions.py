@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -149,6 +149,12 @@ def list_live(runtime: Runtime, locale: str) -> list[PetitionCard]:
 def list_all(runtime: Runtime) -> list[queries.Stored]:
     """Every petition, drafts included, for the command line."""
     return runtime.store.transact(lambda tx: queries.in_states(tx, list(PetitionState)))
+
+
+def titles(runtime: Runtime, petition_ids: Collection[int], locale: str) -> dict[int, str]:
+    """The titles of some petitions by id, each in the nearest language."""
+    stored = runtime.store.transact(lambda tx: queries.by_ids(tx, sorted(petition_ids))) if petition_ids else []
+    return {one.petition.id: _card(one, locale).title for one in stored}
 
 
 def _card(stored: queries.Stored, locale: str) -> PetitionCard:

@@ -109,7 +109,7 @@ def rekey(
     tx.execute(
         text("""
         update sign_up_request set address_index = :new
-        where petition_id = :petition_id and address_index = :old and state <> 'started'
+        where petition_id = :petition_id and address_index = :old and state <> 'asked'
             and (signature_id is null or signature_id = :id)"""),
         petition_id=row.petition_id,
         old=row.address_index,

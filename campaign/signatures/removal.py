@@ -11,7 +11,7 @@ from campaign.signatures.queries import Signature
 from campaign.signatures.signing import MAILBOX_SEATS
 from campaign.states import SIGNATURE_MOVES, SignatureState
 
-REASONS = ("duplicate", "invented", "automated", "started", "other")
+REASONS = ("duplicate", "invented", "automated", "asked", "other")
 """Why a signature was taken out: a fixed list, for a free text would say who. The page words them."""
 
 

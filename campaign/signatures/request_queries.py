@@ -133,7 +133,7 @@ def is_waiting(tx: Transaction, *, now: datetime) -> bool:
     """True if a request is due and not decided yet."""
     return bool(
         tx.execute(
-            text("select exists (select 1 from sign_up_request where state = 'started' and due_at <= :now)"), now=now
+            text("select exists (select 1 from sign_up_request where state = 'asked' and due_at <= :now)"), now=now
         ).scalar_one()
     )
 
@@ -157,7 +157,7 @@ def waiting(tx: Transaction, *, now: datetime) -> Waiting:
         text("""
         select count(*) filter (where due_at <= :now) as due, min(due_at) filter (where due_at <= :now) as oldest_at,
             count(*) filter (where due_at > :now) as held, max(due_at) filter (where due_at > :now) as last_at
-        from sign_up_request where state = 'started'"""),
+        from sign_up_request where state = 'asked'"""),
         now=now,
     ).one()
     return Waiting(**row._asdict())
@@ -175,7 +175,7 @@ def release(tx: Transaction, network: bytes, *, before: int, now: datetime) -> i
     released = tx.execute(
         text("""
         update sign_up_request set due_at = :now
-        where state = 'started' and network = :network and ticket is not null and ticket < :before and due_at > :now"""),
+        where state = 'asked' and network = :network and ticket is not null and ticket < :before and due_at > :now"""),
         network=network,
         before=before,
         now=now,
@@ -190,7 +190,7 @@ def refs_of(tx: Transaction, signature_id: int) -> tuple[bytes, ...]:
     found = tx.execute(
         text("""
         select r.ref from signature s join sign_up_request r
-            on r.petition_id = s.petition_id and r.address_index = s.address_index and r.state <> 'started'
+            on r.petition_id = s.petition_id and r.address_index = s.address_index and r.state <> 'asked'
         where s.id = :id and s.address_index is not null and r.signature_id = s.id"""),
         id=signature_id,
     )
@@ -209,7 +209,7 @@ def take(tx: Transaction, *, limit: int, now: datetime, only: int | None = None)
     rows = tx.execute(
         text(f"""
         select {_COLUMNS} from sign_up_request r
-        where r.state = 'started' and r.due_at <= :now and (cast(:only as bigint) is null or r.id = :only)
+        where r.state = 'asked' and r.due_at <= :now and (cast(:only as bigint) is null or r.id = :only)
         order by r.due_at, r.id limit :limit for update skip locked"""),
         limit=limit,
         now=now,
@@ -236,7 +236,7 @@ def decide(tx: Transaction, decisions: Sequence[Decision], *, now: datetime) -> 
             state = cast(case when d.reason is null then 'admitted' else 'refused' end as request_state)
         from unnest(cast(:ids as bigint[]), cast(:reasons as text[]), cast(:signatures as bigint[]))
             as d(id, reason, signature_id)
-        where r.id = d.id and (r.state = 'started' or r.signature_id is null)"""),
+        where r.id = d.id and (r.state = 'asked' or r.signature_id is null)"""),
         now=now,
         ids=[decision.id for decision in decisions],
         reasons=[decision.reason for decision in decisions],
@@ -249,7 +249,7 @@ def delete_of(tx: Transaction, signature_ids: Sequence[int]) -> None:
     tx.execute(
         text("""
         delete from sign_up_request r using signature s
-        where s.id = any(:ids) and s.address_index is not null and r.state <> 'started'
+        where s.id = any(:ids) and s.address_index is not null and r.state <> 'asked'
             and r.petition_id = s.petition_id and r.address_index = s.address_index"""),
         ids=list(signature_ids),
     )
@@ -258,5 +258,5 @@ def delete_of(tx: Transaction, signature_ids: Sequence[int]) -> None:
 def purge(tx: Transaction, *, now: datetime) -> int:
     """Delete requests that were decided longer ago than :data:`KEEP`; returns how many."""
     return tx.execute(
-        text("delete from sign_up_request where state <> 'started' and decided_at < :before"), before=now - KEEP
+        text("delete from sign_up_request where state <> 'asked' and decided_at < :before"), before=now - KEEP
     ).rowcount

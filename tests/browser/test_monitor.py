@@ -147,13 +147,13 @@ def test_an_admin_at_three_in_the_morning_needs_no_javascript(night: Night, visi
     expect(sentence).to_contain_text("The provider is being changed")
 
     page.locator(".verdict").get_by_role("button", name="Resume").click()
-    expect(page.get_by_role("status").first).to_contain_text("The lane flows again.")
+    expect(page.get_by_role("status").first).to_contain_text("Lane resumed.")
     page.get_by_text("Pause…").first.click()
-    page.get_by_label("Why, for whoever looks next").first.fill("Night maintenance")
-    page.get_by_role("button", name="Pause urgent mail: nobody gets a confirmation").click()
+    page.get_by_label("Reason (shown to other admins)").first.fill("Night maintenance")
+    page.get_by_role("button", name="Pause urgent mail (no confirmations)").click()
     expect(sentence).to_contain_text("Night maintenance")
     uncertain = page.get_by_role("listitem").filter(has_text="17 messages")
-    uncertain.get_by_role("button", name="Take as arrived").click()
+    uncertain.get_by_role("button", name="Mark as delivered").click()
     expect(page.get_by_text("17 messages are taken as arrived.")).to_be_visible()
     rejected = page.get_by_role("listitem").filter(has_text="230 messages")
     rejected.get_by_text("Cancel…").click()
@@ -167,14 +167,14 @@ def test_the_page_refreshes_itself_but_not_where_somebody_works(night: Night, vi
     person = night.enter(visitor())
     page = night.open(person, "/admin")
     page.get_by_text("Pause…").first.click()
-    page.get_by_label("Why, for whoever looks next").first.fill("half a sen")
+    page.get_by_label("Reason (shown to other admins)").first.fill("half a sen")
     requests: list[str] = []
     page.on("requestfinished", lambda request: requests.append(request.url))
 
     lanes.resume(night.live.world.runtime, Lane.BULK, by=night.ada)
 
     expect(page.locator(".verdict-sentence")).not_to_contain_text("The provider is being changed")
-    expect(page.get_by_label("Why, for whoever looks next").first).to_have_value("half a sen")
+    expect(page.get_by_label("Reason (shown to other admins)").first).to_have_value("half a sen")
     assert any("/admin" in url for url in requests)
 
 

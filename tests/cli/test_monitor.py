@@ -30,7 +30,7 @@ def test_the_sentence_comes_first_then_lanes_workers_troubles_and_petitions(worl
     assert lines[0] == "Workers are running, but none of them has looked for due work yet."
     assert "PostgreSQL  answers, takes writes" in lines
     assert any(line.startswith("Redis       does not answer (not running)") for line in lines)
-    assert "Troubles: none" in lines
+    assert "Delivery problems: none" in lines
     [head] = [line for line in lines if line.split() == ["URGENT", "BULK"]]
     [waiting] = [line for line in lines if line.startswith("waiting")]
     assert len(waiting) == len(head)

@@ -80,9 +80,7 @@ def test_of_thirty_sign_ups_from_one_network_twenty_are_mailed_and_ten_are_told_
     assert len([mail for mail in site.mails() if mail.to.startswith("flood")]) == 20
     assert site.count(slug) == 0
     # Those that still wait would be told of by the monitor of the journeys that follow.
-    site.sql(
-        "update sign_up_request set state = 'refused', decided_at = now(), reason = 'test' where state = 'started'"
-    )
+    site.sql("update sign_up_request set state = 'refused', decided_at = now(), reason = 'test' where state = 'asked'")
 
 
 def test_a_form_with_the_trap_filled_in_is_asked_for_again_and_stores_nothing(site: Installation):

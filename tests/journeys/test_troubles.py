@@ -37,7 +37,7 @@ def messages(site: Installation, slug: str) -> Counter[str]:
 
 
 def is_settled(site: Installation, slug: str) -> bool:
-    waiting = site.sql(f"select 1 from sign_up_request where state = 'started' and {OF_PETITION}", slug=slug)
+    waiting = site.sql(f"select 1 from sign_up_request where state = 'asked' and {OF_PETITION}", slug=slug)
     return not waiting and not {"planned", "claimed", "submitting"} & messages(site, slug).keys()
 
 

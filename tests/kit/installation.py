@@ -278,7 +278,7 @@ class Installation:
         until(
             lambda: (
                 not self.sql(
-                    "select 1 from sign_up_request where state = 'started' and due_at < now() + interval '1 minute'"
+                    "select 1 from sign_up_request where state = 'asked' and due_at < now() + interval '1 minute'"
                     " union all"
                     " select 1 from message where state in ('planned', 'claimed', 'submitting')"
                     " and due_at < now() + interval '1 minute' limit 1"

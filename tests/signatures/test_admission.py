@@ -45,7 +45,7 @@ def test_a_request_is_written_and_nothing_is_decided(world):
 
     world.ask(slug, network="203.0.113.7")
 
-    assert asked(world) == [("started", None)]
+    assert asked(world) == [("asked", None)]
     assert world.sql("select count(*) from signature") == world.sql("select count(*) from message") == [(0,)]
 
 
@@ -243,7 +243,7 @@ def test_a_worker_killed_in_the_middle_of_a_batch_leaves_it_to_the_next(world, d
     world.admit()
 
     assert died.returncode == -signal.SIGKILL
-    assert after == [("started", None)] * 5
+    assert after == [("asked", None)] * 5
     assert asked(world) == [("admitted", None)] * 5
     assert world.sql("select count(*) from signature") == world.sql("select count(*) from message") == [(5,)]
 
@@ -256,7 +256,7 @@ def test_a_decided_request_is_deleted_after_a_day_and_an_undecided_one_never(wor
     world.clock.forward(hours=25)
     cleanup.forget(world.runtime)
 
-    assert asked(world) == [("started", None)]
+    assert asked(world) == [("asked", None)]
 
 
 def test_declining_deletes_the_requests_of_the_mailbox(world):

@@ -229,7 +229,7 @@ def test_erasing_takes_the_other_sign_ups_of_the_same_signer_along(world):
     preferences.erase(world.runtime, token)
 
     assert world.sql("select count(*) from signature where name is not null or address is not null") == [(0,)]
-    assert world.sql("select count(*) from sign_up_request where state <> 'started'") == [(0,)]
+    assert world.sql("select count(*) from sign_up_request where state <> 'asked'") == [(0,)]
 
 
 def test_sign_ups_that_became_part_of_a_signature_lose_their_tie_with_it(world):

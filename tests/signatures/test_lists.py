@@ -101,7 +101,7 @@ def test_removing_takes_it_off_the_count_and_undoing_brings_it_back_with_its_cho
 def test_the_mail_that_waited_for_a_removed_signer_is_cancelled(world, slug, petition_id, organiser):
     signature_id = world.signature(slug, confirmed=True)
 
-    removal.remove(world.runtime, petition_id, signature_id, reason="started", by=organiser)
+    removal.remove(world.runtime, petition_id, signature_id, reason="asked", by=organiser)
 
     assert world.sql("select distinct state, reason from message where kind = 'thank_you'") == [
         ("cancelled", "removed")

@@ -34,7 +34,7 @@ def shown_name(site: Site) -> str:
 
 @pytest.mark.parametrize("raw", [False, True])
 @pytest.mark.parametrize(
-    ("name", "coded", "charset", "started"),
+    ("name", "coded", "charset", "asked"),
     [
         ("René Müller", "cp1252", "iso-8859-1", ""),
         ("René Müller", "cp1252", "", "windows-1252"),

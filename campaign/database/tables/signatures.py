@@ -194,7 +194,7 @@ sign_up_request = Table(
     # Random; the address of the page that follows. Nothing else names a request outside the database.
     Column("ref", LargeBinary, nullable=False, unique=True),
     Column("kind", request_kind, nullable=False),
-    Column("state", request_state, nullable=False, server_default="started"),
+    Column("state", request_state, nullable=False, server_default="asked"),
     # No foreign key: petitions are never deleted, and checking one would lock the petition's row for each sign-up.
     Column("petition_id", Integer),
     # AES-256-GCM of everything that was typed, padded.
@@ -213,22 +213,22 @@ sign_up_request = Table(
     Column("reason", Text),
     # The pending signature that an admitted sign-up led to.
     Column("signature_id", BigInteger),
-    CheckConstraint("(state = 'started') = (decided_at is null)", name="decided_has_time"),
+    CheckConstraint("(state = 'asked') = (decided_at is null)", name="decided_has_time"),
     # The admitting worker's list: empty but for the last moments, and for what waits for a place of its network.
-    Index("ix_sign_up_request_due", "due_at", "id", postgresql_where=text("state = 'started'")),
+    Index("ix_sign_up_request_due", "due_at", "id", postgresql_where=text("state = 'asked'")),
     Index(
         "ix_sign_up_request_line",
         "network",
         "ticket",
-        postgresql_where=text("state = 'started' and ticket is not null"),
+        postgresql_where=text("state = 'asked' and ticket is not null"),
     ),
     # Decided requests are deleted after a day, or with the signature of their mailbox.
-    Index("ix_sign_up_request_decided", "decided_at", postgresql_where=text("state <> 'started'")),
+    Index("ix_sign_up_request_decided", "decided_at", postgresql_where=text("state <> 'asked'")),
     Index(
         "ix_sign_up_request_mailbox",
         "petition_id",
         "address_index",
-        postgresql_where=text("state <> 'started' and address_index is not null"),
+        postgresql_where=text("state <> 'asked' and address_index is not null"),
     ),
 )
 
@@ -303,7 +303,7 @@ confirmation_funnel = Table(
     Column("day", Date, primary_key=True),
     Column("petition_id", Integer, primary_key=True),
     Column("mail_provider", String(12), primary_key=True),
-    Column("started", Integer, nullable=False),
+    Column("asked", Integer, nullable=False),
     Column("accepted", Integer, nullable=False),
     Column("delivered", Integer, nullable=False),
     Column("opened", Integer),

@@ -69,7 +69,7 @@ def requests(tx: Transaction) -> list[tuple[int, str, str, str | None]]:
 
 def undecided(tx: Transaction) -> int:
     """How many requests are not decided yet."""
-    return int(tx.execute(text("select count(*) from sign_up_request where state = 'started'")).scalar_one())
+    return int(tx.execute(text("select count(*) from sign_up_request where state = 'asked'")).scalar_one())
 
 
 def open_messages(tx: Transaction) -> int:

@@ -186,7 +186,7 @@ class _Case:
     def lost_requests(self) -> Iterable[Finding]:
         """Requests that no worker decided on, or that were refused although nothing was wrong with them."""
         for request in self.all.requests:
-            if request.state == "started":
+            if request.state == "asked":
                 yield Finding(f"request {request.id} ({request.kind})", "still undecided when the drill ended")
             elif request.state == "refused":
                 yield Finding(f"request {request.id} ({request.kind})", f"refused: {request.reason}")

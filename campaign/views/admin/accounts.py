@@ -25,11 +25,11 @@ pages = Blueprint("admin_accounts", __name__, template_folder=str(ROOT / "templa
 def index() -> Response:
     """The list, and the form for a new account."""
     words = {
-        "created": _("The account is there. Send a sign-in link when its owner is to begin."),
-        "role": _("The role is changed."),
-        "disabled": _("The account is disabled, and its sessions have ended."),
-        "enabled": _("The account may sign in again."),
-        "linked": _("A mail with a sign-in link is on its way."),
+        "created": _("Account created. Send a sign-in link when they are ready to start."),
+        "role": _("Role changed."),
+        "disabled": _("Account disabled. Its sessions have ended."),
+        "enabled": _("The account is enabled."),
+        "linked": _("A sign-in link has been emailed."),
     }
     text = words.get(visitor.done())
     return _list(notice=None if text is None else Notice("good", "tick", text))
@@ -84,7 +84,7 @@ def change(account_id: int) -> Response:
     try:
         done = _press(account, press)
     except ConflictError:
-        text = _("Nobody changes their own role or disables themselves: ask another admin.")
+        text = _("You can’t change your own role or disable your own account. Ask another admin.")
         return _list(notice=Notice("warn", "info", text), status=409)
     return visitor.see_other("admin_accounts.index", done=done)
 

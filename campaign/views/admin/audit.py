@@ -5,6 +5,7 @@ from flask import Blueprint, Response, request
 from campaign.accounts import accounts, audit
 from campaign.variables import ROOT
 from campaign.views.access import Access, allow
+from campaign.views.admin import audit_words
 from campaign.views.admin.suppressions import before
 from campaign.views.current import runtime
 from campaign.views.rendering import page
@@ -22,7 +23,9 @@ def index() -> Response:
     return page(
         "admin/audit.html",
         log=log,
-        people={account.id: account for account in accounts.list_all(runtime())},
+        told=audit_words.tell(runtime(), log.entries),
+        actions=sorted(((code, audit_words.action(code)) for code in log.actions), key=lambda pair: pair[1]),
+        people=accounts.list_all(runtime()),
         action=action,
         account_id=account_id,
     )

@@ -45,7 +45,7 @@ def waiting() -> Response:
 def _done() -> Notice | None:
     told = visitor.told()
     if told.done == "read":
-        return Notice("good", "tick", _("It can be read now and is applied."))
+        return Notice("good", "tick", _("It can be read now and has been applied."))
     if told.done != "dropped":
         return None
     many = told.number

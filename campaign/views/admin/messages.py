@@ -48,7 +48,7 @@ def _search(asked: str) -> Response:
     try:
         failures.find(runtime(), int(asked) if asked.isdecimal() and len(asked) < 20 else 0)
     except NotFoundError:
-        return show_groups("24h", notice=Notice("warn", "info", _("There is no message with this number.")), status=404)
+        return show_groups("24h", notice=Notice("warn", "info", _("No message has this number.")), status=404)
     return visitor.see_other("admin_messages.one", message_id=int(asked))
 
 
@@ -58,9 +58,11 @@ def _done() -> Notice | None:
         return None
     many = told.number
     text = {
-        Action.RETRY: ngettext("%(n)s message is sent again.", "%(n)s messages are sent again.", many, n=number(many)),
+        Action.RETRY: ngettext(
+            "%(n)s message queued for another try.", "%(n)s messages queued for another try.", many, n=number(many)
+        ),
         Action.ACCEPT: ngettext(
-            "%(n)s message is taken as arrived.", "%(n)s messages are taken as arrived.", many, n=number(many)
+            "%(n)s message marked as delivered.", "%(n)s messages marked as delivered.", many, n=number(many)
         ),
         Action.CANCEL: ngettext("%(n)s message is cancelled.", "%(n)s messages are cancelled.", many, n=number(many)),
     }[Action(told.done)]
@@ -85,7 +87,7 @@ def show_group(key: str, window: str, *, notice: Notice | None = None) -> Respon
     try:
         group = failures.group(runtime(), key, window=WINDOWS[window])
     except NotFoundError:
-        gone = Notice("good", "tick", _("Nothing of this cause is left."))
+        gone = Notice("good", "tick", _("No messages with this cause are left."))
         return show_groups(window, notice=notice or gone)
     after = request.args.get("after", "0")
     after_id = int(after) if after.isdecimal() and len(after) < 19 else 0
@@ -120,7 +122,7 @@ def press_group() -> Response:
     try:
         group = failures.group(runtime(), forms.typed("group"), window=WINDOWS[window])
     except NotFoundError:
-        return show_groups(window, notice=Notice("good", "info", _("Nothing of this cause is left.")))
+        return show_groups(window, notice=Notice("good", "info", _("No messages with this cause are left.")))
     changed = failures.PRESSES[press](runtime(), group, by=visitor.account(), window=WINDOWS[window])
     return visitor.see_other("admin_messages.index", since=window, done=str(press), n=changed)
 
@@ -152,6 +154,6 @@ def press_one(message_id: int) -> Response:
     try:
         failures.press_message(runtime(), message_id, press, by=visitor.account())
     except ConflictError:
-        text = _("It changed meanwhile: that is not possible any more.")
+        text = _("It has changed in the meantime. That is no longer possible.")
         return _one(message_id, notice=Notice("warn", "info", text), status=409)
     return visitor.see_other("admin_messages.one", message_id=message_id, done=str(press), n=1)

@@ -54,11 +54,11 @@ def index() -> Response:
 
 def _done() -> Notice | None:
     words = {
-        "paused": _("The lane is paused. What is on the wire goes out; what waits stays."),
-        "resumed": _("The lane flows again."),
-        "blast-paused": _("The update is paused."),
-        "blast-resumed": _("The update goes on."),
-        "blast-cancelled": _("The update is cancelled. What was not handed over is never sent."),
+        "paused": _("Lane paused. Emails being sent now still go out; waiting ones stay."),
+        "resumed": _("Lane resumed."),
+        "blast-paused": _("Update paused."),
+        "blast-resumed": _("Update resumed."),
+        "blast-cancelled": _("Update cancelled. Emails not sent yet will never be sent."),
     }
     text = words.get(visitor.done())
     return None if text is None else Notice("good", "tick", text)
@@ -162,7 +162,7 @@ def resume_lane(lane: str) -> Response:
     try:
         lanes.resume(runtime(), lane_named(lane), by=visitor.account())
     except ConflictError:
-        return show_monitor(notice=Notice("warn", "info", _("Nothing holds the lane.")), status=409)
+        return show_monitor(notice=Notice("warn", "info", _("The lane is neither paused nor held back.")), status=409)
     return visitor.see_other("admin.index", done="resumed")
 
 
@@ -177,7 +177,7 @@ def press_blast(blast_id: int) -> Response:
     try:
         BLAST_PRESSES[press](runtime(), blast_id, petition_id, by=visitor.account())
     except ConflictError:
-        text = _("The update went on meanwhile: that is not possible any more.")
+        text = _("The update has changed in the meantime. That is no longer possible.")
         return show_monitor(notice=Notice("warn", "info", text), status=409)
     done = {"pause": "blast-paused", "resume": "blast-resumed", "cancel": "blast-cancelled"}[press]
     return visitor.see_other("admin.index", done=done)

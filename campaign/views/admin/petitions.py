@@ -23,7 +23,7 @@ pages = Blueprint("admin_petitions", __name__, template_folder=str(ROOT / "templ
 @allow(Access.ADMIN)
 def index() -> Response:
     """The list, the newest first."""
-    words = {"published": _("The petition can be signed."), "closed": _("The petition is closed.")}
+    words = {"published": _("The petition is open for signing."), "closed": _("The petition is closed.")}
     text = words.get(visitor.done())
     return _list(notice=None if text is None else Notice("good", "tick", text))
 
@@ -67,4 +67,4 @@ def close(slug: str) -> Response:
 
 
 def _too_late() -> Notice:
-    return Notice("warn", "info", _("The petition changed meanwhile: that is not possible any more."))
+    return Notice("warn", "info", _("The petition has changed in the meantime. That is no longer possible."))

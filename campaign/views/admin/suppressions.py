@@ -34,13 +34,13 @@ def window() -> str:
 @allow(Access.ADMIN)
 def index() -> Response:
     """The newest ones, and the forms."""
-    words = {"lifted": _("The suppression is lifted: the address gets mail again.")}
+    words = {"lifted": _("Suppression lifted. The address can get email again.")}
     told = visitor.told()
     text = words.get(told.done)
     if told.done == "group":
         text = ngettext(
-            "%(n)s suppression is lifted: the address gets mail again.",
-            "%(n)s suppressions are lifted: the addresses get mail again.",
+            "%(n)s suppression lifted. The address can get email again.",
+            "%(n)s suppressions lifted. The addresses can get email again.",
             told.number,
             n=number(told.number),
         )
@@ -80,8 +80,8 @@ def ask() -> Response:
     except InvalidInputError as error:
         return _page(problems=forms.worded(error.problems), status=422)
     except ConflictError:
-        return _page(notice=Notice("warn", "info", _("This address is suppressed already.")), status=409)
-    text = _("%(address)s gets no mail any more.", address=address_mark(masked))
+        return _page(notice=Notice("warn", "info", _("This address is already suppressed.")), status=409)
+    text = _("%(address)s is blocked and gets no more email.", address=address_mark(masked))
     return _page(notice=Notice("good", "tick", text))
 
 
@@ -100,7 +100,7 @@ def lift_group() -> Response:
     except InvalidInputError as error:
         return _page(notice=Notice("warn", "warn", forms.worded(error.problems)["why"]), status=422)
     except ConflictError:
-        text = _("Nothing of this cause is in force any more.")
+        text = _("No suppression with this cause is active.")
         return _page(notice=Notice("warn", "info", text), status=409)
     return visitor.see_other("admin_suppressions.index", done="group", n=lifted, since=window())
 
@@ -115,6 +115,6 @@ def lift(suppression_id: int) -> Response:
         text = forms.worded(error.problems)["why"]
         return _page(notice=Notice("warn", "warn", text), status=422)
     except ConflictError:
-        text = _("This suppression is not in force any more.")
+        text = _("This suppression is no longer active.")
         return _page(notice=Notice("warn", "info", text), status=409)
     return visitor.see_other("admin_suppressions.index", done="lifted")

@@ -89,7 +89,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "mail_too_large": lazy("Shorten the text: its email would be larger than the 100 KB that email apps show."),
         "not_a_mail": lazy("This text can’t be made into an email. Make it simpler."),
         "unknown_tag": lazy(
-            "Line %(line)s, character %(column)s: unknown placeholder {{%(text)s}}. See the list of placeholders beside the text."
+            "Line %(line)s, character %(column)s: unknown placeholder {{%(text)s}}. "
+            "See the list of placeholders beside the text."
         ),
         "unclosed_tag": lazy("Line %(line)s, character %(column)s: the placeholder beginning with %(text)s has no }}."),
         "not_a_tag": lazy(

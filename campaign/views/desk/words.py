@@ -24,7 +24,7 @@ REMOVALS: Mapping[str, str] = {
     "duplicate": lazy("The same person signed twice"),
     "invented": lazy("The name is made up"),
     "automated": lazy("Signed by a bot"),
-    "started": lazy("They asked for it"),
+    "asked": lazy("They asked for it"),
     "other": lazy("Another reason"),
 }
 
@@ -97,7 +97,7 @@ EQUATION: Mapping[str, str] = {
 CAME_BACK: Mapping[str, str] = {
     CameBack.DEFERRED: lazy("Delayed on the way"),
     CameBack.DELIVERED: lazy("Delivered, as far as the reader’s provider tells"),
-    CameBack.BOUNCED: lazy("Came back"),
+    CameBack.BOUNCED: lazy("Bounced"),
     CameBack.COMPLAINED: lazy("Marked as spam"),
 }
 """What was heard of accepted emails later."""

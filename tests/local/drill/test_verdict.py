@@ -108,7 +108,7 @@ def test_a_sign_up_with_a_page_that_is_not_in_the_database_is_lost(good, signatu
     assert len(judge(replace(good, sign_ups=(*good.sign_ups, lost))).lost) == 1
 
 
-@pytest.mark.parametrize(("state", "reason"), [("started", None), ("refused", "failed")])
+@pytest.mark.parametrize(("state", "reason"), [("asked", None), ("refused", "failed")])
 def test_a_request_that_no_worker_admitted_is_lost(good, state, reason):
     request = RequestRow(2, "signature", state, reason)
 

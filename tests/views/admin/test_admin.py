@@ -67,7 +67,7 @@ def test_a_lane_is_paused_with_a_reason_and_resumed_from_beside_the_sentence(nig
     verdict = page.text.partition('class="verdict ')[2].partition("</section>")[0]
     assert 'action="/admin/lanes/bulk/resume"' in verdict
     assert resumed.headers["Location"] == "/admin"
-    assert "The lane flows again." in words(night.get("/admin"))
+    assert "Lane resumed." in words(night.get("/admin"))
     assert night.log() == [("lane.pause", night.ada.id), ("lane.resume", night.ada.id)]
 
 
@@ -87,7 +87,7 @@ def test_presses_that_come_too_late_say_so(night: Night):
 
     assert (again.status_code, nothing.status_code) == (409, 409)
     assert "paused already" in words(again)
-    assert "Nothing holds the lane." in words(nothing)
+    assert "The lane is neither paused nor held back." in words(nothing)
 
 
 @pytest.mark.parametrize("path", ["/admin/lanes/fast/pause", "/admin/lanes/%00/resume", "/admin/blasts/99999"])
@@ -137,12 +137,12 @@ def test_an_update_is_paused_resumed_and_cancelled_from_the_monitor(night: Night
     stages = []
     for press in ("pause", "resume", "cancel"):
         assert night.press(f"/admin/blasts/{blast_id}", press=press).status_code == 303
-        stages.append(words(night.get("/admin")).partition("Updates on their way")[2].partition("Delivery problems")[0])
+        stages.append(words(night.get("/admin")).partition("Updates being sent")[2].partition("Delivery problems")[0])
 
     assert "Scheduled News a-petition" in scheduled
     assert "Waiting News a-petition" in without_worker
     assert "Paused News" in stages[0]
-    assert "A person paused it." in stages[0]
+    assert "An organiser or admin paused it." in stages[0]
     assert "Being sent News" in stages[1]
     assert "No update is scheduled or being sent." in stages[2]
     assert night.log() == [(f"blast.{press}", night.ada.id) for press in ("pause", "resume", "cancel")]
@@ -174,7 +174,7 @@ def test_a_cause_is_pressed_and_the_filter_stays(night: Night):
     after = night.get(answer.headers["Location"])
 
     assert answer.headers["Location"] == "/admin/messages?since=7d"
-    assert "3 messages are taken as arrived." in words(after)
+    assert "3 messages marked as delivered." in words(after)
     assert 'href="/admin/messages?since=7d" aria-current="true"' in after.text
     assert night.world.sql("select distinct cast(state as text) from message") == [("accepted",)]
 
@@ -192,7 +192,7 @@ def test_a_cause_that_was_settled_meanwhile_is_no_error(night: Night):
     answer = night.press("/admin/messages", group="0" * 12, press="retry", since="24h")
 
     assert answer.status_code == 200
-    assert "Nothing of this cause is left." in words(answer)
+    assert "No messages with this cause are left." in words(answer)
 
 
 def test_a_cause_lists_its_messages_page_by_page(night: Night):
@@ -218,7 +218,7 @@ def test_lists_are_there_empty_and_full(night: Night, show: str):
     full = night.get(f"/admin/messages?show={show}")
     broken = night.get(f"/admin/messages?show={show}&after=nonsense&lane=nowhere")
 
-    assert "There is no such message now." in words(empty)
+    assert "No messages." in words(empty)
     assert len(re.findall(r'/admin/messages/\d+"', full.text)) == 50
     assert "after=" in full.text
     assert broken.status_code == 200
@@ -240,12 +240,12 @@ def test_a_message_is_found_by_its_number_and_settled_there(night: Night):
     assert night.log() == [("message.cancel", night.ada.id)]
 
 
-@pytest.mark.parametrize("started", ["4711", "x", "-1", "9" * 30, "۱۲"])
+@pytest.mark.parametrize("asked", ["4711", "x", "-1", "9" * 30, "۱۲"])
 def test_a_number_that_is_no_message_says_so(night: Night, asked: str):
     answer = night.get(f"/admin/messages?id={asked}")
 
     assert answer.status_code == 404
-    assert "There is no message with this number." in words(answer)
+    assert "No message has this number." in words(answer)
 
 
 def test_the_page_of_a_message_shows_no_address_and_no_name(night: Night):

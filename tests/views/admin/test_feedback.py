@@ -1,4 +1,4 @@
-"""What came back, as admins see it: events, quarantine, and the undo of wrong suppressions."""
+"""Bounces and replies, as admins see it: events, quarantine, and the undo of wrong suppressions."""
 
 import re
 from dataclasses import replace
@@ -46,8 +46,8 @@ def test_events_are_listed_by_kind_with_the_words_of_the_server_and_without_an_a
 def test_without_any_event_the_page_says_so(night: Night):
     page = words(night.get("/admin/feedback"))
 
-    assert "Nothing came back." in page
-    assert "Nothing waits in quarantine" in page
+    assert "No reports." in page
+    assert "The quarantine is empty" in page
     assert night.get("/admin/feedback?kind=nonsense&before=x").status_code == 200
 
 
@@ -87,7 +87,7 @@ def test_all_items_of_one_reason_are_deleted_at_once(night: Night, sent):
     wrong = night.press("/admin/feedback/quarantine", problem="nonsense")
 
     assert answer.headers["Location"] == "/admin/feedback/quarantine"
-    assert "Nothing waits in quarantine." in words(night.get("/admin/feedback/quarantine"))
+    assert "The quarantine is empty." in words(night.get("/admin/feedback/quarantine"))
     assert wrong.status_code == 404
 
 
@@ -175,7 +175,7 @@ def test_wrongly_suppressed_addresses_are_freed_by_cause_and_only_those(night: N
     assert "relay says no …" in words(page)
     assert (nothing.status_code, again.status_code) == (422, 409)
     assert answer.headers["Location"] == "/admin/suppressions?since=24h"
-    assert "3 suppressions are lifted" in words(night.get(answer.headers["Location"]))
+    assert "3 suppressions lifted" in words(night.get(answer.headers["Location"]))
     assert world.sql("select message_id from suppression where lifted_at is null order by 1") == [
         (sent[3],), (sent[4],),
     ]  # fmt: skip

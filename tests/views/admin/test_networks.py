@@ -47,13 +47,13 @@ def test_a_network_whose_people_do_not_answer_is_shown_under_the_shield_and_the_
     again = shared.press(lift[1])
     after = shared.get("/admin/networks")
 
-    assert "People wait" in words(before)
-    assert "Under the shield" in words(flooded)
+    assert "Sign-ups waiting" in words(before)
+    assert "Shielded" in words(flooded)
     assert "answered: 0 of the last 20" in words(flooded)
     assert "203.0" not in flooded.text
     assert pressed.status_code == 303
     assert again.status_code == 409
-    assert "Under the shield" not in words(after)
+    assert "Shielded" not in words(after)
     assert shared.log() == [("network.lift", shared.ada.id)]
     assert shared.world.sql("select detail::text from audit_entry where action = 'network.lift'") == [
         (f'{{"network": "{lift[2][:12]}"}}',)

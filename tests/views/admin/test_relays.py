@@ -32,7 +32,7 @@ def part(night: Night) -> str:
     """The words of the relays' part of the monitor."""
     page = night.get("/admin")
     assert page.status_code == 200
-    return words(page).partition("Mail servers")[2].partition("Engines")[0]
+    return words(page).partition("Mail servers")[2].partition("Database and queue")[0]
 
 
 def test_a_server_that_said_nothing_has_no_known_limit(night: Night):
@@ -47,7 +47,7 @@ def test_a_server_that_said_nothing_has_no_known_limit(night: Night):
         (LimitKind.SESSION, 20.0, "Messages in a session: 20."),
         (LimitKind.CONNECTIONS, 3.0, "Connections at once: 3, one of them for urgent mail."),
         (LimitKind.CONNECTIONS, 1.0, "One connection at a time, urgent mail first."),
-        (LimitKind.RATE, 14.0, "Mails per minute: 840."),
+        (LimitKind.RATE, 14.0, "Emails per minute: 840."),
     ],
 )
 def test_a_limit_is_shown_with_the_words_that_taught_it(night: Night, kind, value, sentence):

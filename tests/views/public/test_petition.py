@@ -196,7 +196,7 @@ def test_without_the_database_pages_say_so_plainly(site: Site):
 
 
 @pytest.mark.parametrize(
-    ("started", "meant"),
+    ("asked", "meant"),
     [
         (f"/p/{SLUG}/", f"/p/{SLUG}"),
         (f"/p/{SLUG}/?lang=fa&x=%2F", f"/p/{SLUG}?lang=fa&x=%2F"),
@@ -210,7 +210,7 @@ def test_a_slash_too_many_leads_to_the_page_that_was_meant(site: Site, asked: st
     assert (answer.status_code, answer.location) == (308, meant)
 
 
-@pytest.mark.parametrize("started", ["/nothing/", "//evil.example/", f"//evil.example/p/{SLUG}/", f"/p/{SLUG}//", "//"])
+@pytest.mark.parametrize("asked", ["/nothing/", "//evil.example/", f"//evil.example/p/{SLUG}/", f"/p/{SLUG}//", "//"])
 def test_a_slash_too_many_leads_nowhere_else(site: Site, asked: str):
     answer = site.get("/", environ_overrides={"PATH_INFO": asked})
 
@@ -224,7 +224,7 @@ def test_nothing_that_is_sent_follows_a_slash_too_many(site: Site):
 
 
 @pytest.mark.parametrize(
-    ("started", "meant"),
+    ("asked", "meant"),
     [
         (f"/p/{SLUG.upper()}", f"/p/{SLUG}"),
         (f"/p/{SLUG.title()}?lang=fa", f"/p/{SLUG}?lang=fa"),
@@ -253,7 +253,7 @@ def test_an_address_as_people_and_their_programs_write_it_leads_to_the_page(site
 
 
 @pytest.mark.parametrize(
-    "started", ["/p/unknown.", "/p/UNKNOWN", "/p/.", "/p/A-DRAFT", "/nothing.", f"/x/{SLUG.upper()}"]
+    "asked", ["/p/unknown.", "/p/UNKNOWN", "/p/.", "/p/A-DRAFT", "/nothing.", f"/x/{SLUG.upper()}"]
 )
 def test_an_address_of_no_page_stays_unknown(site: Site, asked: str):
     site.world.petition("a-draft", live=False)

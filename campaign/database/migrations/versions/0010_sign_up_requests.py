@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 KIND = postgresql.ENUM("signature", "resend", "sign_in", name="request_kind", create_type=False)
-STATE = postgresql.ENUM("started", "admitted", "refused", name="request_state", create_type=False)
+STATE = postgresql.ENUM("asked", "admitted", "refused", name="request_state", create_type=False)
 
 
 def upgrade() -> None:
@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
         sa.Column("ref", sa.LargeBinary(), nullable=False),
         sa.Column("kind", KIND, nullable=False),
-        sa.Column("state", STATE, server_default="started", nullable=False),
+        sa.Column("state", STATE, server_default="asked", nullable=False),
         sa.Column("petition_id", sa.Integer()),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("address_index", sa.LargeBinary()),
@@ -32,16 +32,16 @@ def upgrade() -> None:
         sa.Column("decided_at", sa.DateTime(timezone=True)),
         sa.Column("reason", sa.Text()),
         sa.CheckConstraint(
-            "(state = 'started') = (decided_at is null)", name=op.f("ck_sign_up_request_decided_has_time")
+            "(state = 'asked') = (decided_at is null)", name=op.f("ck_sign_up_request_decided_has_time")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_up_request")),
         sa.UniqueConstraint("ref", name=op.f("uq_sign_up_request_ref")),
     )
-    op.execute("create index ix_sign_up_request_asked on sign_up_request (id) where state = 'started'")
-    op.execute("create index ix_sign_up_request_decided on sign_up_request (decided_at) where state <> 'started'")
+    op.execute("create index ix_sign_up_request_asked on sign_up_request (id) where state = 'asked'")
+    op.execute("create index ix_sign_up_request_decided on sign_up_request (decided_at) where state <> 'asked'")
     op.execute(
         "create index ix_sign_up_request_mailbox on sign_up_request (petition_id, address_index)"
-        " where state <> 'started' and address_index is not null"
+        " where state <> 'asked' and address_index is not null"
     )
     op.create_table(
         "code_try",

@@ -23,16 +23,16 @@ def upgrade() -> None:
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     )
     op.add_column("sign_up_request", sa.Column("ticket", sa.Integer()))
-    op.execute("create index ix_sign_up_request_due on sign_up_request (due_at, id) where state = 'started'")
+    op.execute("create index ix_sign_up_request_due on sign_up_request (due_at, id) where state = 'asked'")
     op.execute(
         "create index ix_sign_up_request_line on sign_up_request (network, ticket)"
-        " where state = 'started' and ticket is not null"
+        " where state = 'asked' and ticket is not null"
     )
     op.execute("drop index ix_sign_up_request_asked")
 
 
 def downgrade() -> None:
-    op.execute("create index ix_sign_up_request_asked on sign_up_request (id) where state = 'started'")
+    op.execute("create index ix_sign_up_request_asked on sign_up_request (id) where state = 'asked'")
     op.execute("drop index ix_sign_up_request_line")
     op.execute("drop index ix_sign_up_request_due")
     op.drop_column("sign_up_request", "ticket")
