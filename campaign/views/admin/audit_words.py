@@ -13,7 +13,7 @@ from campaign.accounts.audit import Entry
 from campaign.blasts import reports as blast_reports
 from campaign.petitions import petitions
 from campaign.runtime import Runtime
-from campaign.site.current import SwitchName
+from campaign.site.current import IMPRINTS, SwitchName
 from campaign.views.admin import words
 from campaign.views.admin.site import LABELS
 from campaign.views.admin.switch_words import SWITCHES
@@ -190,7 +190,7 @@ def _language(value: object) -> Markup:
 
 _SWITCHED: Mapping[str, str] = {"stopped": lazy("stopped"), "running": lazy("running")}
 
-_OTHER_SETTINGS: Mapping[str, str] = {"imprint": lazy("Imprint"), "logo": lazy("Logo")}
+_OTHER_SETTINGS: Mapping[str, str] = {"logo": lazy("Logo")} | dict.fromkeys(IMPRINTS, lazy("Imprint"))
 """Settings of the site that have a form of their own."""
 
 _FACTS: Mapping[str, tuple[str, Callable[[Any], Markup]]] = {
