@@ -179,7 +179,7 @@ class Settings(BaseSettings):
         "what it is about. Default: the same address.",
     )
     alert_url: Annotated[str, urls("https", "http")] = Field(
-        "", repr=False, description="Service that is told of alerts beside the mails to admins: JSON by POST."
+        "", repr=False, description="Service that is told of alerts beside the emails to admins: JSON by POST."
     )
     leave_url: Annotated[str, urls("https")] = Field(
         "https://www.wikipedia.org/",
@@ -241,12 +241,12 @@ class Settings(BaseSettings):
         0,
         ge=0,
         le=1_000_000,
-        description="Bulk mails a second to one recipient domain; less while a domain asks for less (421, "
+        description="Bulk emails a second to one recipient domain; less while a domain asks for less (421, "
         "4.7.x). 0: no limit.",
     )
     warm_up: WarmUpDays = Field(
         None,
-        description="Warm-up of a new sender: `2026-12-01:500` is 500 bulk mails on that day (UTC), twice as "
+        description="Warm-up of a new sender: `2026-12-01:500` is 500 bulk emails on that day (UTC), twice as "
         "many each day after.",
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], LOWER] = Field(
