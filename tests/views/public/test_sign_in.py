@@ -234,3 +234,9 @@ def test_a_link_of_before_an_account_was_disabled_never_works_again(door: Door):
     assert door.client.get(path).status_code == 410
     assert door.client.post(path).status_code == 410
     assert door.client.post(door.link()).status_code == 303
+
+
+def test_public_pages_lead_to_the_sign_in_page_in_their_language(site):
+    page = site.get("/", query_string={"lang": "de"}).text
+
+    assert re.search(r'<footer.*<a href="/sign-in\?lang=de">Anmelden</a>.*</footer>', page, re.DOTALL)
