@@ -12,7 +12,19 @@ from campaign.views import access, current, errors, headers, health, proxies, re
 from campaign.views.admin import accounts, audit, feedback, messages, monitor, networks, suppressions, words
 from campaign.views.admin import petitions as admin_petitions
 from campaign.views.admin import site as admin_site
-from campaign.views.desk import account, frame, kept, overview, people, petitions, previews, signatures, text, update
+from campaign.views.desk import (
+    account,
+    frame,
+    kept,
+    overview,
+    people,
+    petitions,
+    previews,
+    signatures,
+    sure,
+    text,
+    update,
+)
 from campaign.views.desk import settings as desk_settings
 from campaign.views.desk import updates as desk_updates
 from campaign.views.public import (
@@ -37,6 +49,7 @@ MAX_REQUEST = 64 * 1024
 PAGES = (
     *(petition, check_inbox, updates, news, confirm, mine, moving, own_code, preferences, mailbox, health, sign_in),
     *(petitions, overview, text, desk_settings, people, signatures, desk_updates, update, previews, account, kept),
+    *(sure,),
     *(monitor, messages, feedback, admin_petitions, accounts, suppressions, networks, audit, admin_site, hooks, site),
 )
 """The modules that hold pages: for supporters, organisers and admins."""

@@ -159,7 +159,7 @@ def test_the_preview_follows_the_writing(desk: Desk, visitor: Callable[..., Visi
     page.locator("[data-looks]", has_text="Hello Zahra Ahmadi").first.wait_for()
     bold = page.locator("[data-looks] strong").first.inner_text()
     page.locator("#en-body").fill("Hello {{nmae}}")
-    page.locator("[data-looks]", has_text="there is no placeholder {{nmae}}").first.wait_for()
+    page.locator("[data-looks]", has_text="unknown placeholder {{nmae}}").first.wait_for()
 
     assert bold == "well done"
     assert page.get_by_role("button", name="Preview without saving").count() == 0
@@ -179,15 +179,15 @@ def test_an_update_is_written_scheduled_and_taken_back_without_javascript(desk: 
     page.locator("#date").fill("2027-03-28")
     page.locator("#time").fill("02:30")
     page.locator("#time_zone").select_option("Europe/Berlin")
-    page.get_by_role("button", name="Next").click()
+    page.get_by_role("button", name="Continue").click()
     moment = page.locator("main").inner_text()
     page.get_by_role("button", name="Send to 7 people on Sunday, 28 March 2027, 03:30").click()
     scheduled = page.locator("#standing").inner_text()
     page.get_by_role("button", name="Unschedule").click()
 
     assert "Dear Zahra Ahmadi, it is clean." in looked
-    assert "02:30 does not exist" in moment
-    assert "It goes out on" in scheduled
+    assert "02:30 doesn’t exist" in moment
+    assert "It will be sent on" in scheduled
     assert "It is a draft again" in page.locator("main").inner_text()
 
 

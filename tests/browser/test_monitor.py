@@ -154,7 +154,7 @@ def test_an_admin_at_three_in_the_morning_needs_no_javascript(night: Night, visi
     expect(sentence).to_contain_text("Night maintenance")
     uncertain = page.get_by_role("listitem").filter(has_text="17 messages")
     uncertain.get_by_role("button", name="Mark as delivered").click()
-    expect(page.get_by_text("17 messages are taken as arrived.")).to_be_visible()
+    expect(page.get_by_text("17 messages marked as delivered.")).to_be_visible()
     rejected = page.get_by_role("listitem").filter(has_text="230 messages")
     rejected.get_by_text("Cancel…").click()
     rejected.get_by_role("button", name="Cancel 230 messages").click()

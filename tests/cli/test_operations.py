@@ -62,7 +62,7 @@ def test_causes_are_listed_as_a_table_and_as_json_without_an_address(fresh, shel
 
 
 def test_an_empty_list_says_so_and_is_still_json(shell):
-    assert "Nothing is uncertain" in shell("messages", "list").err
+    assert "No delivery problems" in shell("messages", "list").err
     assert json.loads(shell("messages", "list", "--json").out) == []
 
 

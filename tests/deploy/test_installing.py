@@ -115,7 +115,7 @@ def test_the_page_leads_from_nothing_to_a_confirmed_signature_and_through_upgrad
     link = urlsplit(re.search(r"https://\S+/sign-in/\S+", said["setup"])[0]).path
     assert visitor.ask("GET", link).status == 200
     assert "IN TXT" in said["setup"]
-    assert any("test mail" in one for one in inbox.texts("ada@example.org"))
+    assert any("test email" in one for one in inbox.texts("ada@example.org"))
     stops = {
         finding["check"] for finding in json.loads(player.countersign("doctor", "--json")) if finding["level"] == "stop"
     }

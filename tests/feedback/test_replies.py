@@ -221,7 +221,7 @@ def test_a_command_from_another_mailbox_does_nothing_and_is_passed_on_with_a_not
 
     assert world.row(signature_id) == before
     assert mail["To"] == "olga@example.net"
-    assert "not the address that our email went to" in mail.get_body(("plain",)).get_content()
+    assert "isn’t the address that our email went to" in mail.get_body(("plain",)).get_content()
 
 
 @pytest.mark.parametrize("text", ["STOP", "HIDE", "ERASE", "350067", "Hello"])

@@ -284,7 +284,7 @@ def test_the_json_has_stable_keys_and_no_address_or_name(world, mails, served):
 
     assert set(document) == {
         "at", "sentence", "others", "database_ok", "database_problem",
-        "broker", "lanes", "workers", "last_tick_at", "stuck", "petitions", "troubles",
+        "broker", "switches", "lanes", "workers", "last_tick_at", "stuck", "petitions", "troubles",
         "blasts", "jobs", "relays", "confirmations", "unconfirmed", "held_by_networks", "held_until", "proxy_not_set",
     }  # fmt: skip
     assert set(document["lanes"][1]) == {

@@ -102,7 +102,7 @@ def test_while_signing_is_paused_nothing_is_taken_and_nothing_typed_is_lost_and_
     assert "Signing is paused at the moment" in words(page)
     assert 'name="email"' not in page.text
     assert answer.status_code == 503
-    assert "Your signature was not recorded" in words(answer)
+    assert "Your signature wasn’t recorded" in words(answer)
     assert 'value="zahra@example.org"' in answer.text
     assert night.world.admit().total() == 0
     assert link.status_code == 303

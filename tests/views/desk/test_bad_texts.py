@@ -68,7 +68,7 @@ def test_a_text_that_an_older_release_saved_is_not_sent(desk: Desk, name: str, b
     answer = desk.post(f"/updates/{blast_id}/{button}", **moment)
 
     assert page.status_code == 200
-    assert "can’t be made in this language" in text_of(page) or "has to be changed" in text_of(page)
+    assert "can’t be created in this language" in text_of(page) or "has to be changed" in text_of(page)
     assert answer.status_code == 422
     assert "The text has to be changed before it can be sent." in text_of(answer)
     assert sentence in text_of(answer)
@@ -95,4 +95,4 @@ def test_the_report_of_a_paused_update_names_the_languages(desk: Desk):
     page = text_of(desk.get(f"/updates/{blast_id}"))
 
     assert "Paused automatically: its text can’t be made into an email." in page
-    assert "Languages of these mails: Deutsch." in page
+    assert "Languages of these emails: Deutsch." in page

@@ -61,7 +61,7 @@ def test_an_address_is_found_and_never_stands_in_the_address_bar(desk: Desk):
 
     assert "1 signature with this address." in text_of(found)
     assert "other@example.org" not in found.text
-    assert "Nobody has signed with this address" in none.text
+    assert "No one has signed with this address" in none.text
     assert wrong.status_code == 422
     assert "Enter an email address like" in wrong.text
 

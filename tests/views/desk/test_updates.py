@@ -79,17 +79,17 @@ def test_a_key_of_ones_own_making_is_replaced(desk: Desk, key: str):
         (
             {"en-body": "One\nTwo {{nmae}}"},
             "en-body",
-            "English: Line 2, character 5: there is no placeholder {{nmae}}.",
+            "English: Line 2, character 5: unknown placeholder {{nmae}}.",
         ),
         (
             {"en-body": "Hi {{name"},
             "en-body",
             "English: Line 1, character 4: the placeholder beginning with {{name has no",
         ),
-        ({"en-body": "{{7*7}}"}, "en-body", "there is no placeholder {{7*7}}"),
+        ({"en-body": "{{7*7}}"}, "en-body", "unknown placeholder {{7*7}}"),
         ({"en-body": "{% for x in y %}"}, "en-body", "{% can’t be used here"),
         ({"en-body": "x" * 100_001}, "en-body", "Shorten the text to 100,000 characters."),
-        ({"en-body": "a\x07b"}, "en-body", "invisible control characters"),
+        ({"en-body": "a\x07b"}, "en-body", "invisible characters"),
         ({"en-subject": ""}, "en-subject", "English: Write a subject."),
         ({"en-subject": "x" * 5000}, "en-subject", "Shorten the subject to 120 characters."),
         ({"en-subject": "a\r\nBcc: x@example.org"}, "en-subject", "on one line"),
@@ -125,7 +125,7 @@ def test_the_live_preview_answers_with_the_text_or_with_what_is_wrong(desk: Desk
 
     assert good.json == {"subject": "–", "html": "<p>Dear Zahra Ahmadi, <em>hi</em></p>"}
     assert bad.status_code == 422
-    assert "there is no placeholder {{nmae}}" in bad.json["problems"][0]
+    assert "unknown placeholder {{nmae}}" in bad.json["problems"][0]
 
 
 def test_a_preview_shows_the_mail_in_frames_that_can_do_nothing(desk: Desk):
@@ -147,7 +147,7 @@ def test_the_page_says_how_many_get_it_and_why_others_do_not(desk: Desk):
 
     page = text_of(desk.get(f"/updates/{draft(desk)}?lang=en"))
 
-    assert "Get it 1" in page
+    assert "Receive it 1" in page
     assert "Confirmed, but don’t want updates 1" in page
     assert "Haven’t confirmed yet 1" in page
     assert "Send to 1 person now" in page
@@ -183,7 +183,7 @@ def test_a_missing_hour_is_shifted_and_said_so(desk: Desk):
     asked = text_of(desk.post(f"/updates/{blast_id}/schedule?lang=en", **when))
     desk.post(f"/updates/{blast_id}/schedule", **when, sure="yes")
 
-    assert "02:30 does not exist" in asked
+    assert "02:30 doesn’t exist" in asked
     assert "on Sunday, 28 March 2027, 03:30" in asked
     assert desk.world.sql("select send_at from blast")[0][0].isoformat() == "2027-03-28T01:30:00+00:00"
 
@@ -196,7 +196,7 @@ def test_a_doubled_hour_is_chosen(desk: Desk, occurrence: str, moment: str):
     asked = text_of(desk.post(f"/updates/{blast_id}/schedule?lang=en", **when))
     desk.post(f"/updates/{blast_id}/schedule", **when, occurrence=occurrence, sure="yes")
 
-    assert "02:30 comes twice" in asked
+    assert "02:30 happens twice" in asked
     assert desk.world.sql("select send_at from blast")[0][0].isoformat() == f"2027-10-31T{moment}:00+00:00"
 
 
@@ -207,9 +207,9 @@ def test_a_doubled_hour_is_chosen(desk: Desk, occurrence: str, moment: str):
         ({"date": "26.11.2026", "time": "09:00", "zone": "UTC"}, "Enter the date like 2027-11-25"),
         ({"date": "2026-02-30", "time": "09:00", "zone": "UTC"}, "Enter the date like 2027-11-25"),
         ({"date": "2026-11-26", "time": "25:00", "zone": "UTC"}, "Enter the date like 2027-11-25"),
-        ({"date": "2020-01-01", "time": "09:00", "zone": "UTC"}, "This moment has passed."),
+        ({"date": "2020-01-01", "time": "09:00", "zone": "UTC"}, "This time has passed."),
         ({"date": "9999-12-31", "time": "23:59", "zone": "America/Los_Angeles"}, "within the next two years"),
-        ({"date": "0001-01-01", "time": "00:00", "zone": "Asia/Tokyo"}, "This moment has passed."),
+        ({"date": "0001-01-01", "time": "00:00", "zone": "Asia/Tokyo"}, "This time has passed."),
         ({"date": "2026-11-26", "time": "09:00", "zone": "Mars/Base"}, "Choose a time zone from the list."),
         ({"date": "2026-11-26", "time": "09:00", "zone": "../etc/passwd"}, "Choose a time zone from the list."),
     ],
@@ -287,7 +287,7 @@ def test_an_update_is_paused_resumed_and_reported(desk: Desk):
     finished = text_of(desk.get(f"/updates/{blast_id}?lang=en"))
 
     assert "0 of 1 email accepted by the mail server" in paused
-    assert "Resume: send the other 1" in paused
+    assert "Resume (1 left)" in paused
     assert "Accepted by the mail server 1 Rejected 0" in finished
     assert "Still to be sent 0 Total 1" in finished
     assert "1 of 1 email accepted by the mail server" in finished
