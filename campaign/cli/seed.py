@@ -68,22 +68,28 @@ def seed(
         public_site_agreed=yes_on_a_public_site,
         messages=messages,
     )
-    begun = time.monotonic()
+    begun, written = time.monotonic(), 0
     # Progress is for a terminal; a pipe or log gets the result alone.
     watched = sys.stderr.isatty()
     with (
         open_runtime() as runtime,
         click.progressbar(length=signatures + messages, label="Seeding", file=sys.stderr, hidden=not watched) as bar,
     ):
+
+        def watch(done: int) -> None:
+            nonlocal written
+            written = done
+            bar.update(done - bar.pos)
+
         added = seeding.sow(
             runtime,
             slug,
             wanted,
-            progress=lambda done: bar.update(done - bar.pos),
+            progress=watch,
             chance=random.Random(random_seed),  # noqa: S311 - invented people are no secret
         )
     seconds = time.monotonic() - begun
     kind = "confirmed" if confirmed else "unconfirmed"
-    mail = f" and {messages:,} messages" if messages else ""
-    rate = f" ({(added + messages) / max(seconds, 0.001):,.0f} rows/s)" if messages else ""
+    mail = f" and {written - added:,} messages" if messages else ""
+    rate = f" ({written / max(seconds, 0.001):,.0f} rows/s)" if messages else ""
     click.echo(f"Added {added:,} {kind} signatures{mail} to {slug} in {seconds:.1f} s{rate}.")

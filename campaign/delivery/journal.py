@@ -55,8 +55,8 @@ class FolderProblem(StrEnum):
 
 
 LEAST_FREE: Final = 16 * 1024 * 1024
-"""Bytes that must be free for a claim. A batch writes some 20 KB: so much lasts for the batches that all processes of
-the host have under way, and for what else writes there in those seconds."""
+"""Bytes that must be free for a claim. A batch of 1,000 writes some 40 KB: so much lasts for the batches that all
+processes of the host have under way, and for what else writes there in those seconds."""
 
 RESERVE: Final = 64 * 1024
 """Bytes in a file beside the journal, removed when a write finds the disk full: the batch under way ends with them."""

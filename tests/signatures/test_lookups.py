@@ -85,7 +85,11 @@ def reads(world):
     """What was read of each large table so far; ends all connections, for they report at their end."""
     world.runtime.store.engine.dispose()
     # The server ends them in its own time, and only then they have reported.
-    until(lambda: world.sql(OTHER_CONNECTIONS) == [(0,)])
+    try:
+        until(lambda: world.sql(OTHER_CONNECTIONS) == [(0,)])
+    except AssertionError:
+        whose = world.sql(OTHER_CONNECTIONS.replace("count(*)", "application_name, state, state_change, query"))
+        pytest.fail(f"connections that do not end: {whose}")
     rows = world.sql(
         """
         select t.relname, t.seq_scan, coalesce(sum(i.idx_tup_read), 0)::int from pg_stat_user_tables t

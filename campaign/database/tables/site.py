@@ -7,7 +7,7 @@ from campaign.database.tables.ground import MOMENT, created_at, metadata
 site_setting = Table(
     "site_setting",
     metadata,
-    # A field of Settings, one of campaign/site/rules.py, or a switch that is on ("switch.signing").
+    # A field of Settings, another one of campaign/site/current.py, or a switch that is on ("switch.signing").
     Column("name", String(40), primary_key=True),
     # As text, as an environment variable has it; of a switch the reason.
     Column("value", Text, nullable=False),
