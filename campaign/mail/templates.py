@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import unquote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from jinja2.exceptions import TemplateError
@@ -99,9 +100,11 @@ def _words(tokens: Sequence[Token] | None) -> str:
 
 def _link(words: str, target: str) -> str:
     shown = target.removeprefix(MAILTO).removeprefix(TEL)
-    if f"https://{words}" == target:
-        return words
-    return shown if words in {shown, target, ""} else f"{words} <{shown}>"
+    if words in {shown, target, ""}:
+        return shown
+    # An address of other letters than English ones is shown as it was typed, while its target is percent-encoded.
+    is_address = unquote(target) in {unquote(words), f"https://{unquote(words)}"}
+    return words if is_address else f"{words} <{shown}>"
 
 
 def _blocks(parent: SyntaxTreeNode, *, apart: str = "\n\n") -> str:

@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from campaign.mail.templates import to_text
@@ -93,6 +93,13 @@ def test_the_place_of_a_personal_link_survives():
     assert to_text(f"[Your page]({token}), {token}", own_links={token}) == f"Your page <{token}>, {token}"
 
 
+@pytest.mark.parametrize(
+    "address", ["https://x.test/سلام", "https://x.test/für?q=%20a", "x.test/سلام", "https://x.test/a"]
+)
+def test_a_bare_address_is_written_once_in_any_letters(address):
+    assert to_text(f"see {address} now") == f"see {address} now"
+
+
 @pytest.mark.parametrize("markdown", ["", " ", "\r\n", "#", "-", "> ", "[]()", "```\n```", "| |\n|-|"])
 def test_almost_nothing_is_almost_nothing(markdown):
     assert len(to_text(markdown)) <= 6
@@ -124,6 +131,7 @@ PIECES = st.sampled_from([
 
 
 @given(st.lists(PIECES, max_size=25).map("".join))
+@example("\\[go](https://x.test/)wordسلام")
 def test_it_has_the_words_and_the_links_of_the_html(markdown):
     html, text = _Html(to_html(markdown)), to_text(markdown)
 
