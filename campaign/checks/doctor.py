@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from campaign.checks import database, host, keys, mail, names, redis, relays
+from campaign.checks import database, host, keys, mail, names, redis, relays, return_mailbox
 from campaign.checks.findings import Finding, Level, fine, unknown
 from campaign.checks.names import NameServer
 from campaign.errors import SettingsError
@@ -29,6 +29,7 @@ def examine(settings: Settings, *, server: NameServer, more: Sequence[Check] = (
         lambda: _database(settings),
         lambda: _redis(settings),
         lambda: relays.check_all(settings),
+        lambda: [return_mailbox.check(settings)],
         lambda: [mail.check_keys(settings), keys.check_files(settings)],
         lambda: names.check_all(settings, server),
         lambda: [host.data_folder(settings)],

@@ -16,6 +16,7 @@ from campaign.blasts.text_checks import check_texts
 from campaign.database.connection import Transaction
 from campaign.delivery.composer import Composer
 from campaign.delivery.materials import BlastMaterial, Materials
+from campaign.delivery.reachability import ask_relays
 from campaign.delivery.recipients import Recipient
 from campaign.errors import CountersignError, InvalidInputError, MailTemplateError, MailTooLargeError
 from campaign.mail.addresses import wire_address
@@ -210,8 +211,18 @@ class Finding:
     detail: Mapping[str, object] = field(default_factory=dict)
 
 
-def check(runtime: Runtime, previewer: Previewer, blast_id: int, petition_id: int) -> list[Finding]:
+def check(
+    runtime: Runtime, previewer: Previewer, blast_id: int, petition_id: int, *, asks_relays: bool = False
+) -> list[Finding]:
     """Look at everything that could go wrong with an update, now.
+
+    Args:
+        runtime: the runtime.
+        previewer: makes its mails.
+        blast_id: the update.
+        petition_id: its petition.
+        asks_relays: open a session with each mail server, which takes up to
+            :data:`~campaign.delivery.reachability.PATIENCE` seconds if one is silent.
 
     Raises:
         NotFoundError: it is not a blast of this petition.
@@ -226,6 +237,8 @@ def check(runtime: Runtime, previewer: Previewer, blast_id: int, petition_id: in
         _signed(runtime),
         *runtime.store.transact(lambda tx: _machinery(runtime, tx)),
     ]
+    if asks_relays and not {"lane_paused", "server_resting"} & {found.code for found in findings}:
+        findings += _relays(runtime)
     return sorted(findings, key=lambda found: list(Level)[::-1].index(found.level))
 
 
@@ -291,6 +304,15 @@ def _machinery(runtime: Runtime, tx: Transaction) -> list[Finding]:
     elif resting:
         until = max((hold.until for hold in resting if hold.until is not None), default=now)
         found.append(Finding("server_resting", Level.LOOK, {"until": until}))
-    else:
-        found.append(Finding("lane", Level.FINE))
     return found
+
+
+def _relays(runtime: Runtime) -> Iterator[Finding]:
+    answers = runtime.cache.get(("relays answer",), lambda: ask_relays(runtime.settings))
+    for answer in answers:
+        if answer.failure:
+            yield Finding("server_silent", Level.LOOK, {"relay": answer.relay, "words": answer.failure})
+    slowest = max((answer for answer in answers if not answer.failure), key=lambda one: one.seconds, default=None)
+    if slowest is not None:
+        milliseconds = max(1, round(slowest.seconds * 1000))
+        yield Finding("server", Level.FINE, {"relay": slowest.relay, "milliseconds": milliseconds})

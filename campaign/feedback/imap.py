@@ -70,6 +70,20 @@ def read_imap(
     return receipts
 
 
+def look_at(url: str, *, ca_file: Path | None = None) -> int:
+    """The number of unseen mails in a folder; changes nothing there.
+
+    Raises:
+        MailboxError: no connection, no TLS, wrong password, no such folder.
+    """
+    try:
+        with _opened(url, ca_file, changes=False) as server:
+            return len(_unseen(server))
+    except (imaplib.IMAP4.error, OSError, UnicodeError) as error:
+        host = urlsplit(url).hostname or ""
+        raise MailboxError(f"the return mailbox at {host} can't be read: {_reason(error)}") from None
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is refused: {error.verify_message}"
@@ -78,7 +92,7 @@ def _reason(error: Exception) -> str:
 
 
 @contextmanager
-def _opened(url: str, ca_file: Path | None) -> Iterator[imaplib.IMAP4]:
+def _opened(url: str, ca_file: Path | None, *, changes: bool = True) -> Iterator[imaplib.IMAP4]:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
     tls = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
@@ -96,7 +110,7 @@ def _opened(url: str, ca_file: Path | None) -> Iterator[imaplib.IMAP4]:
             server.starttls(tls)
         _sign_in(server, unquote(parts.username or ""), unquote(parts.password or ""))
         folder = unquote(parts.path.strip("/")) or "INBOX"
-        _checked(server.select('"' + folder.replace("\\", "\\\\").replace('"', '\\"') + '"'))
+        _checked(server.select('"' + folder.replace("\\", "\\\\").replace('"', '\\"') + '"', not changes))
         yield server
     finally:
         # After a handshake that failed there is no socket left to shut down.

@@ -51,6 +51,18 @@ def keyed_hash(key: bytes, text: str) -> bytes:
     return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")[:INDEX]
 
 
+def opened(cipher: AESGCM, blob: bytes, place: str) -> bytes:
+    """Decrypt what is stored as a nonce and a ciphertext.
+
+    Raises:
+        InvalidTag: altered, cut off, or sealed for another place or key.
+    """
+    if len(blob) < NONCE:
+        # The cipher refuses a short nonce with a ValueError, as a fault of the program.
+        raise InvalidTag
+    return cipher.decrypt(blob[:NONCE], blob[NONCE:], place.encode())
+
+
 @dataclass(frozen=True)
 class Sealed:
     """A data key as it is stored: encrypted by the instance key named ``key_id``."""
@@ -95,7 +107,7 @@ class DataKey:
             DecryptionError: altered, or sealed for another place or key.
         """
         try:
-            return self.cipher.decrypt(blob[:NONCE], blob[NONCE:], place.encode()).decode()
+            return opened(self.cipher, blob, place).decode()
         except InvalidTag:
             raise DecryptionError(f"the encrypted value at {place} does not open") from None
 
@@ -199,7 +211,7 @@ class Keyring:
                 "add it after the newest one"
             )
         try:
-            return DataKey.of(cipher.decrypt(sealed.blob[:NONCE], sealed.blob[NONCE:], place.encode()))
+            return DataKey.of(opened(cipher, sealed.blob, place))
         except InvalidTag:
             kind, setting = ("retention", "COUNTERSIGN_RETENTION_KEYS") if kept else ("instance", "COUNTERSIGN_KEYS")
             raise DecryptionError(

@@ -11,11 +11,14 @@ from campaign.blasts.rules import Audience, BlastText
 from campaign.delivery import proof
 from campaign.delivery.proof import SIGNERS, Level, Previewer
 from campaign.errors import InvalidInputError, NotFoundError
+from campaign.local.mailserver.faults import FaultServer
+from campaign.local.mailserver.script import Fault, Script
 from campaign.outbox import lanes, workers
 from campaign.petitions import petitions
 from campaign.petitions import rules as petition_rules
 from campaign.settings import LANGUAGES
 from campaign.states import Lane
+from tests.kit.worlds import make_world
 
 TEXT = {
     "en": BlastText("News of {{petition}}", "Dear {{name}}, **{{count}}** signed.\n\n[Page]({{own page}}) {{link}}"),
@@ -120,8 +123,8 @@ def test_a_value_is_never_taken_for_markdown(world, previewer, organiser):
     assert html == "<p>**A** [link](http://evil.example)</p>"
 
 
-def findings(world, petition, previewer, blast_id):
-    return {one.code: one for one in proof.check(world.runtime, previewer, blast_id, petition[1])}
+def findings(world, petition, previewer, blast_id, **asked):
+    return {one.code: one for one in proof.check(world.runtime, previewer, blast_id, petition[1], **asked)}
 
 
 def test_the_check_list_says_what_stands_in_the_way(world, petition, organiser, previewer):
@@ -144,6 +147,34 @@ def test_the_check_list_is_content_when_all_is_well(world, petition, organiser, 
     found = findings(world, petition, previewer, blast_id)
 
     assert {code for code, one in found.items() if one.level is not Level.FINE} <= {"signed"}
+
+
+def test_the_check_list_asks_the_mail_servers_and_says_which_did_not_answer(database_url, tmp_path):
+    refusing = Script(faults=[Fault("banner", "554 5.3.2 No")])
+    with FaultServer() as one, FaultServer(refusing) as other:
+        world = make_world(
+            database_url, tmp_path, smtp_url=f"smtp://127.0.0.1:{one.port} smtp://127.0.0.1:{other.port}"
+        )
+        accounts.create(world.runtime, email="olga@example.org", name="Olga", role=Role.ORGANISER)
+        olga = accounts.find(world.runtime, "olga@example.org")
+        slug = world.petition(locales=("en",))
+        place = slug, petitions.by_slug(world.runtime, slug).petition.id
+        blast_id, previewer = draft(world, place, olga), Previewer(world.runtime)
+
+        found = findings(world, place, previewer, blast_id, asks_relays=True)
+        unasked = findings(world, place, previewer, blast_id)
+        world.read(lambda tx: lanes.pause(tx, Lane.BULK, by="admin", reason="tests", now=world.clock.now))
+        paused = findings(world, place, previewer, blast_id, asks_relays=True)
+        world.runtime.close()
+
+        assert one.rules.chances["mail"] == 0
+    assert found["server"].level is Level.FINE
+    assert found["server"].detail["relay"] == f"127.0.0.1:{one.port}"
+    assert 1 <= found["server"].detail["milliseconds"] < 3000
+    assert found["server_silent"].level is Level.LOOK
+    assert found["server_silent"].detail["relay"] == f"127.0.0.1:{other.port}"
+    assert "554 5.3.2 No" in found["server_silent"].detail["words"]
+    assert not {"server", "server_silent"} & {*unasked, *paused}
 
 
 def test_a_worker_that_is_not_heard_of_counts_as_gone(world, petition, organiser, previewer):

@@ -2,10 +2,11 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import pytest
 from werkzeug.serving import make_server
@@ -56,6 +57,45 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class Door:
+    """An application that can be closed: what is at work ends, what comes later is refused.
+
+    The browser may ask after its test has ended. An answer then would open a connection to the database of a runtime
+    that is closed, and the connection would stay for the tests that follow.
+    """
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+        self._changed = threading.Condition()
+        self._at_work = 0
+        self._open = True
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer whole, or with 503 once closed."""
+        with self._changed:
+            if not self._open:
+                start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+                return [b"closed"]
+            self._at_work += 1
+        try:
+            answer = self._application(environ, start_response)
+            try:
+                return list(answer)
+            finally:
+                if hasattr(answer, "close"):
+                    answer.close()
+        finally:
+            with self._changed:
+                self._at_work -= 1
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Refuse what comes, and wait until the answers at work are done."""
+        with self._changed:
+            self._open = False
+            assert self._changed.wait_for(lambda: self._at_work == 0, timeout=30), "an answer does not end"
+
+
 @contextmanager
 def serving(database_url: str, folder: Path, **settings: str) -> Iterator[Live]:
     """A site that listens while the block runs."""
@@ -64,13 +104,15 @@ def serving(database_url: str, folder: Path, **settings: str) -> Iterator[Live]:
     world = make_world(database_url, folder, base_url=url, port=str(port), local_mailbox="yes", **settings)
     petitions.create(world.runtime, petitions.NewPetition(slug=SLUG, author="River Watch"), TEXTS)
     petitions.publish(world.runtime, SLUG)
-    server = make_server("127.0.0.1", port, make_web(world.runtime), threaded=True)
+    door = Door(make_web(world.runtime))
+    server = make_server("127.0.0.1", port, door, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield Live(url, world)
     server.shutdown()
     thread.join()
     server.server_close()
+    door.close()
     world.runtime.close()
 
 

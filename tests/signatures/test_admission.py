@@ -174,6 +174,23 @@ def test_a_request_of_an_unknown_version_or_of_a_petition_without_key_is_refused
     assert world.sql("select count(*) from signature") == [(1,)]
 
 
+@pytest.mark.parametrize("octets", [0, 1, 7, 11, 12, 27, 40])
+def test_a_request_that_was_cut_off_is_refused_alone(world, octets):
+    slug = world.petition()
+    world.ask(slug, "one@example.org")
+    world.ask(slug, "other@example.org")
+    world.sql(
+        """
+        update sign_up_request set sealed = substring(sealed from 1 for %(octets)s)
+        where id = (select min(id) from sign_up_request)""",
+        octets=octets,
+    )
+
+    world.admit()
+
+    assert asked(world) == [("refused", "unreadable"), ("admitted", None)]
+
+
 def test_a_request_moved_to_another_row_does_not_open(world):
     slug = world.petition()
     world.ask(slug, "one@example.org")

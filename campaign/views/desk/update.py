@@ -61,7 +61,9 @@ def _show(
     report = blast_reports.report(runtime(), blast_id, petition_id, language())
     if report.stage not in BEFORE:
         return _report(slug, report)
-    findings = proof.check(runtime(), previewer(), blast_id, petition_id)
+    # The page of a scheduled update loads itself anew: it does not ask the mail servers each time.
+    asks_relays = report.stage is not BlastStage.SCHEDULED
+    findings = proof.check(runtime(), previewer(), blast_id, petition_id, asks_relays=asks_relays)
     return frame.desk_page(
         "update.html",
         slug,
