@@ -53,7 +53,7 @@ def public_address(settings: Settings) -> list[Finding]:
         status, seen = _ask(settings)
     except ssl.SSLError as error:
         reason = error.verify_message if isinstance(error, ssl.SSLCertVerificationError) else error.reason
-        return [_unreachable(settings, f"its certificate is refused ({reason})")]
+        return [_distrusted(settings, reason)]
     except (OSError, http.client.HTTPException) as error:
         return [_unreachable(settings, _words(error))]
     forwarded = seen.get("forwarded")
@@ -79,6 +79,17 @@ def _unreachable(settings: Settings, reason: str) -> Finding:
         "site.address",
         f"{settings.base_url} does not answer from this host: {reason}",
         remedy="Start web and proxy, or run this where the address can be reached.",
+    )
+
+
+def _distrusted(settings: Settings, reason: str) -> Finding:
+    name = urlsplit(settings.base_url).hostname
+    return Finding(
+        "site.address",
+        Level.LOOK,
+        f"The certificate of {settings.base_url} is refused: {reason}.",
+        "Browsers that don’t know its authority show a warning instead of the petition.",
+        f"Get a certificate for {name} that browsers trust (certbot), or make its authority known to this host.",
     )
 
 

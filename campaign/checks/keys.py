@@ -23,4 +23,4 @@ def check_files(settings: Settings) -> Finding:
         return Finding(
             check, Level.STOP, str(error), why, "Correct COUNTERSIGN_RETENTION_KEYS, or bring the file back."
         )
-    return fine(check, f"{len(settings.keys)} instance keys and {len(kept)} retention keys can be read.")
+    return fine(check, f"Keys that can be read: instance {len(settings.keys)}, retention {len(kept)}.")

@@ -10,6 +10,7 @@ import pytest
 
 from campaign.checks import database, host, redis
 from campaign.checks.findings import Level
+from campaign.local.mailserver.certificates import Authority, Certificate
 from campaign.local.mailserver.faults import FaultServer
 from campaign.local.servers import ports
 from campaign.security.keys import ensure_local_keys
@@ -136,8 +137,8 @@ def test_a_redis_that_drops_keys_or_refuses_writes_is_told_apart(tmp_path):
 
 
 @contextmanager
-def public(app, *forwarded):
-    """A server that hands requests to an application as so many proxies do; its URL."""
+def public(app, *forwarded, tls=None):
+    """A server that hands requests to an application as so many proxies do; its port."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -151,6 +152,8 @@ def public(app, *forwarded):
             pass
 
     server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -194,6 +197,16 @@ def test_a_public_address_that_leads_elsewhere_or_nowhere_is_told(world):
 
     assert away.level is Level.UNKNOWN
     assert (other.level, "not this installation" in other.what) == (Level.LOOK, True)
+
+
+@pytest.mark.parametrize("kind", [Certificate.GOOD, Certificate.EXPIRED, Certificate.WRONG_HOST])
+def test_a_public_address_with_a_certificate_that_is_refused_is_told(world, tmp_path, kind):
+    app = create_app(world.runtime.settings)
+    with public(app, tls=Authority.create(tmp_path).server_context(kind)) as port:
+        [found] = host.public_address(world.runtime.settings.replace(base_url=f"https://localhost:{port}"))
+    app.extensions["countersign"].close()
+
+    assert (found.level, "certificate" in found.what, "certbot" in found.remedy) == (Level.LOOK, True, True)
 
 
 def test_a_data_folder_that_can_not_be_made_is_a_stop(tmp_path):
