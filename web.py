@@ -5,7 +5,9 @@ import contextlib
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from campaign import log_lines
 from campaign.errors import StoreUnavailableError
+from campaign.operations.request_counts import CountsKeeper, RequestCounts
 from campaign.runtime import Runtime, build
 from campaign.settings import Settings, load_settings
 from campaign.views import current, page_cache, visitor
@@ -43,15 +45,22 @@ def create_server() -> Gateway:
         SettingsError: the environment has missing or wrong variables.
     """
     settings = load_settings()
+    if log_lines.asks_for_json(settings.log_format):
+        log_lines.configure(level=settings.log_level)
     app = create_app(settings)
     opening: LazyRuntime = app.extensions[current.PLACE]
     kept: page_cache.PageCache = app.extensions[page_cache.PLACE]
+    counts = RequestCounts()
+    keeper = CountsKeeper(counts, opening.runtime)
+    keeper.start()
     return Gateway(
         app,
         threads=settings.web_threads,
         recall=kept.recall,
         may_send_much=lambda environ: visitor.may_send_much(opening, environ),
         room=lambda environ: hooks.room(settings, environ),
+        note=counts.note,
+        end=keeper.stop,
     )
 
 

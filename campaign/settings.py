@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
-from campaign import tls_urls, variables
+from campaign import log_lines, tls_urls, variables
 from campaign.errors import SettingsError
 from campaign.hook_keys import EllipticKeys, HookCredentials, HookSecrets, RsaKeys, Topics
 from campaign.variables import (
@@ -252,6 +252,9 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], LOWER] = Field(
         "info", description="How much is logged."
     )
+    log_format: Annotated[Literal["text", "json"], LOWER] = Field(
+        "text", description="How it is logged; `json`: one object a line, on standard error."
+    )
 
     @property
     def host(self) -> str:
@@ -321,7 +324,7 @@ def load_settings(
         names = environ.keys()
         # What is left out has its default, whatever the environment of this process says.
         given = {item.name: environ.get(item.name, item.default) for item in VARIABLES.values()} | given
-    problems = _unknown(names)
+    problems = variables.unknown(names, VARIABLES.values())
     try:
         settings = Settings(**given)
     except ValidationError as error:
@@ -345,15 +348,6 @@ def _names_in(env_file: Path) -> set[str]:
     else:
         return {name for name, value in found.items() if value is not None}
     raise SettingsError([f"the file {env_file} can't be read: {reason}"])
-
-
-def _unknown(names: Iterable[str]) -> list[str]:
-    known = {variable.name for variable in VARIABLES.values()}
-    return [
-        f"{name} is not a setting of Countersign (see docs/settings.md)"
-        for name in sorted(names)
-        if name.startswith("COUNTERSIGN_") and name not in known
-    ]
 
 
 def _fill_in(settings: Settings) -> Settings:
@@ -381,6 +375,11 @@ def _contradictions(settings: Settings) -> list[str]:
     if not settings.is_local and not settings.keys:
         problems.append("COUNTERSIGN_KEYS is missing: make one with `countersign keys generate` and keep it safe")
     return problems
+
+
+def asks_for_json() -> bool:
+    """True if the environment asks for logs as JSON, for what is said before the settings are read and checked."""
+    return log_lines.asks_for_json(os.environ.get("COUNTERSIGN_LOG_FORMAT", ""))
 
 
 def child_environment(settings: Settings) -> dict[str, str]:

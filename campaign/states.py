@@ -40,6 +40,15 @@ class SignatureState(StrEnum):
     REMOVED = "removed"
 
 
+class BulkActState(StrEnum):
+    """Life of an act on many rows; a worker carries out one that waits or runs, slice by slice."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+
+
 class MessageState(StrEnum):
     """Life of one mail to one recipient; the outbox and the ledger."""
 
@@ -74,8 +83,11 @@ class Lane(StrEnum):
 REQUESTS: Final = "requests"
 """What workers are woken for when the web has stored a request."""
 
-WakeUp = Lane | Literal["requests"]
-"""What a commit leaves for the workers: mail in a lane, or requests to admit."""
+ACTS: Final = "acts"
+"""What workers are woken for when an act on many rows is begun."""
+
+WakeUp = Lane | Literal["requests", "acts"]
+"""What a commit leaves for the workers: mail in a lane, requests to admit, or acts on many rows to carry out."""
 
 
 class MessageKind(StrEnum):
@@ -170,6 +182,14 @@ SIGNATURE_MOVES: Mapping[SignatureState, frozenset[SignatureState]] = {
     # Signing again after a withdrawal makes a new row; the old one stays as it is.
     SignatureState.WITHDRAWN: frozenset(),
     SignatureState.EXPIRED: frozenset(),
+}
+
+BULK_ACT_MOVES: Mapping[BulkActState, frozenset[BulkActState]] = {
+    BulkActState.WAITING: frozenset({BulkActState.RUNNING, BulkActState.STOPPED}),
+    BulkActState.RUNNING: frozenset({BulkActState.DONE, BulkActState.STOPPED}),
+    # What was done stays; undoing it is an act of its own.
+    BulkActState.DONE: frozenset(),
+    BulkActState.STOPPED: frozenset(),
 }
 
 MESSAGE_MOVES: Mapping[MessageState, frozenset[MessageState]] = {

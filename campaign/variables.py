@@ -363,6 +363,16 @@ def _remedy(mistake: ErrorDetails) -> str:
     return _REMEDIES.get(mistake["type"], "can't be read: see docs/settings.md").format_map(context)
 
 
+def unknown(names: Iterable[str], variables: Iterable[Variable]) -> list[str]:
+    """A sentence for each name of the environment that looks like a setting and is none."""
+    known = {variable.name for variable in variables}
+    return [
+        f"{name} is not a setting of Countersign (see docs/settings.md)"
+        for name in sorted(names)
+        if name.startswith("COUNTERSIGN_") and name not in known
+    ]
+
+
 def table(variables: Iterable[Variable]) -> str:
     """The variables as a table in Markdown."""
     lines = ["| Variable | Default | What it is |", "|---|---|---|"]

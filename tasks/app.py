@@ -13,9 +13,11 @@ from kombu import Exchange, Queue
 
 from campaign.blasts import milestones
 from campaign.blasts import running as blast_running
+from campaign.bulk_acts import running as act_running
 from campaign.delivery import cleanup, journal
 from campaign.delivery.jobs import Job
 from campaign.feedback import applying, quarantine, return_mailbox
+from campaign.handover import packs
 from campaign.operations import alert_hook, throughput
 from campaign.settings import Settings
 from campaign.signatures import forgetting, funnel, rekeying
@@ -34,6 +36,7 @@ WAKE_UPS: Mapping[str, str] = {
     "signatures.admit": URGENT,
     "mail.send_urgent": URGENT,
     "mail.send_bulk": BULK,
+    "acts.begin": UPKEEP,
 }
 """Tasks that are sent after a commit which left work for them, each with its queue."""
 
@@ -41,6 +44,8 @@ WAKE_UPS: Mapping[str, str] = {
 def schedule(settings: Settings) -> Mapping[str, Job]:
     """Tasks that are sent at intervals, all to the queue "upkeep"; the database decides which ticker sends one."""
     return {
+        "acts.carry_out": Job(timedelta(seconds=2), act_running.carry_out),
+        "acts.forget": Job(timedelta(hours=6), act_running.forget_rows),
         "signatures.count": Job(timedelta(seconds=settings.count_interval), milestones.count_signatures, vital=True),
         "signatures.recount": Job(timedelta(hours=24), milestones.recount),
         "signatures.rekey": Job(timedelta(minutes=10), rekeying.rekey),
@@ -52,6 +57,7 @@ def schedule(settings: Settings) -> Mapping[str, Job]:
         "feedback.read_mailbox": Job(timedelta(seconds=15), return_mailbox.read_configured),
         "feedback.apply": Job(timedelta(seconds=5), applying.apply),
         "feedback.purge": Job(timedelta(hours=6), quarantine.purge),
+        "handover.make_packs": Job(timedelta(seconds=3), packs.make),
         "mail.recover_leases": Job(timedelta(seconds=3), journal.recover, vital=True),
         "lanes.watch_health": Job(timedelta(seconds=10), alert_hook.watch, vital=True),
         "throughput.record": Job(timedelta(seconds=15), throughput.note, vital=True),
@@ -67,7 +73,11 @@ SOFT_LIMIT, HARD_LIMIT = 120, 180
 VISIBILITY = 300
 """Seconds after which Redis hands an unacknowledged task to another worker: longer than any task may take."""
 
-MODULES = ("tasks.mail", "tasks.signatures", "tasks.blasts", "tasks.feedback", "tasks.operations", "tasks.retention")
+MODULES = (
+    *("tasks.mail", "tasks.signatures", "tasks.blasts", "tasks.feedback", "tasks.operations", "tasks.retention"),
+    "tasks.acts",
+    "tasks.handover",
+)
 """Where the tasks are."""
 
 

@@ -9,7 +9,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from campaign.states import REQUESTS, Lane, WakeUp
+from campaign.states import ACTS, REQUESTS, Lane, WakeUp
 from tasks.app import UPKEEP, WAKE_UPS
 from tasks.redis_transport import cause
 
@@ -34,6 +34,7 @@ TASKS: Mapping[str, str] = {
     REQUESTS: "signatures.admit",
     Lane.URGENT: "mail.send_urgent",
     Lane.BULK: "mail.send_bulk",
+    ACTS: "acts.begin",
 }
 """The task for each kind of work."""
 

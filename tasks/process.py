@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from celery import Celery, current_app, signals
 
+from campaign import log_lines
 from campaign.delivery.composer import Composer
 from campaign.delivery.delivery import Deliverer, calm_collector
 from campaign.delivery.jobs import Ticker, run_job
@@ -233,6 +234,15 @@ def _calm_log(loglevel: int | None = None, **_: object) -> None:
     if loglevel is None or loglevel > logging.DEBUG:
         for name in WORDY:
             logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@signals.after_setup_task_logger.connect
+@signals.after_setup_logger.connect
+def _log_json(logger: logging.Logger | None = None, **_: object) -> None:
+    """Let Celery's own handlers write JSON as well, if this worker does."""
+    if log_lines.is_json() and logger is not None:
+        for handler in logger.handlers:
+            handler.setFormatter(log_lines.JsonFormatter())
 
 
 def _may_pass(error: BaseException) -> bool:

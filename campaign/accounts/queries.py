@@ -189,8 +189,8 @@ def add_session(
     """Open a session."""
     tx.execute(
         text("""
-        insert into session (key, account_id, csrf, seen_at, expires_at)
-        values (:key, :account_id, :csrf, :now, :expires_at)"""),
+        insert into session (key, account_id, csrf, seen_at, created_at, expires_at)
+        values (:key, :account_id, :csrf, :now, :now, :expires_at)"""),
         key=key,
         account_id=account_id,
         csrf=csrf,
@@ -201,11 +201,12 @@ def add_session(
 
 def session(
     tx: Transaction, key: bytes, *, now: datetime, idle_since: datetime
-) -> tuple[StoredAccount, bytes, datetime, dict[str, Any] | None] | None:
-    """The account of a live session with its CSRF secret, when it was last noted that it is in use, and its note."""
+) -> tuple[StoredAccount, bytes, datetime, dict[str, Any] | None, datetime] | None:
+    """The account of a live session with its CSRF secret, when its use was last noted, its note, and its beginning."""
     row = tx.execute(
         text(f"""
-        select {_COLUMNS}, s.csrf, s.seen_at, s.note from session s join account a on a.id = s.account_id
+        select {_COLUMNS}, s.csrf, s.seen_at, s.note, s.created_at as begun_at
+        from session s join account a on a.id = s.account_id
         where s.key = :key and s.expires_at > :now and s.seen_at > :idle_since and a.disabled_at is null"""),
         key=key,
         now=now,
@@ -213,7 +214,7 @@ def session(
     ).one_or_none()
     if row is None:
         return None
-    return _account(row), bytes(row.csrf), row.seen_at, row.note
+    return _account(row), bytes(row.csrf), row.seen_at, row.note, row.begun_at
 
 
 def set_note(tx: Transaction, key: bytes, note: Mapping[str, Any] | None) -> None:

@@ -20,6 +20,9 @@ PRINTED_LINK_LIFE = timedelta(hours=12)
 
 SESSION_LIFE = timedelta(days=7)
 IDLE = timedelta(hours=12)
+FRESH = timedelta(minutes=30)
+"""How long after a sign-in names can be taken out of the site: a browser that was left open must not do."""
+
 KEPT_EVERY = timedelta(seconds=60)
 """How often it is noted that a session is in use."""
 
@@ -46,6 +49,8 @@ class Session:
     csrf: str = field(repr=False)
     note: Note | None = None
     """What the next page is to say was done."""
+    is_fresh: bool = False
+    """True for :data:`FRESH` after the sign-in."""
 
 
 def sign_in_link(runtime: Runtime, account_id: int, *, life: timedelta = PRINTED_LINK_LIFE) -> str:
@@ -136,12 +141,13 @@ def session(runtime: Runtime, cookie: str | None) -> Session | None:
     found = runtime.store.transact(lambda tx: queries.session(tx, key, now=now, idle_since=now - IDLE))
     if found is None:
         return None
-    account, csrf, seen_at, noted = found
+    account, csrf, seen_at, noted, begun_at = found
     if now - seen_at > KEPT_EVERY:
         # A database that takes no writes still opens the monitor, which says so.
         with contextlib.suppress(StoreUnavailableError):
             runtime.store.transact(lambda tx: queries.keep_session(tx, key, now=now))
-    return Session(in_clear(runtime, account), csrf.hex(), None if noted is None else Note(**noted))
+    note = None if noted is None else Note(**noted)
+    return Session(in_clear(runtime, account), csrf.hex(), note, is_fresh=now - begun_at < FRESH)
 
 
 def leave_note(runtime: Runtime, cookie: str, note: Note | None) -> None:

@@ -10,6 +10,8 @@ from sqlalchemy import Row, text
 
 from campaign.blasts.rules import SELF_PAUSED, Audience, Blast, BlastKind
 from campaign.database.connection import Transaction
+from campaign.outbox import counted
+from campaign.outbox.counted import MessageOutcome
 
 _COLUMNS = """b.id, b.petition_id, b.kind, b.send_at, b.time_zone, b.max_lateness, b.audience, b.threshold,
     b.count_at_start, b.created_by, b.created_at, b.started_at, b.frozen_at, b.paused_at,
@@ -260,18 +262,20 @@ def cancel(tx: Transaction, blast_id: int, *, now: datetime) -> bool:
 
 def cancel_messages(tx: Transaction, blast_id: int, *, limit: int, now: datetime) -> int:
     """Cancel up to ``limit`` planned messages of a cancelled blast; returns how many."""
-    return tx.execute(
+    rows = tx.execute(
         text("""
         with doomed as (
             select m.id from message m join blast b on b.id = m.blast_id
             where m.blast_id = :id and m.state = 'planned' and b.cancelled_at is not null
             limit :limit for update of m skip locked)
         update message m set state = 'cancelled', settled_at = :now, reason = 'blast_cancelled'
-        from doomed where m.id = doomed.id"""),
+        from doomed where m.id = doomed.id
+        returning m.kind, m.lane"""),
         id=blast_id,
         limit=limit,
         now=now,
-    ).rowcount
+    )
+    return counted.count_rows(tx, rows, MessageOutcome.CANCELLED)
 
 
 def cancelled_with_rest(tx: Transaction) -> list[int]:

@@ -1,13 +1,14 @@
 """The group of all commands, and what they have in common: messages, exit statuses, settings."""
 
 import errno
+import logging
 import os
 from pathlib import Path
 
 import click
 from redis.exceptions import RedisError
 
-from campaign import __version__, redis_causes
+from campaign import __version__, log_lines, redis_causes
 from campaign.cli import env_file as env_files
 from campaign.cli.account import account
 from campaign.cli.backup import backup, restore
@@ -16,6 +17,7 @@ from campaign.cli.db import db
 from campaign.cli.doctor import doctor
 from campaign.cli.drill import drill
 from campaign.cli.faults import faults
+from campaign.cli.healthy import healthy
 from campaign.cli.keys import keys
 from campaign.cli.messages import messages
 from campaign.cli.monitor import lane, monitor
@@ -28,11 +30,12 @@ from campaign.cli.setup import setup
 from campaign.cli.site import site
 from campaign.cli.up import up
 from campaign.cli.update import update
+from campaign.cli.verify import verify
 from campaign.database import causes
 from campaign.errors import CountersignError, SettingsError, StoreUnavailableError
 from campaign.security.encryption import DecryptionError
 from campaign.security.keys import KeyFileError
-from campaign.settings import add_to_environment
+from campaign.settings import add_to_environment, asks_for_json
 
 FAILURE = 1
 INTERRUPTED = 130
@@ -56,6 +59,9 @@ def countersign(context: click.Context, env_file: Path | None) -> None:
     # setup writes this file, and reads it by itself.
     if env_file is not None and context.invoked_subcommand != setup.name:
         add_to_environment(env_files.read(env_file))
+    if asks_for_json():
+        # What is wrong in the settings themselves is told as JSON too.
+        log_lines.configure()
 
 
 for command in (
@@ -73,12 +79,14 @@ for command in (
     backup,
     restore,
     doctor,
+    healthy,
     monitor,
     lane,
     site,
     messages,
     bounces,
     update,
+    verify,
     seed,
     drill,
 ):
@@ -101,7 +109,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except (CountersignError, RedisError, OSError, *causes.ERRORS) as problem:
         sentence, lasting = _explained(problem)
-        click.echo(sentence, err=True)
+        if not log_lines.say(sentence, level=logging.ERROR):
+            click.echo(sentence, err=True)
         return MISCONFIGURED if lasting else FAILURE
     return status if isinstance(status, int) else 0
 

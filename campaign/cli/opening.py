@@ -7,6 +7,7 @@ from types import FrameType
 
 import click
 
+from campaign.cli.starting import start_log
 from campaign.local.servers import redis
 from campaign.local.servers.attach import attach_database
 from campaign.runtime import Runtime, build
@@ -23,7 +24,7 @@ def find_settings() -> Settings:
         SettingsError: a setting is wrong.
         EngineError: no database is set, and the embedded one does not run.
     """
-    settings = attach_database(load_settings())
+    settings = attach_database(start_log(load_settings()))
     return settings.replace(redis_url=settings.redis_url or redis.live_url(settings) or "")
 
 

@@ -13,7 +13,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from campaign.cli.starting import await_worker, check_web
+from campaign import log_lines
+from campaign.cli.starting import await_worker, check_web, start_log
 from campaign.local.mailserver.mailbox import serve
 from campaign.local.servers.attach import attach
 from campaign.settings import Settings, child_environment, export, load_settings
@@ -49,7 +50,7 @@ def web() -> None:
     Listens on COUNTERSIGN_BIND and COUNTERSIGN_PORT. Without DATABASE_URL it uses the servers that `countersign up`
     runs. What can't work ends it at once with exit status 78, and one sentence for each trouble.
     """
-    settings = attach(load_settings())
+    settings = start_log(attach(load_settings()))
     check_web(settings)
     export(settings)
     # Inherited by the server's processes: the usual 1,024 open files are fewer than the connections they may hold.
@@ -74,6 +75,7 @@ def web() -> None:
         # An access log would hold the addresses of signers.
         log_access=False,
         log_level=LogLevels(settings.log_level),
+        log_dictconfig=log_lines.dict_config(level=settings.log_level) if log_lines.is_json() else None,
     )
     server.serve()
 
@@ -99,9 +101,12 @@ def worker(lane: str) -> None:
     any host. Without DATABASE_URL and REDIS_URL they use the servers that `countersign up` runs. What can't work ends
     it at once with exit status 78, and one sentence for each trouble; for a database that is not up yet it waits.
     """
-    settings = attach(load_settings())
+    settings = start_log(attach(load_settings()))
     await_worker(settings)
     os.chdir(ROOT)
+    if log_lines.is_json():
+        # Celery prints there what it does at the end, past all logging; what it logs goes to standard error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     os.execve(sys.executable, worker_arguments(settings, lane), worker_environment(settings, lane))  # noqa: S606
 
 
@@ -110,7 +115,10 @@ def worker_arguments(settings: Settings, lane: str) -> list[str]:
     processes = settings.urgent_processes if lane == "urgent" else settings.bulk_processes
     return [
         sys.executable,
-        *("-m", "celery", "-A", "worker", "worker"),
+        *("-m", "celery", "-A", "worker"),
+        # The banner is no line of a log.
+        *(("--quiet",) if log_lines.asks_for_json(settings.log_format) else ()),
+        "worker",
         *("--queues", QUEUES[lane]),
         *("--hostname", f"{lane}@{socket.gethostname()}"),
         *("--concurrency", str(processes)),

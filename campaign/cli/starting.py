@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from campaign import log_lines
 from campaign.checks import doctor
 from campaign.checks.findings import Finding
 from campaign.errors import EngineError, SettingsError
@@ -21,6 +22,13 @@ SAY_EVERY: Final = 60.0
 
 PREDECESSOR: Final = 3.0
 """Seconds for a web server that ends to give its port back."""
+
+
+def start_log(settings: Settings) -> Settings:
+    """Log as the settings say from here on; returns them."""
+    if log_lines.asks_for_json(settings.log_format):
+        log_lines.configure(level=settings.log_level)
+    return settings
 
 
 def check_web(settings: Settings) -> int:
@@ -68,7 +76,9 @@ def _await(check: Callable[[], list[Finding]]) -> None:
 
 
 def _say(finding: Finding) -> None:
-    click.echo(f"{finding.what} Trying again." if finding.passes else finding.sentence, err=True)
+    sentence = f"{finding.what} Trying again." if finding.passes else finding.sentence
+    if not log_lines.say(sentence):
+        click.echo(sentence, err=True)
 
 
 def _take_port(settings: Settings) -> tuple[int | None, list[str]]:

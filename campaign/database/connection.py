@@ -14,8 +14,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.elements import TextClause
 
+from campaign.database import counters
 from campaign.database.causes import CAUSES, cause_of, is_refused
 from campaign.database.clock import SharedClock
+from campaign.database.counters import Sums
 from campaign.database.group_commit import GroupCommit
 from campaign.errors import SettingsError, StoreUnavailableError
 from campaign.states import WakeUp
@@ -49,6 +51,8 @@ class Transaction:
 
     connection: Connection
     wake_ups: set[WakeUp] = field(default_factory=set)
+    counts: Sums = field(default_factory=Sums)
+    """What /metrics counts of this transaction; stored with it. Not inside a savepoint, which may be undone."""
 
     def execute(self, statement: TextClause | Any, **values: object) -> CursorResult[Any]:  # noqa: ANN401 - any Core
         """Run one statement with its named values."""
@@ -116,6 +120,8 @@ class Store:
             try:
                 transaction = Transaction(connection)
                 result = work(transaction)
+                if transaction.counts:
+                    counters.write(connection, transaction.counts)
             except IntegrityError as error:
                 raise _duplicate(error) from None
             try:

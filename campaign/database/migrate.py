@@ -44,12 +44,12 @@ def current(database_url: str) -> str | None:
 
 
 class Schema(StrEnum):
-    """How the schema of a database stands to that of this release."""
+    """How the schema of a database compares with that of this release."""
 
     SAME = "same"
     OLDER = "older"
     NEWER = "newer"
-    """Of a later release: migrations add, so that this one goes on working."""
+    """Of a later release: migrations add, so that this one still works."""
     EMPTY = "empty"
 
 

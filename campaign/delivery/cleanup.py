@@ -61,7 +61,7 @@ def erase_old(runtime: Runtime) -> int:
         pass
     erased = _in_slices(runtime, work)
     retention.keep_wrapped(runtime)
-    # Of petitions that nobody signed, or whose signers an older release erased.
+    # Of petitions without signers, or of those whose signers an older release erased.
     runtime.store.transact(destroy)
     return erased
 

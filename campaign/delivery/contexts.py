@@ -54,7 +54,7 @@ class MessageContext:
 
     @property
     def link_mine(self) -> str:
-        """The page that mails private links to what somebody signed: the same for everybody."""
+        """The page that mails private links to signatures: the same for everybody."""
         return f"{self.runtime.settings.base_url}/mine?lang={self.locale}"
 
     @property

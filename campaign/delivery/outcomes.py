@@ -10,7 +10,7 @@ from campaign.blasts import health as blast_health
 from campaign.blasts import text_failures
 from campaign.blasts.text_failures import TextFailure
 from campaign.database.connection import Transaction
-from campaign.delivery import incidents, pacing, refusals
+from campaign.delivery import counting, incidents, pacing, refusals
 from campaign.delivery.incidents import Refused
 from campaign.delivery.pacing import domain_key, domain_of
 from campaign.delivery.refusals import RecipientOutcome
@@ -139,7 +139,9 @@ def record(runtime: Runtime, tx: Transaction, this: SentBatch, *, lane: Lane, ow
         settlement(this.handed[outcome.id].message, outcome, now=now, chance=runtime.chance()) for outcome in judged
     ]
     settlements += [Settlement(item, "uncertain", reason="no_outcome", phase="dot") for item in this.unanswered]
-    changed = ledger.settle(tx, [*settlements, *this.ended.values()], owner_id=owner_id, now=now)
+    ended = [*settlements, *this.ended.values()]
+    changed = ledger.settle(tx, ended, owner_id=owner_id, now=now)
+    counting.count(tx, lane, ended, sent=this.handed, outcomes=this.outcomes, changed=changed, now=now)
     if this.failed_texts:
         text_failures.note(tx, this.failed_texts, now=now)
     if untouched := this.untouched:

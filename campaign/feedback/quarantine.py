@@ -141,18 +141,6 @@ def drop(runtime: Runtime, event_id: int, *, by: Account) -> None:
     runtime.store.transact(work)
 
 
-def drop_all(runtime: Runtime, problem: str, *, by: Account) -> int:
-    """Delete what was kept of all items with one problem; returns how many."""
-
-    def work(tx: Transaction) -> int:
-        dropped = queries.drop(tx, queries.with_problem(tx, problem))
-        if dropped:
-            _audit(tx, "feedback.drop", None, by, {"problem": problem, "number": dropped})
-        return dropped
-
-    return runtime.store.transact(work)
-
-
 def read_again(runtime: Runtime, event_id: int, *, by: Account) -> bool:
     """Read an item once more, after an upgrade that may know its format; True if it was read, and will be applied.
 

@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from campaign.database.connection import Transaction, array_of
+from campaign.outbox import counted
+from campaign.outbox.counted import MessageOutcome
 from campaign.states import LOST_KINDS, CameBack, EventKind, MessageState
 
 
@@ -144,25 +146,30 @@ def postpone(tx: Transaction, event_ids: Sequence[int], *, until: datetime) -> N
 
 def raise_came_back(tx: Transaction, known: Mapping[int, CameBack]) -> int:
     """Record what is known of messages since they were accepted; what is known already and stronger stays."""
-    return tx.execute(
+    rows = tx.execute(
         text("""
         update message m set came_back = o.came_back
         from unnest(cast(:ids as bigint[]), cast(:known as came_back[])) as o(id, came_back)
-        where m.id = o.id and (m.came_back is null or m.came_back < o.came_back)"""),
+        where m.id = o.id and (m.came_back is null or m.came_back < o.came_back)
+        returning m.kind, m.lane,
+            case when m.came_back in ('bounced', 'complained') then cast(m.came_back as text) end as outcome"""),
         ids=list(known),
         known=[str(one) for one in known.values()],
-    ).rowcount
+    )
+    return counted.count_rows(tx, rows)
 
 
 def settle_uncertain(tx: Transaction, message_ids: Sequence[int], *, now: datetime) -> int:
     """Take uncertain messages as accepted: something that came back proves that the server had them (F14)."""
-    return tx.execute(
+    rows = tx.execute(
         text("""
         update message set state = 'accepted', owner_id = null, reason = 'evidence', settled_at = :now
-        where id = any(:ids) and state = 'uncertain'"""),
+        where id = any(:ids) and state = 'uncertain'
+        returning kind, lane"""),
         ids=list(message_ids),
         now=now,
-    ).rowcount
+    )
+    return counted.count_rows(tx, rows, MessageOutcome.ACCEPTED)
 
 
 def uncertain_with_evidence(tx: Transaction, *, limit: int) -> list[int]:
@@ -232,10 +239,39 @@ def problems(tx: Transaction) -> dict[str, int]:
     return {row.problem: row.n for row in rows}
 
 
-def with_problem(tx: Transaction, problem: str) -> list[int]:
-    """What waits in quarantine with one problem."""
-    rows = tx.execute(text("select id from delivery_event where quarantine_reason = :problem"), problem=problem)
+def with_problem(tx: Transaction, problem: str, *, after: int, upto: int, limit: int) -> list[int]:
+    """What waits in quarantine with one problem, by id: beyond ``after``, ``upto`` at most."""
+    rows = tx.execute(
+        text("""
+        select id from delivery_event where quarantine_reason = :problem and id > :after and id <= :upto
+        order by id limit :limit"""),
+        problem=problem,
+        after=after,
+        upto=upto,
+        limit=limit,
+    )
     return list(rows.scalars())
+
+
+def count_quarantined(tx: Transaction, event_ids: Sequence[int]) -> int:
+    """How many of some items are in quarantine."""
+    found = text("select count(*) from delivery_event where id = any(:ids) and quarantine_reason is not null")
+    return int(tx.execute(found, ids=list(event_ids)).scalar_one())
+
+
+def count_problem(tx: Transaction, problem: str, *, upto: int) -> int:
+    """How much waits in quarantine with one problem."""
+    rows = tx.execute(
+        text("select count(*) from delivery_event where quarantine_reason = :problem and id <= :upto"),
+        problem=problem,
+        upto=upto,
+    )
+    return int(rows.scalar_one())
+
+
+def newest_id(tx: Transaction) -> int:
+    """The largest id of an event; 0 if there is none."""
+    return int(tx.execute(text("select coalesce(max(id), 0) from delivery_event")).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,14 +336,19 @@ def quarantined_one(tx: Transaction, event_id: int, *, lock: bool = False) -> St
     return None if row is None else _stored(row)
 
 
-def drop(tx: Transaction, event_ids: Sequence[int]) -> int:
-    """Take items out of quarantine and delete what was kept of them; that they came stays on record."""
-    return tx.execute(
+def drop(tx: Transaction, event_ids: Sequence[int]) -> list[int]:
+    """Take items out of quarantine and delete what was kept of them; that they came stays on record.
+
+    Returns:
+        Those that were in quarantine.
+    """
+    rows = tx.execute(
         text("""
         update delivery_event set quarantine_reason = null, sealed = null
-        where id = any(:ids) and quarantine_reason is not null"""),
+        where id = any(:ids) and quarantine_reason is not null returning id"""),
         ids=list(event_ids),
-    ).rowcount
+    )
+    return list(rows.scalars())
 
 
 def purge(tx: Transaction, *, before: datetime, quarantined_before: datetime) -> int:

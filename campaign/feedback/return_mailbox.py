@@ -17,7 +17,7 @@ from campaign.runtime import Runtime
 log = logging.getLogger(__name__)
 
 SECONDS: Final = 60.0
-"""Time of one reading, well within the limit of a task; the next one goes on."""
+"""Time of one reading, well within the limit of a task; the next one continues."""
 
 RETRY_AFTER: Final = 10.0
 """Seconds after which a process tries again to listen: another one of this machine does, or the address is taken."""

@@ -155,7 +155,7 @@ def _audit(
     )
 
 
-LARGEST_ID = 2**63 - 1
+LARGEST_ID = queries.LARGEST_ID
 
 
 class Show(StrEnum):

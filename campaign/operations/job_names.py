@@ -11,11 +11,14 @@ def lazy(message: str) -> str:
 
 
 NAMES: Mapping[str, str] = {
+    "acts.carry_out": lazy("Carry out bulk actions"),
+    "acts.forget": lazy("Forget old bulk actions"),
     "signatures.count": lazy("Count signatures"),
     "blasts.start_due": lazy("Start updates that are due"),
     "feedback.apply": lazy("Apply bounces and complaints"),
     "feedback.purge": lazy("Delete old bounces"),
     "feedback.read_mailbox": lazy("Read the return mailbox"),
+    "handover.make_packs": lazy("Make hand-over packs"),
     "mail.recover_leases": lazy("Settle what dead workers left"),
     "lanes.watch_health": lazy("Watch the lanes"),
     "throughput.record": lazy("Note the rates"),

@@ -1,27 +1,47 @@
-"""The snapshot in the text format of Prometheus (exposition format 0.0.4). Counts and row ids only."""
+"""The snapshot, and what is counted, in the text format of Prometheus (exposition format 0.0.4).
 
-from collections.abc import Iterable, Iterator
+Counts, row ids and words of ours only. Nothing is counted here: the ledger may hold ten million messages.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from campaign.database import counters
+from campaign.database.counters import Counted
+from campaign.errors import StoreUnavailableError
 from campaign.operations.diagnosis import judge
 from campaign.operations.health import Code, LaneHealth, Level, Snapshot
 from campaign.operations.standing import Standing
+from campaign.runtime import Runtime
 
-__all__ = ["CONTENT_TYPE", "exposition"]
+__all__ = ["CONTENT_TYPE", "exposition", "read_counts"]
 
 Sample = tuple[tuple[object, ...], float]
 """The values of the labels, in their order, and the value."""
 
 
-def exposition(snapshot: Snapshot) -> bytes:
-    """All metrics of a snapshot as text; what is not known has no sample."""
+Counts = Mapping[str, Mapping[tuple[str, ...], float]]
+"""What :func:`campaign.database.counters.read` gives."""
+
+
+def read_counts(runtime: Runtime) -> Counts:
+    """What was counted by all processes; nothing while the database is away, so that no counter seems to start anew."""
+    try:
+        return runtime.store.transact(lambda tx: counters.read(tx.connection))
+    except StoreUnavailableError:
+        return {}
+
+
+def exposition(snapshot: Snapshot, counts: Counts) -> bytes:
+    """All metrics as text; what is not known has no sample."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_SnapshotCollector(snapshot))
+    registry.register(_CountsCollector(counts))
     return generate_latest(registry)
 
 
@@ -36,6 +56,31 @@ class _SnapshotCollector(Collector):
         if self.snapshot.database_ok:
             yield from _lanes(self.snapshot)
         yield from _things(self.snapshot)
+
+
+@dataclass(frozen=True, eq=False)
+class _CountsCollector(Collector):
+    """What was counted since the first start; a registry holds it for the length of one answer."""
+
+    counts: Counts
+
+    def collect(self) -> Iterator[Metric]:
+        for what in counters.ALL:
+            yield (_histogram if what.bounds else _counter)(what, self.counts.get(what.name, {}))
+
+
+def _counter(what: Counted, sums: Mapping[tuple[str, ...], float]) -> Metric:
+    family = CounterMetricFamily(f"countersign_{what.name}", what.about, labels=what.labels)
+    for labels, value in sums.items():
+        family.add_metric(labels, value)
+    return family
+
+
+def _histogram(what: Counted, sums: Mapping[tuple[str, ...], float]) -> Metric:
+    family = HistogramMetricFamily(f"countersign_{what.name}", what.about, labels=what.labels)
+    for one in counters.histograms(what, sums):
+        family.add_metric(one.labels, buckets=list(one.buckets), sum_value=one.seconds)
+    return family
 
 
 def _gauge(name: str, about: str, labels: tuple[str, ...], samples: Iterable[Sample]) -> GaugeMetricFamily:

@@ -25,10 +25,13 @@ from campaign.signatures import funnel, request_queries
 from campaign.states import Lane
 
 JOBS = (
+    "acts.carry_out",
+    "acts.forget",
     "blasts.start_due",
     "feedback.apply",
     "feedback.purge",
     "feedback.read_mailbox",
+    "handover.make_packs",
     "lanes.watch_health",
     "mail.recover_leases",
     "personal_data.erase_expired",

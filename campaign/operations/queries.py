@@ -12,12 +12,16 @@ from sqlalchemy import text
 from campaign.database.connection import Transaction
 from campaign.operations.health import FailureGroup
 from campaign.operations.rules import Action, sources
+from campaign.outbox import counted
+from campaign.outbox.counted import MessageOutcome
 from campaign.states import Lane, MessageKind
 
 TROUBLES = 50
 
 _CAUSE = r"regexp_replace({}, '\y(?=\w*[0-9])\w{{6,}}\y', '…', 'g')"
 """Ids and times in a server's words are shortened, so that equal causes meet."""
+
+LARGEST_ID = 2**63 - 1
 
 _STATES = {
     "uncertain": "m.state = 'uncertain'",
@@ -65,31 +69,65 @@ def groups(tx: Transaction, *, since: datetime, now: datetime, limit: int = TROU
 
 
 def members(
-    tx: Transaction, group: FailureGroup, *, since: datetime, now: datetime, after: int, limit: int, lock: bool = False
+    tx: Transaction,
+    group: FailureGroup,
+    *,
+    since: datetime,
+    now: datetime,
+    after: int,
+    limit: int,
+    within: tuple[int, datetime] | None = None,
+    lock: bool = False,
 ) -> list[int]:
-    """The messages of a group by id, beyond ``after``; ``lock`` holds them, and leaves out what others hold."""
+    """The messages of a group by id, beyond ``after``.
+
+    Args:
+        tx: the open transaction.
+        group: the cause.
+        since: rejected messages from this moment on.
+        now: the present moment; deferred ones are due later.
+        after: only greater ids.
+        limit: how many at most.
+        within: the largest id, and the moment after which none may have failed.
+        lock: hold the rows, and leave out what others hold.
+    """
     rows = tx.execute(
         text(f"""
-        select m.id from message m
-        where {_STATES[group.state]} and m.lane = :lane and m.kind = :kind
-            and m.phase is not distinct from cast(:phase as text)
-            and m.reply_code is not distinct from cast(:code as smallint)
-            and m.enhanced is not distinct from cast(:enhanced as text)
-            and {_CAUSE.format("m.reason")} is not distinct from cast(:cause as text)
-            and m.id > :after
+        select m.id from message m where {_of_group(group, within)} and m.id > :after
         order by m.id limit :limit {"for update of m skip locked" if lock else ""}"""),
-        lane=str(group.lane),
-        kind=str(group.kind),
-        phase=group.phase,
-        code=group.code,
-        enhanced=group.enhanced,
-        cause=group.reason,
-        since=since,
-        now=now,
+        **_values_of(group, within, since=since, now=now),
         after=after,
         limit=limit,
     )
     return list(rows.scalars())
+
+
+def _of_group(group: FailureGroup, within: tuple[int, datetime] | None) -> str:
+    bounds = " and m.id <= :upto" if within else ""
+    bounds += " and m.settled_at <= :until" if within and group.state != "deferred" else ""
+    return f"""{_STATES[group.state]}{bounds} and m.lane = :lane and m.kind = :kind
+            and m.phase is not distinct from cast(:phase as text)
+            and m.reply_code is not distinct from cast(:code as smallint)
+            and m.enhanced is not distinct from cast(:enhanced as text)
+            and {_CAUSE.format("m.reason")} is not distinct from cast(:cause as text)"""
+
+
+def _values_of(
+    group: FailureGroup, within: tuple[int, datetime] | None, *, since: datetime, now: datetime
+) -> dict[str, object]:
+    values: dict[str, object] = {
+        "lane": str(group.lane),
+        "kind": str(group.kind),
+        "phase": group.phase,
+        "code": group.code,
+        "enhanced": group.enhanced,
+        "cause": group.reason,
+    }
+    values |= {"since": since} if group.state == "rejected" else {}
+    values |= {"now": now} if group.state == "deferred" else {}
+    if within is not None:
+        values |= {"upto": within[0]} | ({"until": within[1]} if group.state != "deferred" else {})
+    return values
 
 
 def _from(press: Action) -> list[str]:
@@ -130,12 +168,13 @@ def accept(tx: Transaction, message_ids: Sequence[int], *, now: datetime) -> lis
         update message set state = 'accepted', owner_id = null, reason = 'accepted_by_person',
             settled_at = coalesce(settled_at, :now)
         where id = any(:ids) and state = any(cast(:states as message_state[]))
-        returning id"""),
+        returning id, kind, lane"""),
         ids=list(message_ids),
         states=_from(Action.ACCEPT),
         now=now,
-    )
-    return list(rows.scalars())
+    ).all()
+    counted.count_rows(tx, rows, MessageOutcome.ACCEPTED)
+    return [row.id for row in rows]
 
 
 def cancel(tx: Transaction, message_ids: Sequence[int], *, now: datetime) -> list[int]:
@@ -144,9 +183,27 @@ def cancel(tx: Transaction, message_ids: Sequence[int], *, now: datetime) -> lis
         text("""
         update message set state = 'cancelled', owner_id = null, settled_at = :now, reason = 'cancelled_by_person'
         where id = any(:ids) and state = any(cast(:states as message_state[]))
-        returning id"""),
+        returning id, kind, lane"""),
         ids=list(message_ids),
         states=_from(Action.CANCEL),
         now=now,
+    ).all()
+    counted.count_rows(tx, rows, MessageOutcome.CANCELLED)
+    return [row.id for row in rows]
+
+
+def newest_id(tx: Transaction) -> int:
+    """The largest id of a message; 0 if there is none."""
+    return int(tx.execute(text("select coalesce(max(id), 0) from message")).scalar_one())
+
+
+def count_members(
+    tx: Transaction, group: FailureGroup, *, since: datetime, now: datetime, within: tuple[int, datetime]
+) -> int:
+    """How many messages :func:`members` finds."""
+    return int(
+        tx.execute(
+            text(f"select count(*) from message m where {_of_group(group, within)}"),
+            **_values_of(group, within, since=since, now=now),
+        ).scalar_one()
     )
-    return list(rows.scalars())

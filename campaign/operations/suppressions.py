@@ -129,31 +129,3 @@ def groups(runtime: Runtime, *, window: timedelta) -> tuple[SuppressionGroup, ..
     """Suppressions of a time that mail servers caused, by cause."""
     since = runtime.clock() - window
     return tuple(runtime.store.transact(lambda tx: outbox_suppressions.groups(tx, since=since)))
-
-
-def lift_group(runtime: Runtime, key: str, *, window: timedelta, reason: str, by: Account) -> int:
-    """Undo a group of suppressions that should not have been: all of one cause and time. Returns how many.
-
-    Raises:
-        InvalidInputError: no reason, or one that is too long.
-        ConflictError: none of the group is in force.
-    """
-    said = _checked(reason)
-    now = runtime.clock()
-
-    def work(tx: Transaction) -> int:
-        keys = outbox_suppressions.lift_group(tx, key, since=now - window, now=now)
-        if not keys:
-            raise ConflictError("no suppression of this group is in force")
-        outbox_suppressions.clear_soft_bounces(tx, keys)
-        audit.add(
-            tx,
-            action="suppression.lift_group",
-            subject="suppression",
-            subject_id=None,
-            account_id=by.id,
-            detail={"reason": said, "group": key, "number": len(keys), "hours": window.total_seconds() / 3600},
-        )
-        return len(keys)
-
-    return runtime.store.transact(work)

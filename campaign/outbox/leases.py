@@ -6,6 +6,8 @@ from datetime import datetime
 from sqlalchemy import text
 
 from campaign.database.connection import Transaction
+from campaign.outbox import counted
+from campaign.outbox.counted import MessageOutcome
 from campaign.outbox.ledger import LOST, QUARANTINE
 
 SPACED = 15
@@ -24,18 +26,22 @@ _DEATH = f"""attempts = greatest(m.attempts - 1, 0), losses = {_LOSSES},
 It counts only against what the worker was at work on, of all that it held, if that is known.
 """
 
+_COUNTED = f"m.kind, m.lane, case when m.state = 'rejected' then '{MessageOutcome.POISON}' end as outcome"
+
 
 def recover_claimed(tx: Transaction, *, now: datetime) -> int:
     """Plan claimed messages again whose lease ran out; at the third death the row is rejected as poison."""
-    return tx.execute(
+    rows = tx.execute(
         text(f"""
         update message m set owner_id = null, lease_until = null, {_DEATH},
             reason = case when {_IS_POISON} then 'poison' else 'lease_expired' end
-        where m.state = 'claimed' and m.lease_until < :now"""),
+        where m.state = 'claimed' and m.lease_until < :now
+        returning {_COUNTED}"""),
         all=True,
         at_work=[],
         now=now,
-    ).rowcount
+    )
+    return counted.count_rows(tx, rows)
 
 
 def lose_submitting(tx: Transaction, *, now: datetime) -> int:
@@ -43,12 +49,14 @@ def lose_submitting(tx: Transaction, *, now: datetime) -> int:
 
     Its journal is on another host, or lost. Should the worker, or its journal, turn up again, that settles them.
     """
-    return tx.execute(
+    rows = tx.execute(
         text("""
         update message set state = 'uncertain', lease_until = null, reason = 'worker_lost', settled_at = :now
-        where state = 'submitting' and lease_until < :now"""),
+        where state = 'submitting' and lease_until < :now
+        returning kind, lane"""),
         now=now,
-    ).rowcount
+    )
+    return counted.count_rows(tx, rows, MessageOutcome.UNCERTAIN)
 
 
 def held_by(tx: Transaction, owner_id: int) -> dict[int, str]:
@@ -74,23 +82,25 @@ def resolve(
         text(f"""
         update message m set owner_id = null, lease_until = null, {_DEATH},
             reason = case when {_IS_POISON} then 'poison' else 'worker_died' end
-        where m.id = any(:ids) and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {LOST})"""),
+        where m.id = any(:ids) and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {LOST})
+        returning {_COUNTED}"""),
         ids=planned,
         all=at_work is None,
         at_work=list(at_work or ()),
         owner_id=owner_id,
         now=now,
-    ).rowcount
+    )
     settled = {message_id: state for message_id, state in states.items() if state != "planned"}
     ended = tx.execute(
         text(f"""
         update message m set state = o.state, owner_id = null, lease_until = null, reason = 'worker_died',
             phase = 'dot', settled_at = :now
         from unnest(cast(:ids as bigint[]), cast(:states as message_state[])) as o(id, state)
-        where m.id = o.id and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {LOST})"""),
+        where m.id = o.id and m.owner_id = :owner_id and (m.state in ('claimed', 'submitting') or {LOST})
+        returning m.kind, m.lane, cast(m.state as text) as outcome"""),
         ids=list(settled),
         states=list(settled.values()),
         owner_id=owner_id,
         now=now,
-    ).rowcount
-    return again + ended
+    )
+    return counted.count_rows(tx, again) + counted.count_rows(tx, ended)

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from campaign.database.connection import Transaction
+from campaign.outbox import counted
 from campaign.outbox.claimed import Claimed, as_claimed
 from campaign.outbox.lanes import RESTORED
 from campaign.states import Lane
@@ -178,7 +179,7 @@ def begin_submitting(tx: Transaction, message_ids: Sequence[int], *, owner_id: i
 
 def leave_out(tx: Transaction, message_ids: Sequence[int], *, owner_id: int, now: datetime) -> int:
     """Settle claimed messages that :func:`begin_submitting` left out, with the reason; a paused blast only waits."""
-    return tx.execute(
+    rows = tx.execute(
         text("""
         update message m set owner_id = null, lease_until = null, state = o.state, reason = o.reason,
             attempts = case when o.state = 'planned' then greatest(m.attempts - 1, 0) else m.attempts end,
@@ -194,11 +195,13 @@ def leave_out(tx: Transaction, message_ids: Sequence[int], *, owner_id: int, now
                     else cast(s.state as text) end as reason
             from message w left join signature s on s.id = w.signature_id left join blast b on b.id = w.blast_id
             where w.id = any(:ids)) as o
-        where m.id = o.id and m.state = 'claimed' and m.owner_id = :owner_id"""),
+        where m.id = o.id and m.state = 'claimed' and m.owner_id = :owner_id
+        returning m.kind, m.lane, nullif(cast(m.state as text), 'planned') as outcome"""),
         ids=list(message_ids),
         owner_id=owner_id,
         now=now,
-    ).rowcount
+    )
+    return counted.count_rows(tx, rows)
 
 
 LOST = "m.state = 'uncertain' and m.reason = 'worker_lost'"

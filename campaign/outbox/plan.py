@@ -8,8 +8,9 @@ from typing import Self
 from sqlalchemy import text
 
 from campaign.database.connection import Transaction
-from campaign.outbox import allowance
+from campaign.outbox import allowance, counted
 from campaign.outbox.allowance import HOUR, MONTH, mailbox_key, mailbox_slot
+from campaign.outbox.counted import MessageOutcome
 from campaign.runtime import Runtime
 from campaign.states import Lane, MessageKind
 
@@ -82,7 +83,7 @@ def add_many(tx: Transaction, decided: Sequence[Decided], *, now: datetime) -> l
             cast(:reasons as text[]))
             as m(kind, lane, due_at, signature_id, petition_id, account_id, reason)
         on conflict (signature_id, kind) where kind in ('thank_you', 'reminder') do nothing
-        returning id, account_id"""),
+        returning id, account_id, kind, lane, cast(state as text) as state"""),
         now=now,
         kinds=[str(one.plan.kind) for one in decided],
         lanes=[str(one.plan.lane) for one in decided],
@@ -91,7 +92,8 @@ def add_many(tx: Transaction, decided: Sequence[Decided], *, now: datetime) -> l
         petitions=[one.plan.petition_id for one in decided],
         accounts=[one.plan.account_id for one in decided],
         reasons=[one.held for one in decided],
-    )
+    ).all()
+    counted.count_rows(tx, [row for row in rows if row.state == "suppressed"], MessageOutcome.SUPPRESSED)
     return [(row.id, row.account_id) for row in rows if row.account_id is not None]
 
 
@@ -116,7 +118,7 @@ def already_told(tx: Transaction, signature_ids: Sequence[int], *, since: dateti
 
 def cancel_for(tx: Transaction, signature_ids: list[int], *, reason: str, now: datetime) -> int:
     """Cancel what is planned for signatures that ended or were erased; the rows say why."""
-    return tx.execute(
+    rows = tx.execute(
         text("""
         update message set state = 'cancelled', settled_at = :now, reason = :reason
         where state = 'planned' and id in (
@@ -126,11 +128,13 @@ def cancel_for(tx: Transaction, signature_ids: list[int], *, reason: str, now: d
             where m.signature_id = any(:ids) and m.blast_id = any(array(
                 select b.id from blast b
                 where b.started_at is not null and b.cancelled_at is null
-                    and b.petition_id in (select s.petition_id from signature s where s.id = any(:ids)))))"""),
+                    and b.petition_id in (select s.petition_id from signature s where s.id = any(:ids)))))
+        returning kind, lane"""),
         ids=signature_ids,
         reason=reason,
         now=now,
-    ).rowcount
+    )
+    return counted.count_rows(tx, rows, MessageOutcome.CANCELLED)
 
 
 def round_times(tx: Transaction, signature_ids: list[int]) -> None:

@@ -173,20 +173,53 @@ def groups(tx: Transaction, *, since: datetime, limit: int = 50) -> list[Suppres
     return [SuppressionGroup(**row._asdict()) for row in rows]
 
 
-def lift_group(tx: Transaction, key: str, *, since: datetime, now: datetime) -> list[bytes]:
-    """Lift the suppressions of one group; returns the keyed hashes of their addresses."""
+def members(tx: Transaction, key: str, *, since: datetime, after: int, upto: int, limit: int) -> list[int]:
+    """The suppressions in force of one group by id: beyond ``after``, ``upto`` at most."""
     rows = tx.execute(
         text(f"""
-        with causes as ({_CAUSES})
-        update suppression p set lifted_at = :now from causes c
-        where p.id = c.id and p.lifted_at is null
-            and left(encode(sha256(convert_to(concat_ws('|', c.reason, c.status, c.words), 'UTF8')), 'hex'), 16) = :key
-        returning p.address_key"""),
+        with causes as ({_CAUSES} and s.id > :after and s.id <= :upto)
+        select id from causes where {_KEY} = :key order by id limit :limit"""),
         since=since,
-        now=now,
+        after=after,
+        upto=upto,
+        key=key,
+        limit=limit,
+    )
+    return list(rows.scalars())
+
+
+def count_members(tx: Transaction, key: str, *, since: datetime, upto: int) -> int:
+    """How many suppressions in force a group has."""
+    rows = tx.execute(
+        text(f"with causes as ({_CAUSES} and s.id <= :upto) select count(*) from causes where {_KEY} = :key"),
+        since=since,
+        upto=upto,
         key=key,
     )
-    return [bytes(found) for found in rows.scalars()]
+    return int(rows.scalar_one())
+
+
+def count_in_force(tx: Transaction, suppression_ids: Sequence[int]) -> int:
+    """How many of some suppressions are in force."""
+    found = text("select count(*) from suppression where id = any(:ids) and lifted_at is null")
+    return int(tx.execute(found, ids=list(suppression_ids)).scalar_one())
+
+
+def lift_many(tx: Transaction, suppression_ids: Sequence[int], *, now: datetime) -> dict[int, bytes]:
+    """Lift suppressions; returns those that were in force, each with the keyed hash of its address."""
+    rows = tx.execute(
+        text("""
+        update suppression set lifted_at = :now where id = any(:ids) and lifted_at is null
+        returning id, address_key"""),
+        ids=list(suppression_ids),
+        now=now,
+    )
+    return {row.id: bytes(row.address_key) for row in rows}
+
+
+def newest_id(tx: Transaction) -> int:
+    """The largest id of a suppression; 0 if there is none."""
+    return int(tx.execute(text("select coalesce(max(id), 0) from suppression")).scalar_one())
 
 
 WINDOW = timedelta(days=30)

@@ -97,8 +97,12 @@ class DataKey:
             place: where it will stand.
             nonce: :data:`NONCE` random bytes for this text alone; drawn here if not given.
         """
+        return self.seal_bytes(text.encode(), place=place, nonce=nonce)
+
+    def seal_bytes(self, content: bytes, *, place: str, nonce: bytes = b"") -> bytes:
+        """Encrypt bytes for one place, as :meth:`seal` does a text."""
         nonce = nonce or secrets.token_bytes(NONCE)
-        return nonce + self.cipher.encrypt(nonce, text.encode(), place.encode())
+        return nonce + self.cipher.encrypt(nonce, content, place.encode())
 
     def open(self, blob: bytes, *, place: str) -> str:
         """Decrypt what :meth:`seal` made for the same place.
@@ -106,8 +110,16 @@ class DataKey:
         Raises:
             DecryptionError: altered, or sealed for another place or key.
         """
+        return self.open_bytes(blob, place=place).decode()
+
+    def open_bytes(self, blob: bytes, *, place: str) -> bytes:
+        """Decrypt what :meth:`seal_bytes` made for the same place.
+
+        Raises:
+            DecryptionError: altered, or sealed for another place or key.
+        """
         try:
-            return opened(self.cipher, blob, place).decode()
+            return opened(self.cipher, blob, place)
         except InvalidTag:
             raise DecryptionError(f"the encrypted value at {place} does not open") from None
 

@@ -172,7 +172,7 @@ class _Batch:
         self.counts[outcome] += 1
         self._signatures[request.ref] = signature_id
         reason = outcome if outcome in HELD else None
-        self._decisions.append(Decision(request.id, reason, signature_id))
+        self._decisions.append(Decision(request.id, reason, signature_id, outcome))
 
     def _look_up(self, readable: Sequence[Readable]) -> None:
         sign_ups = [one for one in readable if isinstance(one, SignUp)]
@@ -268,7 +268,7 @@ class _Batch:
             # The allowance did not permit its email then.
             outcome, admitted = self._sign(original)
             if admitted is not None:
-                self._decisions.append(Decision(original.request.id, None, admitted))
+                self._decisions.append(Decision(original.request.id, None, admitted, outcome))
                 self._originals[asked.ref] = admitted
             return outcome
         signature_id = original or self._signatures.get(asked.ref) or 0

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from campaign.database.connection import Transaction
+from campaign.database.counters import CONFIRMED_LATENCY, SIGN_UPS
 from campaign.signatures.queries import COLUMNS, Signature, as_signature
 
 CODES = 8
@@ -76,18 +77,23 @@ def confirm(tx: Transaction, signature_id: int, *, slot: int, method: str, count
     Raises:
         DuplicateError: ``uq_signature_mailbox_slot``: another person of this mailbox took the slot just now.
     """
-    changed = tx.execute(
+    requested_at = tx.execute(
         text("""
         update signature set state = 'confirmed', confirmed_at = :now, confirmed_by = :method, mailbox_slot = :slot,
             counted = :counted
-        where id = :id and state = 'pending'"""),
+        where id = :id and state = 'pending'
+        returning requested_at"""),
         id=signature_id,
         slot=slot,
         method=method,
         counted=counted,
         now=now,
-    )
-    return changed.rowcount == 1
+    ).scalar_one_or_none()
+    if requested_at is None:
+        return False
+    tx.counts.count(SIGN_UPS, "confirmed", method)
+    tx.counts.observe(CONFIRMED_LATENCY, (now - requested_at).total_seconds())
+    return True
 
 
 def lock_mailbox(tx: Transaction, petition_id: int, address_index: bytes) -> None:
@@ -126,7 +132,7 @@ def replace(tx: Transaction, signature_ids: list[int], *, by: int, now: datetime
         text("""
         update signature set state = 'expired', ended_at = :now, ended_reason = 'replaced', replaced_by = :by,
             address = null, name = null, reason = null, address_index = null, person_index = null,
-            show_name = false, wants_updates = false, erased_at = :now
+            show_name = false, hidden_at = null, wants_updates = false, erased_at = :now
         where id = any(:ids) and state = 'pending'"""),
         ids=signature_ids,
         by=by,
@@ -164,7 +170,7 @@ def set_form(tx: Transaction, signature_id: int, form: Form, *, form_id: int | N
     tx.execute(
         text("""
         update signature set name = :name, person_index = :person_index, reason = :reason, country = :country,
-            locale = :locale, show_name = :show_name, wants_updates = :wants_updates,
+            locale = :locale, show_name = :show_name, hidden_at = null, wants_updates = :wants_updates,
             forget = :forget,
             updates_consent_id = coalesce(:updates_consent_id, updates_consent_id),
             form_id = coalesce(cast(:form_id as bigint), form_id)

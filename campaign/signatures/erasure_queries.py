@@ -13,7 +13,8 @@ from campaign.states import SignatureState
 _NOTHING: Final = """address = null, name = null, reason = null, address_index = null, person_index = null,
     country = '', locale = '', mail_provider = null, text_version_id = null, consent_id = null,
     updates_consent_id = null,
-    show_name = false, wants_updates = false, forget = false, mailbox_slot = null, confirmed_by = null,
+    show_name = false, hidden_at = null, wants_updates = false, forget = false, mailbox_slot = null,
+    confirmed_by = null,
     nonce = '\\x', form_id = null, replaced_by = null, updates_changed_at = null, reminded_at = null,
     forgotten_at = null,
     requested_at = date_trunc('day', s.requested_at, 'UTC'), confirmed_at = date_trunc('day', s.confirmed_at, 'UTC'),
@@ -215,8 +216,9 @@ def forget(tx: Transaction, signature_id: int, *, nonce: bytes, now: datetime) -
     """
     changed = tx.execute(
         text("""
-        update signature set address = null, name = null, reason = null, show_name = false, wants_updates = false,
-            mail_provider = null, form_id = null, nonce = case when forgotten_at is null then :nonce else nonce end,
+        update signature set address = null, name = null, reason = null, show_name = false, hidden_at = null,
+            wants_updates = false, mail_provider = null, form_id = null,
+            nonce = case when forgotten_at is null then :nonce else nonce end,
             forgotten_at = coalesce(forgotten_at, :now)
         where id = :id and forget and state <> 'pending' and address is not null"""),
         id=signature_id,
@@ -230,7 +232,7 @@ def want_forgetting(tx: Transaction, signature_id: int, *, now: datetime) -> Non
     """Note that a signer wants to be forgotten: the name is hidden, and updates end, at once."""
     tx.execute(
         text("""
-        update signature set forget = true, show_name = false, wants_updates = false,
+        update signature set forget = true, show_name = false, hidden_at = null, wants_updates = false,
             updates_changed_at = case when wants_updates then :now else updates_changed_at end
         where id = :id and address is not null"""),
         id=signature_id,

@@ -1,21 +1,21 @@
 """The signatures of a petition for its organisers: page by page, or found by address; opened for the page alone."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from sqlalchemy import text
 
 from campaign.accounts import addresses
 from campaign.accounts.addresses import RuleError
-from campaign.accounts.countries import CODES
 from campaign.database.connection import Transaction
 from campaign.errors import InvalidInputError, NotFoundError
 from campaign.petitions import petitions
 from campaign.petitions.petitions import Opened
 from campaign.runtime import Runtime
 from campaign.security.encryption import DataKey
-from campaign.signatures import queries
+from campaign.signatures import queries, selections
+from campaign.signatures.selections import CAP, LATELY, Filter
 from campaign.states import SignatureState
 
 
@@ -28,6 +28,7 @@ class Listed:
     locale: str
     country: str
     show_name: bool
+    hidden_at: datetime | None
     wants_updates: bool
     requested_at: datetime
     confirmed_at: datetime | None
@@ -39,25 +40,8 @@ class Listed:
     reason: bytes | None
 
 
-_COLUMNS = """s.id, s.state, s.locale, s.country, s.show_name, s.wants_updates, s.requested_at, s.confirmed_at,
-    s.ended_at, s.ended_reason, s.erased_at, s.address, s.name, s.reason"""
-
-_UNREACHED = """s.id in (
-        select m.signature_id from suppression p join message m on m.id = p.message_id
-        where p.reason = 'bounce' and p.lifted_at is null and m.petition_id = :petition_id
-        union all
-        select m.signature_id from blast b join message m on m.blast_id = b.id
-        where b.petition_id = :petition_id and m.state = 'suppressed' and m.reason = 'suppressed: bounce'
-        union all
-        select m.signature_id from delivery_event e join message m on m.id = e.message_id
-        where e.kind = 'bounced' and e.received_at >= :since and e.cause <> 'ours'
-            and m.petition_id = :petition_id and m.came_back = 'bounced')"""
-"""Mail does not arrive: it came back lately, or the address is suppressed for it. Erased signatures have no address."""
-
-_MATCHES = f"""s.petition_id = :petition_id
-    and (cast(:state as signature_state) is null or s.state = cast(:state as signature_state))
-    and (cast(:country as text) is null or s.country = :country)
-    and (not cast(:unreached as boolean) or (s.address is not null and {_UNREACHED}))"""
+_COLUMNS = """s.id, s.state, s.locale, s.country, s.show_name, s.hidden_at, s.wants_updates, s.requested_at,
+    s.confirmed_at, s.ended_at, s.ended_reason, s.erased_at, s.address, s.name, s.reason"""
 
 
 def _listed(tx: Transaction, statement: str, **values: object) -> list[Listed]:
@@ -65,37 +49,13 @@ def _listed(tx: Transaction, statement: str, **values: object) -> list[Listed]:
     return [Listed(**(row._asdict() | {"state": SignatureState(row.state)})) for row in rows]
 
 
-def older(
-    tx: Transaction, petition_id: int, wanted: "Filter", *, before: int | None, limit: int, since: datetime
-) -> list[Listed]:
-    """Signatures with a smaller id than ``before`` (or from the newest on), newest first."""
+def by_ids(tx: Transaction, signature_ids: Sequence[int]) -> list[Listed]:
+    """Some signatures, newest first."""
     return _listed(
         tx,
-        f"""
-        select {_COLUMNS} from signature s
-        where {_MATCHES} and (cast(:before as bigint) is null or s.id < :before) order by s.id desc limit :limit""",
-        petition_id=petition_id,
-        **wanted.values(),
-        since=since,
-        before=before,
-        limit=limit,
+        f"select {_COLUMNS} from signature s where s.id = any(:ids) order by s.id desc",
+        ids=list(signature_ids),
     )
-
-
-def newer(
-    tx: Transaction, petition_id: int, wanted: "Filter", *, after: int, limit: int, since: datetime
-) -> list[Listed]:
-    """Signatures with a greater id than ``after``: those next to it, newest first."""
-    found = _listed(
-        tx,
-        f"select {_COLUMNS} from signature s where {_MATCHES} and s.id > :after order by s.id limit :limit",
-        petition_id=petition_id,
-        **wanted.values(),
-        since=since,
-        after=after,
-        limit=limit,
-    )
-    return found[::-1]
 
 
 def of_mailbox(tx: Transaction, petition_id: int, address_index: bytes, *, limit: int) -> list[Listed]:
@@ -120,15 +80,6 @@ def load(tx: Transaction, petition_id: int, signature_id: int) -> Listed | None:
         id=signature_id,
     )
     return found[0] if found else None
-
-
-def load_countries(tx: Transaction, petition_id: int) -> list[str]:
-    """The countries that signatures of a petition come from."""
-    found = tx.execute(
-        text("select distinct country from signature where petition_id = :id and country <> '' order by country"),
-        id=petition_id,
-    )
-    return list(found.scalars())
 
 
 def confirmed_slice(tx: Transaction, petition_id: int, *, after: int, limit: int) -> list[Listed]:
@@ -187,41 +138,6 @@ OF_ONE_MAILBOX = 100
 """Rows shown of a search: strangers may have typed an address with any number of names."""
 
 
-LATELY = timedelta(days=30)
-"""Mail that came back within this time says that it does not arrive."""
-
-UNREACHED: Final = "unreached"
-"""In the place of a state: those whose mail does not arrive, whatever their state."""
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Which signatures to list; None means all."""
-
-    state: SignatureState | None = None
-    country: str | None = None
-    unreached: bool = False
-    """Only those whose mail does not arrive."""
-
-    @classmethod
-    def of(cls, state: str, country: str) -> "Filter":
-        """From the address of a page; what is not known is left out."""
-        if state == UNREACHED:
-            return cls(None, country if country in CODES else None, unreached=True)
-        known = state if state in set(SignatureState) else None
-        return cls(SignatureState(known) if known else None, country if country in CODES else None)
-
-    @property
-    def code(self) -> str | None:
-        """What the address of a page says for the state."""
-        return UNREACHED if self.unreached else self.state
-
-    def values(self) -> dict[str, object]:
-        """The values of the condition."""
-        state = str(self.state) if self.state else None
-        return {"state": state, "country": self.country, "unreached": self.unreached}
-
-
 @dataclass(frozen=True)
 class Line:
     """One signature in clear; lives only while its page is made. Erased fields are empty."""
@@ -239,6 +155,8 @@ class Line:
     confirmed_at: datetime | None
     ended_at: datetime | None
     ended_reason: str | None
+    is_hidden: bool
+    """True if an organiser hid the name, and the signer has not chosen since."""
     is_erased: bool
     """True if only the days of its moments are known."""
 
@@ -268,12 +186,9 @@ def page(
 
     def work(tx: Transaction) -> Page:
         opened = petitions.by_id(runtime, tx, petition_id)
-        if after is not None:
-            found = newer(tx, petition_id, wanted, after=after, limit=PER_PAGE + 1, since=since)
-            shown, more_newer, more_older = found[-PER_PAGE:], len(found) > PER_PAGE, True
-        else:
-            found = older(tx, petition_id, wanted, before=before, limit=PER_PAGE + 1, since=since)
-            shown, more_newer, more_older = found[:PER_PAGE], before is not None, len(found) > PER_PAGE
+        ids = selections.ids(tx, petition_id, wanted, since=since, limit=PER_PAGE + 1, before=before, after=after)
+        more, shown = len(ids) > PER_PAGE, by_ids(tx, ids[:PER_PAGE])
+        more_newer, more_older = (more, True) if after is not None else (before is not None, more)
         lines = _lines(opened, shown)
         return Page(
             lines,
@@ -306,6 +221,7 @@ def _line(key: DataKey | None, row: Listed) -> Line:
         confirmed_at=row.confirmed_at,
         ended_at=row.ended_at,
         ended_reason=row.ended_reason,
+        is_hidden=row.hidden_at is not None,
         is_erased=row.erased_at is not None,
     )
 
@@ -349,4 +265,33 @@ def one(runtime: Runtime, petition_id: int, signature_id: int) -> Line:
 
 def countries(runtime: Runtime, petition_id: int) -> list[str]:
     """The codes of the countries that signatures come from."""
-    return runtime.store.transact(lambda tx: load_countries(tx, petition_id))
+    return runtime.store.transact(lambda tx: selections.countries(tx, petition_id))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many signatures there are beside a list: exact up to :data:`campaign.signatures.selections.CAP`."""
+
+    states: Mapping[SignatureState, int]
+    """Of the chosen country, or of all."""
+    matching: int
+    """With the whole filter."""
+
+    @property
+    def total(self) -> int:
+        """In every state; one more than the cap at most."""
+        return min(sum(self.states.values()), CAP + 1)
+
+
+def counts(runtime: Runtime, petition_id: int, wanted: Filter) -> Counts:
+    """Count what a list is chosen from. No further than the cap, so that a page takes milliseconds."""
+    since = runtime.clock() - LATELY
+
+    def work(tx: Transaction) -> Counts:
+        states = selections.count_states(tx, petition_id, wanted.country)
+        if wanted.unreached:
+            return Counts(states, selections.count(tx, petition_id, wanted, since=since))
+        whole = Counts(states, 0).total
+        return Counts(states, whole if wanted.state is None else states[wanted.state])
+
+    return runtime.store.transact(work)

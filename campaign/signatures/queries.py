@@ -1,5 +1,6 @@
 """Signatures: insert, confirm, end, and the lists the pages show."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -128,8 +129,21 @@ def end(tx: Transaction, signature_id: int, *, state: SignatureState, reason: st
 
 
 def set_shown(tx: Transaction, signature_id: int, *, show_name: bool) -> None:
-    """Show or hide a signer's name on the petition page."""
-    tx.execute(text("update signature set show_name = :show where id = :id"), id=signature_id, show=show_name)
+    """Show or hide a signer's name on the petition page, by the signer's own choice."""
+    tx.execute(
+        text("update signature set show_name = :show, hidden_at = null where id = :id"),
+        id=signature_id,
+        show=show_name,
+    )
+
+
+def hide_names(tx: Transaction, signature_ids: Sequence[int], *, now: datetime) -> None:
+    """Hide shown names on behalf of an organiser; until the signer chooses anew, an organiser may show them again."""
+    tx.execute(
+        text("update signature set show_name = false, hidden_at = :now where id = any(:ids) and show_name"),
+        ids=list(signature_ids),
+        now=now,
+    )
 
 
 def set_updates(

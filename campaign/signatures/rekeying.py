@@ -25,7 +25,7 @@ SLICE: Final = 200
 """Signatures in one transaction."""
 
 SECONDS: Final = 20.0
-"""How long one run takes at most; the next goes on where it ended."""
+"""How long one run takes at most; the next continues where it ended."""
 
 _GMAIL: Final = ("@gmail.com", "@googlemail.com")
 _SLOTS: Final = (1, 2)

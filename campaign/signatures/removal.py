@@ -11,6 +11,15 @@ from campaign.signatures.queries import Signature
 from campaign.signatures.signing import MAILBOX_SEATS
 from campaign.states import SIGNATURE_MOVES, SignatureState
 
+
+class NotRestoredError(ConflictError):
+    """Raised when a removed signature can't be brought back; ``reason`` is a code of campaign/signatures/many.py."""
+
+    def __init__(self, reason: str, words: str) -> None:
+        self.reason = reason
+        super().__init__(words)
+
+
 REASONS = ("duplicate", "invented", "automated", "asked", "other")
 """Why a signature was taken out: a fixed list, for a free text would say who. The page words them."""
 
@@ -35,7 +44,7 @@ def _audit(tx: Transaction, action: str, row: Signature, *, by: Account, reason:
 
 
 def hide_name(runtime: Runtime, petition_id: int, signature_id: int, *, by: Account) -> None:
-    """Take a name and its reason off the public page; the signature still counts. Only its signer may show it.
+    """Take a name and its reason off the public page; the signature still counts. It can be shown again.
 
     Raises:
         NotFoundError: it is not a signature of this petition.
@@ -44,7 +53,7 @@ def hide_name(runtime: Runtime, petition_id: int, signature_id: int, *, by: Acco
     def work(tx: Transaction) -> None:
         row = _locked(tx, signature_id, petition_id)
         if row.show_name:
-            queries.set_shown(tx, row.id, show_name=False)
+            queries.hide_names(tx, [row.id], now=runtime.clock())
             _audit(tx, "signature.hide_name", row, by=by)
 
     runtime.store.transact(work)
@@ -89,7 +98,7 @@ def restore(runtime: Runtime, petition_id: int, signature_id: int, *, by: Accoun
             return
         if row.state is not SignatureState.REMOVED:
             raise ConflictError("only a removed signature can be brought back")
-        lists.restore(tx, row.id, petition_id, slot=_free_seat(tx, row))
+        lists.restore(tx, row.id, petition_id, slot=free_seat(tx, row))
         _audit(tx, "signature.restore", row, by=by)
 
     try:
@@ -98,14 +107,18 @@ def restore(runtime: Runtime, petition_id: int, signature_id: int, *, by: Accoun
         raise ConflictError("this person has signed again meanwhile") from None
 
 
-def _free_seat(tx: Transaction, row: Signature) -> int | None:
+def free_seat(tx: Transaction, row: Signature) -> int | None:
+    """The place at its mailbox that a removed signature would get; None if it is erased and its mark keeps its place.
+
+    Raises:
+        NotRestoredError: two others hold the mailbox, or the data are erased and the signer may have signed again.
+    """
     if row.address_index is None:
         if row.person_mark is None:
-            raise ConflictError("the data of this signer were erased, and the same person may have signed again")
-        # Erased: its mark keeps its place.
+            raise NotRestoredError("erased", "the data of this signer were erased, and they may have signed again")
         return None
     used = confirming_queries.used_slots(tx, row.petition_id, row.address_index)
     free = [seat for seat in range(1, MAILBOX_SEATS + 1) if seat not in used]
     if not free:
-        raise ConflictError("two others have signed with this mailbox meanwhile")
+        raise NotRestoredError("mailbox_full", "two others have signed with this mailbox meanwhile")
     return free[0]

@@ -9,6 +9,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import DBAPIError
 
 from campaign.database.connection import DuplicateError, Store, Transaction, array_of
+from campaign.database.counters import SIGN_UPS
 from campaign.states import REQUESTS, RequestKind, RequestState
 
 T = TypeVar("T")
@@ -87,9 +88,11 @@ def add(store: Store, new: NewRequest) -> None:
 def add_many(tx: Transaction, requests: Sequence[NewRequest]) -> None:
     """Store requests, in one statement; one that is stored already is left as it is."""
     values = {name: [getattr(new, name) for new in requests] for name in _INSERTED}
-    tx.execute(
+    kinds = tx.execute(
         _INSERT, **{name: array_of(rows) if _INSERTED[name] == "bytea" else rows for name, rows in values.items()}
-    )
+    ).scalars()
+    if number := sum(kind == RequestKind.SIGNATURE for kind in kinds):
+        tx.counts.count(SIGN_UPS, "requested", "", number=number)
     tx.nudge(REQUESTS)
 
 
@@ -111,7 +114,8 @@ _INSERTED: Final = {
 _INSERT: Final = text(f"""
     insert into sign_up_request ({", ".join(_INSERTED)})
     select * from unnest({", ".join(f"cast(:{name} as {type_}[])" for name, type_ in _INSERTED.items())})
-    on conflict (ref) do nothing""")
+    on conflict (ref) do nothing
+    returning kind""")
 
 
 def by_ref(tx: Transaction, ref: bytes) -> Request | None:
@@ -225,23 +229,31 @@ class Decision:
     id: int
     reason: str | None = None
     signature_id: int | None = None
+    outcome: str = ""
+    """What an admitted sign-up led to, in a word, for /metrics."""
 
 
 def decide(tx: Transaction, decisions: Sequence[Decision], *, now: datetime) -> None:
     """Record decisions. The label of the network has served its purpose and is removed."""
-    tx.execute(
+    rows = tx.execute(
         text("""
         update sign_up_request r set decided_at = coalesce(r.decided_at, :now), reason = d.reason,
             network = null, ticket = null, signature_id = d.signature_id,
             state = cast(case when d.reason is null then 'admitted' else 'refused' end as request_state)
-        from unnest(cast(:ids as bigint[]), cast(:reasons as text[]), cast(:signatures as bigint[]))
-            as d(id, reason, signature_id)
-        where r.id = d.id and (r.state = 'asked' or r.signature_id is null)"""),
+        from unnest(cast(:ids as bigint[]), cast(:reasons as text[]), cast(:signatures as bigint[]),
+            cast(:outcomes as text[])) as d(id, reason, signature_id, outcome)
+        where r.id = d.id and (r.state = 'asked' or r.signature_id is null)
+        returning r.kind, r.reason, d.outcome"""),
         now=now,
         ids=[decision.id for decision in decisions],
         reasons=[decision.reason for decision in decisions],
         signatures=[decision.signature_id for decision in decisions],
+        outcomes=[decision.outcome for decision in decisions],
     )
+    for row in rows:
+        if row.kind == RequestKind.SIGNATURE:
+            words = ("admitted", row.outcome) if row.reason is None else ("refused", row.reason)
+            tx.counts.count(SIGN_UPS, *words)
 
 
 def delete_of(tx: Transaction, signature_ids: Sequence[int]) -> None:

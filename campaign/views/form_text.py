@@ -1,4 +1,4 @@
-"""The bytes of a form as text: by the charset it was written in, and never as something that nobody typed.
+"""The bytes of a form as text: by the charset it was written in, and never as something that was not typed.
 
 Our pages are UTF-8 and ask for forms in it; old programs, and pages that were saved or changed by a proxy, send another
 charset and name it, or send one that can't be known.
@@ -14,7 +14,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.formparser import FormDataParser
 
 UNREADABLE: Final = "\ufffd"
-"""What stands for bytes that are no text (Unicode section 3.9)."""
+"""What is shown for bytes that are no text (Unicode section 3.9)."""
 
 MAX_FIELDS: Final = 1_000
 """Fields of a form; more are refused as too much."""

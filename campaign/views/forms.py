@@ -67,6 +67,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "why": {
         "missing": lazy("Enter a reason."),
+        "looks_like_email": lazy("Leave out the email address: the audit log holds none."),
         "too_long": lazy("Use 200 characters or fewer."),
     },
 }

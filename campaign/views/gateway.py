@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import io
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -34,6 +35,9 @@ MANY: Final = 8
 """Bodies above :data:`SMALL` of senders who are not proven yet (webhooks) that a process holds at the same time."""
 
 TOO_MANY: Final = b"Too much is being received at the moment. Please try again.\n"
+
+BEGUN: Final = "countersign.begun"
+"""Key in the WSGI environment: when all of the request had come, by time.perf_counter."""
 
 TOO_SLOW: Final = b"The request did not arrive in time. Please try again.\n"
 
@@ -99,6 +103,8 @@ class Gateway:
         recall: Callable[[WSGIEnvironment], _Answer | None],
         may_send_much: Callable[[WSGIEnvironment], bool],
         room: Callable[[WSGIEnvironment], int] = lambda _environ: 0,
+        note: Callable[[WSGIEnvironment, int, float], None] = lambda _environ, _status, _seconds: None,
+        end: Callable[[], None] = lambda: None,
         body_within: float = BODY_WITHIN,
     ) -> None:
         """Stand before an application.
@@ -109,12 +115,17 @@ class Gateway:
             recall: an answer that needs no thread, if there is one.
             may_send_much: whether the sender of a request may send a body above :data:`SMALL`; asked in a thread.
             room: bytes that anybody may send to an address, if more than :data:`SMALL`; asked on the event loop.
+            note: told of each answer when it begins: its request, its status, and the seconds since all of the request
+                had come. Called in any thread.
+            end: called when the server has stopped.
             body_within: seconds in which a small body, or one to such an address, must have come.
         """
         self._application = application
         self._recall = recall
         self._may_send_much = may_send_much
         self._room = room
+        self._note = note
+        self._end = end
         self._large = 0
         self._body_within = body_within
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
@@ -122,11 +133,14 @@ class Gateway:
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
         """End; the server has stopped."""
         self._threads.shutdown(cancel_futures=True)
+        self._end()
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         """Answer one request."""
         environ = as_environ(scope)
+        environ[BEGUN] = time.perf_counter()
         if (known := self._recall(environ)) is not None:
+            self._told(environ, known[0])
             await self._give(known, exchange)
             return
         room = self._room(environ)
@@ -139,13 +153,14 @@ class Gateway:
             finally:
                 self._large -= 1
         else:
-            exchange.response_bytes(503, [("content-type", "text/plain"), ("retry-after", "30")], TOO_MANY)
+            self._refuse(environ, exchange, 503, ("retry-after", "30"), TOO_MANY)
 
     async def _take(self, environ: WSGIEnvironment, exchange: Exchange, *, limit: int) -> None:
         """Take the body, up to ``limit`` bytes of anybody's, and answer in a thread."""
         if environ["REQUEST_METHOD"] in WITH_BODY and not await self._take_body(environ, exchange, limit):
-            exchange.response_bytes(408, [("content-type", "text/plain"), ("connection", "close")], TOO_SLOW)
+            self._refuse(environ, exchange, 408, ("connection", "close"), TOO_SLOW)
             return
+        environ[BEGUN] = time.perf_counter()
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[_Answer | None] = loop.create_future()
         work = self._threads.submit(self._serve, environ, exchange)
@@ -153,9 +168,22 @@ class Gateway:
         if (answer := await ended) is not None:
             await self._give(answer, exchange)
 
+    def _refuse(
+        self, environ: WSGIEnvironment, exchange: Exchange, status: int, header: tuple[str, str], words: bytes
+    ) -> None:
+        self._told(environ, status)
+        exchange.response_bytes(status, [("content-type", "text/plain"), header], words)
+
+    def _told(self, environ: WSGIEnvironment, status: int) -> None:
+        self._note(environ, status, time.perf_counter() - environ[BEGUN])
+
     def _serve(self, environ: WSGIEnvironment, exchange: Exchange) -> _Answer | None:
         """Answer a request in this thread, which spares a turn of the event loop; an answer in pieces is returned."""
-        status, headers, pieces = self._answer(environ)
+        status = 500
+        try:
+            status, headers, pieces = self._answer(environ)
+        finally:
+            self._told(environ, status)
         if not isinstance(pieces, list):
             return status, headers, pieces
         exchange.response_bytes(status, headers, b"".join(pieces))

@@ -48,5 +48,5 @@ def count_proxies() -> Response:
 @allow(Access.METRICS)
 def show() -> Response:
     """All metrics as text; the database being away is one of them, not an error."""
-    body = metrics.exposition(monitor.take(runtime()))
+    body = metrics.exposition(monitor.take(runtime()), metrics.read_counts(runtime()))
     return keep_private(current_app.response_class(body, content_type=metrics.CONTENT_TYPE))

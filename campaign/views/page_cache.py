@@ -17,6 +17,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Response, current_app
 from werkzeug.http import parse_etags
 
+from campaign.operations.request_counts import NO_ROUTE, ROUTE
 from campaign.views.language import among, wanted
 
 FRESH = "public, max-age=1"
@@ -69,6 +70,7 @@ class _Answer:
     body: bytes
     renew_at: float
     expires_at: float
+    route: str
 
     def parts(self, condition: str | None) -> tuple[str, _Headers, list[bytes]]:
         """Status, headers and body; 304 without it if ``condition``, an If-None-Match header, names it (RFC 9110)."""
@@ -112,6 +114,7 @@ class PageCache:
         answer = self._answers.get(key)
         if answer is not None:
             if self._clock() < answer.renew_at:
+                environ[ROUTE] = answer.route
                 return answer.give(environ.get("HTTP_IF_NONE_MATCH"), start_response)
             # This request renews the answer. Meanwhile others get the cached one, until it expires.
             answer.renew_at = answer.expires_at
@@ -124,6 +127,7 @@ class PageCache:
         answer = self._answers.get(_key(environ))
         if answer is None or self._clock() >= answer.renew_at:
             return None
+        environ[ROUTE] = answer.route
         status, headers, body = answer.parts(environ.get("HTTP_IF_NONE_MATCH"))
         return int(status[:3]), headers, body
 
@@ -154,7 +158,7 @@ class PageCache:
         named = {name.lower(): value for name, value in headers}
         if int(named.get("content-length", WHOLE + 1)) <= WHOLE:
             pieces = _joined(pieces)
-        answer = self._public_answer(status, headers, named, pieces)
+        answer = self._public_answer(status, headers, named, pieces, environ.get(ROUTE, NO_ROUTE))
         if key is not None:
             self._keep(key, answer)
         if answer is not None:
@@ -163,13 +167,13 @@ class PageCache:
         return pieces
 
     def _public_answer(
-        self, status: str, headers: _Headers, named: dict[str, str], pieces: Iterable[bytes]
+        self, status: str, headers: _Headers, named: dict[str, str], pieces: Iterable[bytes], route: str
     ) -> _Answer | None:
         is_public = named.get("cache-control") == FRESH and "set-cookie" not in named
         if not (is_public and status.startswith("200") and isinstance(pieces, list)):
             return None
         now = self._clock()
-        return _Answer(headers, named.get("etag", "").strip('"'), pieces[0], now + RENEW, now + SECONDS)
+        return _Answer(headers, named.get("etag", "").strip('"'), pieces[0], now + RENEW, now + SECONDS, route)
 
     def _keep(self, key: _Key, answer: _Answer | None) -> None:
         if answer is None and key not in self._answers:

@@ -8,13 +8,16 @@ from campaign.errors import PageLockedError
 from campaign.settings import Settings
 from campaign.signatures.page_opens import PageOpens
 from campaign.variables import LOCAL_HOSTS
-from campaign.views import access, current, errors, headers, health, proxies, rendering, visitor
+from campaign.views import access, current, errors, headers, health, proxies, rendering, route, visitor
 from campaign.views.admin import accounts, audit, feedback, messages, monitor, networks, suppressions, words
+from campaign.views.admin import acts as admin_acts
 from campaign.views.admin import petitions as admin_petitions
 from campaign.views.admin import site as admin_site
 from campaign.views.desk import (
     account,
+    acts,
     frame,
+    handover,
     kept,
     overview,
     people,
@@ -49,8 +52,21 @@ MAX_REQUEST = 64 * 1024
 PAGES = (
     *(petition, check_inbox, updates, news, confirm, mine, moving, own_code, preferences, mailbox, health, sign_in),
     *(petitions, overview, text, desk_settings, people, signatures, desk_updates, update, previews, account, kept),
-    *(sure,),
-    *(monitor, messages, feedback, admin_petitions, accounts, suppressions, networks, audit, admin_site, hooks, site),
+    *(sure, acts, handover),
+    *(
+        monitor,
+        messages,
+        feedback,
+        admin_petitions,
+        accounts,
+        suppressions,
+        networks,
+        audit,
+        admin_acts,
+        admin_site,
+        hooks,
+        site,
+    ),
 )
 """The modules that hold pages: for supporters, organisers and admins."""
 
@@ -68,6 +84,8 @@ def make_site(settings: Settings, opening: current.LazyRuntime) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     current.attach(app, opening)
+    # First, so that the route of a request that is refused is known.
+    route.install(app)
     app.extensions[confirm.OPENS] = PageOpens.of(settings)
     rendering.install(app, settings)
     errors.install(app)

@@ -116,7 +116,7 @@ def admit(*, keeps: bool = False) -> Response | None:
 
 
 def _keep() -> int | None:
-    """Keep the form of this request for its writer; returns the account. One that nobody may send is not read."""
+    """Keep the form of this request for its writer; returns the account. One that may not be sent is not read."""
     request.max_form_parts = PARTS
     if (request.content_length or 0) > (request.max_content_length or ROOM):
         return None
@@ -142,6 +142,22 @@ def session() -> Session:
 def account() -> Account:
     """Who is signed in."""
     return session().account
+
+
+def is_fresh() -> bool:
+    """True if the visitor has signed in lately: names are handed out only then."""
+    return session().is_fresh
+
+
+def fresh_minutes() -> int:
+    """For how many minutes a sign-in is fresh."""
+    return int(sign_in.FRESH.total_seconds() // 60)
+
+
+def sign_in_anew() -> Response:
+    """To the sign-in page, for an act that needs a fresh sign-in; what was typed is kept meanwhile."""
+    kept = said.proof("kept") if _keep() is not None else None
+    return keep_private(current_app.make_response(redirect(url_for("sign_in.page", again="yes", kept=kept), 303)))
 
 
 def open_petition(slug: str) -> None:

@@ -12,6 +12,8 @@ from campaign.accounts.accounts import Account, Role
 from campaign.blasts import blasts as blast_blasts
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
+from campaign.bulk_acts import bulk_acts
+from campaign.bulk_acts.rules import Kind, Scope, new_request_key
 from campaign.outbox import workers
 from campaign.petitions import petitions
 from campaign.states import Lane
@@ -36,6 +38,7 @@ class Desk:
     olga: Account
     petition_id: int
     signature_id: int
+    act_id: int
     blasts: dict[str, int] = field(default_factory=dict)
 
     def enter(self, visitor: Visitor) -> None:
@@ -55,6 +58,9 @@ class Desk:
         inside = {
             "overview": "", "overview-30d": "?span=30d", "text": "/text", "text-new": "/text?text=de",
             "settings": "/settings", "people": "/people", "signatures": "/signatures",
+            "ticked": "/signatures?selected=all", "act": f"/signatures/acts/{self.act_id}",
+            "act-new": f"/signatures/acts/new?act=signature.remove_many&id={self.signature_id}",
+            "hide-new": "/signatures/acts/new?act=signature.hide_names&all=yes",
             "signature": f"/signatures/{self.signature_id}", "none": "/signatures?state=expired",
             "updates": "/updates", "update-new": "/updates/new", "draft": one,
             "edit": f"{one}/edit", "preview": f"{one}/preview", "preview-ur": f"{one}/preview?text=ur",
@@ -99,7 +105,11 @@ def desk(live: Live) -> Desk:
     for account in (olga, omid):
         world.read(lambda tx, account=account: account_queries.add_member(tx, petition_id, account.id))
     signature_id = _sign(live, petition_id)
-    made = Desk(live, olga, petition_id, signature_id)
+    act_id = bulk_acts.begin(
+        runtime, Kind.HIDE_NAMES, Scope(ids=(signature_id,)), reason="threats", by=olga,
+        request_key=new_request_key(), petition_id=petition_id,
+    )  # fmt: skip
+    made = Desk(live, olga, petition_id, signature_id, act_id)
     world.read(lambda tx: workers.add(tx, host="here", pid=1, lane=Lane.BULK))
     for name in ("finished", "paused"):
         made.blasts[name] = made.draft(name)

@@ -303,6 +303,7 @@ def test_only_the_ground_lies_directly_in_the_package():
         "errors",
         "hook_keys",
         "i18n",
+        "log_lines",
         "redis_causes",
         "redis_client",
         "runtime",

@@ -76,7 +76,7 @@ def test_a_read_only_database_is_told_and_signing_goes_on_by_itself_afterwards(w
     with web_of(world.runtime.settings) as client:
         said = told(world, Shell(world), client)
         snapshot = monitor.take(world.runtime)
-        metrics = exposition(snapshot).decode()
+        metrics = exposition(snapshot, {}).decode()
         faulty.run("alter role guest reset default_transaction_read_only")
         forget(world)
         client.application.extensions["countersign"].close()

@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import event
 
 from campaign.blasts import milestones
-from campaign.outbox import leases, ledger
+from campaign.operations import metrics
+from campaign.outbox import counted, leases, ledger
 from campaign.states import Lane
 
 ROWS = 50_000
@@ -123,4 +124,20 @@ def test_recovering_reads_the_index_of_leases(full):
 def test_signing_reads_no_table_whole(full):
     _, whole = indexes_used(full, lambda: full.sign("a-petition", "another@example.org", network="203.0.113.1"))
 
+    assert whole == set()
+
+
+def test_metrics_read_their_counters_and_neither_messages_nor_signatures(full):
+    indexes, whole = indexes_used(full, lambda: metrics.read_counts(full.runtime))
+
+    assert {name for name in indexes if name.startswith(("ix_", "uq_", "pk_message", "pk_signature"))} == set()
+    assert whole == set()
+
+
+def test_whether_a_confirmation_is_the_only_one_of_its_form_is_read_from_an_index(full):
+    signed = [row[0] for row in full.sql("select id from signature where id > 1000000 limit 20")]
+
+    indexes, whole = indexes_used(full, lambda: full.read(lambda tx: counted.with_one_confirmation(tx, signed)))
+
+    assert "ix_message_signature" in indexes
     assert whole == set()

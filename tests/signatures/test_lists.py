@@ -5,7 +5,8 @@ from campaign.accounts.accounts import Role
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.petitions import petitions
 from campaign.signatures import confirming, lists, petition_page, removal
-from campaign.signatures.lists import PER_PAGE, Filter
+from campaign.signatures.lists import PER_PAGE
+from campaign.signatures.selections import Filter
 from campaign.states import SignatureState
 
 

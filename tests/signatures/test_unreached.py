@@ -2,7 +2,7 @@
 
 from campaign.outbox import suppressions
 from campaign.signatures import lists
-from campaign.signatures.lists import UNREACHED, Filter
+from campaign.signatures.selections import UNREACHED, Filter
 from campaign.states import EventKind
 from tests.feedback.kit import tell
 

@@ -150,3 +150,75 @@ def test_few_large_bodies_of_strangers_are_held_and_small_ones_always_pass():
 
     assert {body.status for body in (*large, small, later)} == {200}
     assert (more.status, more.headers["retry-after"], more.begun) == (503, "30", False)
+
+
+def noted(gateway_of, headers, *, path="/p/x", method="GET", exchange=None):
+    """What a gateway notes of one request: route, method, status."""
+    notes = []
+    gateway = gateway_of(lambda environ, status, seconds: notes.append((environ, status, seconds)))
+    scope = SimpleNamespace(
+        http_version="1.1", server="localhost:8000", client="127.0.0.1:5000", scheme="http", method=method,
+        path=path, query_string="", authority=None, headers=HEADERS | headers,
+    )  # fmt: skip
+    raised = None
+    try:
+        asyncio.run(gateway.__rsgi__(scope, exchange or Body()))
+    except ZeroDivisionError as error:
+        raised = error
+    [(environ, status, seconds)] = notes
+    assert 0 <= seconds < 60
+    return environ.get("countersign.route", "none"), environ["REQUEST_METHOD"], status, raised is not None
+
+
+def serving(application, *, recall=lambda _environ: None, **more):
+    def make(note):
+        return Gateway(application, threads=1, recall=recall, may_send_much=lambda _: False, note=note, **more)
+
+    return make
+
+
+def test_each_answer_is_noted_once_with_the_route_that_the_application_found():
+    def routed(environ, start_response):
+        environ["countersign.route"] = "/p/<slug>"
+        start_response("303 SEE OTHER", [])
+        return [b""]
+
+    assert noted(serving(routed), {}) == ("/p/<slug>", "GET", 303, False)
+
+
+def test_an_answer_from_the_page_cache_is_noted_too():
+    def recall(environ):
+        environ["countersign.route"] = "/p/<slug>"
+        return 304, [], [b""]
+
+    assert noted(serving(answer, recall=recall), {}) == ("/p/<slug>", "GET", 304, False)
+
+
+def test_a_body_that_does_not_come_in_time_is_noted_as_408_though_no_application_saw_it():
+    gateway_of = serving(answer, body_within=0.05)
+
+    found = noted(gateway_of, {"content-length": "3"}, method="POST", exchange=Whole(3))
+
+    assert found == ("none", "POST", 408, False)
+
+
+def test_an_application_that_breaks_is_noted_as_500():
+    def broken(_environ, _start_response):
+        return 1 / 0
+
+    assert noted(serving(broken), {}) == ("none", "GET", 500, True)
+
+
+def test_an_answer_in_pieces_is_noted_when_it_begins():
+    class Slow(Body):
+        def response_stream(self, _status, _headers):
+            return self
+
+        async def send_bytes(self, _data):
+            await asyncio.sleep(0)
+
+    def pieces(_environ, start_response):
+        start_response("200 OK", [])
+        return iter([b"a", b"b"])
+
+    assert noted(serving(pieces), {}, exchange=Slow()) == ("none", "GET", 200, False)

@@ -14,6 +14,8 @@ from campaign.accounts import queries as account_queries
 from campaign.accounts.accounts import Account, Role
 from campaign.blasts import blasts
 from campaign.blasts.rules import BlastText
+from campaign.bulk_acts import bulk_acts
+from campaign.bulk_acts.rules import Kind, Scope, new_request_key
 from campaign.petitions import petitions
 from campaign.views.access import Access, rule_of
 from tests.kit.sites import borrow_web
@@ -22,13 +24,14 @@ from tests.kit.worlds import World
 OWN, ANOTHERS = "rivers", "forests"
 GUARDED = {Access.ORGANISER, Access.ADMIN}
 
-ROWS = frozenset({"blast_id", "signature_id"})
+ROWS = frozenset({"blast_id", "signature_id", "act_id"})
 """Arguments that name a row of the petition in the same address."""
 
 NOWHERE: dict[str, object] = {
     "token": "x", "ref": "x", "mail_id": "x", "filename": "site.css", "threshold": 7, "update_id": 10**6,
     "account_id": 10**6, "message_id": 10**6, "lane": "bulk", "suppression_id": 10**6, "event_id": 10**6, "label": "x",
     "switch": "signing", "colour": "1f3bb3", "name": "x.png", "provider": "x", "secret": "x", "form_id": 10**6,
+    "pack_id": 10**6,
 }  # fmt: skip
 """A value for each other argument of an address. Rows that are not there answer 404 to whoever may ask."""
 
@@ -104,7 +107,12 @@ def _rows(world: World, owner: Account) -> dict[str, object]:
     blast_id = blasts.save_draft(
         world.runtime, petition_id, {"en": BlastText("News", "Dear {{name}}")}, by=owner, request_key="walk"
     )
-    return {"blast_id": blast_id, "signature_id": world.signature(OWN, confirmed=True)}
+    signature_id = world.signature(OWN, confirmed=True)
+    act_id = bulk_acts.begin(
+        world.runtime, Kind.REMOVE, Scope(ids=(signature_id,)), reason="other", by=owner,
+        request_key=new_request_key(), petition_id=petition_id,
+    )  # fmt: skip
+    return {"blast_id": blast_id, "signature_id": signature_id, "act_id": act_id}
 
 
 def test_nobody_reaches_the_desk_or_the_monitor(house: House):

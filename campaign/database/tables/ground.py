@@ -3,6 +3,7 @@
 from sqlalchemy import Column, DateTime, Enum, MetaData, func
 
 from campaign.states import (
+    BulkActState,
     CameBack,
     Lane,
     MessageKind,
@@ -43,6 +44,7 @@ message_state = native_enum(MessageState, "message_state")
 message_kind = native_enum(MessageKind, "message_kind")
 lane_name = native_enum(Lane, "lane_name")
 came_back = native_enum(CameBack, "came_back")
+bulk_act_state = native_enum(BulkActState, "bulk_act_state")
 request_kind = native_enum(RequestKind, "request_kind")
 request_state = native_enum(RequestState, "request_state")
 

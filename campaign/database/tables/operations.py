@@ -121,6 +121,19 @@ lane_minute = Table(
 )
 
 
+counter = Table(
+    "counter",
+    metadata,
+    # What /metrics counts, over all processes and restarts (database/counters.py): words of ours and numbers only.
+    Column("name", String(60), primary_key=True),
+    # The values of the labels, with tabs between them.
+    Column("labels", String(200), primary_key=True),
+    # One sum is spread over some rows, so that transactions do not wait for each other.
+    Column("slot", SmallInteger, primary_key=True, autoincrement=False),
+    Column("value", Double, nullable=False),
+)
+
+
 tally = Table(
     "tally",
     metadata,

@@ -49,6 +49,8 @@ signature = Table(
     Column("locale", String(2), nullable=False),
     Column("country", String(2), nullable=False),
     Column("show_name", Boolean, nullable=False),
+    # When an organiser hid the name; null if none did, or the signer has chosen since. Only then it may be shown again.
+    Column("hidden_at", MOMENT),
     Column("wants_updates", Boolean, nullable=False),
     # True once the counter has added this row to the public count; the difference is the work still to do.
     Column("counted", Boolean, nullable=False, server_default="false"),
@@ -140,6 +142,8 @@ signature = Table(
     Index("ix_signature_requested", "requested_at", postgresql_using="brin"),
     # Audiences and signature lists walk a petition by id.
     Index("ix_signature_petition", "petition_id", "id"),
+    # The list of organisers by state and country, page by page, and its counts.
+    Index("ix_signature_listed", "petition_id", "country", "state", "id"),
     Index("ix_signature_pending", "requested_at", postgresql_where=text("state = 'pending'")),
     Index("ix_signature_confirmed", "petition_id", "confirmed_at", postgresql_where=text("confirmed_at is not null")),
     Index("ix_signature_mark", "petition_id", "mailbox_mark", postgresql_where=text("mailbox_mark is not null")),

@@ -2,9 +2,11 @@
 
 import errno
 import http.client
+import json
 import os
 import socket
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from campaign.errors import EngineError
@@ -86,8 +88,17 @@ def reachable(bind: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - compared, not listened on
 
 
-def serves_http(host: str, port: int, *, path: str, name: str) -> bool:
-    """Whether GET ``path`` is answered with 200.
+@dataclass(frozen=True)
+class Answer:
+    """What a web server answered."""
+
+    status: int
+    problem: str
+    """The sentence of /healthz, if there is one."""
+
+
+def ask(host: str, port: int, *, path: str, name: str) -> Answer | None:
+    """What GET ``path`` is answered with; None if nothing answers within two seconds.
 
     Args:
         host: the address to connect to.
@@ -101,11 +112,30 @@ def serves_http(host: str, port: int, *, path: str, name: str) -> bool:
     )
     try:
         connection.request("GET", path, headers={"Host": name})
-        return connection.getresponse().status == http.HTTPStatus.OK
+        answer = connection.getresponse()
+        return Answer(answer.status, _problem_in(answer.read(MOST)))
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
+
+
+MOST = 64 * 1024
+"""Bytes of an answer that are read."""
+
+
+def _problem_in(body: bytes) -> str:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return ""
+    return str(found.get("problem", "")) if isinstance(found, dict) else ""
+
+
+def serves_http(host: str, port: int, *, path: str, name: str) -> bool:
+    """Whether GET ``path`` is answered with 200; arguments as for :func:`ask`."""
+    answer = ask(host, port, path=path, name=name)
+    return answer is not None and answer.status == http.HTTPStatus.OK
 
 
 class _SocketConnection(http.client.HTTPConnection):

@@ -2,9 +2,10 @@
 
 from flask import Blueprint, Response, request
 
+from campaign.bulk_acts.rules import Kind
 from campaign.errors import NotFoundError
 from campaign.feedback import quarantine
-from campaign.feedback.quarantine import PROBLEMS, Item
+from campaign.feedback.quarantine import Item
 from campaign.signatures import funnel
 from campaign.states import EventKind
 from campaign.variables import ROOT
@@ -55,18 +56,15 @@ def _done() -> Notice | None:
 
 def _waiting(*, notice: Notice | None, status: int = 200) -> Response:
     found = quarantine.waiting(runtime(), before=before())
-    return page("admin/quarantine.html", status=status, notice=notice, found=found)
-
-
-@pages.post("/admin/feedback/quarantine")
-@allow(Access.ADMIN)
-def drop_all() -> Response:
-    """Delete all that waits for one reason."""
-    problem = forms.typed("problem")
-    if problem not in PROBLEMS:
-        raise NotFoundError("there is no such reason")
-    dropped = quarantine.drop_all(runtime(), problem, by=visitor.account())
-    return visitor.see_other("admin_feedback.waiting", done="dropped", n=dropped)
+    return page(
+        "admin/quarantine.html",
+        status=status,
+        notice=notice,
+        found=found,
+        acts=[(str(Kind.DROP), _("Delete…"))],
+        place=before(),
+        is_ticked=forms.asked("selected") == "page",
+    )
 
 
 @pages.post("/admin/feedback/quarantine/<int:event_id>")

@@ -1,14 +1,17 @@
 """Messages for admins: by cause, in lists, one by one; send again, take as arrived, cancel."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from flask import Blueprint, Response, request
 
+from campaign.bulk_acts.rules import Kind
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.operations import failures
 from campaign.operations.failures import Show
+from campaign.operations.health import FailureGroup
 from campaign.operations.rules import Action, presses
-from campaign.states import Lane
+from campaign.states import Lane, MessageState
 from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow
@@ -25,6 +28,21 @@ WINDOW_WORDS = {"24h": lazy("24 hours"), "7d": lazy("7 days"), "30d": lazy("30 d
 """How far back rejected messages are looked at."""
 
 MEMBERS = 50
+
+KINDS: Mapping[Action, Kind] = {
+    Action.RETRY: Kind.RETRY,
+    Action.ACCEPT: Kind.ACCEPT,
+    Action.CANCEL: Kind.CANCEL,
+}
+"""The act on many messages behind each button."""
+
+ACTS: Mapping[Show, tuple[Action, ...]] = {
+    Show.WAITING: (Action.CANCEL,),
+    Show.LATER: (Action.RETRY, Action.CANCEL),
+    Show.UNCERTAIN: tuple(Action),
+    Show.REJECTED: (Action.RETRY, Action.CANCEL),
+}
+"""What can be done to the messages of a list."""
 
 
 def _window(name: str) -> str:
@@ -101,7 +119,15 @@ def show_group(key: str, window: str, *, notice: Notice | None = None) -> Respon
         messages=failures.by_ids(runtime(), found[:MEMBERS]),
         following=following,
         presses_of=presses,
+        acts=_acts(*_presses_of(group)),
+        place=after_id or None,
+        is_ticked=_is_ticked(),
     )
+
+
+def _presses_of(group: FailureGroup) -> tuple[Action, ...]:
+    is_deferred = group.state == "deferred"
+    return presses(MessageState.PLANNED if is_deferred else MessageState(group.state), deferred=is_deferred)
 
 
 def _list(show: Show) -> Response:
@@ -111,20 +137,26 @@ def _list(show: Show) -> Response:
         listing = failures.listing(runtime(), show, lane=lane, cursor=request.args.get("after"))
     except InvalidInputError:
         listing = failures.listing(runtime(), show, lane=lane)
-    return page("admin/messages.html", show=show, lane=lane, listing=listing)
+    return page(
+        "admin/messages.html",
+        show=show,
+        lane=lane,
+        listing=listing,
+        acts=_acts(*ACTS[show]),
+        place=request.args.get("after"),
+        is_ticked=_is_ticked(),
+    )
 
 
-@pages.post("/admin/messages")
-@allow(Access.ADMIN)
-def press_group() -> Response:
-    """Move all messages of a cause; the filters stay as they are."""
-    press, window = _press(), _window(forms.typed("since"))
-    try:
-        group = failures.group(runtime(), forms.typed("group"), window=WINDOWS[window])
-    except NotFoundError:
-        return show_groups(window, notice=Notice("good", "info", _("No messages with this cause are left.")))
-    changed = failures.PRESSES[press](runtime(), group, by=visitor.account(), window=WINDOWS[window])
-    return visitor.see_other("admin_messages.index", since=window, done=str(press), n=changed)
+def _is_ticked() -> bool:
+    """True if all rows of the page are to be ticked."""
+    return request.args.get("selected") == "page"
+
+
+def _acts(*allowed: Action) -> list[tuple[str, str]]:
+    """The acts for ticked messages, with what each is called."""
+    words = {Action.RETRY: _("Send again…"), Action.ACCEPT: _("Mark as delivered"), Action.CANCEL: _("Cancel…")}
+    return [(str(KINDS[one]), words[one]) for one in allowed]
 
 
 def _press() -> Action:

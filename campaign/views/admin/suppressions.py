@@ -12,8 +12,7 @@ from campaign.views.admin.messages import WINDOW_WORDS, WINDOWS
 from campaign.views.admin.monitor import Notice
 from campaign.views.current import runtime
 from campaign.views.language import gettext as _
-from campaign.views.language import ngettext
-from campaign.views.rendering import address_mark, number, page
+from campaign.views.rendering import address_mark, page
 
 pages = Blueprint("admin_suppressions", __name__, template_folder=str(ROOT / "templates"))
 
@@ -35,15 +34,7 @@ def window() -> str:
 def index() -> Response:
     """The newest ones, and the forms."""
     words = {"lifted": _("Suppression lifted. The address can get email again.")}
-    told = visitor.told()
-    text = words.get(told.done)
-    if told.done == "group":
-        text = ngettext(
-            "%(n)s suppression lifted. The address can get email again.",
-            "%(n)s suppressions lifted. The addresses can get email again.",
-            told.number,
-            n=number(told.number),
-        )
+    text = words.get(visitor.told().done)
     return _page(notice=None if text is None else Notice("good", "tick", text))
 
 
@@ -83,26 +74,6 @@ def ask() -> Response:
         return _page(notice=Notice("warn", "info", _("This address is already suppressed.")), status=409)
     text = _("%(address)s is blocked and gets no more email.", address=address_mark(masked))
     return _page(notice=Notice("good", "tick", text))
-
-
-@pages.post("/admin/suppressions/groups")
-@allow(Access.ADMIN)
-def lift_group() -> Response:
-    """Let the addresses of one cause and time get mail again."""
-    try:
-        lifted = suppressions.lift_group(
-            runtime(),
-            forms.typed("group"),
-            window=WINDOWS[window()],
-            reason=forms.typed("why"),
-            by=visitor.account(),
-        )
-    except InvalidInputError as error:
-        return _page(notice=Notice("warn", "warn", forms.worded(error.problems)["why"]), status=422)
-    except ConflictError:
-        text = _("No suppression with this cause is active.")
-        return _page(notice=Notice("warn", "info", text), status=409)
-    return visitor.see_other("admin_suppressions.index", done="group", n=lifted, since=window())
 
 
 @pages.post("/admin/suppressions/<int:suppression_id>/lift")

@@ -1,24 +1,37 @@
 """The signatures of a petition: the list, exact search, hide, remove and bring back, and the CSV file."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from flask import Blueprint, Response, current_app
 
 from campaign.accounts import countries
+from campaign.bulk_acts import bulk_acts
+from campaign.bulk_acts.rules import Kind
 from campaign.errors import InvalidInputError
 from campaign.signatures import exports, lists, removal
-from campaign.signatures.lists import Filter, Line
+from campaign.signatures.lists import Line
 from campaign.signatures.removal import REASONS
+from campaign.signatures.selections import CAP, Filter
 from campaign.states import SignatureState
 from campaign.variables import ROOT
-from campaign.views import forms, visitor
+from campaign.views import acts, forms, visitor
 from campaign.views.access import Access, allow
 from campaign.views.current import runtime
 from campaign.views.desk import forms as desk_forms
 from campaign.views.desk import frame
 from campaign.views.desk import words as desk_words
+from campaign.views.language import asked_for, language
 from campaign.views.language import gettext as _
-from campaign.views.language import language
+from campaign.views.rendering import number
 
 pages = Blueprint("desk_signatures", __name__, template_folder=str(ROOT / "templates"))
+
+ACTS = (Kind.REMOVE, Kind.RESTORE, Kind.HIDE_NAMES, Kind.SHOW_NAMES)
+"""The acts below the list, in this order."""
+
+RECENT = 5
+"""Acts shown below the list."""
 
 _ROW = "<int(max=9223372036854775807):signature_id>"
 
@@ -48,7 +61,9 @@ def _page(
     searched: bool = False,
     problems: forms.Problems = forms.NO_PROBLEMS,
 ) -> Response:
-    codes = lists.countries(runtime(), visitor.petition_id())
+    petition_id = visitor.petition_id()
+    counts = lists.counts(runtime(), petition_id, wanted)
+    codes = lists.countries(runtime(), petition_id)
     named = sorted(((code, countries.name(code, language())) for code in codes), key=lambda pair: pair[1])
     return frame.desk_page(
         "signatures.html",
@@ -63,13 +78,42 @@ def _page(
         searched=searched,
         problems=problems,
         countries=named,
-        states=[
-            *((str(state), _(desk_words.SIGNATURE_STATES[state])) for state in SignatureState),
-            (lists.UNREACHED, _("Email doesn’t arrive")),
-        ],
+        states=[(str(state), _(desk_words.SIGNATURE_STATES[state])) for state in SignatureState],
+        totals=_Totals(_counted(counts.total), {str(state): _counted(n) for state, n in counts.states.items()}),
+        matching=0 if searched else counts.matching,
+        cap=CAP,
+        matching_words=_counted(counts.matching),
+        selected="" if searched else forms.asked("selected"),
+        place=_Place(_id("before"), _id("after")),
+        acts=[(str(kind), _(acts.TITLES[kind])) for kind in ACTS],
+        done_acts=bulk_acts.newest(runtime(), petition_id=petition_id, limit=RECENT).acts,
+        act_words=lambda kind: _(acts.TITLES[kind]),
+        act_state=lambda state: _(acts.STATES[state]),
+        lang_asked=asked_for(),
         filters={"state": wanted.code, "country": wanted.country},
         done=frame.notice(visitor.done()),
     )
+
+
+@dataclass(frozen=True)
+class _Totals:
+    """How many signatures there are, in words."""
+
+    total: str
+    states: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Which page of the list it is."""
+
+    before: int | None
+    after: int | None
+
+
+def _counted(many: int) -> str:
+    """A number; beyond the cap it is not counted further."""
+    return number(many) if many <= CAP else _("more than %(number)s", number=number(CAP))
 
 
 @pages.post("/organiser/p/<slug>/signatures")

@@ -35,14 +35,18 @@ def _from_elsewhere() -> bool:
 def page() -> Response:
     """Ask for the address of an account; signed-in users are redirected to the desk."""
     session = sign_in.session(runtime(), visitor.cookie())
-    if session is not None:
+    is_again = session is not None and "again" in request.args
+    if session is not None and not is_again:
         return keep_private(current_app.make_response(redirect(home(session), 303)))
+    again = _("For this you need a sign-in of the last minutes. What you typed is kept: sign in with the same account.")
     kept = _(
         "Your session had ended, so nothing was saved yet. What you typed is kept: sign in with the same account to "
         "continue."
     )
     is_kept = said.is_proof(request.args.get("kept", ""), "kept")
-    return _form(signed_out="signed-out" in request.args, notice=kept if is_kept else "")
+    return _form(
+        signed_out="signed-out" in request.args, notice=(again if is_again else kept) if is_kept or is_again else ""
+    )
 
 
 def _form(

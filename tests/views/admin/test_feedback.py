@@ -1,4 +1,4 @@
-"""Bounces and replies, as admins see it: events, quarantine, and the undo of wrong suppressions."""
+"""Bounces and replies, as admins see it: events and quarantine."""
 
 import re
 from dataclasses import replace
@@ -79,18 +79,6 @@ def test_what_can_not_be_read_is_looked_at_and_deleted_and_the_log_says_who(nigh
     ]  # fmt: skip
 
 
-def test_all_items_of_one_reason_are_deleted_at_once(night: Night, sent):
-    for number in range(3):
-        unreadable(night, sent[0], number)
-
-    answer = night.press("/admin/feedback/quarantine", problem="unreadable")
-    wrong = night.press("/admin/feedback/quarantine", problem="nonsense")
-
-    assert answer.headers["Location"] == "/admin/feedback/quarantine"
-    assert "The quarantine is empty." in words(night.get("/admin/feedback/quarantine"))
-    assert wrong.status_code == 404
-
-
 def test_what_another_release_can_read_is_read_again(night: Night, sent):
     unreadable(night, sent[0])
     # As if it had come as a kind of report that this release has learned to read since.
@@ -154,31 +142,3 @@ def test_a_mailbox_that_can_not_be_read_is_said(night: Night):
 
     assert said.startswith("failed: /nowhere is no Maildir")
     assert quarantine.overview(runtime).mailbox == ""
-
-
-def test_wrongly_suppressed_addresses_are_freed_by_cause_and_only_those(night: Night):
-    world = night.world
-    slug = world.petition()
-    signers = [world.signature(slug, f"p{n}@example.org", confirmed=True) for n in range(5)]
-    sent = [world.sql("select max(id) from message where signature_id = %(id)s", id=one)[0][0] for one in signers]
-    world.sql("update message set state = 'accepted', settled_at = %(now)s", now=world.clock())
-    tell(world, EventKind.BOUNCED, sent[:3], status="5.1.1", code=550, text="550 5.1.1 relay says no a1b2c3d4")
-    tell(world, EventKind.BOUNCED, sent[3:4], status="5.1.1", code=550, text="no such user here")
-    tell(world, EventKind.COMPLAINED, sent[4:])
-    page = night.get("/admin/suppressions?since=24h")
-    group = re.search(r'id="why-([0-9a-f]{16})"', page.text)[1]
-
-    nothing = night.press("/admin/suppressions/groups", group=group, since="24h", why=" ")
-    answer = night.press("/admin/suppressions/groups", group=group, since="24h", why="our relay's fault")
-    again = night.press("/admin/suppressions/groups", group=group, since="24h", why="once more")
-
-    assert "relay says no …" in words(page)
-    assert (nothing.status_code, again.status_code) == (422, 409)
-    assert answer.headers["Location"] == "/admin/suppressions?since=24h"
-    assert "3 suppressions lifted" in words(night.get(answer.headers["Location"]))
-    assert world.sql("select message_id from suppression where lifted_at is null order by 1") == [
-        (sent[3],), (sent[4],),
-    ]  # fmt: skip
-    assert world.sql("select detail->>'number', detail->>'reason' from audit_entry where action ~ 'lift_group'") == [
-        ("3", "our relay's fault")
-    ]
