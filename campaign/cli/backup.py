@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,10 @@ from campaign.settings import Settings
 
 SET_ASIDE = ".before-restore"
 """Ending of journals that speak of rows which the restored database does not have."""
+
+
+PATIENCE = 5.0
+"""Seconds to wait for the last connections of programs that were just stopped."""
 
 
 @click.command(
@@ -98,11 +103,7 @@ def restore(file: Path, *, replace: bool) -> None:
     found = _look(settings)
     program = dump.find("pg_restore", version=found.version)
     dump.check_archive(program, file)
-    if found.others:
-        raise ConflictError(
-            f"{found.others} connections to this database are open. Stop web and workers on all hosts, then try again: "
-            "systemctl stop countersign.target countersign-web 'countersign-worker@*'"
-        )
+    _refuse_connections(settings, found.others)
     if found.tables and not replace:
         raise ConflictError(
             f"The database has {found.tables} tables. Name an empty one in DATABASE_URL, or delete them with --replace."
@@ -122,6 +123,24 @@ def restore(file: Path, *, replace: bool) -> None:
     click.echo(
         "Next: start web and workers, look at the monitor, then resume (docs/operations.md, Restoring).", err=True
     )
+
+
+def _refuse_connections(settings: Settings, others: int) -> None:
+    """Wait a moment for connections to end: PostgreSQL counts one a little longer than the process that had it.
+
+    Raises:
+        ConflictError: some are still open.
+    """
+    until = time.monotonic() + PATIENCE
+    while others and time.monotonic() < until:
+        time.sleep(0.1)
+        others = _look(settings).others
+    if others:
+        counted = "1 connection to this database is" if others == 1 else f"{others} connections to this database are"
+        raise ConflictError(
+            f"{counted} open. Stop web and workers on all hosts, then try again: "
+            "systemctl stop countersign.target countersign-web 'countersign-worker@*'"
+        )
 
 
 def _look(settings: Settings) -> contents.Contents:

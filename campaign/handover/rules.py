@@ -21,7 +21,7 @@ LIFE: Final = timedelta(days=7)
 """How long a pack can be downloaded: it holds names in clear for all who can open it."""
 
 VOLUME: Final = 5_000
-"""Signatures in one PDF: a page setter needs some 150 MB for them."""
+"""Signatures in one PDF: setting them takes 150 to 200 MB of memory."""
 
 MOST_LISTED: Final = 250_000
 """Above this number a pack has its names in the CSV file alone: they would be 6,000 pages."""
