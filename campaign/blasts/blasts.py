@@ -1,7 +1,5 @@
 """Blasts: organisers' updates and milestone announcements, from draft to report."""
 
-import re
-import secrets
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -32,16 +30,6 @@ from campaign.smtp.replies import GONE_CODES
 from campaign.states import OPEN_STATES, Lane, MessageKind
 
 
-def new_request_key() -> str:
-    """A key that makes repeating a request harmless; a form carries it from its first showing."""
-    return secrets.token_urlsafe(16)
-
-
-def is_request_key(text: str) -> bool:
-    """True for what :func:`new_request_key` makes."""
-    return re.fullmatch(r"[A-Za-z0-9_-]{22}", text) is not None
-
-
 def save_draft(
     runtime: Runtime,
     petition_id: int,
@@ -58,7 +46,8 @@ def save_draft(
         petition_id: the petition, from :func:`campaign.accounts.may_organise`.
         texts: by language; recipients of other languages get the nearest.
         by: who writes.
-        request_key: from :func:`new_request_key`: pressing twice, or an API retry, is one blast (F29).
+        request_key: from :func:`campaign.security.request_keys.new_request_key`: pressing twice, or an API retry, is
+            one blast (F29).
         audience: whom it is for; everybody who wants updates, if not given.
 
     Raises:

@@ -9,9 +9,8 @@ from typing import Final
 from campaign.accounts.accounts import Account
 from campaign.bulk_acts import mail_rows, queries, running, signature_rows
 from campaign.bulk_acts.rules import MAX_IDS, MAX_REASON, OF_PETITION, BulkAct, Kind, Scope
-from campaign.database.connection import Transaction
+from campaign.database.connection import LARGEST_ID, Transaction
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
-from campaign.operations import failures
 from campaign.runtime import Runtime
 from campaign.signatures.removal import REASONS
 from campaign.signatures.selections import Within
@@ -116,7 +115,7 @@ def begin(
         scope: to which rows.
         reason: why, for the audit log; for a removal one of :data:`campaign.signatures.removal.REASONS`.
         by: who asks for it.
-        request_key: from :func:`campaign.bulk_acts.rules.new_request_key`; pressing twice is one act.
+        request_key: from :func:`campaign.security.request_keys.new_request_key`; pressing twice is one act.
         petition_id: the petition, for acts on signatures.
         within: of the preview, so that nothing is meant that its numbers left out.
 
@@ -195,7 +194,7 @@ def find(runtime: Runtime, act_id: int, *, petition_id: int | None = None) -> Bu
 
 def newest(runtime: Runtime, *, petition_id: int | None = None, before: int | None = None, limit: int = PAGE) -> Log:
     """Acts, the newest first: of a petition, or of all."""
-    place = failures.LARGEST_ID if before is None else before
+    place = LARGEST_ID if before is None else before
     found = runtime.store.transact(
         lambda tx: queries.newest(tx, petition_id=petition_id, before=place, limit=limit + 1)
     )

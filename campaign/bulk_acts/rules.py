@@ -1,7 +1,5 @@
 """What an act on many rows is, and what can be undone: plain values."""
 
-import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -109,13 +107,3 @@ class BulkAct:
         if self.ended_at is None or not self.done or now - self.ended_at > UNDO:
             return None
         return UNDONE_BY.get(self.kind)
-
-
-def new_request_key() -> str:
-    """A key that makes repeating a request harmless; a form carries it from its first showing."""
-    return secrets.token_urlsafe(16)
-
-
-def is_request_key(text: str) -> bool:
-    """True for what :func:`new_request_key` makes."""
-    return re.fullmatch(r"[A-Za-z0-9_-]{22}", text) is not None

@@ -23,7 +23,6 @@ from campaign.settings import Settings
 SET_ASIDE = ".before-restore"
 """Ending of journals that speak of rows which the restored database does not have."""
 
-
 PATIENCE = 5.0
 """Seconds to wait for the last connections of programs that were just stopped."""
 

@@ -31,6 +31,9 @@ RETRY_STATES = frozenset({"40001", "40P01"})
 
 ATTEMPTS = 4
 
+LARGEST_ID = 2**63 - 1
+"""Of a column of type bigint."""
+
 LINK_TIMEOUT = 20_000
 """Milliseconds without an acknowledgement by the database's host after which a connection counts as lost."""
 

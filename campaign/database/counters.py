@@ -43,7 +43,7 @@ class Counted:
 MESSAGES: Final = Counted(
     "messages_total", "Outcomes of messages, when they were recorded.", ("kind", "lane", "outcome")
 )
-"""Each outcome is one of :data:`campaign.outbox.counted.OUTCOMES`."""
+"""Each outcome is a :class:`campaign.outbox.counted.MessageOutcome`."""
 
 SIGN_UPS: Final = Counted(
     "sign_ups_total",

@@ -8,7 +8,7 @@ from functools import partial
 
 from campaign.accounts import audit
 from campaign.accounts.accounts import Account
-from campaign.database.connection import Transaction
+from campaign.database.connection import LARGEST_ID, Transaction
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.operations import queries
 from campaign.operations.health import FailureGroup
@@ -153,9 +153,6 @@ def _audit(
         actor="cli",
         detail=detail,
     )
-
-
-LARGEST_ID = queries.LARGEST_ID
 
 
 class Show(StrEnum):

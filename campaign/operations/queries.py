@@ -21,8 +21,6 @@ TROUBLES = 50
 _CAUSE = r"regexp_replace({}, '\y(?=\w*[0-9])\w{{6,}}\y', '…', 'g')"
 """Ids and times in a server's words are shortened, so that equal causes meet."""
 
-LARGEST_ID = 2**63 - 1
-
 _STATES = {
     "uncertain": "m.state = 'uncertain'",
     "rejected": "m.state = 'rejected' and m.settled_at > :since",

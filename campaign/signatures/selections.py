@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import text
 
 from campaign.accounts.countries import CODES
-from campaign.database.connection import Transaction
+from campaign.database.connection import LARGEST_ID, Transaction
 from campaign.states import SignatureState
 
 LATELY: Final = timedelta(days=30)
@@ -23,8 +23,6 @@ UNREACHED: Final = "unreached"
 
 CAP: Final = 20_000
 """A page counts no further: an index range of this length is read in a few milliseconds."""
-
-LARGEST_ID: Final = 2**63 - 1
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,15 @@ from werkzeug.datastructures import MultiDict
 
 from campaign.accounts import accounts
 from campaign.bulk_acts.bulk_acts import Preview
-from campaign.bulk_acts.rules import MAX_IDS, BulkAct, Kind, Scope, is_request_key, new_request_key
+from campaign.bulk_acts.rules import MAX_IDS, BulkAct, Kind, Scope
 from campaign.errors import NotFoundError
+from campaign.security.request_keys import is_request_key, new_request_key
 from campaign.signatures.many import Left
 from campaign.signatures.selections import Within
 from campaign.states import BulkActState
 from campaign.views import forms
 from campaign.views.current import runtime
+from campaign.views.desk.words import REMOVALS
 from campaign.views.language import gettext as _
 from campaign.views.language import lazy, ngettext
 from campaign.views.rendering import number
@@ -195,6 +197,30 @@ def who(act: BulkAct) -> str:
     """Who began an act, by name."""
     names = accounts.names(runtime(), {act.account_id})
     return names.get(act.account_id) or _("a deleted account")
+
+
+def progress(act: BulkAct, *, back: str, stop: str, undo: str = "", note: str = "") -> Progress:
+    """The page of an act.
+
+    Args:
+        act: the act.
+        back: the page to go back to.
+        stop: where the button leads that stops it while it is open.
+        undo: the page before the act that undoes it; empty if it can't be undone.
+        note: a sentence about what follows.
+    """
+    return Progress(
+        act=act,
+        title=_(TITLES[act.kind]),
+        state=_(STATES[act.state]),
+        who=who(act),
+        reason=_(REMOVALS[act.reason]) if act.kind is Kind.REMOVE else act.reason,
+        left=lines(act.skipped),
+        back=back,
+        stop=stop if act.is_open else "",
+        undo=undo,
+        note=note,
+    )
 
 
 def scope_of_ids() -> Scope | None:

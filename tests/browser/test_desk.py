@@ -13,9 +13,10 @@ from campaign.blasts import blasts as blast_blasts
 from campaign.blasts import running as blast_running
 from campaign.blasts.rules import BlastText
 from campaign.bulk_acts import bulk_acts
-from campaign.bulk_acts.rules import Kind, Scope, new_request_key
+from campaign.bulk_acts.rules import Kind, Scope
 from campaign.outbox import workers
 from campaign.petitions import petitions
+from campaign.security.request_keys import new_request_key
 from campaign.states import Lane
 from tests.browser.conftest import SLUG, Live
 from tests.kit.browsers import Visitor

@@ -7,10 +7,11 @@ import pytest
 from campaign.accounts import accounts
 from campaign.accounts.accounts import Role
 from campaign.bulk_acts import bulk_acts, running
-from campaign.bulk_acts.rules import SLICE, UNDO, Kind, Scope, new_request_key
+from campaign.bulk_acts.rules import SLICE, UNDO, Kind, Scope
 from campaign.bulk_acts.signature_rows import as_fields
 from campaign.errors import ConflictError, InvalidInputError, NotFoundError
 from campaign.petitions import petitions
+from campaign.security.request_keys import new_request_key
 from campaign.signatures import confirming, own_links, petition_page, preferences, removal
 from campaign.signatures.selections import Filter, Within
 from campaign.states import BulkActState, SignatureState

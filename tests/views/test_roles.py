@@ -15,8 +15,9 @@ from campaign.accounts.accounts import Account, Role
 from campaign.blasts import blasts
 from campaign.blasts.rules import BlastText
 from campaign.bulk_acts import bulk_acts
-from campaign.bulk_acts.rules import Kind, Scope, new_request_key
+from campaign.bulk_acts.rules import Kind, Scope
 from campaign.petitions import petitions
+from campaign.security.request_keys import new_request_key
 from campaign.views.access import Access, rule_of
 from tests.kit.sites import borrow_web
 from tests.kit.worlds import World

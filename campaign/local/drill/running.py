@@ -32,6 +32,7 @@ from campaign.local.seed import seed as seeding
 from campaign.petitions import editing, petitions
 from campaign.petitions.rules import Draft
 from campaign.runtime import Runtime, build
+from campaign.security.request_keys import new_request_key
 from campaign.signatures import own_links, preferences
 from campaign.signatures.queries import open_field
 
@@ -145,7 +146,7 @@ def _schedule_blast(runtime: Runtime, stage: Stage) -> int:
         stage.blast_petition,
         {"en": BlastText("News while the axe falls", body)},
         by=stage.organiser,
-        request_key=blasts.new_request_key(),
+        request_key=new_request_key(),
     )
     moment = (runtime.clock() + LEAD).replace(tzinfo=None)
     blasts.schedule(runtime, blast_id, stage.blast_petition, local=moment, zone="UTC", by=stage.organiser)

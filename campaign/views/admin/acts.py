@@ -15,11 +15,10 @@ from campaign.operations import failures
 from campaign.variables import ROOT
 from campaign.views import acts, forms, visitor
 from campaign.views.access import Access, allow
-from campaign.views.acts import Asking, Progress
+from campaign.views.acts import Asking
 from campaign.views.admin.messages import WINDOWS
 from campaign.views.admin.suppressions import before
 from campaign.views.current import runtime
-from campaign.views.desk.words import REMOVALS
 from campaign.views.language import gettext as _
 from campaign.views.language import ngettext
 from campaign.views.rendering import page
@@ -163,15 +162,10 @@ def begin() -> Response:
 def show(act_id: int) -> Response:
     """How far an act is."""
     act = bulk_acts.find(runtime(), act_id)
-    progress = Progress(
+    progress = acts.progress(
         act,
-        _(acts.TITLES[act.kind]),
-        _(acts.STATES[act.state]),
-        acts.who(act),
-        _(REMOVALS[act.reason]) if act.kind is Kind.REMOVE else act.reason,
-        acts.lines(act.skipped),
-        visitor.to("admin_acts.index"),
-        visitor.to("admin_acts.stop", act_id=act_id) if act.is_open else "",
+        back=visitor.to("admin_acts.index"),
+        stop=visitor.to("admin_acts.stop", act_id=act_id),
     )
     return page("admin/act.html", progress=progress)
 

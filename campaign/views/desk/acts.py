@@ -13,7 +13,7 @@ from campaign.signatures.selections import Filter
 from campaign.variables import ROOT
 from campaign.views import acts, forms, visitor
 from campaign.views.access import Access, allow
-from campaign.views.acts import Asking, Progress
+from campaign.views.acts import Asking
 from campaign.views.current import runtime
 from campaign.views.desk import forms as desk_forms
 from campaign.views.desk import frame
@@ -148,17 +148,12 @@ def show(slug: str, act_id: int) -> Response:
     act = bulk_acts.find(runtime(), act_id, petition_id=visitor.petition_id())
     undo = act.undo_kind(runtime().clock())
     moves_count = act.kind in {Kind.REMOVE, Kind.RESTORE} and act.done > 0
-    progress = Progress(
+    progress = acts.progress(
         act,
-        _(acts.TITLES[act.kind]),
-        _(acts.STATES[act.state]),
-        acts.who(act),
-        _(REMOVALS[act.reason]) if act.kind is Kind.REMOVE else act.reason,
-        acts.lines(act.skipped),
-        visitor.to("desk_signatures.show", slug=slug),
-        visitor.to("desk_acts.stop", slug=slug, act_id=act_id) if act.is_open else "",
-        visitor.to("desk_acts.prepare", slug=slug, act=str(undo), of=act_id) if undo else "",
-        _("The public count follows within seconds.") if moves_count else "",
+        back=visitor.to("desk_signatures.show", slug=slug),
+        stop=visitor.to("desk_acts.stop", slug=slug, act_id=act_id),
+        undo=visitor.to("desk_acts.prepare", slug=slug, act=str(undo), of=act_id) if undo else "",
+        note=_("The public count follows within seconds.") if moves_count else "",
     )
     return frame.desk_page("act.html", slug, "signatures", progress=progress)
 

@@ -5,13 +5,13 @@ from typing import Final
 
 from flask import Blueprint, Response, current_app
 
-from campaign.blasts.blasts import is_request_key, new_request_key
 from campaign.errors import ConflictError, InvalidInputError
 from campaign.handover import packs
 from campaign.handover.queries import Pack, PackState
 from campaign.handover.rules import LIFE, MAX_REASON
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.petitions import petitions
+from campaign.security.request_keys import is_request_key, new_request_key
 from campaign.variables import ROOT
 from campaign.views import forms, visitor
 from campaign.views.access import Access, allow

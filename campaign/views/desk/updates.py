@@ -15,6 +15,7 @@ from campaign.delivery.proof import Preview
 from campaign.errors import ConflictError, CountersignError, InvalidInputError, NotFoundError
 from campaign.i18n import LANGUAGE_NAMES
 from campaign.petitions import petitions
+from campaign.security.request_keys import is_request_key, new_request_key
 from campaign.settings import LANGUAGES
 from campaign.signatures import lists
 from campaign.variables import ROOT
@@ -71,7 +72,7 @@ def index(slug: str) -> Response:
 @allow(Access.ORGANISER)
 def new(slug: str) -> Response:
     """The empty editor. Its form carries a key, so that pressing twice saves one update (F29)."""
-    return _editor(slug, Editing({}, Audience(), blasts.new_request_key()))
+    return _editor(slug, Editing({}, Audience(), new_request_key()))
 
 
 @pages.post("/organiser/p/<slug>/updates/new")
@@ -80,7 +81,7 @@ def create(slug: str) -> Response:
     """Save a new update as a draft."""
     key = forms.typed("request_key")
     # A key that is none of ours could name a blast made elsewhere.
-    typed = _typed(key if blasts.is_request_key(key) else blasts.new_request_key())
+    typed = _typed(key if is_request_key(key) else new_request_key())
     if forms.typed("action") == "preview":
         return _looked_at(slug, typed)
     try:

@@ -38,15 +38,17 @@ def page() -> Response:
     is_again = session is not None and "again" in request.args
     if session is not None and not is_again:
         return keep_private(current_app.make_response(redirect(home(session), 303)))
-    again = _("For this you need a sign-in of the last minutes. What you typed is kept: sign in with the same account.")
+    again = _("For this you need to have signed in recently. Please sign in again.")
+    again_kept = _(
+        "For this you need a sign-in of the last minutes. What you typed is kept: sign in with the same account."
+    )
     kept = _(
         "Your session had ended, so nothing was saved yet. What you typed is kept: sign in with the same account to "
         "continue."
     )
     is_kept = said.is_proof(request.args.get("kept", ""), "kept")
-    return _form(
-        signed_out="signed-out" in request.args, notice=(again if is_again else kept) if is_kept or is_again else ""
-    )
+    notice = (again_kept if is_again else kept) if is_kept else again if is_again else ""
+    return _form(signed_out="signed-out" in request.args, notice=notice)
 
 
 def _form(

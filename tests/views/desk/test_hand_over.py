@@ -116,6 +116,13 @@ def test_after_half_an_hour_a_new_sign_in_is_needed_and_what_was_typed_is_kept(d
     assert desk.world.sql("select count(*) from audit_entry where action = 'petition.pack_download'") == [(0,)]
 
 
+def test_the_sign_in_page_says_that_what_was_typed_is_kept_only_if_it_is(desk: Desk):
+    shown = text_of(desk.client.get("/sign-in?again=yes"))
+
+    assert "signed in recently" in shown
+    assert "is kept" not in shown
+
+
 def test_a_pack_that_could_not_be_made_says_why(desk: Desk):
     ask(desk)
     desk.world.sql("update pack set state = 'failed', problem = 'counting_off', ready_at = now()")
